@@ -1,0 +1,148 @@
+"""BCH(63,24): the code that guards a frame's header, t = 7.
+
+Narrow-sense and binary over GF(64) with primitive polynomial x^6 + x + 1; minimum distance 15. A block is 8
+bytes: 24 message bits, 39 parity bits, one 0 bit, each most significant first. Decoding is Berlekamp-Massey
+and a Chien search (Lin & Costello, *Error Control Coding*, chapter 6).
+"""
+
+from itertools import zip_longest
+
+import numpy as np
+
+N_BITS = 63
+WORD_BITS = 24
+PARITY_BITS = N_BITS - WORD_BITS
+BLOCK_BYTES = 8
+CORRECTS = 7
+# Least common multiple of the minimal polynomials of a, a^3, ..., a^13; bit i is the coefficient of x^i.
+GENERATOR = 0xF6_9A_C2_09_21
+
+_PRIMITIVE = 0b1000011  # x^6 + x + 1
+_ORDER = 63
+
+
+def _field() -> tuple[list[int], list[int]]:
+    """Powers of a (two periods, which saves a modulo in products) and their logarithms."""
+    exp, log, value = [0] * (2 * _ORDER), [0] * (_ORDER + 1), 1
+    for power in range(_ORDER):
+        exp[power] = exp[power + _ORDER] = value
+        log[value] = power
+        value <<= 1
+        if value > _ORDER:
+            value ^= _PRIMITIVE
+    return exp, log
+
+
+_EXP, _LOG = _field()
+# Row i: what an error in the coefficient of x^i adds to the syndromes S_1..S_14.
+_SYNDROMES = np.array(
+    [[_EXP[i * j % _ORDER] for j in range(1, 2 * CORRECTS + 1)] for i in range(N_BITS)], dtype=np.uint8
+)
+
+
+def _codeword(word: int) -> int:
+    """63 bits: the word times x^39, plus the remainder of dividing that by the generator."""
+    remainder = word << PARITY_BITS
+    for bit in range(N_BITS - 1, PARITY_BITS - 1, -1):
+        if remainder >> bit & 1:
+            remainder ^= GENERATOR << (bit - PARITY_BITS)
+    return word << PARITY_BITS | remainder
+
+
+_BASIS = np.array([_codeword(1 << i) << 1 for i in range(WORD_BITS)], dtype=np.uint64)
+
+
+def encode(word: int) -> bytes:
+    """The 8 bytes that carry a 24-bit word. ValueError when the word does not fit 24 bits."""
+    if not 0 <= word < 1 << WORD_BITS:
+        raise ValueError(f"a header word has {WORD_BITS} bits, got {word}")
+    return (_codeword(word) << 1).to_bytes(BLOCK_BYTES, "big")
+
+
+def decode(block: bytes) -> tuple[int, int] | None:
+    """The word of the only codeword within 7 bits of the block, and that number of bits; None without one.
+
+    The block's last bit is outside the code: it is neither read nor counted.
+    """
+    received = _block_value(block) >> 1
+    positions = [i for i in range(N_BITS) if received >> i & 1]
+    syndromes = [int(s) for s in np.bitwise_xor.reduce(_SYNDROMES[positions], axis=0, initial=0)]
+    if not any(syndromes):
+        return received >> PARITY_BITS, 0
+    locator = _berlekamp_massey(syndromes)
+    degree = len(locator) - 1
+    if degree > CORRECTS:
+        return None
+    errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
+    if len(errors) != degree:
+        return None
+    corrected = received ^ sum(1 << i for i in errors)
+    word = corrected >> PARITY_BITS
+    return (word, degree) if _codeword(word) == corrected else None
+
+
+def nearest(block: bytes, words: np.ndarray, limit: int = 11) -> tuple[int, int] | None:
+    """The candidate word whose codeword is closest to the block, and their distance over the 63 code bits.
+
+    words: integers below 2**24, shape (K,); repeats are fine. None without candidates, when the closest is
+    more than `limit` bits away, or when two are equally close. Beyond 7 bits the code alone cannot tell: give
+    only words that can really come now.
+    """
+    candidates = np.unique(np.asarray(words, dtype=np.uint64))
+    if candidates.size == 0:
+        return None
+    if candidates[-1] >> np.uint64(WORD_BITS):
+        raise ValueError(f"a header word has {WORD_BITS} bits, got {candidates[-1]}")
+    difference = np.full(candidates.shape, _block_value(block) & ~1, dtype=np.uint64)
+    for bit in range(WORD_BITS):  # the code is linear: a codeword is the sum of its bits' codewords
+        difference ^= (candidates >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
+    distances = np.unpackbits(difference.view(np.uint8).reshape(-1, BLOCK_BYTES), axis=1).sum(axis=1)
+    best = int(distances.argmin())
+    distance = int(distances[best])
+    if distance > limit or np.count_nonzero(distances == distance) > 1:
+        return None
+    return int(candidates[best]), distance
+
+
+def _block_value(block: bytes) -> int:
+    if len(block) != BLOCK_BYTES:
+        raise ValueError(f"a header block has {BLOCK_BYTES} bytes, got {len(block)}")
+    return int.from_bytes(block, "big")
+
+
+def _multiply(a: int, b: int) -> int:
+    return _EXP[_LOG[a] + _LOG[b]] if a and b else 0
+
+
+def _evaluate(polynomial: list[int], power: int) -> int:
+    """The polynomial (lowest coefficient first) at a^power."""
+    total = 0
+    for k, coefficient in enumerate(polynomial):
+        if coefficient:
+            total ^= _EXP[(_LOG[coefficient] + k * power) % _ORDER]
+    return total
+
+
+def _berlekamp_massey(syndromes: list[int]) -> list[int]:
+    """The shortest error locator that the syndromes allow, lowest coefficient first; locator[0] is 1."""
+    locator, previous = [1], [1]
+    length, shift, previous_discrepancy = 0, 1, 1
+    for n, syndrome in enumerate(syndromes):
+        discrepancy = syndrome
+        for k in range(1, min(length, len(locator) - 1) + 1):
+            discrepancy ^= _multiply(locator[k], syndromes[n - k])
+        if discrepancy == 0:
+            shift += 1
+            continue
+        scale = _EXP[(_LOG[discrepancy] - _LOG[previous_discrepancy]) % _ORDER]
+        update = [0] * shift + [_multiply(scale, c) for c in previous]
+        grown = [a ^ b for a, b in zip_longest(locator, update, fillvalue=0)]
+        if 2 * length <= n:
+            previous, previous_discrepancy, shift = locator, discrepancy, 1
+            length = n + 1 - length
+        else:
+            shift += 1
+        locator = grown
+    while locator[-1] == 0:
+        locator.pop()
+    return locator

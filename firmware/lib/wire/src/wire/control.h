@@ -1,0 +1,25 @@
+/* Numbers that commands and replies share. */
+#ifndef INKLING_WIRE_CONTROL_H
+#define INKLING_WIRE_CONTROL_H
+
+#define WIRE_REPLY_BIT 0x80u       /* a reply's opcode is its command's with this bit */
+#define WIRE_TIMEOUT_MS 1000u      /* silence inside a command after which a board gives up on it */
+#define WIRE_RUN_WANTS_COST 0x01u  /* flag of RUN */
+#define WIRE_BENCH_MAX_REPEATS 100u
+
+enum wire_opcode { WIRE_INFO = 0x01, WIRE_RUN = 0x02, WIRE_BENCH = 0x03, WIRE_ERROR = 0xFF };
+
+enum wire_error {
+    WIRE_ERROR_NONE = 0,
+    WIRE_ERROR_BAD_HEADER = 1,
+    WIRE_ERROR_TOO_LONG = 2,
+    WIRE_ERROR_BAD_CRC = 3,
+    WIRE_ERROR_TIMEOUT = 4,
+    WIRE_ERROR_UNKNOWN_COMMAND = 5,
+    WIRE_ERROR_BAD_LENGTH = 6,
+    WIRE_ERROR_BAD_ARGUMENT = 7,
+    WIRE_ERROR_ENGINE = 8,
+    WIRE_ERROR_OVERRUN = 9
+};
+
+#endif

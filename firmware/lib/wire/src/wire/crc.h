@@ -1,0 +1,22 @@
+/* The two checksums of the wire. */
+#ifndef INKLING_WIRE_CRC_H
+#define INKLING_WIRE_CRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* CRC-16, polynomial 0x1021, most significant bit first, no final xor. `crc`: the start, or the value so far. */
+uint16_t wire_crc16(uint16_t crc, const uint8_t *data, size_t length);
+
+/* CRC-32 of IEEE 802.3. `crc` is 0 to start, or the value so far. */
+uint32_t wire_crc32(uint32_t crc, const uint8_t *data, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

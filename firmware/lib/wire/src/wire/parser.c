@@ -1,0 +1,162 @@
+#include "wire/parser.h"
+
+#include <string.h>
+
+#include "wire/crc.h"
+#include "wire/frame.h"
+
+enum { HUNT, HEADER, FIXED, DATA, CHECK };
+
+#define FIXED_BYTES 4u /* length, opcode, request */
+#define CHECK_BYTES 4u
+
+static void enter(struct wire_parser *p, uint8_t state) {
+    p->state = state;
+    p->count = 0;
+    p->window = 0;
+}
+
+void wire_parser_reset(struct wire_parser *p) {
+    enter(p, HUNT);
+    p->foreign = 0;
+    p->opcode = 0;
+    p->request = 0;
+    p->error = WIRE_ERROR_NONE;
+    p->length = 0;
+}
+
+void wire_parser_init(struct wire_parser *p, uint8_t device, uint8_t *body, size_t body_capacity) {
+    memset(p, 0, sizeof *p);
+    p->body = body;
+    p->body_capacity = body_capacity;
+    p->device = device;
+    wire_parser_reset(p);
+}
+
+uint16_t wire_parser_max_data(const struct wire_parser *p) {
+    const size_t most = 0xFFFFu;
+    return (uint16_t)(p->body_capacity < most - WIRE_HEAD_BYTES ? p->body_capacity + WIRE_HEAD_BYTES : most);
+}
+
+/* An error of a command that may be for this board; one for another board ends in silence. */
+static enum wire_event fail(struct wire_parser *p, uint8_t error) {
+    enter(p, HUNT);
+    p->error = error;
+    return p->foreign ? WIRE_EVENT_NONE : WIRE_EVENT_ERROR;
+}
+
+static void hunt(struct wire_parser *p, uint8_t byte) {
+    p->window = p->window << 8 | byte;
+    if (p->window == WIRE_SYNC) {
+        wire_parser_reset(p);
+        enter(p, HEADER);
+    }
+}
+
+/* A sync that starts within a false header must not be missed: its bytes are hunted through again. They are too
+ * few to hold a sync and a header, so that no event can hide in them. */
+static void hunt_again(struct wire_parser *p) {
+    uint8_t bytes[WIRE_HEADER_BYTES];
+    memcpy(bytes, p->field, sizeof bytes);
+    enter(p, HUNT);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        if (p->state == HUNT) {
+            hunt(p, bytes[i]);
+        } else {
+            p->field[p->count++] = bytes[i];
+        }
+    }
+}
+
+static enum wire_event take_header(struct wire_parser *p) {
+    const uint32_t word = (uint32_t)p->field[0] << 16 | (uint32_t)p->field[1] << 8 | p->field[2];
+    uint8_t expected[WIRE_HEADER_BYTES];
+    wire_bch_encode(word, expected);
+    if (memcmp(expected, p->field, sizeof expected) != 0) {
+        hunt_again(p);
+        p->error = WIRE_ERROR_BAD_HEADER;
+        return WIRE_EVENT_ERROR;
+    }
+    if (word >> 22 != WIRE_COMMAND) {
+        enter(p, HUNT); /* another board's frame, or our own echoed: to answer that could go on for ever */
+        return WIRE_EVENT_NONE;
+    }
+    const uint32_t device = word >> 14 & 255u;
+    p->foreign = device != p->device && device != WIRE_ANY_DEVICE;
+    p->crc = wire_crc32(0, p->field, WIRE_HEADER_BYTES);
+    enter(p, FIXED);
+    return WIRE_EVENT_NONE;
+}
+
+static enum wire_event take_fixed(struct wire_parser *p) {
+    p->length = (uint16_t)(p->field[0] << 8 | p->field[1]);
+    p->opcode = p->field[2];
+    p->request = p->field[3];
+    p->crc = wire_crc32(p->crc, p->field, FIXED_BYTES);
+    if (!p->foreign && p->length > wire_parser_max_data(p)) {
+        return fail(p, WIRE_ERROR_TOO_LONG);
+    }
+    enter(p, p->length > 0 ? DATA : CHECK);
+    return WIRE_EVENT_NONE;
+}
+
+static void take_data(struct wire_parser *p, uint8_t byte) {
+    if (!p->foreign) {
+        if (p->count < WIRE_HEAD_BYTES) {
+            p->head[p->count] = byte;
+        } else {
+            p->body[p->count - WIRE_HEAD_BYTES] = byte;
+        }
+    }
+    p->crc = wire_crc32(p->crc, &byte, 1);
+    p->count++;
+    if (p->count == p->length) {
+        enter(p, CHECK);
+    }
+}
+
+static enum wire_event take_check(struct wire_parser *p) {
+    const uint8_t *f = p->field;
+    const uint32_t sent = (uint32_t)f[0] << 24 | (uint32_t)f[1] << 16 | (uint32_t)f[2] << 8 | f[3];
+    if (sent != p->crc) {
+        return fail(p, WIRE_ERROR_BAD_CRC);
+    }
+    enter(p, HUNT);
+    return p->foreign ? WIRE_EVENT_NONE : WIRE_EVENT_COMMAND;
+}
+
+enum wire_event wire_parser_push(struct wire_parser *p, uint8_t byte) {
+    if (p->state == HUNT) {
+        hunt(p, byte);
+        return WIRE_EVENT_NONE;
+    }
+    if (p->state == DATA) {
+        take_data(p, byte);
+        return WIRE_EVENT_NONE;
+    }
+    p->field[p->count++] = byte;
+    if (p->state == HEADER && p->count == WIRE_HEADER_BYTES) {
+        return take_header(p);
+    }
+    if (p->state == FIXED && p->count == FIXED_BYTES) {
+        return take_fixed(p);
+    }
+    if (p->state == CHECK && p->count == CHECK_BYTES) {
+        return take_check(p);
+    }
+    return WIRE_EVENT_NONE;
+}
+
+enum wire_event wire_parser_silence(struct wire_parser *p) {
+    if (p->state == HUNT) {
+        return WIRE_EVENT_NONE;
+    }
+    return fail(p, WIRE_ERROR_TIMEOUT);
+}
+
+enum wire_event wire_parser_overrun(struct wire_parser *p) {
+    if (p->state == HUNT) {
+        wire_parser_reset(p); /* a whole command may be among what was lost: an error, but of no known opcode */
+    }
+    return fail(p, WIRE_ERROR_OVERRUN);
+}

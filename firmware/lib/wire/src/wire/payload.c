@@ -1,0 +1,68 @@
+#include "wire/payload.h"
+
+#include <string.h>
+
+/* Euclid: the greatest common divisor of step and n in *divisor and, if that is 1, step's inverse modulo n. */
+static uint32_t invert(uint32_t step, uint32_t n, uint32_t *divisor) {
+    int32_t inverse = 0, next_inverse = 1;
+    uint32_t rest = n, next_rest = step;
+    while (next_rest != 0) {
+        const uint32_t quotient = rest / next_rest;
+        const uint32_t new_rest = rest - quotient * next_rest;
+        const int32_t new_inverse = inverse - (int32_t)quotient * next_inverse;
+        rest = next_rest;
+        next_rest = new_rest;
+        inverse = next_inverse;
+        next_inverse = new_inverse;
+    }
+    *divisor = rest;
+    return inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : (uint32_t)inverse;
+}
+
+/* floor(0.618034 * n_bits), at least 1, split into thousands so that it stays within 32 bits. */
+static uint32_t golden_step(uint32_t n_bits) {
+    const uint32_t thousands = n_bits / 1000u * 618034u;
+    const uint32_t rest = thousands % 1000u * 1000u + n_bits % 1000u * 618034u;
+    const uint32_t step = thousands / 1000u + rest / 1000000u;
+    return step == 0 ? 1u : step;
+}
+
+/* The interleaver's step and its inverse: payload bit k goes to wire bit k * inverse mod n_bits. */
+static uint32_t find_step(uint32_t n_bits, uint32_t *inverse) {
+    uint32_t divisor;
+    uint32_t step = golden_step(n_bits);
+    for (;; step++) {
+        *inverse = invert(step, n_bits, &divisor);
+        if (divisor == 1) {
+            return step;
+        }
+    }
+}
+
+uint32_t wire_interleaver_step(uint32_t n_bits) {
+    uint32_t inverse;
+    return find_step(n_bits, &inverse);
+}
+
+void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk,
+                        const int8_t *latent) {
+    const uint32_t n_bits = (uint32_t)chunk.count * model->bits_per_symbol;
+    const uint16_t *order = model->symbol_order + chunk.first;
+    uint32_t inverse;
+    uint32_t wire_bit = 0;
+    find_step(n_bits, &inverse);
+    memset(out, 0, WIRE_PAYLOAD_BYTES(chunk.count, model->bits_per_symbol));
+    for (uint32_t i = 0; i < chunk.count; i++) {
+        const uint32_t level = model->symbol_table[latent[order[i]] + 128];
+        const uint32_t gray = level ^ (level >> 1);
+        for (int bit = model->bits_per_symbol - 1; bit >= 0; bit--) {
+            if ((gray >> bit) & 1u) {
+                out[wire_bit >> 3] |= (uint8_t)(0x80u >> (wire_bit & 7u));
+            }
+            wire_bit += inverse;
+            if (wire_bit >= n_bits) {
+                wire_bit -= n_bits;
+            }
+        }
+    }
+}

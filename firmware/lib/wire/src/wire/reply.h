@@ -1,0 +1,71 @@
+/* Replies: the control frame that a board sends, and the data of each kind. */
+#ifndef INKLING_WIRE_REPLY_H
+#define INKLING_WIRE_REPLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/control.h"
+#include "wire/frame.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes of a reply with its sync. */
+#define WIRE_REPLY_BYTES(data) (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + 4u + (data) + 4u)
+
+#define WIRE_INFO_BYTES 67u
+#define WIRE_RUN_COST_BYTES 12u
+#define WIRE_BENCH_RESULT_BYTES 17u
+#define WIRE_ERROR_BYTES 2u
+
+/* The INFO reply; sizes in bytes. */
+struct wire_info {
+    uint8_t firmware_version[3];
+    uint32_t model_number;
+    const char *engine; /* cut at 8 characters */
+    const char *target; /* cut at 24 characters */
+    uint16_t height;
+    uint16_t width;
+    uint8_t channels;
+    uint16_t symbols;
+    uint8_t bits_per_symbol;
+    uint8_t chunks;
+    uint32_t arena_bytes;
+    uint32_t encoder_ram_bytes;
+    uint32_t stack_bytes; /* deepest so far; 0 = unknown */
+    uint32_t clock_hz;
+    uint16_t max_data;
+};
+
+struct wire_run_cost {
+    uint32_t encode_cycles;
+    uint32_t total_cycles;
+    uint32_t microseconds;
+};
+
+struct wire_bench_result {
+    uint8_t repeats;
+    uint32_t min_cycles;
+    uint32_t max_cycles;
+    uint32_t mean_cycles;
+    uint32_t microseconds; /* of all repeats */
+};
+
+/* A whole reply around `length` bytes of data. `opcode` is the reply's own: the command's | WIRE_REPLY_BIT, or
+ * WIRE_ERROR. */
+struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t device, uint32_t model_number,
+                                    uint8_t opcode, uint8_t request, const uint8_t *data, size_t length);
+
+/* The data of a reply, as bytes; `failed_opcode` is 0 when it is not known. */
+void wire_info_write(uint8_t data[WIRE_INFO_BYTES], const struct wire_info *info);
+void wire_run_cost_write(uint8_t data[WIRE_RUN_COST_BYTES], const struct wire_run_cost *cost);
+void wire_bench_result_write(uint8_t data[WIRE_BENCH_RESULT_BYTES], const struct wire_bench_result *result);
+void wire_error_write(uint8_t data[WIRE_ERROR_BYTES], uint8_t code, uint8_t failed_opcode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

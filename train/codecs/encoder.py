@@ -1,0 +1,128 @@
+"""The device's part: a small convolutional network that int8 TensorFlow Lite runs without a PAD or TRANSPOSE.
+
+A layer is one line of the config:
+    conv 24      dense 3x3 convolution to 24 channels
+    conv4s2 24   dense 4x4, stride 2 (halves H and W; padding 1 is symmetric there, so no PAD op is needed)
+    sep 24       depthwise 3x3, then 1x1 to 24 channels; adds its input when the channels agree
+    sep4s2 48    depthwise 4x4 stride 2, then 1x1
+    head 8       1x1 to 8 latent channels, linear
+All but the head end in ReLU6: its fixed [0, 6] is the range that survives int8 conversion best
+(Howard et al. 2017, arXiv 1704.04861). Input is pixel / 255; normalisation is learned by the first layer.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from train.errors import TrainError
+from train.fakequant import ActivationRange, quantize_weight
+
+_LAYER = re.compile(r"(conv|conv4s2|sep|sep4s2|head) ([1-9]\d*)")
+
+
+class ConvUnit(nn.Module):
+    """Convolution + batch norm (+ ReLU6), with an int8 range on its output. `fold()` merges the batch norm."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True) -> None:
+        super().__init__()
+        padding = {1: 0, 3: 1, 4: 1}[kernel]
+        self.conv = nn.Conv2d(cin, cout, kernel, stride, padding, groups=groups, bias=False)
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(cout)
+        self.relu = relu
+        self.range = ActivationRange()
+
+    def fold(self) -> None:
+        """Merge the batch norm's running statistics into the convolution; from here on it stays merged."""
+        if self.norm is not None:
+            n = self.norm
+            weight, bias = fuse_conv_bn_weights(
+                self.conv.weight, None, n.running_mean, n.running_var, n.eps, n.weight, n.bias
+            )
+            self.conv.weight, self.conv.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+            self.norm = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, cin, H, W) -> (B, cout, H / stride, W / stride)."""
+        c = self.conv
+        weight = quantize_weight(c.weight) if self.range.mode == "quantize" else c.weight
+        y = F.conv2d(x, weight, c.bias, c.stride, c.padding, groups=c.groups)
+        if self.norm is not None:
+            y = self.norm(y)
+        return self.range(F.relu6(y) if self.relu else y)
+
+
+class Separable(nn.Module):
+    """Depthwise, then pointwise convolution; a residual block when its output has its input's shape."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.residual = cin == cout and stride == 1
+        self.depthwise = ConvUnit(cin, cin, kernel, stride, groups=cin)
+        self.pointwise = ConvUnit(cin, cout, 1, relu=not self.residual)
+        if self.residual:
+            self.range = ActivationRange()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, cin, H, W) -> (B, cout, H / stride, W / stride)."""
+        y = self.pointwise(self.depthwise(x))
+        return self.range(F.relu6(x + y)) if self.residual else y
+
+
+class Encoder(nn.Module):
+    """Picture (B, C, H, W) in [0, 1] -> latent (B, c, h, w)."""
+
+    def __init__(self, channels: int, layers: Sequence[str]) -> None:
+        super().__init__()
+        if not layers or not layers[-1].startswith("head"):
+            raise TrainError("encoder.layers must end with a head, as in 'head 8'")
+        self.layers = nn.Sequential()
+        self.stride = 1
+        for text in layers:
+            match = _LAYER.fullmatch(text)
+            if match is None:
+                raise TrainError(f"encoder.layers: cannot read {text!r}; kinds: conv, conv4s2, sep, sep4s2, head")
+            kind, cout = match[1], int(match[2])
+            kernel, stride = (4, 2) if kind.endswith("4s2") else (3, 1)
+            if kind == "head":
+                layer: nn.Module = ConvUnit(channels, cout, 1, relu=False)
+            elif kind.startswith("sep"):
+                layer = Separable(channels, cout, kernel, stride)
+            else:
+                layer = ConvUnit(channels, cout, kernel, stride)
+            self.layers.append(layer)
+            self.stride *= stride
+            channels = cout
+        self.latent_channels = channels
+
+    def fold(self) -> None:
+        """Merge every batch norm into its convolution."""
+        for module in self.modules():
+            if isinstance(module, ConvUnit):
+                module.fold()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, c, h, w)."""
+        return self.layers(x)
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-accumulate operations for one picture of that size."""
+        total = 0
+
+        def count(unit: nn.Module, _: object, y: Tensor) -> None:
+            nonlocal total
+            total += unit.conv.weight.numel() * y.shape[2] * y.shape[3]
+
+        units = [m for m in self.modules() if isinstance(m, ConvUnit)]
+        hooks = [u.register_forward_hook(count) for u in units]
+        training = self.training
+        self.eval()
+        with torch.no_grad():
+            self(torch.zeros(1, units[0].conv.in_channels, height, width))
+        self.train(training)
+        for hook in hooks:
+            hook.remove()
+        return total

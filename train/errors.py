@@ -1,0 +1,5 @@
+"""The one exception that the command line shows as a single line, without a traceback."""
+
+
+class TrainError(Exception):
+    """A mistake the user can mend: a bad config, a missing data set, a run that does not fit."""

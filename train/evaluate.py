@@ -1,0 +1,58 @@
+"""Accuracy of a codec in PyTorch, through true bit flips, on pictures that it was not trained on."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from channel_sim.bsc import BitFlips
+from train.augment import as_input
+from train.codecs.codec import Codec
+from train.link import symbol_flips
+
+BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
+
+
+@torch.no_grad()
+def encode(codec: Codec, images: np.ndarray, batch: int = 500) -> Tensor:
+    """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending."""
+    codec.eval()
+    parts = [codec.send(as_input(torch.from_numpy(images[i : i + batch]))) for i in range(0, len(images), batch)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def accuracy(
+    codec: Codec, levels: Tensor, labels: np.ndarray, ber: float, kept: int | None = None, seed: int = 0
+) -> float:
+    """Share of images classified rightly after flips at `ber`, which the decoder is told as it is.
+
+    levels (N, S); kept: symbols that arrive, the first ones, all by default. One draw of flips, from `seed`.
+    """
+    codec.eval()
+    rng = np.random.default_rng([seed, 2])
+    right = 0
+    for i in range(0, len(levels), 500):
+        part = levels[i : i + 500]
+        mask, _ = BitFlips(ber).flips(len(part), part.shape[1] * codec.quantizer.bits, rng)
+        got = codec.flip(part, torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)))
+        if kept is not None:
+            got[:, kept:] = -1
+        logits = codec.decoder(got, torch.full((len(part),), ber))
+        right += int((logits.argmax(1).numpy() == labels[i : i + 500]).sum())
+    return right / len(levels)
+
+
+def summary(codec: Codec, images: np.ndarray, labels: np.ndarray, chunks: tuple[tuple[int, int], ...]) -> dict[str, float]:
+    """Accuracy by BER for the whole payload, and clean for each prefix chunk ("prefix 64")."""
+    levels = encode(codec, images)
+    figures = {f"{ber:g}": accuracy(codec, levels, labels, ber) for ber in BER_GRID}
+    for first, count in chunks:
+        if first == 0 and count < codec.symbols:
+            figures[f"prefix {count}"] = accuracy(codec, levels, labels, 0.0, count)
+    return figures
+
+
+def score(figures: dict[str, float]) -> float:
+    """What model selection maximises: the mean of clean, 1e-2, 5e-2, 1e-1 and the prefixes' accuracies."""
+    keys = [k for k in figures if k in ("0", "0.01", "0.05", "0.1") or k.startswith("prefix")]
+    return sum(figures[k] for k in keys) / len(keys)

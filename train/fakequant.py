@@ -1,0 +1,70 @@
+"""Fake quantization as TensorFlow Lite's int8 scheme has it: what the board will do, in float.
+
+Weights: per output channel, symmetric, [-127, 127]. Activations: per tensor, affine, [-128, 127], with 0.0 exactly
+representable. Source: Jacob et al. 2018 (arXiv 1712.05877); TensorFlow Lite 8-bit quantization specification.
+Gradients pass straight through inside the range and stop outside (`torch.fake_quantize_*`).
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def int8_parameters(low: float, high: float) -> tuple[float, int]:
+    """Scale and zero point of an int8 tensor whose values span [low, high]; the span is widened to hold 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / 255 or 1.0
+    return scale, int(min(max(round(-128 - low / scale), -128), 127))
+
+
+def quantize_weight(weight: Tensor) -> Tensor:
+    """(O, ...) float -> the same, rounded to each output channel's int8 grid."""
+    scale = weight.detach().flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+    zero = torch.zeros_like(scale, dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
+
+
+class ActivationRange(nn.Module):
+    """One activation tensor's range. `mode`: "off" passes through, "observe" records min and max, "quantize"."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.tensor(0.0))
+        self.register_buffer("high", torch.tensor(0.0))
+        self.mode = "off"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        if self.mode == "observe":
+            self.low = torch.minimum(self.low, x.detach().min())
+            self.high = torch.maximum(self.high, x.detach().max())
+        elif self.mode == "quantize":
+            scale, zero = int8_parameters(float(self.low), float(self.high))
+            return torch.fake_quantize_per_tensor_affine(x, scale, zero, -128, 127)
+        return x
+
+
+def set_mode(model: nn.Module, mode: str) -> None:
+    """Switch every range in `model`; "observe" starts from an empty range."""
+    for module in model.modules():
+        if isinstance(module, ActivationRange):
+            module.mode = mode
+            if mode == "observe":
+                module.low.zero_()
+                module.high.zero_()
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, images: Tensor) -> None:
+    """Record every range over `images` (N, C, H, W) with the float model, then quantize from here on.
+
+    The converter does the same over the same images, so the scales of training are those of the .tflite file.
+    """
+    training = model.training
+    model.eval()
+    set_mode(model, "observe")
+    model(images)
+    set_mode(model, "quantize")
+    model.train(training)

@@ -1,0 +1,46 @@
+"""What the channel does to a training batch: bit flips by `channel_sim`, random prefixes, a BER told with an error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from channel_sim.bsc import BitFlips
+from train.config import Link
+
+
+@dataclass(frozen=True)
+class Impairment:
+    """flips int64 (B, S): bits flipped in each symbol; missing bool (B, S); told_ber float32 (B,)."""
+
+    flips: Tensor
+    missing: Tensor
+    told_ber: Tensor
+
+
+def symbol_flips(mask: np.ndarray, bits: int) -> np.ndarray:
+    """Flip mask of the payload's bits (B, S * bits), most significant first -> an integer a symbol, int64 (B, S)."""
+    weights = 1 << np.arange(bits - 1, -1, -1)
+    return mask.reshape(len(mask), -1, bits).astype(np.int64) @ weights
+
+
+def draw(link: Link, batch: int, symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
+    """Draw the impairments of one batch; every image has its own bit error rate and its own prefix."""
+    low, high = np.log(link.ber[0]), np.log(link.ber[1])
+    ber = np.exp(rng.uniform(low, high, batch))
+    ber[rng.random(batch) < link.clean_share] = 0.0
+    mask, _ = BitFlips(ber).flips(batch, symbols * bits, rng)
+    # A receiver that sees no error still cannot rule out a small rate: clean frames are told up to 1e-3.
+    spread = np.exp(rng.normal(0.0, link.estimate_spread, batch))
+    told = np.where(ber > 0, ber * spread, np.exp(rng.uniform(np.log(1e-4), np.log(1e-3), batch)))
+    # Half of the shortened images end at a chunk's edge, where real frames end; the others anywhere.
+    ends = np.array([count for first, count in link.chunks if first == 0 and count < symbols] or [symbols])
+    kept = np.where(
+        rng.random(batch) < 0.5, rng.choice(ends, batch), rng.integers(symbols // 4, symbols + 1, batch)
+    )
+    kept[rng.random(batch) >= link.prefix_share] = symbols
+    missing = np.arange(symbols)[None, :] >= kept[:, None]
+    return Impairment(
+        torch.from_numpy(symbol_flips(mask, bits)), torch.from_numpy(missing), torch.from_numpy(told).float()
+    )

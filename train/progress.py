@@ -1,0 +1,46 @@
+"""A progress bar with the time left on a terminal; a line an epoch in a log file."""
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress:
+    """Shows steps while they run and one line an epoch."""
+
+    def __init__(self, epochs: int, steps: int, done: int) -> None:
+        # A log file gets whole lines, however long; a terminal wraps at its own width.
+        self.console = Console() if sys.stdout.isatty() else Console(width=160)
+        self.epochs = epochs
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=self.console,
+            speed_estimate_period=300,
+            disable=not sys.stdout.isatty(),
+        )
+        self.task = self.bar.add_task("training", total=epochs * steps, completed=done * steps)
+
+    def __enter__(self) -> "Progress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def step(self, loss: float) -> None:
+        """One optimizer step done."""
+        self.bar.update(self.task, advance=1, description=f"loss {loss:.3f}")
+
+    def epoch_done(self, epoch: int, loss: float, figures: dict[str, float], quantizing: bool) -> None:
+        """Print the epoch's held-out accuracies in percent."""
+        shown = "  ".join(f"{k}: {100 * v:.2f}" for k, v in figures.items())
+        kind = "int8 " if quantizing else "float"
+        self.console.print(f"epoch {epoch:3d}/{self.epochs} {kind} loss {loss:.3f}  held-out % by BER  {shown}", highlight=False)

@@ -1,0 +1,21 @@
+"""torchvision, also beside a CPU-only build of torch that came without torchvision's compiled operators.
+
+There `import torchvision` fails with `operator torchvision::nms does not exist`; declaring the two operators
+first is enough for data sets and models (torchvision.ops.nms itself stays unusable, and is not used here).
+"""
+
+import torch
+
+# The library must outlive the import: its registrations go when it is collected.
+_library: torch.library.Library | None = None
+if torch.version.cuda is None:
+    try:
+        _library = torch.library.Library("torchvision", "DEF")
+        for _name in ("nms", "qnms"):
+            _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    except RuntimeError:  # a torchvision built for this torch has defined them already
+        _library = None
+
+from torchvision import datasets  # noqa: E402
+
+__all__ = ["datasets"]

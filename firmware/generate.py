@@ -1,0 +1,40 @@
+"""PlatformIO script that runs before a build: makes the model's library from the bundle."""
+
+import os
+import sys
+from pathlib import Path
+
+from SCons.Script import DefaultEnvironment
+
+env = DefaultEnvironment()
+root = Path(env.subst("$PROJECT_DIR"))
+sys.path.insert(0, str(root))
+
+
+def model_library() -> Path:
+    """The folder that holds the library, made now if need be. Ends the build with one line on an error."""
+    try:
+        from firmware.tools.model import LIBRARY, ModelError, generate
+    except ImportError as error:
+        stop(f"{error.name} is not installed in PlatformIO's Python: pip install -r requirements.txt")
+    engine = env.GetProjectOption("custom_engine")
+    if engine != "aot":
+        stop(f"custom_engine {engine!r} is unknown; there is: aot")
+    bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
+    libraries = Path(env.subst("$BUILD_DIR")) / "model"
+    try:
+        if generate(bundle, libraries / LIBRARY, env.GetProjectOption("custom_kernels")):
+            print(f"Made the encoder's C code from {bundle}")
+    except ModelError as error:
+        stop(str(error))
+    return libraries
+
+
+def stop(message: str) -> None:
+    """Ends the build with one line."""
+    sys.stderr.write(f"inkling: {message}\n")
+    env.Exit(1)
+
+
+if not env.IsCleanTarget():
+    env.Append(LIBSOURCE_DIRS=[str(model_library())])

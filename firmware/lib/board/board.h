@@ -1,0 +1,36 @@
+/* What the application needs of the machine it runs on. Each folder under firmware/ports implements it. */
+#ifndef INKLING_BOARD_H
+#define INKLING_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The next received byte, or -1 when there is none now. Bytes are collected in the background. */
+int board_read(void);
+
+/* True when bytes were lost since the last call: the receive buffer was full, or the UART overran. */
+bool board_overrun(void);
+
+/* Sends all bytes, in order. Returns when they are on their way; with nobody to take them, they are lost. */
+void board_write(const uint8_t *bytes, size_t count);
+
+/* Sleeps until a byte may be there, 200 ms at the most. */
+void board_wait(void);
+
+/* Time since the start. Wraps; take differences. */
+uint32_t board_micros(void);
+
+/* CPU cycles (nanoseconds on a port that cannot count them). Wraps; take differences. */
+uint32_t board_cycles(void);
+
+/* How many of board_cycles() make one second. */
+uint32_t board_clock_hz(void);
+
+/* Deepest stack so far, in bytes; 0 = unknown. */
+uint32_t board_stack_bytes(void);
+
+/* Name of the build, such as "qemu_stm32f405". */
+const char *board_target(void);
+
+#endif

@@ -1,0 +1,24 @@
+/* The bundle's encoder: image in, latent out. One engine implements it; nothing else may know which. */
+#ifndef INKLING_ENCODER_H
+#define INKLING_ENCODER_H
+
+#include <stdint.h>
+
+#include "inkling_model.h"
+
+/* The input: INKLING_INPUT_BYTES pixels (H, W, C), each value - 128. Images are received straight into it. It
+ * keeps its contents over a run. */
+int8_t *encoder_input(void);
+
+/* Encodes what is in the input. Returns the latent, INKLING_LATENT_BYTES values (h, w, c), which stays until the
+ * next run; NULL when the engine failed. */
+const int8_t *encoder_run(void);
+
+/* Working memory of the network, in bytes; and all that the encoder takes: arena, input, output, scratch. */
+uint32_t encoder_arena_bytes(void);
+uint32_t encoder_ram_bytes(void);
+
+/* Name of the engine, such as "aot". */
+const char *encoder_engine(void);
+
+#endif

@@ -1,0 +1,60 @@
+/* The few registers this port touches. ST RM0090 rev 19 (peripherals), ARMv7-M ARM (system). */
+#ifndef INKLING_STM32F405_REGISTERS_H
+#define INKLING_STM32F405_REGISTERS_H
+
+#include <stdint.h>
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+/* RM0090 7.3: reset and clock control */
+#define RCC_CR REGISTER(0x40023800u)
+#define RCC_CR_HSIRDY (1u << 1)
+#define RCC_CR_PLLON (1u << 24)
+#define RCC_CR_PLLRDY (1u << 25)
+#define RCC_PLLCFGR REGISTER(0x40023804u)
+#define RCC_CFGR REGISTER(0x40023808u)
+#define RCC_CFGR_SW_PLL 2u
+#define RCC_CFGR_SWS_MASK (3u << 2)
+#define RCC_CFGR_SWS_PLL (2u << 2)
+#define RCC_CFGR_PPRE1_DIV4 (5u << 10)
+#define RCC_CFGR_PPRE2_DIV2 (4u << 13)
+#define RCC_AHB1ENR REGISTER(0x40023830u)
+#define RCC_AHB1ENR_GPIOA (1u << 0)
+#define RCC_APB2ENR REGISTER(0x40023844u)
+#define RCC_APB2ENR_USART1 (1u << 4)
+
+/* RM0090 3.9: flash access */
+#define FLASH_ACR REGISTER(0x40023C00u)
+#define FLASH_ACR_5_WAIT_STATES_CACHED (5u | 7u << 8)
+
+/* RM0090 8.4: pins */
+#define GPIOA_MODER REGISTER(0x40020000u)
+#define GPIOA_PUPDR REGISTER(0x4002000Cu)
+#define GPIOA_AFRH REGISTER(0x40020024u)
+
+/* RM0090 30.6: the serial port */
+#define USART1_SR REGISTER(0x40011000u)
+#define USART_SR_ORE (1u << 3)
+#define USART_SR_RXNE (1u << 5)
+#define USART_SR_TXE (1u << 7)
+#define USART1_DR REGISTER(0x40011004u)
+#define USART1_BRR REGISTER(0x40011008u)
+#define USART1_CR1 REGISTER(0x4001100Cu)
+#define USART_CR1_RE (1u << 2)
+#define USART_CR1_TE (1u << 3)
+#define USART_CR1_RXNEIE (1u << 5)
+#define USART_CR1_UE (1u << 13)
+#define USART1_IRQ 37u
+
+/* ARMv7-M B3.3, B3.4, B3.2.6: SysTick, interrupts, reset */
+#define SYST_CSR REGISTER(0xE000E010u)
+#define SYST_CSR_ENABLE_INTERRUPT_CPU_CLOCK 7u
+#define SYST_RVR REGISTER(0xE000E014u)
+#define SYST_CVR REGISTER(0xE000E018u)
+#define NVIC_ISER(n) REGISTER(0xE000E100u + 4u * (n))
+#define SCB_ICSR REGISTER(0xE000ED04u)
+#define SCB_ICSR_PENDSTSET (1u << 26)
+#define SCB_AIRCR REGISTER(0xE000ED0Cu)
+#define SCB_AIRCR_SYSRESETREQ (0x05FA0000u | 1u << 2)
+
+#endif

@@ -1,0 +1,49 @@
+#include "app.h"
+
+#include "board.h"
+#include "commands.h"
+#include "encoder.h"
+#include "line.h"
+
+static struct wire_parser parser;
+static uint32_t last_byte_micros;
+
+static void handle(enum wire_event event) {
+    if (event == WIRE_EVENT_ERROR) {
+        line_send_error(parser.request, parser.opcode, parser.error);
+    } else if (event == WIRE_EVENT_COMMAND) {
+        const enum wire_error error = command_execute(&parser);
+        if (error != WIRE_ERROR_NONE) {
+            line_send_error(parser.request, parser.opcode, (uint8_t)error);
+        }
+    }
+}
+
+/* What is left in the receive buffer has a hole somewhere behind it: none of it counts. */
+static void drop_received(void) {
+    while (board_read() >= 0) {
+    }
+    handle(wire_parser_overrun(&parser));
+}
+
+void app_start(void) {
+    wire_parser_init(&parser, INKLING_DEVICE, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
+}
+
+void app_step(void) {
+    for (;;) {
+        if (board_overrun()) {
+            drop_received();
+        }
+        const int byte = board_read();
+        if (byte < 0) {
+            break;
+        }
+        handle(wire_parser_push(&parser, (uint8_t)byte));
+        last_byte_micros = board_micros();
+    }
+    if (board_micros() - last_byte_micros > WIRE_TIMEOUT_MS * 1000u) {
+        handle(wire_parser_silence(&parser));
+    }
+    board_wait();
+}

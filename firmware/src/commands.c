@@ -1,0 +1,115 @@
+#include "commands.h"
+
+#include "board.h"
+#include "encoder.h"
+#include "line.h"
+
+#define FIRMWARE_VERSION {0, 1, 0}
+
+static enum wire_error info(const struct wire_parser *command) {
+    if (command->length != 0u) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    const struct wire_info info = {
+        .firmware_version = FIRMWARE_VERSION,
+        .model_number = inkling_model.number,
+        .engine = encoder_engine(),
+        .target = board_target(),
+        .height = INKLING_HEIGHT,
+        .width = INKLING_WIDTH,
+        .channels = INKLING_CHANNELS,
+        .symbols = INKLING_SYMBOLS,
+        .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
+        .chunks = inkling_model.chunk_count,
+        .arena_bytes = encoder_arena_bytes(),
+        .encoder_ram_bytes = encoder_ram_bytes(),
+        .stack_bytes = board_stack_bytes(),
+        .clock_hz = board_clock_hz(),
+        .max_data = wire_parser_max_data(command),
+    };
+    uint8_t data[WIRE_INFO_BYTES];
+    wire_info_write(data, &info);
+    line_send_reply(command->request, WIRE_INFO, data, sizeof data);
+    return WIRE_ERROR_NONE;
+}
+
+/* Pixels (0..255) become int8 = pixel - 128 where they are: the top bit flips. */
+static void pixels_to_int8(int8_t *image) {
+    for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
+        image[i] = (int8_t)(image[i] ^ -128);
+    }
+}
+
+static enum wire_error run(const struct wire_parser *command) {
+    const uint8_t flags = command->head[0];
+    const uint8_t chunk = command->head[1];
+    if (command->length != WIRE_HEAD_BYTES + INKLING_INPUT_BYTES) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    if ((flags & ~WIRE_RUN_WANTS_COST) != 0u || chunk >= inkling_model.chunk_count) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    const uint32_t start_micros = board_micros();
+    const uint32_t start = board_cycles();
+    pixels_to_int8(encoder_input());
+    const uint32_t encode_start = board_cycles();
+    const int8_t *latent = encoder_run();
+    const uint32_t encode_end = board_cycles();
+    if (latent == NULL) {
+        return WIRE_ERROR_ENGINE;
+    }
+    const uint32_t ready = line_send_feature(command->request, chunk, latent);
+    if ((flags & WIRE_RUN_WANTS_COST) != 0u) {
+        const struct wire_run_cost cost = {
+            .encode_cycles = encode_end - encode_start,
+            .total_cycles = ready - start,
+            .microseconds = board_micros() - start_micros,
+        };
+        uint8_t data[WIRE_RUN_COST_BYTES];
+        wire_run_cost_write(data, &cost);
+        line_send_reply(command->request, WIRE_RUN, data, sizeof data);
+    }
+    return WIRE_ERROR_NONE;
+}
+
+static enum wire_error bench(const struct wire_parser *command) {
+    const uint8_t repeats = command->head[0];
+    if (command->length != 1u) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    if (repeats < 1u || repeats > WIRE_BENCH_MAX_REPEATS) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    struct wire_bench_result result = {.repeats = repeats, .min_cycles = UINT32_MAX};
+    uint64_t sum = 0;
+    const uint32_t start_micros = board_micros();
+    for (uint32_t i = 0; i < repeats; i++) {
+        const uint32_t start = board_cycles();
+        if (encoder_run() == NULL) {
+            return WIRE_ERROR_ENGINE;
+        }
+        const uint32_t cycles = board_cycles() - start;
+        result.min_cycles = cycles < result.min_cycles ? cycles : result.min_cycles;
+        result.max_cycles = cycles > result.max_cycles ? cycles : result.max_cycles;
+        sum += cycles;
+    }
+    result.microseconds = board_micros() - start_micros;
+    result.mean_cycles = (uint32_t)((sum + repeats / 2u) / repeats);
+    uint8_t data[WIRE_BENCH_RESULT_BYTES];
+    wire_bench_result_write(data, &result);
+    line_send_reply(command->request, WIRE_BENCH, data, sizeof data);
+    return WIRE_ERROR_NONE;
+}
+
+enum wire_error command_execute(const struct wire_parser *command) {
+    switch (command->opcode) {
+        case WIRE_INFO:
+            return info(command);
+        case WIRE_RUN:
+            return run(command);
+        case WIRE_BENCH:
+            return bench(command);
+        default:
+            return WIRE_ERROR_UNKNOWN_COMMAND;
+    }
+}

@@ -1,0 +1,24 @@
+/* What the board says: each call puts one frame on the serial line. */
+#ifndef INKLING_LINE_H
+#define INKLING_LINE_H
+
+#include <stdint.h>
+
+#include "wire/reply.h"
+
+/* This board's number, 0..254. */
+#ifndef INKLING_DEVICE
+#define INKLING_DEVICE 1
+#endif
+
+/* Sends a chunk of the latent; request mod 32 becomes the frame's sequence number. Returns the CPU's count of
+ * cycles when the frame was ready to go. */
+uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent);
+
+/* opcode: the command's. */
+void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length);
+
+/* failed_opcode: the command's, 0 when it is not known. */
+void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code);
+
+#endif

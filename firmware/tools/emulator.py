@@ -1,0 +1,127 @@
+"""Boards that need no hardware: the firmware in QEMU, and the firmware as a process of this machine.
+
+Both are context managers that yield a pyserial URL and end only the process they started:
+
+    with qemu(elf) as port:
+        line = serial.serial_for_url(port, timeout=2)
+"""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wire.control import Opcode, command
+
+QEMU = "qemu-system-arm"
+MACHINE = "netduinoplus2"  # an STM32F405
+START_SECONDS = 20.0
+POLL_SECONDS = 0.05
+ASK_SECONDS = 0.25
+NANOSECONDS_PER_INSTRUCTION = 1  # of virtual time, by -icount shift=0
+
+
+class EmulatorError(Exception):
+    """An emulated board did not start; the message is one line that says why."""
+
+
+@contextmanager
+def qemu(elf: str | Path, *, count_instructions: bool = False, port: int = 0) -> Iterator[str]:
+    """Boots firmware.elf in QEMU; yields the URL of its serial port, on TCP (port 0: any free one).
+
+    count_instructions: each instruction takes 1 ns of the board's time, so that its cycle counts tell
+    instructions (see `instructions`); slower. EmulatorError when QEMU is missing or does not come up.
+    """
+    if shutil.which(QEMU) is None:
+        raise EmulatorError(f"{QEMU} is not installed (Debian: apt install qemu-system-arm)")
+    _need_file(elf)
+    port = port or _free_port()
+    arguments = [QEMU, "-machine", MACHINE, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
+    arguments += ["-serial", f"tcp:127.0.0.1:{port},server,nowait"]
+    if count_instructions:
+        arguments += ["-icount", "shift=0"]
+    with _process(arguments) as (child, log):
+        _await_answer(child, log, port)
+        yield f"socket://localhost:{port}"
+
+
+@contextmanager
+def native(program: str | Path, *, port: int = 0) -> Iterator[str]:
+    """Runs the native build; yields the URL of its serial port, on TCP (port 0: any free one)."""
+    _need_file(program)
+    port = port or _free_port()
+    with _process([str(program), "--port", f"tcp:{port}"]) as (child, log):
+        _await_answer(child, log, port)
+        yield f"socket://localhost:{port}"
+
+
+def instructions(cycles: int, clock_hz: int) -> int:
+    """Instructions that QEMU ran while the board counted `cycles`, if it was booted with count_instructions.
+
+    The board's clock follows QEMU's virtual time, so that at 168 MHz one instruction is 0.168 cycles.
+    """
+    return round(cycles * 1e9 / clock_hz / NANOSECONDS_PER_INSTRUCTION)
+
+
+def _need_file(path: str | Path) -> None:
+    if not Path(path).is_file():
+        raise EmulatorError(f"no firmware at {path}: build it first")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _process(arguments: list[str]) -> Iterator[tuple[subprocess.Popen, Path]]:
+    """Starts a process with its output in a file, and ends it, and it alone, on the way out."""
+    with tempfile.TemporaryDirectory(prefix="inkling-") as folder:
+        log = Path(folder) / "log.txt"
+        with log.open("wb") as output:
+            child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            yield child, log
+        finally:
+            child.terminate()
+            try:
+                child.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _await_answer(child: subprocess.Popen, log: Path, port: int) -> None:
+    """Asks INFO until the firmware answers: what reaches a UART before it is set up is lost."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            said = log.read_text(errors="replace").strip().splitlines() or [f"exit {child.returncode}"]
+            raise EmulatorError(f"the board ended at once: {said[-1]}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=ASK_SECONDS) as line:
+                if _answers(line, deadline):
+                    return
+        except ConnectionError:
+            pass
+        time.sleep(POLL_SECONDS)
+    raise EmulatorError(f"the board did not answer within {START_SECONDS:.0f} s")
+
+
+def _answers(line: socket.socket, deadline: float) -> bool:
+    answered = False
+    while time.monotonic() < deadline:
+        line.sendall(command(Opcode.INFO, 0))
+        try:
+            while line.recv(4096):  # until it falls silent: all answers are the asker's to read
+                answered = True
+            return False
+        except TimeoutError:
+            if answered:
+                return True
+    return False

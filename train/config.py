@@ -34,7 +34,7 @@ class Quantizer:
     """Levels are 2 ** bits; `temperature` is that of the soft backward pass, in squared latent units."""
 
     bits: int = 3
-    temperature: float = 0.1
+    temperature: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Decoder:
 class Link:
     """What the channel does to the payload in training."""
 
-    clean_share: float = 0.5  # share of images that see no flip
+    clean_share: float = 0.6  # share of images that see no flip
     ber: tuple[float, float] = (1e-3, 0.15)  # the rest: log-uniform in this range
     estimate_spread: float = 0.4  # log-normal error of the BER that the decoder is told
-    prefix_share: float = 0.4  # share of images that arrive as a prefix
+    prefix_share: float = 0.3  # share of images that arrive as a prefix
     chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))
 
 
@@ -63,7 +63,7 @@ class Teacher:
 
     checkpoint: str
     depth: int = 20  # 20, 32, 44 or 56
-    views: int = 24  # augmented views of each image for which its logits are kept
+    views: int = 20  # augmented views of each image for which its logits are kept
     weight: float = 0.7
     temperature: float = 4.0
 
@@ -75,7 +75,7 @@ class Schedule:
     epochs: int
     qat_epochs: int
     batch: int = 256
-    lr: float = 4e-3
+    lr: float = 6e-3
     qat_lr: float = 4e-4
     weight_decay: float = 0.05
     warmup_epochs: float = 2.0

@@ -37,7 +37,7 @@ def accuracy(
         got = codec.flip(part, torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)))
         if kept is not None:
             got[:, kept:] = -1
-        logits = codec.decoder(got, torch.full((len(part),), ber))
+        logits = codec.decode(got, torch.full((len(part),), ber))
         right += int((logits.argmax(1).numpy() == labels[i : i + 500]).sum())
     return right / len(levels)
 

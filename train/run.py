@@ -26,6 +26,7 @@ from train.progress import Progress
 from train.teacher import SoftLabels
 
 CALIBRATION_IMAGES = 500
+EVALUATE_EVERY = 4  # float epochs; int8 epochs are evaluated one by one, since one of them is chosen
 
 
 @dataclass
@@ -123,12 +124,12 @@ class Run:
                 started = time.monotonic()
                 loss = self._epoch(progress)
                 self.state.epoch += 1
-                figures = self._evaluate()
+                figures = self._evaluate() if self._due() else {}
                 self._save(figures)
                 record = {"epoch": self.state.epoch, "loss": round(loss, 4), "seconds": round(time.monotonic() - started, 1)}
                 with (self.folder / "log.jsonl").open("a") as log:
                     log.write(json.dumps({**record, "held_out": figures}) + "\n")
-                progress.epoch_done(self.state.epoch, loss, figures, self.quantizing)
+                progress.epoch_done(self.state.epoch, loss, figures, self.state.epoch > self.config.schedule.epochs)
 
     @property
     def quantizing(self) -> bool:
@@ -197,6 +198,9 @@ class Run:
         _update_average(s.average, s.model, min(c.schedule.ema, (1 + age) / (10 + age)))
         return loss.item()
 
+    def _due(self) -> bool:
+        return self.state.epoch > self.config.schedule.epochs or self.state.epoch % EVALUATE_EVERY == 0
+
     def _evaluate(self) -> dict[str, float]:
         average = self.state.average
         # epoch counts epochs done: the ranges are quantized once the folded encoder has been trained.
@@ -227,16 +231,24 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     os.replace(part, file)  # an interrupted write leaves the last checkpoint whole
 
 
-def load_best(folder: Path, data: Dataset) -> tuple[Config, Codec, Tensor, dict[str, Any]]:
-    """A finished run -> config, codec (folded, ranges calibrated, evaluating), calibration images, best.pt's record.
+def load_config(folder: Path) -> Config:
+    """The config of a run's folder."""
+    file = folder / "config.json"
+    try:
+        return from_dict(json.loads(file.read_text()), str(file))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{folder} is no run: {error}") from None
 
-    Raises TrainError when the folder holds no run that reached its quantization-aware epochs.
+
+def load_best(folder: Path, config: Config, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
+    """A finished run -> codec (folded, ranges calibrated, evaluating), calibration images, best.pt's record.
+
+    Raises TrainError when the run has not reached its quantization-aware epochs.
     """
     try:
-        config = from_dict(json.loads((folder / "config.json").read_text()), str(folder / "config.json"))
         saved = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise TrainError(f"{folder} is no finished run: {Path(error.filename).name} is missing") from None
+    except FileNotFoundError:
+        raise TrainError(f"{folder} has no best.pt: the run has not reached its int8 epochs yet") from None
     shape = data.x_train.shape[1:]
     codec = Codec(config, (shape[0], shape[1], shape[2]), len(data.classes))
     codec.encoder.fold()
@@ -245,4 +257,4 @@ def load_best(folder: Path, data: Dataset) -> tuple[Config, Codec, Tensor, dict[
     train, _ = split(data, config.data.holdout, config.seed)
     calibration = as_input(torch.from_numpy(data.x_train[train[:CALIBRATION_IMAGES]]))
     calibrate(codec.encoder, calibration)
-    return config, codec, calibration, saved
+    return codec, calibration, saved

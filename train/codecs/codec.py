@@ -59,7 +59,12 @@ class Codec(nn.Module):
         # Straight through: where the symbol arrived unharmed, the sender's soft assignment takes the gradient.
         intact = ((flips == 0) & ~missing)[..., None]
         posterior = posterior + torch.where(intact, soft - soft.detach(), torch.zeros_like(soft))
-        return self.decoder.classify_posterior(posterior, (~missing).float().mean(1), told_ber)
+        values = posterior @ self.quantizer.centres()
+        return self.decoder.classify_values(values, (~missing).float().mean(1), told_ber)
+
+    def decode(self, symbols: Tensor, ber: Tensor) -> Tensor:
+        """Levels as received (B, S) int64, -1 where missing, and BER (B,) -> logits (B, classes)."""
+        return self.decoder(symbols, ber, self.quantizer.centres())
 
     @torch.no_grad()
     def send(self, images: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 Its first step is exact: over a binary symmetric channel of bit flip probability p, a received level r was sent as
 level l with probability proportional to prior(l) * p^d(l, r) * (1 - p)^(b - d), d the Hamming distance of their Gray
-codes (Bayes' rule). A symbol that did not arrive leaves the prior. The network then sees probabilities, never a
-symbol that pretends to be certain; BER and received share also scale its channels (FiLM, arXiv 1709.07871).
+codes (Bayes' rule). A symbol that did not arrive leaves the prior. Each symbol then enters the network as the
+expected value of its centre, the estimate of least mean square error: certain on a clean link, drawn towards the
+mean on a bad one. BER and received share also modulate the network's channels (FiLM, arXiv 1709.07871).
 """
 
 import torch
@@ -61,7 +62,7 @@ class Decoder(nn.Module):
         self.prior = nn.Parameter(torch.zeros(c, self.levels))
         self.condition = nn.Sequential(nn.Linear(2, 32), nn.ReLU())
         self.stem = nn.Sequential(
-            nn.Conv2d(c * self.levels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+            nn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
         self.blocks = nn.ModuleList(ResidualBlock(width, 32) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
@@ -74,11 +75,10 @@ class Decoder(nn.Module):
         index = torch.where(symbols < 0, self.levels, symbols)
         return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds, -1)
 
-    def classify_posterior(self, posterior: Tensor, received: Tensor, ber: Tensor) -> Tensor:
-        """(B, S, L), received share (B,), BER (B,) -> logits (B, classes)."""
+    def classify_values(self, values: Tensor, received: Tensor, ber: Tensor) -> Tensor:
+        """Symbol values (B, S), received share (B,), BER (B,) -> logits (B, classes)."""
         h, w, c = self.latent_shape
-        x = posterior[:, self.place].reshape(-1, h, w, c * self.levels).permute(0, 3, 1, 2)
-        x = x.contiguous(memory_format=torch.channels_last) if self.training else x
+        x = values[:, self.place].reshape(-1, h, w, c).permute(0, 3, 1, 2)
         log_ber = torch.log10(ber.clamp(BER_MIN, BER_MAX)) + 2
         condition = self.condition(torch.stack([log_ber, received], 1))
         x = self.stem(x)
@@ -86,7 +86,7 @@ class Decoder(nn.Module):
             x = block(x, condition)
         return self.classify(self.dropout(x.mean((2, 3))))
 
-    def forward(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        """Levels (B, S) int64 in the order of sending, -1 where not received; BER (B,) -> logits (B, classes)."""
+    def forward(self, symbols: Tensor, ber: Tensor, centres: Tensor) -> Tensor:
+        """Levels (B, S) int64, -1 where not received; BER (B,); centres (L,) -> logits (B, classes)."""
         received = (symbols >= 0).float().mean(1)
-        return self.classify_posterior(self.posterior(symbols, ber), received, ber)
+        return self.classify_values(self.posterior(symbols, ber) @ centres, received, ber)

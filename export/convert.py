@@ -1,0 +1,139 @@
+"""The conversion itself: PyTorch -> ONNX -> onnx2tf -> float and int8 TensorFlow Lite."""
+
+import contextlib
+import io
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from export.errors import ExportError
+from train.codecs.codec import Codec
+from train.fakequant import set_mode
+
+OPSET = 18
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Swallow what the converters print; what they raise still comes through."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sink = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def encoder_onnx(codec: Codec, file: Path) -> None:
+    """Write the float encoder: `image` (N, C, H, W) float32 in [0, 1] -> `latent` (N, c, h, w)."""
+    h, w, c = codec.input_shape
+    encoder = codec.encoder.eval()
+    set_mode(encoder, "off")
+    # A dynamic batch keeps onnx2tf from downloading its own calibration pictures.
+    _export(encoder, (torch.zeros(2, c, h, w),), file, ["image"], ["latent"], ({0: torch.export.Dim("n")},))
+    set_mode(encoder, "quantize")
+
+
+class _HostEnd(nn.Module):
+    """The codec without its encoder: what decoder.onnx holds."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.decoder = codec.decoder
+        self.register_buffer("centres", codec.quantizer.centres().detach())
+
+    def forward(self, symbols: Tensor, ber: Tensor) -> Tensor:
+        return self.decoder(symbols, ber, self.centres)
+
+
+def decoder_onnx(codec: Codec, file: Path) -> None:
+    """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
+    n = torch.export.Dim("n")
+    arguments = (torch.zeros(2, codec.symbols, dtype=torch.int64), torch.full((2,), 0.01))
+    _export(_HostEnd(codec).eval(), arguments, file, ["symbols", "ber"], ["logits"], ({0: n}, {0: n}))
+
+
+def _export(
+    model: nn.Module,
+    arguments: tuple[Tensor, ...],
+    file: Path,
+    inputs: list[str],
+    outputs: list[str],
+    shapes: tuple[dict, ...],
+) -> None:
+    with quiet():
+        torch.onnx.export(
+            model,
+            arguments,
+            str(file),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+        )
+    onnx.checker.check_model(str(file))
+
+
+def saved_model(onnx_file: Path, folder: Path) -> None:
+    """onnx2tf: the encoder's ONNX file -> a TensorFlow SavedModel in NHWC."""
+    with quiet():
+        import onnx2tf
+        from onnx2tf.ops import Add
+
+        # onnx2tf 1.29.24 compares an Add's NHWC shape with ONNX's NCHW one, takes the difference for a broken
+        # broadcast and "rescues" it by transposing both inputs; the layers behind then run in the wrong layout.
+        # Without transposes to try, its rescue gives up and leaves the right Add as it is.
+        rescue = Add.transpose_with_flexing_deterrence
+        Add.transpose_with_flexing_deterrence = lambda *, input_tensor, **_: input_tensor
+        copy = folder.with_suffix(".onnx")
+        shutil.copy(onnx_file, copy)  # onnx2tf overwrites the file that it is given
+        try:
+            onnx2tf.convert(
+                input_onnx_file_path=str(copy),
+                output_folder_path=str(folder),
+                output_signaturedefs=True,
+                non_verbose=True,
+            )
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it raises whatever TensorFlow raised
+            raise ExportError(f"onnx2tf: {str(error).splitlines()[0] if str(error) else type(error)}") from error
+        finally:
+            Add.transpose_with_flexing_deterrence = rescue
+
+
+def tflite(folder: Path, images: np.ndarray, float_file: Path, int8_file: Path) -> None:
+    """SavedModel -> float .tflite and full-integer .tflite, calibrated on `images`, float32 (N, H, W, C) in [0, 1]."""
+    with quiet():
+        import tensorflow as tf
+
+        model = tf.saved_model.load(str(folder))
+        signature = model.signatures["serving_default"]
+        (name,) = signature.structured_input_signature[1]
+        # A fixed batch of one: the board's memory plan has no room for "any".
+        fixed = tf.function(
+            lambda x: next(iter(signature(**{name: x}).values())),
+            input_signature=[tf.TensorSpec([1, *images.shape[1:]], tf.float32)],
+        ).get_concrete_function()
+
+        def converter() -> "tf.lite.TFLiteConverter":
+            return tf.lite.TFLiteConverter.from_concrete_functions([fixed], model)
+
+        float_file.write_bytes(converter().convert())
+        integer = converter()
+        integer.optimizations = [tf.lite.Optimize.DEFAULT]
+        integer.representative_dataset = lambda: ([image[None]] for image in images)
+        integer.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        integer.inference_input_type = integer.inference_output_type = tf.int8
+        int8_file.write_bytes(integer.convert())

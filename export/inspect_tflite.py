@@ -1,0 +1,52 @@
+"""What is inside a .tflite file: operators, activation scales, and the arena that TFLM needs for it."""
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tflite
+
+from export.errors import ExportError
+
+# Run in a process of its own: print_allocations() writes to the C level's stderr, which Python cannot redirect.
+_ARENA = (
+    "import sys; from tflite_micro.python.tflite_micro import runtime; "
+    "i = runtime.Interpreter.from_file(sys.argv[1]); i.print_allocations()"
+)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator and the quantization of its output."""
+
+    name: str
+    scale: float
+    zero_point: int
+
+
+def operators(file: Path) -> list[Op]:
+    """The operators in the order of execution."""
+    model = tflite.Model.GetRootAs(file.read_bytes(), 0)
+    graph = model.Subgraphs(0)
+    names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
+    ops = []
+    for i in range(graph.OperatorsLength()):
+        op = graph.Operators(i)
+        code = model.OperatorCodes(op.OpcodeIndex())
+        # Codes below 127 may stand in the older field alone.
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        q = graph.Tensors(op.Outputs(0)).Quantization()
+        has_scale = q is not None and q.ScaleLength() > 0
+        ops.append(Op(names[number], q.Scale(0) if has_scale else 0.0, q.ZeroPoint(0) if has_scale else 0))
+    return ops
+
+
+def arena_bytes(file: Path) -> int:
+    """Arena that TFLM's interpreter uses for the model, bytes (its own count, on a 64-bit host)."""
+    done = subprocess.run([sys.executable, "-c", _ARENA, str(file)], capture_output=True, text=True)
+    found = re.search(r"Arena allocation total (\d+) bytes", done.stderr)
+    if done.returncode or found is None:
+        raise ExportError(f"TFLM's interpreter cannot load {file.name}: {done.stderr.strip().splitlines()[-1:]}")
+    return int(found[1])

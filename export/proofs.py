@@ -1,0 +1,148 @@
+"""Each conversion step held against the one before it. A proof prints its figure; one that fails stops the export."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from ai_edge_litert.interpreter import Interpreter
+
+from export.convert import quiet
+from export.errors import ExportError
+from export.inspect_tflite import Op
+from export.reference import ReferenceEncoder
+from train.augment import as_input
+from train.codecs.codec import Codec
+from train.codecs.encoder import ConvUnit, Separable
+from train.fakequant import int8_parameters, set_mode
+
+
+@dataclass
+class Proofs:
+    """Collects the figures for the manifest while it prints them."""
+
+    say: Callable[[str], None] = print
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def note(self, key: str, text: str, value: float, shown: str) -> None:
+        """A figure that is only reported."""
+        self.figures[key] = value
+        self.say(f"  {text}: {shown}")
+
+    def require(self, key: str, text: str, value: float, limit: float, unit: str = "") -> None:
+        """A figure that must not exceed `limit`."""
+        self.figures[key] = value
+        ok = value <= limit
+        self.say(f"  {text}: {value:.3g}{unit} (at most {limit:g}{unit}) {'ok' if ok else 'FAILED'}")
+        if not ok:
+            raise ExportError(f"proof failed: {text}: {value:.3g}{unit}, at most {limit:g}{unit}")
+
+
+def float_chain(proofs: Proofs, codec: Codec, onnx_file: Path, float_tflite: Path, images: np.ndarray) -> np.ndarray:
+    """PyTorch = ONNX = float TFLite on uint8 images (N, H, W, C); returns PyTorch's latents float32 (N, h, w, c)."""
+    x = as_input(torch.from_numpy(images))
+    set_mode(codec.encoder, "off")
+    with torch.no_grad():
+        ours = codec.encoder(x).permute(0, 2, 3, 1).numpy()
+    set_mode(codec.encoder, "quantize")
+    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    by_onnx = session.run(None, {"image": x.numpy()})[0].transpose(0, 2, 3, 1)
+    proofs.require("pytorch_onnx", "PyTorch against ONNX, max difference", float(abs(ours - by_onnx).max()), 1e-3)
+    interpreter = Interpreter(model_path=str(float_tflite))
+    interpreter.allocate_tensors()
+    source, sink = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    worst = 0.0
+    for image, latent in zip(x.permute(0, 2, 3, 1).numpy(), by_onnx, strict=True):
+        interpreter.set_tensor(source, image[None])
+        interpreter.invoke()
+        worst = max(worst, float(abs(interpreter.get_tensor(sink)[0] - latent).max()))
+    proofs.require("onnx_tflite_float", "ONNX against float TFLite, max difference", worst, 1e-3)
+    return ours
+
+
+def scales(proofs: Proofs, codec: Codec, ops: list[Op]) -> None:
+    """The activation scales of the .tflite are those that quantization-aware training saw."""
+    ranges = []
+    for layer in codec.encoder.layers:
+        if isinstance(layer, ConvUnit):
+            ranges.append(layer.range)
+        elif isinstance(layer, Separable):
+            ranges += [layer.depthwise.range, layer.pointwise.range]
+            ranges += [layer.range] if layer.residual else []
+    # Ops that only move data (PAD, TRANSPOSE) have no counterpart in training.
+    computing = [op for op in ops if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")]
+    if len(ranges) != len(computing):
+        raise ExportError(f"the model has {len(computing)} computing ops, training has {len(ranges)} activations")
+    worst, zero = 0.0, 0
+    for trained, op in zip(ranges, computing, strict=True):
+        scale, zero_point = int8_parameters(float(trained.low), float(trained.high))
+        worst = max(worst, abs(op.scale / scale - 1))
+        zero = max(zero, abs(op.zero_point - zero_point))
+    proofs.require("scale_difference", "int8 scales against training's, largest relative difference", worst, 0.01)
+    proofs.require("zero_point_difference", "int8 zero points against training's, largest difference", zero, 1)
+
+
+def int8_against_float(proofs: Proofs, codec: Codec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """int8 latents against float ones, and against fake quantization; returns the int8 latents (N, h, w, c)."""
+    scale, zero_point = reference.output_quantization
+    integer = reference.latents(images)
+    real = (integer.astype(np.float32) - zero_point) * scale
+    error = abs(real - latents)
+    proofs.note("int8_float_mean", "int8 against float latents, mean difference", float(error.mean()), f"{error.mean():.4f}")
+    proofs.note("int8_float_max", "int8 against float latents, max difference", float(error.max()), f"{error.max():.4f}")
+    with torch.no_grad():
+        trained = codec.encoder(as_input(torch.from_numpy(images))).permute(0, 2, 3, 1).numpy()
+    steps = abs(real - trained) / scale
+    proofs.require(
+        "int8_fake_quant_mean", "int8 against training's fake quantization, mean difference in int8 steps",
+        float(steps.mean()), 2.0,
+    )  # fmt: skip
+    return integer
+
+
+def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
+    """TFLM's interpreter gives the reference kernels' bytes."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_file(str(tflite_file))
+    differ = 0
+    for image, latent in zip(images, latents, strict=True):
+        interpreter.set_input((image.astype(np.int16) - 128).astype(np.int8)[None], 0)
+        interpreter.invoke()
+        differ += int((interpreter.get_output(0)[0] != latent).sum())
+    proofs.require("tflm_bytes_differing", f"TFLM against reference kernels, {len(images)} images, bytes that differ", differ, 0)
+
+
+def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
+    """int8 .tflite -> ONNX by tf2onnx, for inspection in ONNX tools; close, not exact."""
+    with quiet():
+        import tf2onnx
+
+        tf2onnx.convert.from_tflite(str(tflite_file), opset=13, output_path=str(onnx_file))
+    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    pixels = (images.astype(np.int16) - 128).astype(np.int8)
+    got = np.concatenate([session.run(None, {name: p[None]})[0] for p in pixels])
+    steps = abs(got.reshape(latents.shape).astype(int) - latents)
+    share = float((steps > 0).mean())
+    proofs.note(
+        "tf2onnx_share_differing", "tf2onnx round trip, share of latent bytes that differ",
+        share, f"{100 * share:.1f} %, by at most {steps.max()}",
+    )  # fmt: skip
+
+
+def decoder(proofs: Proofs, codec: Codec, onnx_file: Path, symbols: np.ndarray) -> None:
+    """decoder.onnx gives PyTorch's logits, with flips, gaps and several BERs among its inputs."""
+    rng = np.random.default_rng(0)
+    tried = symbols.copy()
+    hit = rng.random(tried.shape) < 0.1
+    tried[hit] = rng.integers(0, codec.quantizer.levels, int(hit.sum()))
+    tried[::2, codec.symbols // 2 :] = -1
+    ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(tried))
+    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    got = session.run(None, {"symbols": tried, "ber": ber})[0]
+    with torch.no_grad():
+        ours = codec.decode(torch.from_numpy(tried), torch.from_numpy(ber)).numpy()
+    proofs.require("decoder_onnx", "decoder, PyTorch against ONNX, max difference of logits", float(abs(got - ours).max()), 1e-2)

@@ -1,0 +1,142 @@
+"""`python -m host receive`: listen on a port and say what the boards there see."""
+
+import argparse
+import time
+from collections import Counter
+
+from host.errors import PortError
+from host.events import Event, FeatureFrame, UnknownModel
+from host.port import Port
+from host.reader import Reader
+from host.receiver import Receiver
+from host.show import JsonLines, Screen, reading_parts
+from wire import bundle as bundles
+
+EXAMPLES = """examples:
+  python -m host receive --port /dev/ttyUSB0 --bundle bundles/cifar10
+  python -m host receive --port socket://localhost:4001 --bundle A --bundle B --json log.jsonl --count 9
+"""
+# A frame that stops in the middle is settled after this much silence.
+QUIET_S = 0.5
+RETRY_S = 1.0
+GARBAGE_EVERY_BYTES, GARBAGE_EVERY_S = 1000, 10.0
+# One header in ten thousand of a very noisy line may look like another model's.
+SURE = 2
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "receive",
+        help="show what boards on a port send",
+        description="Finds frames on a port, estimates the bit error rate, classifies. Ends with Ctrl-C.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add("--bundle", required=True, action="append", metavar="DIR", help="of a model; may be repeated")
+    add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
+    add("--count", type=int, metavar="N", help="end after N frames")
+    add("--baud", type=int, default=115200, help="speed of a serial port (default 115200)")
+    add("--reconnect", action="store_true", help="wait for a port that is missing or goes")
+    parser.set_defaults(command=run)
+
+
+class _Session:
+    """What has been received, and where it is told."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
+        self.screen = Screen(options.json)
+        self.receiver = Receiver(loaded)
+        self._frames = 0
+        self._count = options.count
+        self._reader = Reader(loaded)
+        self._json = JsonLines(options.json) if options.json else None
+        self._baud = options.baud
+        self._strangers: Counter[int] = Counter()
+        self._garbage_told, self._garbage_time = 0, -GARBAGE_EVERY_S
+        self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in loaded)
+
+    @property
+    def done(self) -> bool:
+        """As many frames have come as were asked for."""
+        return self._count is not None and self._frames >= self._count
+
+    def listen(self, port: Port) -> None:
+        """Receive until done. PortError when the port goes."""
+        self.screen.line(f"listening on {port.url} for {self._models}")
+        while not self.done:
+            data = port.read(QUIET_S)
+            self.take(self.receiver.feed(data) if data else self.receiver.flush())
+
+    def take(self, events: list[Event]) -> None:
+        """Tell what has come."""
+        for event in events:
+            if isinstance(event, FeatureFrame) and not self.done:
+                self._show(event)
+            elif isinstance(event, UnknownModel):
+                self._stranger(event)
+        self._tell_garbage()
+
+    def summary(self) -> str:
+        """One line about the whole time."""
+        sources = self.receiver.sources.values()
+        lost, again = sum(s.lost for s in sources), sum(s.duplicates for s in sources)
+        strangers = sum(self._strangers.values())
+        return (
+            f"{self._frames} frames, {lost} lost, {again} duplicates, {strangers} of unknown models, "
+            f"{self.receiver.garbage_bytes} bytes of garbage"
+        )
+
+    def _show(self, frame: FeatureFrame) -> None:
+        self._frames += 1
+        reading = self._reader.read(frame)
+        lost = self.receiver.sources[frame.device, frame.bundle.model_id].lost
+        clock, again = time.strftime("%H:%M:%S"), "  duplicate" if frame.duplicate else ""
+        parts = reading_parts(reading)
+        self.screen.line(f"{clock}  device {frame.device:<3}  ", *parts, f"  {lost} lost{again}")
+        if self._json:
+            self._json.write(**reading.as_json(), lost_total=lost)
+
+    def _stranger(self, event: UnknownModel) -> None:
+        header = event.header
+        self._strangers[header.model] += 1
+        if self._strangers[header.model] == SURE:
+            self.screen.note(
+                f"device {header.device} sends frames of an unknown model (its id ends in the 5 bits "
+                f"{header.model:05b}; at hand: {self._models}): give its bundle too; they are passed over"
+            )
+
+    def _tell_garbage(self) -> None:
+        new, now = self.receiver.garbage_bytes - self._garbage_told, time.monotonic()
+        if new >= GARBAGE_EVERY_BYTES and now - self._garbage_time >= GARBAGE_EVERY_S:
+            self._garbage_told, self._garbage_time = self.receiver.garbage_bytes, now
+            self.screen.note(
+                f"{self._garbage_told} bytes so far belong to no frame: noise, or is {self._baud} baud wrong?"
+            )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Receive until the count is reached, the port goes or Ctrl-C; the exit status."""
+    session = _Session(options)
+    told = False
+    try:
+        while not session.done:
+            try:
+                with Port(options.port, options.baud) as port:
+                    told = False
+                    session.listen(port)
+            except PortError as error:
+                session.take(session.receiver.flush())
+                if not options.reconnect:
+                    raise
+                if not told:
+                    session.screen.note(f"{error}; waiting for it to come back")
+                told = True
+                time.sleep(RETRY_S)
+    except KeyboardInterrupt:
+        pass
+    session.screen.note(session.summary())
+    return 0

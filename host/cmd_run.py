@@ -1,0 +1,75 @@
+"""`python -m host run`: send pictures to a board and show what comes back."""
+
+import argparse
+from dataclasses import asdict
+
+from host.device import TIMEOUT_S, Device
+from host.errors import HostError
+from host.image import load_image
+from host.reader import Reader
+from host.refusals import GarbledReplyError
+from host.show import JsonLines, Screen, reading_parts
+from wire import bundle as bundles
+from wire.control import RunCost
+
+EXAMPLES = """examples:
+  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
+  python -m host run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "run",
+        help="send pictures to a board and classify what it sends back",
+        description="Sends each picture to a board, which encodes it and sends the symbols back. "
+        "Exits with 1 when a frame was lost.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE", help="any picture that Pillow reads; it is cut and scaled")
+    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
+    add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols (default 0: all)")
+    add("--json", action="store_true", help="print JSON lines to standard output")
+    add("--baud", type=int, default=115200, help="speed of a serial port (default 115200)")
+    add("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Send the pictures one after the other; the exit status."""
+    bundle = bundles.load(options.bundle)
+    if not 0 <= options.chunk < len(bundle.chunks):
+        raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
+    pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
+    screen = Screen("-" if options.json else None)
+    json_lines = JsonLines("-") if options.json else None
+    reader, lost = Reader([bundle]), 0
+    with Device.open(options.port, bundle, options.baud, options.timeout) as device:
+        try:
+            device.check(device.info())
+        except GarbledReplyError as error:
+            screen.note(f"going on without checking the board's model: {error}")
+        for path, pixels in pictures:
+            frame, cost = device.run(pixels, options.chunk, cost=True)
+            if frame is None:
+                lost += 1
+                screen.line(f"{path}  ", ("lost on the way", "red"))
+                if json_lines:
+                    json_lines.write(**{"image": path, "class": None})
+                continue
+            reading = reader.read(frame)
+            screen.line(f"{path}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+            if json_lines:
+                json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
+    return 1 if lost else 0
+
+
+def _cost_text(cost: RunCost | None) -> str:
+    if cost is None:
+        return "cost lost on the way"
+    milliseconds = cost.microseconds / 1000
+    return f"{cost.encode_cycles} cycles to encode, {cost.total_cycles} in all, {milliseconds:.1f} ms"

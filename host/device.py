@@ -1,0 +1,205 @@
+"""A board at the other end of a port: asks it for information, runs its encoder on a picture, times it."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+
+from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
+from host.port import Port
+from host.receiver import Receiver
+from host.refusals import (
+    PASSING,
+    BoardError,
+    DeviceError,
+    GarbledReplyError,
+    SilentBoardError,
+    WrongModelError,
+)
+from wire.bundle import Bundle
+from wire.control import REPLY_BIT, BenchResult, Control, ErrorReply, Info, Opcode, RunCost, command, run_data
+from wire.frame import ANY_DEVICE, WIRE_VERSION, FeatureLayout, FrameType, Header
+
+TIMEOUT_S = 2.0
+ATTEMPTS = 3
+EMPTY_REPLY_BYTES = 20
+BITS_A_BYTE = 10  # on a serial line, with start and stop bit
+# An answer comes in one go. Once half of it is there, this much silence means that the rest is lost; once all
+# its bytes are, that what could not be read is damaged. (A USB adapter may hold bytes back for 16 ms.)
+QUIET_S, GRACE_S = 0.25, 0.05
+
+Reply = TypeVar("Reply", Info, BenchResult, RunCost, ErrorReply)
+
+
+class Device:
+    """A client of one board. Every wait is bounded; every fault is a DeviceError or a PortError of one line.
+
+    `bundle` is needed for `run` only. `number` addresses one board among several on a line; without it any
+    board answers, and its first clean answer sets `number`. `timeout`: how many seconds a board may think.
+    """
+
+    def __init__(
+        self, port: Port, bundle: Bundle | None = None, timeout: float = TIMEOUT_S, number: int | None = None
+    ) -> None:
+        self.port = port
+        self.bundle = bundle
+        self.number = number
+        self._address = ANY_DEVICE if number is None else number
+        self._timeout = timeout
+        self._receiver = Receiver([bundle] if bundle else [])
+        self._request = -1
+        self._heard = 0  # bytes since the last command
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        bundle: Bundle | None = None,
+        baud: int = 115200,
+        timeout: float = TIMEOUT_S,
+        number: int | None = None,
+    ) -> "Device":
+        """Open a port, by any URL that pyserial knows, for the board behind it."""
+        return cls(Port(url, baud), bundle, timeout, number)
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.port.close()
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def info(self) -> Info:
+        """What the board is and runs. Asked for up to three times."""
+        info = _unpack(Info, self._ask(Opcode.INFO, b"", self._timeout, Info.FORMAT.size))
+        if info.wire_version != WIRE_VERSION:
+            raise DeviceError(
+                f"the board speaks wire version {info.wire_version}, this program version {WIRE_VERSION}"
+            )
+        return info
+
+    def check(self, info: Info) -> None:
+        """WrongModelError when the board's model is not the bundle's."""
+        if self.bundle and info.model_number != self.bundle.model_number:
+            raise WrongModelError(
+                f"the board runs model {info.model_id}, but bundle {self.bundle.name} is model "
+                f"{self.bundle.model_id}: give the board's own bundle, or flash firmware built from this one"
+            )
+
+    def bench(self, repeats: int) -> BenchResult:
+        """Time 1..100 runs of the encoder on whatever picture is on the board; each may take the timeout."""
+        wait = self._timeout * (1 + repeats)
+        return _unpack(BenchResult, self._ask(Opcode.BENCH, bytes((repeats,)), wait, BenchResult.FORMAT.size))
+
+    def run(
+        self, image: np.ndarray, chunk: int = 0, cost: bool = False
+    ) -> tuple[FeatureFrame | None, RunCost | None]:
+        """Send a picture, uint8 (H, W, C), and take what the board makes of it.
+
+        The frame is None when it did not come through, and so is the cost, which comes only when asked for.
+        Nothing is repeated. ValueError when the picture is not of the bundle's shape.
+        """
+        bundle = self.bundle
+        if bundle is None or image.shape != bundle.input_shape or image.dtype != np.uint8:
+            raise ValueError(f"needs a bundle and a picture of its shape, got {image.dtype} {image.shape}")
+        size = FeatureLayout(bundle.chunk_bits(chunk)).serial_size
+        if cost:
+            size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
+        request = self._new_request()
+        numbers = range(ANY_DEVICE + 1) if self.number is None else (self.number,)
+        model, sequence = bundle.model_number % 32, request % 32
+        self._receiver.expect(Header(FrameType.FEATURE, n, sequence, model, chunk) for n in numbers)
+        data = run_data(chunk, image.tobytes(), cost)
+        frame: FeatureFrame | None = None
+        paid: RunCost | None = None
+        for event in self._send(Opcode.RUN, request, data, self._timeout, size):
+            match event:
+                case FeatureFrame() if self._is_mine(event.header, sequence) and event.chunk == chunk:
+                    frame = event
+                    if event.crc_ok:
+                        self.number = event.device
+                case UnknownModel() if self._is_mine(event.header, sequence):
+                    raise WrongModelError(
+                        f"the board does not run model {bundle.model_id} (bundle {bundle.name}): give "
+                        "the bundle that `python -m host info` shows, or flash firmware built from this one"
+                    )
+                case ControlFrame(control) if self._is_reply(control, Opcode.RUN, request):
+                    paid = _unpack(RunCost, control)
+            if frame and (paid or not cost):
+                break
+        if not self._heard:
+            raise self._failure()
+        return frame, paid
+
+    def _ask(self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int) -> Control:
+        """Send a command until its reply comes, a bounded number of times."""
+        request = self._new_request()
+        failure: DeviceError | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                for event in self._send(opcode, request, data, timeout, EMPTY_REPLY_BYTES + reply_bytes):
+                    if isinstance(event, ControlFrame) and self._is_reply(event.control, opcode, request):
+                        self.number = event.control.header.device
+                        return event.control
+                failure = self._failure()
+            except BoardError as error:
+                if error.code not in PASSING:
+                    raise
+                failure = error
+        assert failure is not None
+        raise failure
+
+    def _send(self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int) -> Iterator[Event]:
+        """Send a command, and yield what comes until nothing more of an answer of `size` bytes can come."""
+        self._receiver.feed(self.port.read(0))  # what came too late for the command before
+        self._receiver.flush()
+        frame = command(opcode, request, data, self._address)
+        self.port.write(frame)
+        deadline = time.monotonic() + timeout + BITS_A_BYTE * len(frame) / self.port.baud
+        self._heard = 0
+        while (left := deadline - time.monotonic()) > 0:
+            if 2 * self._heard >= size:
+                left = min(left, GRACE_S if self._heard >= size else QUIET_S)
+            received = self.port.read(left)
+            if not received:
+                break
+            self._heard += len(received)
+            yield from self._receiver.feed(received)
+        yield from self._receiver.flush()
+
+    def _is_mine(self, header: Header, sequence: int) -> bool:
+        return header.sequence == sequence and self.number in (None, header.device)
+
+    def _is_reply(self, control: Control, opcode: Opcode, request: int) -> bool:
+        """Whether this answers the command; BoardError when it refuses it."""
+        if control.opcode == Opcode.ERROR:
+            reply = _unpack(ErrorReply, control)
+            if reply.opcode in (0, opcode):
+                raise BoardError(reply)
+        return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
+
+    def _new_request(self) -> int:
+        self._request = (self._request + 1) % 256
+        return self._request
+
+    def _failure(self) -> DeviceError:
+        url, baud = self.port.url, self.port.baud
+        if self._heard:
+            return GarbledReplyError(
+                f"{url}: {self._heard} bytes came back, but no whole reply: noise, or not {baud} baud?"
+            )
+        return SilentBoardError(f"{url}: the board is silent: is it running, and this its port?")
+
+
+def _unpack(kind: type[Reply], control: Control) -> Reply:
+    try:
+        return kind.unpack(control.data)
+    except ValueError as error:
+        raise GarbledReplyError(f"the board's firmware does not fit this program: {error}") from None

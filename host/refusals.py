@@ -1,0 +1,44 @@
+"""What a board can say no with, and what no board at all looks like."""
+
+from host.errors import HostError
+from wire.control import ErrorCode, ErrorReply
+
+IN_WORDS = {
+    ErrorCode.BAD_HEADER: "the command's header was damaged on the way",
+    ErrorCode.TOO_LONG: "the command is longer than its buffer: is the picture's size that of its model?",
+    ErrorCode.BAD_CRC: "the command was damaged on the way",
+    ErrorCode.TIMEOUT: "the command broke off in the middle",
+    ErrorCode.UNKNOWN_COMMAND: "its firmware does not know this command: is it older than this program?",
+    ErrorCode.BAD_LENGTH: "the command has a wrong length: is the picture's size that of its model?",
+    ErrorCode.BAD_ARGUMENT: "the command asks for something that it does not have",
+    ErrorCode.ENGINE: "its encoder failed",
+    ErrorCode.OVERRUN: "bytes came faster than it took them: try a lower baud rate",
+}
+# The same command may well succeed when it is sent again.
+PASSING = (ErrorCode.BAD_HEADER, ErrorCode.BAD_CRC, ErrorCode.TIMEOUT, ErrorCode.OVERRUN)
+
+
+class DeviceError(HostError):
+    """A board that does not do what was asked; the message is one line."""
+
+
+class SilentBoardError(DeviceError):
+    """Nothing came back at all."""
+
+
+class GarbledReplyError(DeviceError):
+    """Something came back, but no reply in it: noise, another baud rate, another firmware."""
+
+
+class WrongModelError(DeviceError):
+    """The board runs another model than the bundle's."""
+
+
+class BoardError(DeviceError):
+    """The board's own ERROR reply. `code` is None when this program does not know it."""
+
+    def __init__(self, reply: ErrorReply) -> None:
+        known = reply.code in list(ErrorCode)
+        self.code = ErrorCode(reply.code) if known else None
+        text = f"{IN_WORDS[self.code]} ({self.code.name})" if self.code else f"unknown error {reply.code}"
+        super().__init__(f"the board refused: {text}")

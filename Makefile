@@ -1,0 +1,40 @@
+# Inkling. `make help` lists the targets; each does its own set-up.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint firmware train export bench clean
+
+EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+COMPILER := gcc libc6-dev
+CONFIG ?= configs/cifar10.toml
+NAME := $(basename $(notdir $(CONFIG)))
+ARGS ?=
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--help shows options)
+	@scripts/apt.sh $(EMULATOR)
+	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.demo $(ARGS)
+
+test: ## lint and all tests, the emulated boards among them
+	@scripts/apt.sh $(EMULATOR) $(COMPILER)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check . && "$$python" -m pytest $(ARGS)
+
+lint: ## ruff alone
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check .
+
+firmware: ## build the emulated STM32's firmware and the native one from bundles/cifar10
+	@scripts/apt.sh $(EMULATOR) $(COMPILER)
+	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m firmware.tools.build
+
+train: ## train CONFIG (default configs/cifar10.toml); interrupt it at will, the same command goes on
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m train $(CONFIG) $(ARGS)
+
+export: ## make build/bundles/NAME from the run of CONFIG
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m export runs/$(NAME) -o build/bundles/$(NAME) $(ARGS)
+
+bench: ## the accuracy figures of docs/RESULTS.md: 10,000 test images over the BER grid
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.codec $(ARGS)
+
+clean: ## remove what was built here (not the caches outside the clone)
+	rm -rf build .pio .pytest_cache .ruff_cache

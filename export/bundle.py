@@ -21,7 +21,7 @@ GOLDEN_IMAGES = 32
 
 
 def symbol_table(codec: Codec, scale: float, zero_point: int) -> np.ndarray:
-    """Level of each int8 latent value v, at index v + 128: the nearest centre to (v - zero_point) * scale, ties down."""
+    """Level of int8 latent value v, at index v + 128: the centre nearest to (v - zero_point) * scale, ties down."""
     centres = codec.quantizer.centres().detach().double().numpy()
     values = (np.arange(-128, 128) - zero_point) * float(scale)
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, values, side="left").astype(np.uint8)

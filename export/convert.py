@@ -107,7 +107,7 @@ def saved_model(onnx_file: Path, folder: Path) -> None:
                 output_signaturedefs=True,
                 non_verbose=True,
             )
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it raises whatever TensorFlow raised
+        except (Exception, SystemExit) as error:
             raise ExportError(f"onnx2tf: {str(error).splitlines()[0] if str(error) else type(error)}") from error
         finally:
             Add.transpose_with_flexing_deterrence = rescue

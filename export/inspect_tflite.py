@@ -45,7 +45,7 @@ def operators(file: Path) -> list[Op]:
 
 def arena_bytes(file: Path) -> int:
     """Arena that TFLM's interpreter uses for the model, bytes (its own count, on a 64-bit host)."""
-    done = subprocess.run([sys.executable, "-c", _ARENA, str(file)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", _ARENA, str(file)], capture_output=True, text=True, check=False)
     found = re.search(r"Arena allocation total (\d+) bytes", done.stderr)
     if done.returncode or found is None:
         raise ExportError(f"TFLM's interpreter cannot load {file.name}: {done.stderr.strip().splitlines()[-1:]}")

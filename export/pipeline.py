@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import torch
 from rich.progress import Progress
 
 from channel_sim.bsc import BitFlips
 from export import bundle, convert, proofs
-from export.errors import ExportError
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
 from train import evaluate

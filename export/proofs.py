@@ -84,14 +84,20 @@ def scales(proofs: Proofs, codec: Codec, ops: list[Op]) -> None:
     proofs.require("zero_point_difference", "int8 zero points against training's, largest difference", zero, 1)
 
 
-def int8_against_float(proofs: Proofs, codec: Codec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
+def int8_against_float(
+    proofs: Proofs, codec: Codec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray
+) -> np.ndarray:
     """int8 latents against float ones, and against fake quantization; returns the int8 latents (N, h, w, c)."""
     scale, zero_point = reference.output_quantization
     integer = reference.latents(images)
     real = (integer.astype(np.float32) - zero_point) * scale
     error = abs(real - latents)
-    proofs.note("int8_float_mean", "int8 against float latents, mean difference", float(error.mean()), f"{error.mean():.4f}")
-    proofs.note("int8_float_max", "int8 against float latents, max difference", float(error.max()), f"{error.max():.4f}")
+    proofs.note(
+        "int8_float_mean", "int8 against float latents, mean difference", float(error.mean()), f"{error.mean():.4f}"
+    )
+    proofs.note(
+        "int8_float_max", "int8 against float latents, max difference", float(error.max()), f"{error.max():.4f}"
+    )
     with torch.no_grad():
         trained = codec.encoder(as_input(torch.from_numpy(images))).permute(0, 2, 3, 1).numpy()
     steps = abs(real - trained) / scale
@@ -112,7 +118,9 @@ def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, latents: np.ndar
         interpreter.set_input((image.astype(np.int16) - 128).astype(np.int8)[None], 0)
         interpreter.invoke()
         differ += int((interpreter.get_output(0)[0] != latent).sum())
-    proofs.require("tflm_bytes_differing", f"TFLM against reference kernels, {len(images)} images, bytes that differ", differ, 0)
+    proofs.require(
+        "tflm_bytes_differing", f"TFLM against reference kernels, {len(images)} images, bytes that differ", differ, 0
+    )
 
 
 def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
@@ -145,4 +153,6 @@ def decoder(proofs: Proofs, codec: Codec, onnx_file: Path, symbols: np.ndarray) 
     got = session.run(None, {"symbols": tried, "ber": ber})[0]
     with torch.no_grad():
         ours = codec.decode(torch.from_numpy(tried), torch.from_numpy(ber)).numpy()
-    proofs.require("decoder_onnx", "decoder, PyTorch against ONNX, max difference of logits", float(abs(got - ours).max()), 1e-2)
+    proofs.require(
+        "decoder_onnx", "decoder, PyTorch against ONNX, max difference of logits", float(abs(got - ours).max()), 1e-2
+    )

@@ -15,9 +15,7 @@ class ReferenceEncoder:
     """`encoder.tflite` run by the reference kernels."""
 
     def __init__(self, file: Path) -> None:
-        self._interpreter = Interpreter(
-            model_path=str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-        )
+        self._interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]

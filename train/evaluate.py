@@ -42,7 +42,9 @@ def accuracy(
     return right / len(levels)
 
 
-def summary(codec: Codec, images: np.ndarray, labels: np.ndarray, chunks: tuple[tuple[int, int], ...]) -> dict[str, float]:
+def summary(
+    codec: Codec, images: np.ndarray, labels: np.ndarray, chunks: tuple[tuple[int, int], ...]
+) -> dict[str, float]:
     """Accuracy by BER for the whole payload, and clean for each prefix chunk ("prefix 64")."""
     levels = encode(codec, images)
     figures = {f"{ber:g}": accuracy(codec, levels, labels, ber) for ber in BER_GRID}

@@ -36,9 +36,7 @@ def draw(link: Link, batch: int, symbols: int, bits: int, rng: np.random.Generat
     told = np.where(ber > 0, ber * spread, np.exp(rng.uniform(np.log(1e-4), np.log(1e-3), batch)))
     # Half of the shortened images end at a chunk's edge, where real frames end; the others anywhere.
     ends = np.array([count for first, count in link.chunks if first == 0 and count < symbols] or [symbols])
-    kept = np.where(
-        rng.random(batch) < 0.5, rng.choice(ends, batch), rng.integers(symbols // 4, symbols + 1, batch)
-    )
+    kept = np.where(rng.random(batch) < 0.5, rng.choice(ends, batch), rng.integers(symbols // 4, symbols + 1, batch))
     kept[rng.random(batch) >= link.prefix_share] = symbols
     missing = np.arange(symbols)[None, :] >= kept[:, None]
     return Impairment(

@@ -126,7 +126,11 @@ class Run:
                 self.state.epoch += 1
                 figures = self._evaluate() if self._due() else {}
                 self._save(figures)
-                record = {"epoch": self.state.epoch, "loss": round(loss, 4), "seconds": round(time.monotonic() - started, 1)}
+                record = {
+                    "epoch": self.state.epoch,
+                    "loss": round(loss, 4),
+                    "seconds": round(time.monotonic() - started, 1),
+                }
                 with (self.folder / "log.jsonl").open("a") as log:
                     log.write(json.dumps({**record, "held_out": figures}) + "\n")
                 progress.epoch_done(self.state.epoch, loss, figures, self.state.epoch > self.config.schedule.epochs)

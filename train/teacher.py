@@ -47,7 +47,9 @@ class CifarResNet(nn.Module):
         blocks = (depth - 2) // 6
         channels = 16
         for number, cout in enumerate((16, 32, 64), 1):
-            layers = [_Block(channels if i == 0 else cout, cout, 2 if i == 0 and number > 1 else 1) for i in range(blocks)]
+            layers = [
+                _Block(channels if i == 0 else cout, cout, 2 if i == 0 and number > 1 else 1) for i in range(blocks)
+            ]
             self.add_module(f"layer{number}", nn.Sequential(*layers))
             channels = cout
         self.linear = nn.Linear(64, classes)

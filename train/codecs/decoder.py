@@ -61,9 +61,7 @@ class Decoder(nn.Module):
         self.register_buffer("channel", order % c)  # channel of each symbol
         self.prior = nn.Parameter(torch.zeros(c, self.levels))
         self.condition = nn.Sequential(nn.Linear(2, 32), nn.ReLU())
-        self.stem = nn.Sequential(
-            nn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         self.blocks = nn.ModuleList(ResidualBlock(width, 32) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(width, classes)

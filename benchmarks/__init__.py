@@ -1,0 +1,1 @@
+"""The comparisons behind every number in the docs, and the demo."""

@@ -30,9 +30,11 @@ def build(environment: str, *, bundle: str | Path | None = None, build_dir: str 
         raise BuildError("PlatformIO is not installed here: pip install -r requirements.txt")
     folder = Path(build_dir).resolve() if build_dir else core_dir.ROOT / ".pio" / "build"
     try:
-        variables = core_dir.environment() | {"PLATFORMIO_BUILD_DIR": str(folder)}
+        variables = core_dir.environment()
     except RuntimeError as error:
         raise BuildError(str(error)) from None
+    if build_dir is not None:  # not set for nothing: PlatformIO starts afresh when a setting changes
+        variables["PLATFORMIO_BUILD_DIR"] = str(folder)
     if bundle is not None:
         variables["INKLING_BUNDLE"] = str(Path(bundle).resolve())
     command = [sys.executable, "-m", "platformio", "run", "--silent", "-d", str(core_dir.ROOT)]

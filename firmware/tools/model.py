@@ -81,9 +81,7 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
         found = manifest[side]["shape"]
         if found != [1, *shape]:
             said = [1, *shape]
-            raise ModelError(
-                f"bundle {bundle.path}: the encoder's {side} is {found}, bundle.json says {said}"
-            )
+            raise ModelError(f"bundle {bundle.path}: the encoder's {side} is {found}, bundle.json says {said}")
     zero_point = manifest["input"]["qparams"]["zero_point"]
     if zero_point != INPUT_ZERO_POINT:
         raise ModelError(f"bundle {bundle.path}: the encoder's input zero point is {zero_point}, not -128")

@@ -23,6 +23,7 @@ static int listener = -1; /* TCP only; one peer is served at a time */
 static int input = -1;    /* -1: no peer now */
 static int output = -1;
 static bool ended;
+static bool deaf; /* nobody has read for a while: no waiting until somebody does */
 
 static uint8_t buffer[4096];
 static size_t buffer_next;
@@ -162,12 +163,14 @@ void board_write(const uint8_t *bytes, size_t count) {
     while (count > 0u && output >= 0) {
         const ssize_t sent = write(output, bytes, count);
         if (sent > 0) {
+            deaf = false;
             bytes += sent;
             count -= (size_t)sent;
         } else {
             struct pollfd ready = {.fd = output, .events = POLLOUT, .revents = 0};
-            if (!temporary() || poll(&ready, 1, WRITE_MS) <= 0) {
-                return; /* nobody takes it: lost, as on a wire */
+            if (!temporary() || poll(&ready, 1, deaf ? 0 : WRITE_MS) <= 0) {
+                deaf = true;
+                return; /* lost, as on a wire */
             }
         }
     }

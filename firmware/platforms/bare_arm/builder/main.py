@@ -9,8 +9,7 @@ env = DefaultEnvironment()
 PREFIX = "arm-none-eabi-"
 if shutil.which(PREFIX + "gcc") is None:
     sys.stderr.write(
-        "inkling: arm-none-eabi-gcc is not installed "
-        "(Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi)\n"
+        "inkling: arm-none-eabi-gcc is not installed (Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi)\n"
     )
     env.Exit(1)
 

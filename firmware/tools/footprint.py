@@ -1,0 +1,88 @@
+"""Flash and RAM of a linked firmware, and the encoder's part of them.
+
+    python -m firmware.tools.footprint .pio/build/qemu_stm32f405/firmware.elf
+
+The totals come from the ELF file's sections, the encoder's part from the linker's map beside it: what it kept
+of two libraries, the model (weights, kernels, tables) and the encoder's buffers and glue. What kernels take of
+the C library (memcpy) counts to the total only.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+ENCODER_ARCHIVES = ("libinkling_model.a", "libencoder.a")
+MAP_NAME = "firmware.map"
+MAP_START = "Linker script and memory map"
+# An output section starts a line; an input section stands one blank in, with its size and file on the same
+# line or, after a long name, on the next.
+_OUTPUT = re.compile(r"^([.\w]\S*)(?:\s|$)")
+_INPUT = re.compile(r"^ \S+\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$")
+
+
+class FootprintError(Exception):
+    """A firmware cannot be measured; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes. RAM is what is taken statically: the stack is not in it."""
+
+    flash_bytes: int
+    ram_bytes: int
+    model_flash_bytes: int  # weights + kernels + tables
+    encoder_ram_bytes: int  # arena + input + output + scratch
+
+
+def measure(elf: str | Path) -> Footprint:
+    """The footprint of a linked firmware. FootprintError when the ELF file or the map beside it is no use."""
+    elf = Path(elf)
+    try:
+        with elf.open("rb") as file:
+            sections = list(ELFFile(file).iter_sections())
+        map_text = (elf.parent / MAP_NAME).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ELFError) as error:
+        raise FootprintError(f"{elf}: {error or 'not an ELF file'}") from None
+    kept = [section for section in sections if section["sh_flags"] & SH_FLAGS.SHF_ALLOC]
+    flash = {section.name for section in kept if section["sh_type"] != "SHT_NOBITS"}
+    ram = {section.name for section in kept if section["sh_flags"] & SH_FLAGS.SHF_WRITE}
+    encoder = list(_encoder_parts(map_text))
+    if not encoder:
+        raise FootprintError(f"{elf.parent / MAP_NAME} has nothing of the encoder")
+    return Footprint(
+        flash_bytes=sum(section["sh_size"] for section in kept if section.name in flash),
+        ram_bytes=sum(section["sh_size"] for section in kept if section.name in ram),
+        model_flash_bytes=sum(size for section, size in encoder if section in flash),
+        encoder_ram_bytes=sum(size for section, size in encoder if section in ram),
+    )
+
+
+def _encoder_parts(map_text: str) -> Iterator[tuple[str, int]]:
+    """(output section, bytes) of each piece of the encoder that was linked in."""
+    section = ""
+    _, _, body = map_text.partition(MAP_START)
+    for line in re.sub(r"^( \S+)\n\s+0x", r"\1 0x", body, flags=re.MULTILINE).splitlines():
+        if output := _OUTPUT.match(line):
+            section = output[1]
+        elif (piece := _INPUT.match(line)) and any(f"{name}(" in piece[2] for name in ENCODER_ARCHIVES):
+            yield section, int(piece[1], 16)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1:
+        sys.exit("usage: python -m firmware.tools.footprint ELF")
+    try:
+        print(json.dumps(asdict(measure(arguments[0])), indent=2))
+    except FootprintError as error:
+        sys.exit(f"inkling: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

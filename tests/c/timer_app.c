@@ -1,0 +1,50 @@
+/* In place of the application, on the STM32F405 port: does its clock count right? Answers 'L' with the cycles
+ * of a loop of a million instructions, 'M' with how often time ran backwards in 1.5 million looks; in decimal. */
+#include <stdint.h>
+
+#include "app.h"
+#include "board.h"
+
+static void answer(uint32_t number) {
+    uint8_t text[11];
+    size_t next = sizeof text;
+    text[--next] = '\n';
+    do {
+        text[--next] = (uint8_t)('0' + number % 10u);
+        number /= 10u;
+    } while (number != 0u);
+    board_write(text + next, sizeof text - next);
+}
+
+static uint32_t loop_cycles(void) {
+    uint32_t rounds = 500000u;
+    const uint32_t start = board_cycles();
+    __asm__ volatile("1: subs %0, #1\n bne 1b" : "+r"(rounds) : : "cc");
+    return board_cycles() - start;
+}
+
+static uint32_t backward_steps(void) {
+    uint32_t steps = 0;
+    uint32_t last = board_micros();
+    for (uint32_t look = 0; look < 1500000u; look++) {
+        const uint32_t now = board_micros();
+        steps += now < last;
+        last = now;
+    }
+    return steps;
+}
+
+void app_start(void) {
+}
+
+void app_step(void) {
+    const int byte = board_read();
+    if (byte == 'L') {
+        answer(loop_cycles());
+    } else if (byte == 'M') {
+        answer(backward_steps());
+    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+        answer(1);
+    }
+    board_wait();
+}

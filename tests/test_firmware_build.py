@@ -1,0 +1,99 @@
+"""The build: straight from a bundle, only when something changed, and with one line for what is wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firmware.tools import core_dir
+from firmware.tools.build import BuildError, build
+from firmware.tools.footprint import FootprintError, measure
+from firmware.tools.model import ModelError, generate
+from tests.firmware_tools import TARGETS, bundle_path, program
+
+ROOT = Path(__file__).parents[1]
+OURS = ("app.o", "commands.o", "line.o", "encoder.o", "aot_add.o")
+
+
+@pytest.mark.parametrize("environment", TARGETS)
+def test_builds(environment: str) -> None:
+    assert program(environment).is_file()
+
+
+def test_our_sources_are_compiled_with_warnings_as_errors() -> None:
+    program("native")
+    command = [sys.executable, "-m", "platformio", "project", "metadata", "-e", "native", "--json-output"]
+    done = subprocess.run(command, cwd=ROOT, env=core_dir.environment(), check=True, capture_output=True, text=True)
+    flags = json.loads(done.stdout)["native"]["cc_flags"]
+    assert {"-Wall", "-Wextra", "-Wdouble-promotion", "-Werror"} <= set(flags)
+    assert "-w" not in flags
+
+
+def test_core_folder_is_made_once_and_the_same(tmp_path: Path) -> None:
+    core_dir.prepare(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    core_dir.prepare(tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+@pytest.mark.parametrize("kernels", ["portable", "cmsis_nn"])
+def test_model_is_generated_only_when_something_changed(tmp_path: Path, kernels: str) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundle_path(), bundle)
+    out = tmp_path / "out"
+    assert generate(bundle, out, kernels)
+    assert not generate(bundle, out, kernels)
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["name"] = "other"
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    assert generate(bundle, out, kernels)
+    assert "other" in (out / "inkling_model.h").read_text()
+
+
+def test_generated_library_says_what_the_bundle_says(tmp_path: Path) -> None:
+    generate(bundle_path(), tmp_path / "out", "portable")
+    manifest = json.loads((bundle_path() / "bundle.json").read_text())
+    header = (tmp_path / "out" / "inkling_model.h").read_text()
+    assert f"#define INKLING_SYMBOLS {len(manifest['symbol_order'])}u\n" in header
+    assert f"0x{manifest['model_id']}u" in (tmp_path / "out" / "inkling_model.c").read_text()
+
+
+def test_missing_bundle_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        build("native", bundle=tmp_path / "none", build_dir=tmp_path / "build")
+    assert str(caught.value) == f"bundle {tmp_path / 'none'}: no such folder"
+
+
+def test_broken_bundle_is_one_line(tmp_path: Path) -> None:
+    shutil.copytree(bundle_path(), tmp_path / "bundle")
+    (tmp_path / "bundle" / "encoder.tflite").write_bytes(b"TFL3")
+    with pytest.raises(ModelError, match="model_id is") as caught:
+        generate(tmp_path / "bundle", tmp_path / "out", "portable")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="there is no environment esp99"):
+        build("esp99")
+    with pytest.raises(ModelError, match="custom_kernels"):
+        generate(bundle_path(), tmp_path / "out", "magic")
+
+
+def test_command_line_fails_with_one_line(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+    for done in (run("firmware.tools.build", "esp99"), run("firmware.tools.footprint", str(tmp_path / "none.elf"))):
+        assert done.returncode == 1
+        assert done.stderr.startswith("inkling: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_footprint_refuses_what_is_no_firmware(tmp_path: Path) -> None:
+    (tmp_path / "firmware.elf").write_bytes(b"junk")
+    with pytest.raises(FootprintError, match=r"firmware\.elf"):
+        measure(tmp_path / "firmware.elf")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from firmware.tools.model import ModelError, generate
 from tests.firmware_tools import TARGETS, bundle_path, program
 
 ROOT = Path(__file__).parents[1]
-OURS = ("app.o", "commands.o", "line.o", "encoder.o", "aot_add.o")
 
 
 @pytest.mark.parametrize("environment", TARGETS)
@@ -73,6 +73,15 @@ def test_broken_bundle_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="model_id is") as caught:
         generate(tmp_path / "bundle", tmp_path / "out", "portable")
     assert "\n" not in str(caught.value)
+
+
+def test_missing_bakenn_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    with pytest.raises(ModelError, match="bakenn is not installed"):
+        generate(bundle_path(), tmp_path / "out", "portable")
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.footprint import measure
 from tests.firmware_tools import Board, boot, bundle_path, program
+from train.datasets import cache_dir
 from wire import payload
 from wire.bundle import Bundle, load
 from wire.control import BenchResult, Opcode
@@ -23,9 +24,10 @@ MAX_ENCODER_RAM = 24_000
 def pictures(bundle: Bundle) -> np.ndarray:
     """Real pictures, (n, H, W, C) uint8: the bundle's own and, where there is a data set, test images."""
     images = np.load(bundle.golden_path)["images"][:8]
-    data = Path(os.environ.get("INKLING_DATA", "")) / "cifar10.npz"
-    if bundle.manifest["dataset"] == "cifar10" and data.is_file():
-        images = np.concatenate([images, np.load(data)["x_test"][100:116]])
+    folders = [Path(os.environ["INKLING_DATA"])] if os.environ.get("INKLING_DATA") else []
+    data = [file for folder in (*folders, cache_dir()) if (file := folder / "cifar10.npz").is_file()]
+    if bundle.manifest["dataset"] == "cifar10" and data:
+        images = np.concatenate([images, np.load(data[0])["x_test"][100:116]])
     return images
 
 

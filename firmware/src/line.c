@@ -4,6 +4,8 @@
 #include "encoder.h"
 #include "wire/frame.h"
 
+_Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board's number is 0..254");
+
 static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOLS, INKLING_BITS_PER_SYMBOL)];
 static uint8_t reply[WIRE_REPLY_BYTES(WIRE_INFO_BYTES)];
 

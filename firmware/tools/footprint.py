@@ -48,8 +48,10 @@ def measure(elf: str | Path) -> Footprint:
         with elf.open("rb") as file:
             sections = list(ELFFile(file).iter_sections())
         map_text = (elf.parent / MAP_NAME).read_text(encoding="utf-8", errors="replace")
-    except (OSError, ELFError) as error:
-        raise FootprintError(f"{elf}: {error or 'not an ELF file'}") from None
+    except OSError as error:
+        raise FootprintError(f"{error.filename}: {error.strerror}") from None
+    except ELFError:
+        raise FootprintError(f"{elf} is not an ELF file") from None
     kept = [section for section in sections if section["sh_flags"] & SH_FLAGS.SHF_ALLOC]
     flash = {section.name for section in kept if section["sh_type"] != "SHT_NOBITS"}
     ram = {section.name for section in kept if section["sh_flags"] & SH_FLAGS.SHF_WRITE}

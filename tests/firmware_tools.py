@@ -1,4 +1,4 @@
-"""Emulated boards for tests: built once a session, spoken to over their serial port as a host would."""
+"""Emulated boards for tests: built once, spoken to over their serial port as a host would."""
 
 import fcntl
 import os

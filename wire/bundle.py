@@ -94,7 +94,7 @@ def _manifest(path: Path) -> dict:
         manifest = json.loads((path / "bundle.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise BundleError(f"bundle.json cannot be read ({error.strerror})") from None
-    except ValueError as error:  # JSON and UTF-8 faults both
+    except (ValueError, RecursionError) as error:  # JSON, UTF-8, and nesting without end
         raise BundleError(f"bundle.json is not JSON ({error})") from None
     if not isinstance(manifest, dict):
         raise BundleError("bundle.json is not a JSON object")
@@ -106,7 +106,7 @@ def _manifest(path: Path) -> dict:
 
 def _checked(path: Path, manifest: dict) -> Bundle:
     schema = manifest.get("schema")
-    _require(schema == SCHEMA, f"schema is {schema}, and this program reads schema {SCHEMA}")
+    _require(schema == SCHEMA, f"schema is {_shown(schema)}, and this program reads schema {SCHEMA}")
     name, model_id, classes = manifest.get("name"), manifest.get("model_id"), manifest.get("classes")
     _require(isinstance(name, str) and name != "", "name is not a text")
     _require(
@@ -125,9 +125,9 @@ def _checked(path: Path, manifest: dict) -> Bundle:
     _require(len(set(order)) == len(order), "symbol_order repeats a position")
     chunks = _chunks(manifest, len(order))
     said, takes = manifest.get("payload_bytes"), payload_bytes(len(order), bits)
-    _require(said == takes, f"payload_bytes is {said}, but {len(order)} symbols of {bits} bits take {takes}")
+    _require(said == takes, f"payload_bytes is {_shown(said)}, but {len(order)} symbols of {bits} bits take {takes}")
     found = compute_model_id(_read(path / "encoder.tflite"), np.array(table), bits, np.array(order))
-    _require(model_id == found, f"model_id is {model_id}, but its files make {found}")
+    _require(model_id == found, f"model_id is {_shown(model_id)}, but its files make {found}")
     return Bundle(
         path=path,
         manifest=manifest,
@@ -152,7 +152,7 @@ def _chunks(manifest: dict, symbols: int) -> list[tuple[int, int]]:
     _require(1 <= len(chunks) <= MAX_CHUNKS, f"there are {len(chunks)} chunks, not 1..{MAX_CHUNKS}")
     for index, (first, count) in enumerate(chunks):
         fits = _is_int(first) and _is_int(count) and first >= 0 and count >= 1 and first + count <= symbols
-        _require(fits, f"chunk {index} ({first}, {count}) does not lie within the {symbols} symbols")
+        _require(fits, f"chunk {index} ({_shown(first)}, {_shown(count)}) does not lie within the {symbols} symbols")
     _require(chunks[0] == [0, symbols], f"chunk 0 is not the whole payload of {symbols} symbols")
     return [(first, count) for first, count in chunks]
 
@@ -164,7 +164,7 @@ def _integers(
     _require(isinstance(values, list) and all(_is_int(v) for v in values), f"{key} is not whole numbers")
     _require(count is None or len(values) == count, f"{key} has {len(values)} numbers, not {count}")
     wrong = next((v for v in values if not low <= v <= high), None)
-    _require(wrong is None, f"{key} has {wrong}, which is not within {low}..{high}")
+    _require(wrong is None, f"{key} has {_shown(wrong)}, which is not within {low}..{high}")
     return values
 
 
@@ -177,6 +177,12 @@ def _read(path: Path) -> bytes:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A value out of a file, fit for a message: one line, not a long one."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _require(condition: bool, message: str) -> None:

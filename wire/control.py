@@ -170,9 +170,7 @@ class BenchResult:
     FORMAT = struct.Struct(">BIIII")
 
     def pack(self) -> bytes:
-        return self.FORMAT.pack(
-            self.repeats, self.min_cycles, self.max_cycles, self.mean_cycles, self.microseconds
-        )
+        return self.FORMAT.pack(self.repeats, self.min_cycles, self.max_cycles, self.mean_cycles, self.microseconds)
 
     @classmethod
     def unpack(cls, data: bytes) -> "BenchResult":

@@ -1,5 +1,5 @@
-/* BCH(63,24), t = 7, narrow-sense over GF(64) with x^6 + x + 1: the code that guards a frame's header. A board
- * only encodes: it takes a command when all 64 bits of its header are those that encoding gives. */
+/* BCH(63,24), t = 7, narrow-sense over GF(64) with x^6 + x + 1: the code that guards a frame's header. A
+ * board only encodes: it takes a command when all 64 bits of its header are those that encoding gives. */
 #ifndef INKLING_WIRE_BCH_H
 #define INKLING_WIRE_BCH_H
 

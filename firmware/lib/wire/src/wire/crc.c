@@ -4,7 +4,7 @@ uint16_t wire_crc16(uint16_t crc, const uint8_t *data, size_t length) {
     for (size_t i = 0; i < length; i++) {
         crc ^= (uint16_t)(data[i] << 8);
         for (int bit = 0; bit < 8; bit++) {
-            crc = (uint16_t)((crc << 1) ^ ((crc & 0x8000u) ? 0x1021u : 0u));
+            crc = (uint16_t)(((uint32_t)crc << 1) ^ ((crc & 0x8000u) ? 0x1021u : 0u));
         }
     }
     return crc;

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* CRC-16, polynomial 0x1021, most significant bit first, no final xor. `crc`: the start, or the value so far. */
+/* CRC-16, polynomial 0x1021, most significant bit first, no final xor. `crc`: its start or value so far. */
 uint16_t wire_crc16(uint16_t crc, const uint8_t *data, size_t length);
 
 /* CRC-32 of IEEE 802.3. `crc` is 0 to start, or the value so far. */

@@ -53,8 +53,8 @@ static void hunt(struct wire_parser *p, uint8_t byte) {
     }
 }
 
-/* A sync that starts within a false header must not be missed: its bytes are hunted through again. They are too
- * few to hold a sync and a header, so that no event can hide in them. */
+/* A sync that starts within a false header must not be missed: its bytes are hunted through again. They are
+ * too few to hold a sync and a header, so that no event can hide in them. */
 static void hunt_again(struct wire_parser *p) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     memcpy(bytes, p->field, sizeof bytes);
@@ -156,7 +156,7 @@ enum wire_event wire_parser_silence(struct wire_parser *p) {
 
 enum wire_event wire_parser_overrun(struct wire_parser *p) {
     if (p->state == HUNT) {
-        wire_parser_reset(p); /* a whole command may be among what was lost: an error, but of no known opcode */
+        wire_parser_reset(p); /* a whole command may be lost: an error, but of no known opcode */
     }
     return fail(p, WIRE_ERROR_OVERRUN);
 }

@@ -1,6 +1,6 @@
-/* Commands out of a stream of bytes, one byte at a time. The parser hunts for an exact sync, takes a header only
- * when re-encoding its 24 bits gives all 64, and a command only with its CRC-32. What is not a command, or is one
- * for another device, passes without a word. After any error it hunts again. */
+/* Commands out of a stream of bytes, one byte at a time. The parser hunts for an exact sync, takes a header
+ * only when re-encoding its 24 bits gives all 64, and a command only with its CRC-32. What is not a command,
+ * or is one for another device, passes without a word. After any error it hunts again. */
 #ifndef INKLING_WIRE_PARSER_H
 #define INKLING_WIRE_PARSER_H
 
@@ -38,8 +38,9 @@ struct wire_parser {
     uint8_t foreign;
 };
 
-/* Data bytes from number 2 on go to `body` (the encoder's input buffer; any alignment), the first two to `head`,
- * so that a command of up to two data bytes leaves the body alone. device: this board's own number, 0..254. */
+/* Data bytes from number 2 on go to `body` (the encoder's input buffer; any alignment), the first two to
+ * `head`, so that a command of up to two data bytes leaves the body alone. device: this board's own number,
+ * 0..254. */
 void wire_parser_init(struct wire_parser *parser, uint8_t device, uint8_t *body, size_t body_capacity);
 
 /* The next byte of the line. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Euclid: the greatest common divisor of step and n in *divisor and, if that is 1, step's inverse modulo n. */
+/* Euclid: the greatest common divisor of step and n in *divisor; if that is 1, step's inverse modulo n. */
 static uint32_t invert(uint32_t step, uint32_t n, uint32_t *divisor) {
     int32_t inverse = 0, next_inverse = 1;
     uint32_t rest = n, next_rest = step;

@@ -53,8 +53,8 @@ struct wire_bench_result {
     uint32_t microseconds; /* of all repeats */
 };
 
-/* A whole reply around `length` bytes of data. `opcode` is the reply's own: the command's | WIRE_REPLY_BIT, or
- * WIRE_ERROR. */
+/* A whole reply around `length` bytes of data. `opcode` is the reply's own: the command's | WIRE_REPLY_BIT,
+ * or WIRE_ERROR. */
 struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t device, uint32_t model_number,
                                     uint8_t opcode, uint8_t request, const uint8_t *data, size_t length);
 

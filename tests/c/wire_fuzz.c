@@ -1,0 +1,132 @@
+/* Drives the command parser and the frame writers with a fixed pseudo-random stream, for sanitizers to watch.
+ * Usage: wire_fuzz SECONDS. Every buffer is a heap block of its exact size, so that any step outside is seen. After
+ * each piece of stream the parser must take a good command. Prints the rounds; aborts on the first fault. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "wire/bytes.h"
+#include "wire/crc.h"
+#include "wire/parser.h"
+#include "wire/reply.h"
+
+#define DEVICE 7u
+#define MOST_DATA 80u
+
+static uint32_t state = 2511;
+
+/* Marsaglia's xorshift32. */
+static uint32_t draw(uint32_t limit) {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return (state >> 8) % limit;
+}
+
+static void require(int condition, const char *what, unsigned long round) {
+    if (!condition) {
+        fprintf(stderr, "round %lu: %s\n", round, what);
+        abort();
+    }
+}
+
+static size_t make_command(uint8_t *out, uint32_t device, size_t length, uint32_t type) {
+    uint8_t *body = wire_put_u32(out, WIRE_SYNC);
+    wire_bch_encode(wire_header_word(type, device, draw(32), 0, 0), body);
+    uint8_t *next = wire_put_u16(body + WIRE_HEADER_BYTES, (uint32_t)length);
+    for (size_t i = 0; i < length + 2; i++) {
+        next = wire_put_u8(next, draw(256));
+    }
+    next = wire_put_u32(next, wire_crc32(0, body, (size_t)(next - body)));
+    return (size_t)(next - out);
+}
+
+/* One piece of line: a command for anyone, whole, cut, damaged or of another type, or noise. */
+static size_t make_piece(uint8_t *out) {
+    static const uint32_t devices[] = {DEVICE, WIRE_ANY_DEVICE, DEVICE + 1};
+    size_t length = make_command(out, devices[draw(3)], draw(MOST_DATA), draw(4) ? WIRE_COMMAND : draw(4));
+    switch (draw(5)) {
+    case 0:
+        return draw((uint32_t)length);
+    case 1:
+        out[draw((uint32_t)length)] ^= (uint8_t)(1u << draw(8));
+        return length;
+    case 2:
+        for (size_t i = 0; i < length; i++) {
+            out[i] = (uint8_t)draw(256);
+        }
+        return length;
+    case 3:
+        memmove(out, out + 4, length - 4); /* no sync */
+        return length - 4;
+    default:
+        return length;
+    }
+}
+
+static void try_parser(unsigned long round) {
+    const size_t capacity = draw(MOST_DATA);
+    uint8_t *body = malloc(capacity + !capacity);
+    uint8_t *piece = malloc(WIRE_REPLY_BYTES(MOST_DATA));
+    struct wire_parser parser;
+    wire_parser_init(&parser, DEVICE, body, capacity);
+    for (uint32_t pieces = draw(12); pieces > 0; pieces--) {
+        const size_t length = make_piece(piece);
+        for (size_t i = 0; i < length; i++) {
+            const enum wire_event event = wire_parser_push(&parser, piece[i]);
+            require(event != WIRE_EVENT_COMMAND || parser.length <= wire_parser_max_data(&parser), "length", round);
+            require(event != WIRE_EVENT_ERROR || parser.error != WIRE_ERROR_NONE, "error without a code", round);
+        }
+        if (draw(20) == 0) {
+            wire_parser_overrun(&parser);
+        }
+    }
+    wire_parser_silence(&parser);
+    const size_t data = draw((uint32_t)capacity + WIRE_HEAD_BYTES + 1u);
+    const size_t length = make_command(piece, DEVICE, data < MOST_DATA ? data : 0, WIRE_COMMAND);
+    for (size_t i = 0; i < length; i++) {
+        const enum wire_event event = wire_parser_push(&parser, piece[i]);
+        require(event == (i + 1 < length ? WIRE_EVENT_NONE : WIRE_EVENT_COMMAND), "a good command was missed", round);
+    }
+    free(piece);
+    free(body);
+}
+
+static void try_frames(unsigned long round) {
+    uint8_t table[256];
+    uint16_t order[64];
+    int8_t latent[64];
+    for (size_t i = 0; i < 256; i++) {
+        table[i] = (uint8_t)draw(256);
+    }
+    for (size_t i = 0; i < 64; i++) {
+        order[i] = (uint16_t)draw(64);
+        latent[i] = (int8_t)((int)draw(256) - 128);
+    }
+    const uint16_t first = (uint16_t)draw(32);
+    const struct wire_chunk chunk = {first, (uint16_t)draw(65u - first)};
+    const struct wire_model model = {draw(1u << 20), table, order, &chunk, 1, (uint8_t)(1u + draw(8))};
+    const size_t capacity = draw(100);
+    uint8_t *out = malloc(capacity + !capacity);
+    struct wire_result result =
+        wire_feature_frame(out, capacity, &model, (uint8_t)draw(256), (uint8_t)draw(34), (uint8_t)draw(2), latent,
+                           draw(2) == 0);
+    require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "feature frame", round);
+    result = wire_reply_frame(out, capacity, DEVICE, model.number, (uint8_t)draw(256), (uint8_t)draw(256), table,
+                              draw(100));
+    require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "reply frame", round);
+    free(out);
+}
+
+int main(int argc, char **argv) {
+    const clock_t end = clock() + (clock_t)(argc > 1 ? atoi(argv[1]) : 1) * CLOCKS_PER_SEC;
+    unsigned long rounds = 0;
+    do {
+        try_parser(rounds);
+        try_frames(rounds);
+        rounds++;
+    } while (clock() < end);
+    printf("%lu rounds\n", rounds);
+    return 0;
+}

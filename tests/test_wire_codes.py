@@ -1,0 +1,115 @@
+"""The two CRCs and the BCH code, against published check values and galois."""
+
+import galois
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire import bch
+from wire.crc import crc16, crc32
+
+WORDS = st.integers(0, (1 << 24) - 1)
+
+
+def flipped(block: bytes, positions: list[int]) -> bytes:
+    """The block with bits changed; position 0 is the first on the wire."""
+    value = int.from_bytes(block, "big")
+    for position in positions:
+        value ^= 1 << 63 - position
+    return value.to_bytes(8, "big")
+
+
+def distance(a: bytes, b: bytes) -> int:
+    """Differing bits among the 63 of the code."""
+    return (int.from_bytes(a, "big") >> 1 ^ int.from_bytes(b, "big") >> 1).bit_count()
+
+
+def test_crc16_has_the_published_check_values() -> None:
+    assert crc16(b"123456789", 0xFFFF) == 0x29B1  # CRC-16/CCITT-FALSE
+    assert crc16(b"123456789", 0x0000) == 0x31C3  # CRC-16/XMODEM
+    assert crc16(b"123456789", 0x1D0F) == 0xE5CC  # CRC-16/AUG-CCITT
+
+
+def test_crc16_starts_from_the_low_16_bits_of_a_model_number() -> None:
+    assert crc16(b"123456789", 0x5EEDFFFF) == 0x29B1
+
+
+def test_crc32_has_the_published_check_value() -> None:
+    assert crc32(b"123456789") == 0xCBF43926
+
+
+@given(st.binary(min_size=1, max_size=64), st.integers(0, 0xFFFF), st.data())
+def test_crc16_sees_every_burst_of_up_to_16_bits(text: bytes, initial: int, data: st.DataObject) -> None:
+    length = data.draw(st.integers(1, min(16, 8 * len(text))))
+    start = data.draw(st.integers(0, 8 * len(text) - length))
+    burst = data.draw(st.integers(1, (1 << length) - 1)) << start
+    damaged = (int.from_bytes(text, "big") ^ burst).to_bytes(len(text), "big")
+    assert crc16(damaged, initial) != crc16(text, initial)
+
+
+def test_the_code_is_that_of_galois() -> None:
+    reference = galois.BCH(63, 24)
+    assert int(reference.generator_poly) == bch.GENERATOR
+    assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.WORD_BITS, bch.CORRECTS)
+    words = np.concatenate([[0, 1, (1 << 24) - 1], np.random.default_rng(1).integers(0, 1 << 24, 500)])
+    messages = (words[:, None] >> np.arange(23, -1, -1) & 1).astype(np.uint8)
+    codewords = np.asarray(reference.encode(messages)).astype(np.uint8)
+    for word, codeword in zip(words, codewords, strict=True):
+        assert bch.encode(int(word)) == np.packbits([*codeword, 0]).tobytes()
+
+
+@given(WORDS, st.lists(st.integers(0, 62), unique=True, max_size=7), st.booleans())
+def test_up_to_seven_flips_are_corrected(word: int, positions: list[int], last_bit: bool) -> None:
+    block = flipped(bch.encode(word), [*positions, 63] if last_bit else positions)
+    assert bch.decode(block) == (word, len(positions))
+
+
+@given(WORDS, st.lists(st.integers(0, 62), unique=True, min_size=8, max_size=63))
+def test_more_flips_give_nothing_or_a_codeword_near_by(word: int, positions: list[int]) -> None:
+    block = flipped(bch.encode(word), positions)
+    found = bch.decode(block)
+    if found is not None:
+        assert found[0] != word
+        assert distance(bch.encode(found[0]), block) == found[1] <= 7
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_any_block_decodes_or_not_without_a_fault(block: bytes) -> None:
+    found = bch.decode(block)
+    assert found is None or distance(bch.encode(found[0]), block) == found[1] <= 7
+
+
+@given(
+    st.lists(WORDS, min_size=1, max_size=40),
+    st.data(),
+    st.lists(st.integers(0, 62), unique=True, max_size=14),
+    st.integers(0, 15),
+)
+def test_nearest_is_the_only_closest_candidate_within_the_limit(
+    words: list[int], data: st.DataObject, positions: list[int], limit: int
+) -> None:
+    block = flipped(bch.encode(data.draw(st.sampled_from(words))), positions)
+    ranked = sorted((distance(bch.encode(word), block), word) for word in set(words))
+    best, word = ranked[0]
+    alone = len(ranked) == 1 or ranked[1][0] > best
+    expected = (word, best) if best <= limit and alone else None
+    assert bch.nearest(block, np.array(words), limit) == expected
+
+
+def test_nearest_without_candidates_is_nothing() -> None:
+    assert bch.nearest(bch.encode(5), np.array([], dtype=np.int64)) is None
+
+
+@pytest.mark.parametrize("word", [-1, 1 << 24])
+def test_a_word_that_does_not_fit_is_refused(word: int) -> None:
+    with pytest.raises(ValueError, match="24 bits"):
+        bch.encode(word)
+
+
+@pytest.mark.parametrize("size", [0, 7, 9])
+def test_a_block_of_another_size_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="8 bytes"):
+        bch.decode(bytes(size))
+    with pytest.raises(ValueError, match="8 bytes"):
+        bch.nearest(bytes(size), np.array([1]))

@@ -1,8 +1,12 @@
 """`python -m host receive`: listen on a port and say what the boards there see."""
 
 import argparse
+import signal
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from host.errors import PortError
 from host.events import Event, FeatureFrame, UnknownModel
@@ -50,19 +54,22 @@ class _Session:
         loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
         self.screen = Screen(options.json)
         self.receiver = Receiver(loaded)
+        self.stopped = threading.Event()
         self._frames = 0
         self._count = options.count
         self._reader = Reader(loaded)
         self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
+        self._lost: Counter[tuple[int, str]] = Counter()
+        self._again = 0
         self._strangers: Counter[int] = Counter()
         self._garbage_told, self._garbage_time = 0, -GARBAGE_EVERY_S
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in loaded)
 
     @property
     def done(self) -> bool:
-        """As many frames have come as were asked for."""
-        return self._count is not None and self._frames >= self._count
+        """As many frames have come as were asked for, or somebody has pressed Ctrl-C."""
+        return self.stopped.is_set() or (self._count is not None and self._frames >= self._count)
 
     def listen(self, port: Port) -> None:
         """Receive until done. PortError when the port goes."""
@@ -82,18 +89,17 @@ class _Session:
 
     def summary(self) -> str:
         """One line about the whole time."""
-        sources = self.receiver.sources.values()
-        lost, again = sum(s.lost for s in sources), sum(s.duplicates for s in sources)
-        strangers = sum(self._strangers.values())
         return (
-            f"{self._frames} frames, {lost} lost, {again} duplicates, {strangers} of unknown models, "
-            f"{self.receiver.garbage_bytes} bytes of garbage"
+            f"{self._frames} frames, {self._lost.total()} lost, {self._again} duplicates, "
+            f"{self._strangers.total()} of unknown models, {self.receiver.garbage_bytes} bytes of garbage"
         )
 
     def _show(self, frame: FeatureFrame) -> None:
         self._frames += 1
+        self._again += frame.duplicate
         reading = self._reader.read(frame)
-        lost = self.receiver.sources[frame.device, frame.bundle.model_id].lost
+        self._lost[frame.device, frame.bundle.model_id] += frame.lost
+        lost = self._lost[frame.device, frame.bundle.model_id]
         clock, again = time.strftime("%H:%M:%S"), "  duplicate" if frame.duplicate else ""
         parts = reading_parts(reading)
         self.screen.line(f"{clock}  device {frame.device:<3}  ", *parts, f"  {lost} lost{again}")
@@ -122,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     """Receive until the count is reached, the port goes or Ctrl-C; the exit status."""
     session = _Session(options)
     told = False
-    try:
+    with _signals(session.stopped):
         while not session.done:
             try:
                 with Port(options.port, options.baud) as port:
@@ -135,8 +141,17 @@ def run(options: argparse.Namespace) -> int:
                 if not told:
                     session.screen.note(f"{error}; waiting for it to come back")
                 told = True
-                time.sleep(RETRY_S)
-    except KeyboardInterrupt:
-        pass
+                session.stopped.wait(RETRY_S)
     session.screen.note(session.summary())
     return 0
+
+
+@contextmanager
+def _signals(stopped: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM only set a flag meanwhile: no line is left half written."""
+    before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

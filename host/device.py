@@ -80,9 +80,7 @@ class Device:
         """What the board is and runs. Asked for up to three times."""
         info = _unpack(Info, self._ask(Opcode.INFO, b"", self._timeout, Info.FORMAT.size))
         if info.wire_version != WIRE_VERSION:
-            raise DeviceError(
-                f"the board speaks wire version {info.wire_version}, this program version {WIRE_VERSION}"
-            )
+            raise DeviceError(f"the board speaks wire version {info.wire_version}, this program version {WIRE_VERSION}")
         return info
 
     def check(self, info: Info) -> None:
@@ -98,9 +96,7 @@ class Device:
         wait = self._timeout * (1 + repeats)
         return _unpack(BenchResult, self._ask(Opcode.BENCH, bytes((repeats,)), wait, BenchResult.FORMAT.size))
 
-    def run(
-        self, image: np.ndarray, chunk: int = 0, cost: bool = False
-    ) -> tuple[FeatureFrame | None, RunCost | None]:
+    def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
         """Send a picture, uint8 (H, W, C), and take what the board makes of it.
 
         The frame is None when it did not come through, and so is the cost, which comes only when asked for.

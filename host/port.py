@@ -23,9 +23,7 @@ class Port:
         self.url = url
         self.baud = baud
         try:
-            self._serial = serial.serial_for_url(
-                url, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S
-            )
+            self._serial = serial.serial_for_url(url, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"cannot open {url}: {_reason(error)}") from None
         try:

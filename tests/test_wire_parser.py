@@ -152,6 +152,15 @@ def test_a_command_for_another_device_leaves_the_body_alone_and_makes_no_sound(c
     assert receiver.feed(GOOD) == [GOOD_EVENT]
 
 
+def test_another_device_s_command_hides_no_later_fault(c: CDLL) -> None:
+    receiver = Receiver(c, DEVICE, BODY)
+    other = control.command(control.Opcode.INFO, 1, b"", DEVICE + 1)
+    receiver.feed(other)
+    assert receiver.event(c.wire_parser_overrun(receiver.parser)) == error(ErrorCode.OVERRUN)
+    receiver.feed(other + GOOD[:8])
+    assert receiver.event(c.wire_parser_silence(receiver.parser)) == error(ErrorCode.TIMEOUT)
+
+
 @pytest.mark.parametrize("cut", range(1, len(GOOD)))
 def test_a_truncated_command_times_out(c: CDLL, cut: int) -> None:
     receiver = Receiver(c, DEVICE, BODY)

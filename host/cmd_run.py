@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
     reader, lost = Reader([bundle]), 0
+    width = max(map(len, options.images))
     with Device.open(options.port, bundle, options.baud, options.timeout) as device:
         try:
             device.check(device.info())
@@ -57,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
             frame, cost = device.run(pixels, options.chunk, cost=True)
             if frame is None:
                 lost += 1
-                screen.line(f"{path}  ", ("lost on the way", "red"))
+                screen.line(f"{path:<{width}}  ", ("lost on the way", "red"))
                 if json_lines:
                     json_lines.write(**{"image": path, "class": None})
                 continue
             reading = reader.read(frame)
-            screen.line(f"{path}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+            screen.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
             if json_lines:
                 json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
     return 1 if lost else 0

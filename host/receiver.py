@@ -106,19 +106,21 @@ class Receiver:
             return nothing
         if self._headers.unknown(header):
             return _Step(UnknownModel(header), start + START_BYTES, start + 1)
-        body = start + len(SYNC)
-        if header.type == FrameType.REPLY:
-            size = control_size(self._buffer[body:])
-        else:
-            size = max(layout_of(bundle, header).size for bundle in self._headers.bundles(header))
-        complete = size is not None and len(self._buffer) >= body + size
-        if not (complete or final or (header.type == FrameType.REPLY and (size or 0) > MAX_REPLY_BYTES)):
+        if not final and self._incomplete(start + len(SYNC), header):
             return None
         find = self._reply if header.type == FrameType.REPLY else self._feature
         return find(start, header, flips) or nothing
 
     def _header_at(self, start: int) -> Header | None:
         return self._headers.read(self._buffer[start + len(SYNC) : start + START_BYTES])
+
+    def _incomplete(self, body: int, header: Header) -> bool:
+        """Whether bytes of the frame with this header, which starts at `body`, are still to come."""
+        have = len(self._buffer) - body
+        if header.type == FrameType.REPLY:
+            size = control_size(self._buffer[body:])
+            return size is None or have < size <= MAX_REPLY_BYTES
+        return have < max(layout_of(bundle, header).size for bundle in self._headers.bundles(header))
 
     def _reply(self, start: int, header: Header, _flips: int) -> _Step | None:
         """The reply at this sync word, if its CRC-32 is right once its header has been corrected."""

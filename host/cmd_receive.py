@@ -142,6 +142,7 @@ def run(options: argparse.Namespace) -> int:
                     session.screen.note(f"{error}; waiting for it to come back")
                 told = True
                 session.stopped.wait(RETRY_S)
+    session.take(session.receiver.flush())
     session.screen.note(session.summary())
     return 0
 

@@ -35,11 +35,15 @@ class ActivationRange(nn.Module):
         self.register_buffer("high", torch.tensor(0.0))
         self.mode = "off"
 
+    def cover(self, x: Tensor) -> None:
+        """Widen the range to hold all of x."""
+        self.low = torch.minimum(self.low, x.detach().min())
+        self.high = torch.maximum(self.high, x.detach().max())
+
     def forward(self, x: Tensor) -> Tensor:
         """Any shape -> the same shape."""
         if self.mode == "observe":
-            self.low = torch.minimum(self.low, x.detach().min())
-            self.high = torch.maximum(self.high, x.detach().max())
+            self.cover(x)
         elif self.mode == "quantize":
             scale, zero = int8_parameters(float(self.low), float(self.high))
             return torch.fake_quantize_per_tensor_affine(x, scale, zero, -128, 127)

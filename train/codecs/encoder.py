@@ -69,7 +69,14 @@ class Separable(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, cin, H, W) -> (B, cout, H / stride, W / stride)."""
         y = self.pointwise(self.depthwise(x))
-        return self.range(F.relu6(x + y)) if self.residual else y
+        if not self.residual:
+            return y
+        total = F.relu6(x + y)
+        if self.range.mode == "observe":
+            # TensorFlow Lite adds in place, and its calibrator reads the sum where the second input was: the
+            # converted model's range of that input holds both. Training must see the range that will be.
+            self.pointwise.range.cover(total)
+        return self.range(total)
 
 
 class Encoder(nn.Module):

@@ -39,9 +39,8 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
     spread = 1.96 * np.sqrt(delivered * (100 - delivered) / np.maximum(counts, 1))
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     reference = 100 * report["accuracy_float_clean"]
-    axes.axhline(reference, color=MUTED, linestyle=":", linewidth=1.5)
-    axes.annotate(f"float encoder, clean, all test images: {reference:.1f} %", (places[-1], reference),
-                  xytext=(0, 4), textcoords="offset points", ha="right", color=MUTED, fontsize=9)  # fmt: skip
+    label = f"float encoder, clean, all test images: {reference:.1f} %"
+    axes.axhline(reference, color=MUTED, linestyle=":", linewidth=1.5, label=label)
     axes.plot(places, sent, color=MUTED, marker="s", markersize=5, linewidth=1.2, label="of all frames sent")
     axes.errorbar(places, delivered, yerr=spread, color=LINE, marker="o", linewidth=2, capsize=4,
                   label="of the frames delivered (bars: 95 % interval)")  # fmt: skip

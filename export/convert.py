@@ -1,10 +1,10 @@
 """The conversion itself: PyTorch -> ONNX -> onnx2tf -> float and int8 TensorFlow Lite."""
 
 import contextlib
-import io
 import logging
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,15 +23,24 @@ OPSET = 18
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallow what the converters print; what they raise still comes through."""
+    """Swallow what the converters print, from Python and from C++; what they raise still comes through."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sink = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with warnings.catch_warnings(), open(os.devnull, "w") as sink:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
         try:
             yield
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for stream, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, stream)
+                os.close(copy)
             logging.disable(logging.NOTSET)
 
 

@@ -50,8 +50,9 @@ def float_chain(proofs: Proofs, codec: Codec, onnx_file: Path, float_tflite: Pat
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     by_onnx = session.run(None, {"image": x.numpy()})[0].transpose(0, 2, 3, 1)
     proofs.require("pytorch_onnx", "PyTorch against ONNX, max difference", float(abs(ours - by_onnx).max()), 1e-3)
-    interpreter = Interpreter(model_path=str(float_tflite))
-    interpreter.allocate_tensors()
+    with quiet():  # it announces its XNNPACK delegate
+        interpreter = Interpreter(model_path=str(float_tflite))
+        interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     worst = 0.0
     for image, latent in zip(x.permute(0, 2, 3, 1).numpy(), by_onnx, strict=True):

@@ -1,0 +1,164 @@
+"""Accuracy of a bundle on the full test set: int8 encoder, real frames, real receiver, estimated BER.
+
+Symbols come from TFLite's reference kernels, whose bytes the firmware reproduces (`make test` and `make demo` hold
+them together). Each image's frame goes through the binary symmetric channel and into `host.receiver`, one frame
+after the other as a known device sends them; the decoder is told the BER that `host.ber` estimates.
+"""
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from channel_sim.bsc import BitFlips
+from export.reference import ReferenceEncoder
+from host.ber import BerEstimator
+from host.decode import Decoder
+from host.errors import HostError
+from host.events import FeatureFrame
+from host.receiver import Receiver
+from train.datasets import load as load_data
+from train.errors import TrainError
+from wire.bundle import Bundle, BundleError
+from wire.bundle import load as load_bundle
+from wire.frame import FeatureLayout, FrameType, Header, feature_frame
+from wire.payload import pack
+
+BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
+DEVICE = 1
+WARM_UP = 20  # clean frames, not counted, by which the receiver comes to know the device
+BATCH = 500
+
+
+def main() -> int:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.codec", description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
+    parser.add_argument("--images", type=int, default=10_000, help="test images (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bit flips (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("build/bench/codec.json"), help="default: %(default)s")
+    args = parser.parse_args()
+    try:
+        report = measure(args.bundle, args.images, args.seed)
+    except (BundleError, HostError, TrainError) as error:
+        print(f"codec: {error}", file=sys.stderr)
+        return 1
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"figures: {args.out}")
+    return 0
+
+
+def measure(path: Path, count: int, seed: int) -> dict:
+    """All figures for one bundle, by chunk and BER."""
+    started = time.monotonic()
+    bundle, console = load_bundle(path), Console()
+    data = load_data(bundle.manifest["dataset"], say=console.print)
+    images, labels = data.x_test[:count], data.y_test[:count]
+    decoder = Decoder(bundle)
+    prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    chunks = {}
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("TFLite's reference kernels", total=len(images))
+        latents = ReferenceEncoder(bundle.encoder_path).latents(images, partial(bar.advance, task))
+        symbols = bundle.symbols(latents)
+        for chunk in prefixes:
+            rows = {}
+            for ber in BERS:
+                task = bar.add_task(f"{bundle.chunk_bytes(chunk)} bytes, BER {ber:g}", total=len(images))
+                row = _one(bundle, decoder, symbols, labels, chunk, ber, seed, partial(bar.advance, task))
+                rows[f"{ber:g}"] = row
+                console.print(_line(bundle, chunk, ber, row), highlight=False, soft_wrap=True)
+            chunks[str(bundle.chunk_bytes(chunk))] = {
+                "frame_bytes": FeatureLayout(bundle.chunk_bits(chunk)).serial_size,
+                "by_ber": rows,
+            }
+    return {
+        "bundle": bundle.name,
+        "model_id": bundle.model_id,
+        "images": len(images),
+        "seed": seed,
+        "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],
+        "raw_bytes": int(np.prod(bundle.input_shape)),
+        "float_feature_bytes": 4 * int(np.prod(bundle.latent_shape)),
+        "payload_bytes": chunks,
+        "command": f"python -m benchmarks.codec --bundle {path} --images {count} --seed {seed}",
+        "date": datetime.date.today().isoformat(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _one(
+    bundle: Bundle,
+    decoder: Decoder,
+    symbols: np.ndarray,
+    labels: np.ndarray,
+    chunk: int,
+    ber: float,
+    seed: int,
+    each: Callable[[], None],
+) -> dict[str, float]:
+    receiver, estimator = Receiver([bundle]), BerEstimator()
+    channel, clean = BitFlips(ber), BitFlips(0.0)
+    rng = np.random.default_rng([seed, chunk, round(ber * 1e6)])
+    arrived, got, told = [], [], []
+    wrong = 0
+    for number in range(-WARM_UP, len(symbols)):
+        sent = _frame(bundle, symbols[max(number, 0)], chunk, number % 32)
+        damaged = (clean if number < 0 else channel).corrupt(sent, rng)
+        events = [*receiver.feed(damaged or b""), *receiver.flush()]
+        if number < 0:
+            continue
+        frames = [e for e in events if isinstance(e, FeatureFrame)]
+        mine = [f for f in frames if (f.device, f.sequence, f.chunk) == (DEVICE, number % 32, chunk)]
+        wrong += len(frames) - len(mine)
+        for frame in mine[:1]:
+            arrived.append(number)
+            got.append(frame.symbols)
+            told.append(estimator.update(frame))
+        each()
+    right = _right(decoder, np.array(got), np.array(told), labels[arrived])
+    right_if_true = _right(decoder, np.array(got), np.full(len(got), max(ber, 1e-4)), labels[arrived])
+    return {
+        "accuracy": right / len(arrived),
+        "accuracy_sent": right / len(symbols),
+        "accuracy_true_ber_told": right_if_true / len(arrived),
+        "frames_lost": len(symbols) - len(arrived),
+        "wrong_headers": wrong,
+        "ber_estimated": float(np.mean(told)),
+    }
+
+
+def _frame(bundle: Bundle, symbols: np.ndarray, chunk: int, sequence: int) -> bytes:
+    first, count = bundle.chunk_symbols(chunk)
+    header = Header(FrameType.FEATURE, DEVICE, sequence, bundle.model_number % 32, chunk)
+    payload = pack(symbols[first : first + count], bundle.bits_per_symbol)
+    return feature_frame(header, payload, bundle.chunk_bits(chunk), bundle.model_number)
+
+
+def _right(decoder: Decoder, symbols: np.ndarray, told: np.ndarray, labels: np.ndarray) -> int:
+    found = [
+        decoder.logits(symbols[i : i + BATCH], told[i : i + BATCH]).argmax(1) for i in range(0, len(symbols), BATCH)
+    ]
+    return int((np.concatenate(found) == labels).sum())
+
+
+def _line(bundle: Bundle, chunk: int, ber: float, row: dict[str, float]) -> str:
+    return (
+        f"{bundle.chunk_bytes(chunk)} bytes  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
+        f"of all sent {100 * row['accuracy_sent']:.2f} %  true BER told {100 * row['accuracy_true_ber_told']:.2f} %  "
+        f"lost {row['frames_lost']}  BER estimated {row['ber_estimated']:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""docs/RESULTS.md from the measured figures: `make bench` and `make demo` first, then this."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from matplotlib import pyplot as plt
+
+HEAD = """# Results
+
+Made by `make results` from what `make bench` and `make demo` measured; nothing here is typed by hand.
+Accuracy is of the frames delivered; *of all sent* counts lost frames as wrong. BER: bit error rate, true bit flips,
+each bit independent, over the whole frame (sync and header too). 1 kB = 1000 bytes.
+"""
+PLOT = Path("accuracy.png")
+COLOURS = ("#1f5fa8", "#c4691c", "#1b7f4b")
+
+
+def main() -> int:
+    """Parse the command line and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
+    parser.add_argument("--codec", type=Path, default=Path("build/bench/codec.json"), help="default: %(default)s")
+    parser.add_argument("--demo", type=Path, default=Path("build/demo/report.json"), help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("docs/RESULTS.md"), help="default: %(default)s")
+    args = parser.parse_args()
+    try:
+        codec, demo = (json.loads(file.read_text()) for file in (args.codec, args.demo))
+    except (OSError, ValueError) as error:
+        print(f"results: {error}; run make bench and make demo first", file=sys.stderr)
+        return 1
+    if codec["model_id"] != demo["model_id"]:
+        print(
+            f"results: {args.codec} is of model {codec['model_id']}, {args.demo} of {demo['model_id']}", file=sys.stderr
+        )
+        return 1
+    args.out.write_text("\n".join([HEAD, _accuracy(codec), _device(demo)]))
+    _plot(args.out.parent / PLOT, codec)
+    print(f"written: {args.out}, {args.out.parent / PLOT}")
+    return 0
+
+
+def _accuracy(codec: dict) -> str:
+    lines = [
+        "## The default codec on CIFAR-10\n",
+        f"Bundle `{codec['bundle']}`, model {codec['model_id']}; {codec['images']:,} test images, int8 encoder, "
+        "symbols as the firmware makes them, each frame through the receiver, estimated BER at the decoder. One draw "
+        f"of flips, seed {codec['seed']}; {codec['date']}, `{codec['command']}`.\n",
+        f"Float encoder, clean: {100 * codec['accuracy_float_clean']:.2f} %.\n",
+        f"![accuracy against bit error rate]({PLOT})\n",
+        "| payload | frame | BER | accuracy | of all sent | accuracy, true BER told | frames lost | BER estimated |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for payload, chunk in codec["payload_bytes"].items():
+        for ber, row in chunk["by_ber"].items():
+            lines.append(
+                f"| {payload} bytes | {chunk['frame_bytes']} bytes | {ber} | {100 * row['accuracy']:.2f} % "
+                f"| {100 * row['accuracy_sent']:.2f} % | {100 * row['accuracy_true_ber_told']:.2f} % "
+                f"| {row['frames_lost']} | {row['ber_estimated']:.4f} |"
+            )
+    raw, floats = codec["raw_bytes"], codec["float_feature_bytes"]
+    lines += [
+        "",
+        "| payload | against raw uint8 pixels | against the latent as float32 |",
+        "| ---: | ---: | ---: |",
+        *[
+            f"| {payload} bytes | {raw / int(payload):.0f} : 1 | {floats / int(payload):.1f} : 1 |"
+            for payload in codec["payload_bytes"]
+        ],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _device(demo: dict) -> str:
+    rows = {
+        "instructions an image, Cortex-M4 (QEMU, -icount)": f"{demo['instructions_per_image']:,}",
+        "multiply-accumulates an image": f"{demo['encoder_macs']:,}",
+        "model flash: weights, kernels, tables": f"{demo['model_flash_bytes']:,} bytes",
+        "encoder RAM: arena, scratch, input, output": f"{demo['encoder_ram_bytes']:,} bytes",
+        "whole firmware: flash": f"{demo['flash_bytes']:,} bytes",
+        "whole firmware: static RAM": f"{demo['ram_bytes']:,} bytes",
+        "images whose symbols differ from TFLite's": f"{demo['parity_mismatches']} of {demo['images']}",
+    }
+    lines = [
+        "## On the device\n",
+        f"Target {demo['target']}, engine {demo['engine']}, model {demo['model_id']}; `make demo`.\n",
+        "| figure | value |",
+        "| --- | ---: |",
+        *[f"| {key} | {value} |" for key, value in rows.items()],
+        "",
+        f"The demo's {demo['images']} images, live through QEMU and the proxy:\n",
+        "| BER | accuracy | of all sent | frames lost | BER estimated |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for ber, value in demo["accuracy"].items():
+        lines.append(
+            f"| {ber} | {100 * value:.1f} % | {100 * demo['accuracy_sent'][ber]:.1f} % "
+            f"| {demo['frames_lost'][ber]} | {demo['ber_estimated'][ber]:.4f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _plot(file: Path, codec: dict) -> None:
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for colour, (payload, chunk) in zip(COLOURS, codec["payload_bytes"].items(), strict=False):
+        names = list(chunk["by_ber"])
+        rows = list(chunk["by_ber"].values())
+        axes.plot(names, [100 * r["accuracy"] for r in rows], color=colour, marker="o", linewidth=2,
+                  label=f"{payload} bytes, of the frames delivered")  # fmt: skip
+        axes.plot(names, [100 * r["accuracy_sent"] for r in rows], color=colour, linestyle="--", linewidth=1.2,
+                  label=f"{payload} bytes, of all sent")  # fmt: skip
+    axes.axhline(
+        100 * codec["accuracy_float_clean"], color="#8a8f98", linestyle=":", label="float encoder, clean, whole payload"
+    )
+    axes.set_ylim(50, 100)
+    axes.set_xlabel("bit error rate")
+    axes.set_ylabel("accuracy, %")
+    axes.set_title(f"CIFAR-10, {codec['images']:,} test images, int8 encoder, estimated BER", fontsize=11)
+    axes.grid(axis="y", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,17 +25,22 @@ def main() -> int:
         "--test-images", type=int, default=10_000, help="test images for the accuracy figures (default: %(default)s)"
     )
     args = parser.parse_args()
+    if args.test_images < 1:
+        parser.error("--test-images must be at least 1")
     if not args.run.is_dir():
         print(f"export: no such run: {args.run}", file=sys.stderr)
         return 1
-    from export.pipeline import export
-
     try:
+        from export.pipeline import export
+
         with tempfile.TemporaryDirectory() as scratch:
             export(args.run, args.out, args.test_images, Path(scratch))
-    except (ExportError, TrainError) as error:
+    except (ExportError, TrainError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         print(f"export: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nexport: interrupted; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 

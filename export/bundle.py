@@ -1,7 +1,6 @@
 """Write the bundle: the only thing that passes from training to both ends."""
 
 import datetime
-import hashlib
 import json
 import os
 import shutil
@@ -11,13 +10,22 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from export.errors import ExportError
 from export.inspect_tflite import Op
 from train.codecs.codec import Codec
 from train.config import Config
-from wire.bundle import SCHEMA, compute_model_id
+from wire.bundle import SCHEMA, BundleError, compute_model_id
+from wire.bundle import load as load_bundle
 from wire.payload import pack, payload_bytes
 
 GOLDEN_IMAGES = 32
+
+
+def check_out(folder: Path) -> None:
+    """Refuse a folder that `write` would replace although it is no bundle."""
+    holds_something = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+    if holds_something and not (folder / "bundle.json").is_file():
+        raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or the bundle to replace")
 
 
 def symbol_table(codec: Codec, scale: float, zero_point: int) -> np.ndarray:
@@ -44,6 +52,7 @@ def write(
 
     files: encoder.tflite and decoder.onnx; golden: images uint8 (n, H, W, C), labels (n,), latents int8 (n, h, w, c).
     """
+    folder = folder.resolve()  # "." has a name too
     order = codec.order.numpy().astype(np.uint16)
     bits = config.quantizer.bits
     model_id = compute_model_id(files["encoder.tflite"].read_bytes(), table, bits, order)
@@ -82,6 +91,11 @@ def write(
         shutil.copy(file, part / name)
     (part / "bundle.json").write_text(_json(manifest))
     np.savez_compressed(part / "golden.npz", **_golden(codec, part, table, order, bits, golden))
+    try:
+        load_bundle(part)  # what both ends will do with it
+    except BundleError as error:
+        shutil.rmtree(part)
+        raise ExportError(f"the result is no bundle: {error}") from None
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(part, folder)
@@ -115,8 +129,3 @@ def _golden(
         "ber": ber,
         "logits": session.run(None, {"symbols": symbols, "ber": ber})[0],
     }
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file, first 12 hex digits."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -16,7 +16,6 @@ from train.codecs.codec import Codec
 from train.datasets import load as load_data
 from train.fakequant import set_mode
 from train.run import load_best, load_config
-from wire import bundle as wire_bundle
 from wire.payload import bits_to_levels, levels_to_bits
 
 PROOF_IMAGES = 100
@@ -26,6 +25,7 @@ UNWANTED = ("PAD", "PADV2", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE")
 
 def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     """Make the bundle `out` of the run in `run`. Raises ExportError when a step or a proof fails."""
+    bundle.check_out(out)
     config = load_config(run)
     data = load_data(config.data.name, config.data.size, config.data.grey)
     codec, calibration, saved = load_best(run, config, data)
@@ -40,9 +40,9 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     convert.saved_model(encoder, scratch / "saved_model")
     convert.tflite(scratch / "saved_model", calibration.permute(0, 2, 3, 1).numpy(), floating, integer)
 
-    print(f"proofs, on {PROOF_IMAGES} test images:")
-    p = proofs.Proofs()
     images = x_test[:PROOF_IMAGES]
+    print(f"proofs, on {len(images)} test images:")
+    p = proofs.Proofs()
     ops = operators(integer)
     latents = proofs.float_chain(p, codec, encoder, floating, images)
     proofs.scales(p, codec, ops)
@@ -78,7 +78,6 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
         reference.output_quantization,
         {**figures, "proofs": p.figures, "held_out": saved["held_out"]},
     )
-    wire_bundle.load(out)  # what both ends will do with it
     size = sum(f.stat().st_size for f in out.iterdir())
     print(f"bundle {out}: model {model_id}, {size / 1e6:.2f} MB, {datetime.date.today().isoformat()}")
 

@@ -41,7 +41,7 @@ def main() -> int:
             print(f"going on after epoch {run.state.epoch} of {run.total_epochs}")
         run.train()
         print(f"done: {folder}/best.pt; next: python -m export {folder} -o bundles/{config.name}")
-    except TrainError as error:
+    except (TrainError, OSError) as error:  # OSError: a folder that cannot be made, a full disk
         print(f"train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -102,38 +102,47 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def _build(cls: type, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 - returns an instance of cls
+def _build(cls: type, values: Any, where: str) -> Any:  # noqa: ANN401 - returns an instance of cls
     if not isinstance(values, dict):
-        raise TrainError(f"{where}: expected a table")
-    types = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(types))
+        raise TrainError(f"{where}: expected a table, found {values!r}")
+    kinds = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(kinds))
     if unknown:
-        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(types)}")
-    built = {}
-    for key, value in values.items():
-        kinds = [t for t in (typing.get_args(types[key]) or (types[key],)) if dataclasses.is_dataclass(t)]
-        built[key] = _build(kinds[0], value, f"{where}.{key}") if kinds else _convert(value, types[key], where, key)
-    try:
-        return cls(**built)
-    except TypeError as error:
-        missing = str(error).split(":")[-1].strip()
-        raise TrainError(f"{where}: missing setting {missing}") from None
+        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(kinds)}")
+    needed = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [name for name in needed if name not in values]
+    if missing:
+        raise TrainError(f"{where}: missing setting {missing[0]!r}")
+    return cls(**{key: _convert(value, kinds[key], f"{where}: {key}") for key, value in values.items()})
 
 
-def _convert(value: Any, kind: Any, where: str, key: str) -> Any:  # noqa: ANN401 - any TOML value
-    if isinstance(value, list):
-        return tuple(tuple(v) if isinstance(v, list) else v for v in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value, any field's type
+    if type(None) in typing.get_args(kind):  # an optional setting, None in a run's config.json
+        (kind,) = (k for k in typing.get_args(kind) if k is not type(None))
+        if value is None:
+            return None
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        if not isinstance(value, list | tuple):
+            raise TrainError(f"{where}: expected a list, found {value!r}")
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        if len(value) != len(kinds):
+            raise TrainError(f"{where}: expected {len(kinds)} values, found {list(value)!r}")
+        return tuple(_convert(v, k, where) for v, k in zip(value, kinds, strict=True))
+    if kind is float and type(value) is int:
         return float(value)
-    if kind in (int, float, str, bool) and type(value) is not kind:
-        raise TrainError(f"{where}.{key}: expected {kind.__name__}, found {value!r}")
+    if type(value) is not kind:
+        raise TrainError(f"{where}: expected {kind.__name__}, found {value!r}")
     return value
 
 
 def load(path: Path) -> Config:
     """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainError(f"cannot read config {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -141,19 +150,39 @@ def load(path: Path) -> Config:
     return from_dict({"name": path.stem, **values}, str(path))
 
 
-def from_dict(values: dict[str, Any], where: str = "config") -> Config:
+def from_dict(values: object, where: str = "config") -> Config:
     """A checked `Config` from plain dictionaries, as `Config.as_dict` gives them."""
-    config: Config = _build(Config, {k: v for k, v in values.items() if v is not None}, where)
-    for name, ok in {
-        "schedule.epochs must be at least 1": config.schedule.epochs >= 1,
-        "schedule.qat_epochs must be at least 1": config.schedule.qat_epochs >= 1,
-        "schedule.batch must be at least 2": config.schedule.batch >= 2,
-        "data.holdout must be at least 1": config.data.holdout >= 1,
-        "quantizer.bits must be 1..8": 1 <= config.quantizer.bits <= 8,
-        "link.ber must be two numbers, 0 < low <= high <= 0.5": len(config.link.ber) == 2
-        and 0 < config.link.ber[0] <= config.link.ber[1] <= 0.5,
+    config: Config = _build(Config, values, where)
+    d, q, t, s = config.data, config.quantizer, config.teacher, config.schedule
+    for rule, ok in {
+        "name must be that of a folder, without /": config.name == Path(config.name).name != "",
+        "seed must be at least 0": config.seed >= 0,
+        "data.holdout must be at least 1": d.holdout >= 1,
+        "data.size must be at least 1 by 1": d.size is None or min(d.size) >= 1,
+        "data.crop_padding must be at least 0": d.crop_padding >= 0,
+        "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
+        "quantizer.temperature must be above 0": q.temperature > 0,
+        "decoder.width must be at least 1": config.decoder.width >= 1,
+        "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
+        "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,
+        "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < config.link.ber[0] <= config.link.ber[1] <= 0.5,
+        "link.clean_share must be 0 to 1": 0 <= config.link.clean_share <= 1,
+        "link.prefix_share must be 0 to 1": 0 <= config.link.prefix_share <= 1,
+        "link.estimate_spread must be at least 0": config.link.estimate_spread >= 0,
         "link.chunks must be 1 to 16 pairs": 1 <= len(config.link.chunks) <= 16,
+        "teacher.depth must be 20, 32, 44 or 56": t is None or t.depth in (20, 32, 44, 56),
+        "teacher.views must be at least 1": t is None or t.views >= 1,
+        "teacher.weight must be 0 to 1": t is None or 0 <= t.weight <= 1,
+        "teacher.temperature must be above 0": t is None or t.temperature > 0,
+        "schedule.epochs must be at least 1": s.epochs >= 1,
+        "schedule.qat_epochs must be at least 1": s.qat_epochs >= 1,
+        "schedule.batch must be at least 2": s.batch >= 2,
+        "schedule.lr and qat_lr must be above 0": s.lr > 0 and s.qat_lr > 0,
+        "schedule.weight_decay must be at least 0": s.weight_decay >= 0,
+        "schedule.warmup_epochs must be at least 0": s.warmup_epochs >= 0,
+        "schedule.label_smoothing must be 0 to 1": 0 <= s.label_smoothing <= 1,
+        "schedule.ema must be 0 to below 1": 0 <= s.ema < 1,
     }.items():
         if not ok:
-            raise TrainError(f"{where}: {name}")
+            raise TrainError(f"{where}: {rule}")
     return config

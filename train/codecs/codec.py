@@ -19,7 +19,7 @@ class Codec(nn.Module):
         self.encoder = Encoder(channels, config.encoder.layers)
         stride = self.encoder.stride
         if height % stride or width % stride:
-            raise TrainError(f"the encoder halves pictures {stride} times over; {height} x {width} is no multiple")
+            raise TrainError(f"the encoder's layers need pictures of a multiple of {stride}, not {height} x {width}")
         h, w, c = height // stride, width // stride, self.encoder.latent_channels
         self.input_shape, self.latent_shape, self.symbols = input_shape, (h, w, c), h * w * c
         for first, count in config.link.chunks:

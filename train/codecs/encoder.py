@@ -84,8 +84,8 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, layers: Sequence[str]) -> None:
         super().__init__()
-        if not layers or not layers[-1].startswith("head"):
-            raise TrainError("encoder.layers must end with a head, as in 'head 8'")
+        if [text.startswith("head") for text in layers] != [False] * (len(layers) - 1) + [True]:
+            raise TrainError("encoder.layers must end with a head, as in 'head 8', and have no other")
         self.layers = nn.Sequential()
         self.stride = 1
         for text in layers:

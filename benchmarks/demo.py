@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.demo_plots import Shown, draw_accuracy, draw_pictures
+from benchmarks.images import images_for
 from benchmarks.tally import Tally
 from channel_sim.bsc import BitFlips
 from channel_sim.proxy import Proxy, ProxyError
@@ -23,7 +24,6 @@ from firmware.tools.footprint import FootprintError, measure
 from host.decode import Decoder
 from host.device import Device
 from host.errors import HostError
-from train.datasets import load as load_data
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
@@ -31,6 +31,7 @@ from wire.control import Info
 from wire.frame import FeatureLayout
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
+FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
 TARGET = "qemu_stm32f405"
 COUNTED_IMAGES = 3  # the count is the same for every image, as the encoder has no branches on data
 
@@ -52,11 +53,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the bit flips (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="default: %(default)s")
     args = parser.parse_args()
-    if args.images < 1:
-        parser.error("--images must be at least 1")
+    if args.images < 1 or args.seed < 0:
+        parser.error("--images must be at least 1, --seed at least 0")
     try:
         run(args.bundle, args.images, args.seed, args.out, Console())
-    except (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError) as error:
+    except FAULTS as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -69,8 +70,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     """Do it all and write accuracy.png, pictures.png and report.json to `out`."""
     started = time.monotonic()
     bundle = load_bundle(bundle_path)
-    data = load_data(bundle.manifest["dataset"], say=console.print)
-    images, labels = data.x_test[:count], data.y_test[:count]
+    images, labels = (a[:count] for a in images_for(bundle, console.print))
     console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
     elf = build(TARGET, bundle=bundle_path)
     size = measure(elf)

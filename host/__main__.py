@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     except HostError as error:
         print(f"host: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # files and ports have said theirs as a HostError; what is left is the output
+        print(f"host: cannot go on: {error.strerror or error}", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         print(f"host: {error.name} is not installed: pip install -r host/requirements.txt", file=sys.stderr)
         return 1

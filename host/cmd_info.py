@@ -5,6 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
+from host.arguments import at_least_one, seconds
 from host.device import TIMEOUT_S, Device
 from wire import bundle as bundles
 from wire.control import Info
@@ -27,8 +28,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add = parser.add_argument
     add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add("--bundle", metavar="DIR", help="check that the board runs this model")
-    add("--baud", type=int, default=115200, help="speed of a serial port (default 115200)")
-    add("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
+    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
     parser.set_defaults(command=run)
 
 

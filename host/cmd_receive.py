@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from host.arguments import at_least_one
 from host.errors import PortError
 from host.events import Event, FeatureFrame, UnknownModel
 from host.port import Port
@@ -41,8 +42,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add("--bundle", required=True, action="append", metavar="DIR", help="of a model; may be repeated")
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
-    add("--count", type=int, metavar="N", help="end after N frames")
-    add("--baud", type=int, default=115200, help="speed of a serial port (default 115200)")
+    add("--count", type=at_least_one, metavar="N", help="end after N frames")
+    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
     add("--reconnect", action="store_true", help="wait for a port that is missing or goes")
     parser.set_defaults(command=run)
 

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 
+from host.arguments import at_least_one, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.image import load_image
@@ -34,8 +35,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
     add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols (default 0: all)")
     add("--json", action="store_true", help="print JSON lines to standard output")
-    add("--baud", type=int, default=115200, help="speed of a serial port (default 115200)")
-    add("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
+    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
     parser.set_defaults(command=run)
 
 

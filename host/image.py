@@ -1,5 +1,6 @@
 """Pictures for an encoder: any file that Pillow reads, in the bundle's size."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,18 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     if channels not in MODES:
         raise HostError(f"the bundle takes {channels} channels: a picture gives 1 or 3")
     try:
-        with Image.open(path) as picture:
+        # Pillow refuses what is no use. What is merely large or has odd metadata is no reason for its warnings.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture).convert(MODES[channels])
     except UnidentifiedImageError:
         raise HostError(f"{path}: not a picture that Pillow can read") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise HostError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    except Exception as error:  # whatever a damaged file makes Pillow's readers raise: they have no common base
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise HostError(f"{path}: {reason}") from None
     scale = min(upright.width / width, upright.height / height)
     left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
-    window = (left, top, left + width * scale, top + height * scale)
+    right, bottom = left + width * scale, top + height * scale
+    # Rounding may put an edge a hair outside.
+    window = (max(left, 0.0), max(top, 0.0), min(right, upright.width), min(bottom, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)

@@ -4,6 +4,7 @@ import io
 import os
 import select
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import serial
 
@@ -22,6 +23,8 @@ class Port:
     def __init__(self, url: str, baud: int = 115200) -> None:
         self.url = url
         self.baud = baud
+        if url.startswith("socket://") and not _has_port(url):
+            raise PortError(f"cannot open {url}: a socket is socket://HOST:PORT")
         try:
             self._serial = serial.serial_for_url(url, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
         except (serial.SerialException, ValueError, OSError) as error:
@@ -69,6 +72,14 @@ class Port:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _has_port(url: str) -> bool:
+    """Whether a socket:// URL names a port, without which pyserial's own words are a riddle."""
+    try:
+        return urlsplit(url).port is not None
+    except ValueError:
+        return False
 
 
 def _reason(error: Exception) -> str:

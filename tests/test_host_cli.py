@@ -185,6 +185,36 @@ def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_
     assert (code, err) == (1, f"host: cannot write {tmp_path}: Is a directory\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("info", "--baud", "0"),
+        ("info", "--timeout", "inf"),
+        ("run", "--timeout", "nan"),
+        ("run", "--timeout", "-1"),
+        ("receive", "--baud", "-9600"),
+        ("receive", "--count", "0"),
+    ],
+)
+def test_impossible_numbers_are_refused(here: Main, bundle: Bundle, command: str, option: str, value: str) -> None:
+    picture = ["p.png"] if command == "run" else []
+    code, out, err = here(command, *picture, "--port", no_port(), "--bundle", bundle.path, f"{option}={value}")
+    assert (code, out) == (2, "")
+    assert f"argument {option}: " in err and err.endswith(f"is needed, not '{value}'\n")
+
+
+@pytest.mark.parametrize("url", ["socket://localhost", "socket://localhost:x", "socket://localhost:99999"])
+def test_a_socket_without_a_port_is_one_line(here: Main, url: str) -> None:
+    assert here("info", "--port", url) == (1, "", f"host: cannot open {url}: a socket is socket://HOST:PORT\n")
+
+
+def test_output_that_cannot_be_written_is_one_line(board: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "host", "info", "--port", board]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (1, b"host: cannot go on: No space left on device\n")
+
+
 def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built: Bundle, bundle: Bundle) -> None:
     code, out, err = run("info", "--port", board, "--bundle", built.path)
     assert (code, err) == (0, "") and built.model_id in out and "native, aot" in out

@@ -1,5 +1,6 @@
 """Decoder, reader and pictures."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,45 @@ def test_pictures_come_out_grey_or_coloured_and_upright(tmp_path: Path) -> None:
     assert grey.shape == (8, 6, 1) and (grey[:, 3:] == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
     Image.fromarray(pixels[..., 0]).convert("P").save(tmp_path / "palette.gif")
     assert (load_image(tmp_path / "palette.gif", (6, 8, 3))[:3] == 200).all()
+
+
+def test_pictures_of_every_size_fit_every_encoder(tmp_path: Path) -> None:
+    # At some of these sizes, rounding puts an edge of the window outside of the picture.
+    for width in range(1, 120):
+        Image.new("RGB", (width, 33), (9, 8, 7)).save(tmp_path / "p.bmp")
+        for shape in [(32, 32, 3), (75, 100, 3), (41, 30, 3)]:
+            assert (load_image(tmp_path / "p.bmp", shape) == (9, 8, 7)).all()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff"])
+def test_damaged_pictures_are_one_line(tmp_path: Path, kind: str) -> None:
+    rng = np.random.default_rng(4)
+    path = tmp_path / f"p.{kind}"
+    Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(path)
+    whole = path.read_bytes()
+    for _ in range(150):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[rng.integers(0, min(len(damaged), 120), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(damaged[: rng.integers(20, 2 * len(damaged))].tobytes())
+        try:
+            assert load_image(path, (8, 6, 3)).shape == (8, 6, 3)
+        except HostError as error:
+            assert "\n" not in str(error)
+
+
+def test_a_damaged_chunk_of_a_png_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 300, 3), np.uint8)).save(path)
+    head, tail = path.read_bytes().rsplit(b"IDAT", 1)  # of several; Pillow raises a SyntaxError
+    path.write_bytes(head + b"I\xc3\xc1T" + tail)
+    with pytest.raises(HostError, match="broken PNG"):
+        load_image(path, (8, 6, 3))
+
+
+def test_a_large_picture_is_taken_without_a_word(tmp_path: Path) -> None:
+    Image.new("1", (12000, 8000)).save(tmp_path / "p.png")
+    with warnings.catch_warnings(action="error"):
+        assert load_image(tmp_path / "p.png", (8, 6, 3)).shape == (8, 6, 3)
 
 
 def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:

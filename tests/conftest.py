@@ -1,10 +1,12 @@
 """Fixtures that several test files share."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests import firmware_tools
+from tests import firmware_tools, train_support
 
 
 @pytest.fixture(scope="module", params=firmware_tools.TARGETS)
@@ -12,3 +14,39 @@ def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.Board]:
     """A running board of each target in turn: the native process, and the STM32F405 in QEMU."""
     with firmware_tools.boot(request.param) as board:
         yield board
+
+
+class Trained(NamedTuple):
+    """A finished run: its config file, its folder, what the command printed."""
+
+    config: Path
+    folder: Path
+    said: str
+
+
+class Exported(NamedTuple):
+    """The bundle of a run, and what the command printed."""
+
+    folder: Path
+    said: str
+
+
+# Both cost seconds and serve several files; torch and tensorflow run in processes of their own here.
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A small run by `python -m train`, uninterrupted. Not to be changed: copy it."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = train_support.write_config(folder)
+    done = train_support.run("train", config, "--out", folder / "run", "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return Trained(config, folder / "run", done.stdout)
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The bundle of that run, by `python -m export`. Not to be changed: copy it."""
+    folder = tmp_path_factory.mktemp("exported") / "tiny"
+    done = train_support.run("export", trained.folder, "-o", folder)
+    assert done.returncode == 0, done.stderr
+    return Exported(folder, done.stdout)

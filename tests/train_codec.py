@@ -1,0 +1,44 @@
+"""A small codec for the tests of its parts, as if it had seen some training."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from train import config
+from train.codecs.codec import Codec
+
+CONFIG = config.Config(
+    name="test",
+    data=config.Data("cifar10"),
+    encoder=config.Encoder(("conv4s2 6", "sep4s2 8", "sep 8", "head 4")),
+    schedule=config.Schedule(1, 1),
+    decoder=config.Decoder(width=12, blocks=1),
+    link=config.Link(chunks=((0, 64), (0, 32), (32, 32))),
+)
+SYMBOLS, PLACES, CLASSES = 64, 16, 5  # 4 x 4 x 4 latent
+
+
+def images(count: int = 6, seed: int = 1) -> torch.Tensor:
+    """(count, 3, 16, 16) in [0, 1]."""
+    return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def make_codec(bits: int = 3, seed: int = 0) -> Codec:
+    """16 x 16 x 3 pictures, 5 classes. Nothing in it is zero or where it starts any more; batch norms are set."""
+    torch.manual_seed(seed)
+    codec = Codec(replace(CONFIG, quantizer=config.Quantizer(bits, 0.3)), (16, 16, 3), CLASSES)
+    with torch.no_grad():
+        codec.quantizer.gaps.add_(torch.randn_like(codec.quantizer.gaps) * 0.3)
+        codec.decoder.prior.normal_()
+        for block in codec.decoder.blocks:
+            block.film.weight.normal_(0, 0.3)
+        for module in codec.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 1.0
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.5, 0.5)
+        intact = torch.zeros(32, SYMBOLS, dtype=torch.int64)
+        logits = codec.train()(images(32), intact, intact > 0, torch.full((32,), 0.01))
+        codec.decoder.classify.bias.sub_(logits.mean(0))  # each class is found now and then
+    return codec

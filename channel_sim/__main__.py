@@ -1,6 +1,7 @@
 """`python -m channel_sim proxy`: put a bad link between a board and a host."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -31,13 +32,21 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     with proxy:
-        print(f"listening on {proxy.url}", flush=True)
+        _say(f"listening on {proxy.url}")
         _watch(proxy, stopped)
-    print(_line(proxy), flush=True)
+    _say(_line(proxy))
     if proxy.failure:
         print(f"channel_sim: {proxy.failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    """Print a line at once. A reader that has had enough (`| head -1`) is no reason to stop the proxy."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _watch(proxy: Proxy, stopped: threading.Event) -> None:

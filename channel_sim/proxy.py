@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import serial
 
@@ -160,6 +161,8 @@ def _send(fd: int, waiting: bytearray) -> None:
 
 def _open_board(url: str, baud: int) -> serial.SerialBase:
     try:
+        if url.startswith("socket://") and urlsplit(url).port is None:
+            raise ValueError("a socket is socket://HOST:PORT")
         board = serial.serial_for_url(url, baudrate=baud, exclusive=True)
     except (serial.SerialException, ValueError, OSError) as error:
         raise ProxyError(f"cannot open the board at {url}: {_reason(error)}") from None

@@ -158,6 +158,17 @@ def test_the_command_ends_cleanly_on_a_signal(echo: Echo, name: signal.Signals) 
     assert "measured BER 0.1" in out or "measured BER 0.09" in out
 
 
+def test_the_command_goes_on_when_nobody_reads_its_lines(echo: Echo) -> None:
+    process = start("--board", echo.url, "--listen", "tcp://127.0.0.1:0")
+    assert process.stdout and process.stderr
+    url = process.stdout.readline().split()[-1]
+    process.stdout.close()
+    with serial.serial_for_url(url, timeout=10) as port:
+        assert exchange(port, DATA) == DATA
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(10) == 0 and process.stderr.read() == ""
+
+
 def test_the_command_says_that_the_board_has_gone(echo: Echo) -> None:
     process = start("--board", echo.url, "--listen", "pty", "--byte-loss", "0.1")
     assert process.stdout and process.stdout.readline().startswith("listening on /dev/")
@@ -172,6 +183,7 @@ def test_the_command_says_that_the_board_has_gone(echo: Echo) -> None:
     [
         (["--board", "/dev/no-such-port", "--listen", "pty"], "No such file or directory"),
         (["--board", "/dev/no-such-port", "--listen", "pty", "--ber", "0.7"], "lies between 0 and 0.5"),
+        (["--board", "socket://localhost", "--listen", "pty"], "a socket is socket://HOST:PORT"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:

@@ -7,8 +7,9 @@
 #define STACK_PAINT 0x5AC35AC3u
 #define STM32F405_INTERRUPTS 82u
 
-/* From stm32f405.ld; their addresses are what counts. */
-extern uint32_t link_data_load, link_data_start, link_data_end, link_bss_start, link_bss_end, link_stack_top;
+/* From stm32f405.ld. Arrays without an end, so that the compiler assumes nothing of where they stop. */
+extern uint32_t link_data_load[], link_data_start[], link_data_end[];
+extern uint32_t link_bss_start[], link_bss_end[], link_stack_top[];
 
 void reset_handler(void);
 
@@ -29,7 +30,7 @@ typedef struct {
 
 /* Interrupts that nobody enables keep a null vector: one that came would be a fault, and fault_handler's. */
 __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
-    .stack_top = &link_stack_top,
+    .stack_top = link_stack_top,
     .reset = reset_handler,
     .faults = {fault_handler, fault_handler, fault_handler, fault_handler, fault_handler},
     .systick = timer_interrupt,
@@ -40,14 +41,14 @@ void reset_handler(void) {
     /* volatile keeps the compiler from calling memset, whose own frame would lie in what is painted */
     volatile uint32_t *stack_pointer;
     __asm__ volatile("mov %0, sp" : "=r"(stack_pointer));
-    for (volatile uint32_t *word = &link_bss_end; word < stack_pointer; word++) {
+    for (volatile uint32_t *word = link_bss_end; word < stack_pointer; word++) {
         *word = STACK_PAINT;
     }
-    const uint32_t *load = &link_data_load;
-    for (volatile uint32_t *word = &link_data_start; word < &link_data_end; word++) {
+    const uint32_t *load = link_data_load;
+    for (volatile uint32_t *word = link_data_start; word < link_data_end; word++) {
         *word = *load++;
     }
-    for (volatile uint32_t *word = &link_bss_start; word < &link_bss_end; word++) {
+    for (volatile uint32_t *word = link_bss_start; word < link_bss_end; word++) {
         *word = 0u;
     }
     clock_start();
@@ -60,11 +61,11 @@ void reset_handler(void) {
 }
 
 uint32_t board_stack_bytes(void) {
-    const uint32_t *word = &link_bss_end;
-    while (word < &link_stack_top && *word == STACK_PAINT) {
+    const uint32_t *word = link_bss_end;
+    while (word < link_stack_top && *word == STACK_PAINT) {
         word++;
     }
-    return (uint32_t)(&link_stack_top - word) * (uint32_t)sizeof *word;
+    return (uint32_t)(link_stack_top - word) * (uint32_t)sizeof *word;
 }
 
 const char *board_target(void) {

@@ -9,7 +9,9 @@
 
 #define RING_BYTES 2048u /* a power of two */
 
-static uint8_t ring[RING_BYTES];
+/* All that the interrupt shares is volatile, the bytes too: only among volatiles does the compiler keep the order,
+ * a byte before the count that tells of it. */
+static volatile uint8_t ring[RING_BYTES];
 static volatile uint32_t ring_in;  /* counts what the interrupt has put in */
 static volatile uint32_t ring_out; /* counts what the application has taken out */
 static volatile bool lost;

@@ -75,6 +75,25 @@ def test_broken_bundle_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_name_cannot_leave_its_comment(tmp_path: Path) -> None:
+    shutil.copytree(bundle_path(), tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    manifest["name"] = "a*/\n#error b"
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+    generate(tmp_path / "bundle", tmp_path / "out", "portable")
+    for name in ("inkling_model.h", "inkling_model.c"):
+        assert (tmp_path / "out" / name).read_text().startswith("/* Generated from bundle a____error b. */\n")
+
+
+def test_pictures_that_no_command_can_carry_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(bundle_path(), tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    manifest["input_shape"] = [160, 160, 3]
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="pictures of 160 x 160 x 3 do not fit into a command of 65535 bytes"):
+        generate(tmp_path / "bundle", tmp_path / "out", "portable")
+
+
 def test_missing_bakenn_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         raise metadata.PackageNotFoundError(name)

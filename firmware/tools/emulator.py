@@ -107,7 +107,7 @@ def _await_answer(child: subprocess.Popen, log: Path, port: int) -> None:
             with socket.create_connection(("127.0.0.1", port), timeout=ASK_SECONDS) as line:
                 if _answers(line, deadline):
                     return
-        except ConnectionError:
+        except OSError:  # nobody listens yet, or nobody takes what is sent
             pass
         time.sleep(POLL_SECONDS)
     raise EmulatorError(f"the board did not answer within {START_SECONDS:.0f} s")

@@ -7,6 +7,7 @@ application must know of the bundle: `inkling_model.h` and `inkling_model.c`.
 
 import hashlib
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -14,10 +15,12 @@ from importlib import metadata
 from pathlib import Path
 
 from wire.bundle import Bundle, BundleError, load
+from wire.control import MAX_DATA, run_data
 
 LIBRARY = "inkling_model"
 KERNELS = ("portable", "cmsis_nn")
 STAMP = "stamp.txt"
+RUN_HEAD_BYTES = len(run_data(0, b""))
 INPUT_ZERO_POINT = -128  # a pixel becomes int8 by subtracting 128, and nothing else
 
 
@@ -43,6 +46,10 @@ def generate(bundle_path: str | Path, out: Path, kernels: str) -> bool:
         raise ModelError(missing) from None
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
         return False
+    height, width, channels = bundle.input_shape
+    if RUN_HEAD_BYTES + height * width * channels > MAX_DATA:
+        pictures = f"pictures of {height} x {width} x {channels}"
+        raise ModelError(f"bundle {bundle.path}: {pictures} do not fit into a command of {MAX_DATA} bytes")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     manifest = _compile(bundle, out, kernels)
@@ -91,7 +98,7 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
 def _header(bundle: Bundle, arena_bytes: int) -> str:
     height, width, channels = bundle.input_shape
     latent_height, latent_width, latent_channels = bundle.latent_shape
-    return f"""/* Generated from bundle {bundle.name}. */
+    return f"""/* Generated from bundle {_plain(bundle.name)}. */
 #ifndef INKLING_MODEL_H
 #define INKLING_MODEL_H
 
@@ -114,7 +121,7 @@ extern const struct wire_model inkling_model;
 
 def _tables(bundle: Bundle) -> str:
     chunks = (f"{{{first}u, {count}u}}" for first, count in bundle.chunks)
-    return f"""/* Generated from bundle {bundle.name}. */
+    return f"""/* Generated from bundle {_plain(bundle.name)}. */
 #include "inkling_model.h"
 
 static const uint8_t symbol_table[256] = {{
@@ -138,6 +145,11 @@ const struct wire_model inkling_model = {{
     .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
 }};
 """
+
+
+def _plain(name: str) -> str:
+    """A bundle's name, fit for a comment in C whatever is in it."""
+    return re.sub(r"[^\w .-]", "_", name)
 
 
 def _rows(items: Iterable[str]) -> str:

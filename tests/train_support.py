@@ -36,12 +36,12 @@ dropout = 0.1
 
 [schedule]
 epochs = 4
-qat_epochs = 2
+qat_epochs = 3
 batch = 32
 lr = 1e-2
 warmup_epochs = 0.2
 """
-EPOCHS, QAT_EPOCHS = 4, 2
+EPOCHS, QAT_EPOCHS = 4, 3
 
 
 def golden() -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ import copy
 import json
 import math
 import os
-import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from train.config import Config, from_dict
 from train.datasets import Dataset
 from train.errors import TrainError
 from train.fakequant import calibrate
+from train.files import read
 from train.link import draw
 from train.progress import Progress
 from train.teacher import SoftLabels
@@ -107,7 +107,7 @@ class Run:
         file = self.folder / "checkpoint.pt"
         if not file.exists():
             return False
-        saved = _read(file)
+        saved = read(file)
         if saved["epoch"] > self.config.schedule.epochs:
             self._start_quantization()
         s = self.state
@@ -237,14 +237,6 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     os.replace(part, file)  # an interrupted write leaves the last checkpoint whole
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise TrainError(f"{file} is damaged ({line}); begin anew in another folder") from None
-
-
 def _fill(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
     try:
         model.load_state_dict(saved)
@@ -267,7 +259,7 @@ def load_best(folder: Path, config: Config, data: Dataset) -> tuple[Codec, Tenso
     Raises TrainError when the run has not reached its quantization-aware epochs.
     """
     try:
-        saved = _read(folder / "best.pt")
+        saved = read(folder / "best.pt")
     except FileNotFoundError:
         raise TrainError(f"{folder} has no best.pt: the run has not reached its int8 epochs yet") from None
     shape = data.x_train.shape[1:]

@@ -5,7 +5,6 @@ option A. Checkpoints: state dicts with the keys of the widely used CIFAR-10 one
 """
 
 import os
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from train.config import Teacher
 from train.errors import TrainError
+from train.files import read
 
 # The statistics these checkpoints were trained with (ImageNet's).
 MEAN = (0.485, 0.456, 0.406)
@@ -72,13 +72,13 @@ def load(config: Teacher, classes: int) -> CifarResNet:
     if path is None:
         raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor under INKLING_DATA)")
     model = CifarResNet(config.depth, classes)
+    saved = read(path)
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
         state = {k.removeprefix("module."): v for k, v in saved.get("state_dict", saved).items()}
         model.load_state_dict(state)
-    except (RuntimeError, AttributeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
-        detail = lines[min(1, len(lines) - 1)][:120]  # load_state_dict's first line says only that something is wrong
+    except (RuntimeError, AttributeError) as error:
+        lines = str(error).splitlines()
+        detail = lines[min(1, len(lines) - 1)].strip()[:120]  # load_state_dict's first line only says that it failed
         raise TrainError(f"{path} is no CIFAR ResNet-{config.depth} of {classes} classes: {detail}") from None
     return model.eval()
 

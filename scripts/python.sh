@@ -19,7 +19,11 @@ if [ -z "$base" ]; then
     exit 1
 fi
 if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
-    "$root/scripts/apt.sh" python3-venv
+    "$root/scripts/apt.sh" python3.11-venv
+    if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
+        echo "set-up: $base lacks the modules venv and ensurepip" >&2
+        exit 1
+    fi
 fi
 
 version=$("$base" -c 'import platform; print(platform.python_version())')
@@ -36,7 +40,8 @@ if [ ! -d "$venv" ]; then
     echo "set-up: installing $1 into $venv (once)" >&2
     mkdir -p "$venvs"
     part=$(mktemp -d "$venvs/part.XXXXXX")
-    trap 'rm -rf "$part"' EXIT INT TERM
+    trap 'rm -rf "$part"' EXIT
+    trap 'exit 1' HUP INT TERM
     "$base" -m venv "$part" >&2
     # --no-compile saves a third of the time; Python compiles what it imports.
     if ! "$part/bin/python" -m pip install -qq --disable-pip-version-check --no-compile -r "$file" >&2; then

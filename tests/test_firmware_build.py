@@ -23,6 +23,11 @@ def test_builds(environment: str) -> None:
     assert program(environment).is_file()
 
 
+def test_builds_in_a_path_with_blanks(tmp_path: Path) -> None:
+    elf = build("qemu_stm32f405", bundle=bundle_path(), build_dir=tmp_path / "a build")
+    assert measure(elf).model_flash_bytes > 0  # from the map beside it
+
+
 def test_our_sources_are_compiled_with_warnings_as_errors() -> None:
     program("native")
     command = [sys.executable, "-m", "platformio", "project", "metadata", "-e", "native", "--json-output"]

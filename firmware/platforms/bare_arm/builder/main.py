@@ -26,6 +26,8 @@ env.Replace(
 )
 # The linker picks its libraries by the same flags that the compiler had.
 env.Append(LINKFLAGS=["$CCFLAGS"])
+# The map is for firmware/tools/footprint.py. SCons would split a path with blanks that it expands itself.
+env.Append(LINKFLAGS=["-Wl,-Map=" + env.subst("$BUILD_DIR/firmware.map")])
 
 program = env.BuildProgram()
 env.AddPlatformTarget("size", program, env.VerboseAction("$SIZEPRINTCMD", "Size of $SOURCE"), "Program size")

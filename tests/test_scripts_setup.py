@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-SHELL_TOOLS = ["sh", "env", "cat", "cut", "dirname", "flock", "mkdir", "mktemp", "mv", "rm", "sed", "sha256sum", "sleep"]
-SHELL_TOOLS += ["tail", "tr"]
+SHELL_TOOLS = ["sh", "env", "cat", "cut", "dirname", "flock", "mkdir", "mktemp", "mv", "rm", "sed", "sha256sum"]
+SHELL_TOOLS += ["sleep", "tail", "tr"]
 INSTALLED = 'case "$*" in *" there"*) echo "install ok installed";; *) exit 1;; esac'
 APT_GET = 'echo "$DEBIAN_FRONTEND $*" >>"$CALLS"'
 

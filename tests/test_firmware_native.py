@@ -103,6 +103,18 @@ def test_signals_end_it_cleanly(number: int) -> None:
         assert child.wait(timeout=5) == 0
 
 
+def test_a_signal_ends_it_in_the_middle_of_a_flood() -> None:
+    with open("/dev/zero", "rb") as flood:
+        child = subprocess.Popen([program("native"), "--port", "stdio"], stdin=flood, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(0.3)
+            child.terminate()
+            assert child.wait(timeout=5) == 0
+        finally:
+            child.kill()
+            child.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

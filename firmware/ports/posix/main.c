@@ -11,11 +11,9 @@
 
 #define NANOSECONDS 1000000000u
 
-static volatile sig_atomic_t stopped;
-
 static void stop(int signal_number) {
     (void)signal_number;
-    stopped = 1;
+    serial_stop();
 }
 
 static void handle_signals(void) {
@@ -42,7 +40,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     app_start();
-    while (!stopped && !serial_ended()) {
+    while (!serial_ended()) {
         app_step();
     }
     return 0;

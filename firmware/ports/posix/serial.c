@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static int listener = -1; /* TCP only; one peer is served at a time */
 static int input = -1;    /* -1: no peer now */
 static int output = -1;
 static bool ended;
+static volatile sig_atomic_t stopped;
 static bool deaf; /* nobody has read for a while: no waiting until somebody does */
 
 static uint8_t buffer[4096];
@@ -110,8 +112,12 @@ bool serial_open(const char *where) {
     return opened;
 }
 
+void serial_stop(void) {
+    stopped = 1;
+}
+
 bool serial_ended(void) {
-    return ended && buffer_next == buffer_end;
+    return stopped || (ended && buffer_next == buffer_end);
 }
 
 /* The peer went away: a TCP port takes the next one, standard input has ended. */
@@ -143,6 +149,9 @@ static bool temporary(void) {
 }
 
 int board_read(void) {
+    if (stopped) {
+        return -1; /* the application reads until there is nothing more */
+    }
     if (buffer_next == buffer_end && input >= 0 && !ended) {
         const ssize_t got = read(input, buffer, sizeof buffer);
         buffer_next = 0u;
@@ -178,7 +187,7 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 void board_wait(void) {
     struct pollfd ready = {.fd = input >= 0 ? input : listener, .events = POLLIN, .revents = 0};
-    if (!ended && poll(&ready, 1, WAIT_MS) > 0 && input < 0) {
+    if (!serial_ended() && poll(&ready, 1, WAIT_MS) > 0 && input < 0) {
         accept_peer();
     }
 }

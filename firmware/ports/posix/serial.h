@@ -8,7 +8,10 @@
  * False, with one line on standard error, when it cannot be had. */
 bool serial_open(const char *where);
 
-/* True when no more bytes can ever come (standard input ended). */
+/* Takes no more bytes, even if they come without end. Safe in a signal handler. */
+void serial_stop(void);
+
+/* True when no more bytes can ever come (standard input ended, or serial_stop). */
 bool serial_ended(void);
 
 #endif

@@ -1,6 +1,7 @@
 """The export from end to end: convert, prove, measure, write."""
 
 import datetime
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def _accuracy(
     set_mode(codec.encoder, "off")
     floating = evaluate.accuracy(codec, evaluate.encode(codec, images), labels, 0.0)
     set_mode(codec.encoder, "quantize")
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"{len(images):,} images through the reference kernels", total=len(images))
         latents = reference.latents(images, lambda: bar.advance(task))
     order = codec.order.numpy()

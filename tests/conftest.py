@@ -49,4 +49,5 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
     folder = tmp_path_factory.mktemp("exported") / "tiny"
     done = train_support.run("export", trained.folder, "-o", folder)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return Exported(folder, done.stdout)

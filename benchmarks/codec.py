@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.images import images_for
 from channel_sim.bsc import BitFlips
 from export.reference import ReferenceEncoder
 from host.ber import BerEstimator
@@ -25,7 +26,6 @@ from host.decode import Decoder
 from host.errors import HostError
 from host.events import FeatureFrame
 from host.receiver import Receiver
-from train.datasets import load as load_data
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
@@ -46,6 +46,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the bit flips (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("build/bench/codec.json"), help="default: %(default)s")
     args = parser.parse_args()
+    if args.images < 1:
+        parser.error("--images must be at least 1")
     try:
         report = measure(args.bundle, args.images, args.seed)
     except (BundleError, HostError, TrainError) as error:
@@ -61,8 +63,7 @@ def measure(path: Path, count: int, seed: int) -> dict:
     """All figures for one bundle, by chunk and BER."""
     started = time.monotonic()
     bundle, console = load_bundle(path), Console()
-    data = load_data(bundle.manifest["dataset"], say=console.print)
-    images, labels = data.x_test[:count], data.y_test[:count]
+    images, labels = (part[:count] for part in images_for(bundle, console.print))
     decoder = Decoder(bundle)
     prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
     columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -126,6 +127,8 @@ def _one(
             got.append(frame.symbols)
             told.append(estimator.update(frame))
         each()
+    if not arrived:
+        raise HostError(f"no frame came through at BER {ber:g}")
     right = _right(decoder, np.array(got), np.array(told), labels[arrived])
     right_if_true = _right(decoder, np.array(got), np.full(len(got), max(ber, 1e-4)), labels[arrived])
     return {

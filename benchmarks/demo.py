@@ -167,7 +167,7 @@ def _print_table(console: Console, report: dict) -> None:
         )
     console.print(table)
     console.print(
-        f"float encoder, clean, 10,000 images: {100 * report['accuracy_float_clean']:.1f} %; symbols that differ "
+        f"float encoder, clean, all test images: {100 * report['accuracy_float_clean']:.1f} %; symbols that differ "
         f"from TFLite's reference kernels: {report['parity_mismatches']} images; {report['seconds']:.0f} s"
     )
 

@@ -28,6 +28,7 @@ def quiet() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
+    recursion_limit = sys.getrecursionlimit()
     with warnings.catch_warnings(), open(os.devnull, "w") as sink:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
@@ -42,6 +43,8 @@ def quiet() -> Iterator[None]:
                 os.dup2(copy, stream)
                 os.close(copy)
             logging.disable(logging.NOTSET)
+            # onnx2tf lifts it without bound, and Python would then end in a crash where it should say RecursionError.
+            sys.setrecursionlimit(recursion_limit)
 
 
 def encoder_onnx(codec: Codec, file: Path) -> None:

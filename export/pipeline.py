@@ -9,14 +9,14 @@ import onnxruntime
 from rich.progress import Progress
 
 from channel_sim.bsc import BitFlips
-from export import bundle, convert, proofs
+from export import bundle, confidence, convert, proofs
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
 from train import evaluate
 from train.codecs.codec import Codec
 from train.datasets import load as load_data
 from train.fakequant import set_mode
-from train.run import load_best, load_config
+from train.run import load_best, load_config, split
 from wire.payload import bits_to_levels, levels_to_bits
 
 PROOF_IMAGES = 100
@@ -32,6 +32,13 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     codec, calibration, saved = load_best(run, config, data)
     x_test, y_test = data.x_test[:test_images], data.y_test[:test_images]
     print(f"run {run}: epoch {saved['epoch']}, held-out accuracy {100 * saved['held_out']['0']:.2f} %")
+
+    _, held_out = split(data, config.data.holdout, config.seed)
+    temperature, before, after = confidence.calibrate(codec, data.x_train[held_out], data.y_train[held_out])
+    print(
+        f"confidence: logits divided by {temperature:.2f}, fitted on {len(held_out):,} held-out training images; "
+        f"negative log-likelihood {before:.3f} -> {after:.3f}"
+    )
 
     print("convert: PyTorch -> ONNX -> onnx2tf -> TFLite")
     encoder, decoder = scratch / "encoder.onnx", scratch / "decoder.onnx"
@@ -77,7 +84,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
         ops,
         arena,
         reference.output_quantization,
-        {**figures, "proofs": p.figures, "held_out": saved["held_out"]},
+        {**figures, "proofs": p.figures, "held_out": saved["held_out"], "temperature": temperature},
     )
     size = sum(f.stat().st_size for f in out.iterdir())
     print(f"bundle {out}: model {model_id}, {size / 1e6:.2f} MB, {datetime.date.today().isoformat()}")

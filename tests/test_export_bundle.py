@@ -57,7 +57,8 @@ def test_every_proof_is_printed_and_holds(exported: Exported) -> None:
 
 
 def test_the_converters_own_chatter_is_swallowed(exported: Exported) -> None:
-    known = ("run ", "convert: PyTorch -> ONNX -> onnx2tf -> TFLite", "proofs, on 32 test images:", "  ", "bundle ")
+    steps = ("confidence: ", "convert: PyTorch -> ONNX -> onnx2tf -> TFLite", "proofs, on 32 test images:")
+    known = ("run ", *steps, "  ", "bundle ")
     assert [line for line in exported.said.splitlines() if not line.startswith(known)] == []
 
 

@@ -21,25 +21,28 @@ def encode(codec: Codec, images: np.ndarray, batch: int = 500) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(
-    codec: Codec, levels: Tensor, labels: np.ndarray, ber: float, kept: int | None = None, seed: int = 0
-) -> float:
-    """Share of images classified rightly after flips at `ber`, which the decoder is told as it is.
+def logits(codec: Codec, levels: Tensor, ber: float, kept: int | None = None, seed: int = 0) -> Tensor:
+    """Logits (N, classes) after flips at `ber`, which the decoder is told as it is.
 
     levels (N, S); kept: symbols that arrive, the first ones, all by default. One draw of flips, from `seed`.
     """
     codec.eval()
     rng = np.random.default_rng([seed, 2])
-    right = 0
-    for i in range(0, len(levels), 500):
-        part = levels[i : i + 500]
+    parts = []
+    for part in levels.split(500):
         mask, _ = BitFlips(ber).flips(len(part), part.shape[1] * codec.quantizer.bits, rng)
         got = codec.flip(part, torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)))
         if kept is not None:
             got[:, kept:] = -1
-        logits = codec.decode(got, torch.full((len(part),), ber))
-        right += int((logits.argmax(1).numpy() == labels[i : i + 500]).sum())
-    return right / len(levels)
+        parts.append(codec.decode(got, torch.full((len(part),), ber)))
+    return torch.cat(parts)
+
+
+def accuracy(
+    codec: Codec, levels: Tensor, labels: np.ndarray, ber: float, kept: int | None = None, seed: int = 0
+) -> float:
+    """Share of images classified rightly; arguments as those of `logits`, labels (N,)."""
+    return float((logits(codec, levels, ber, kept, seed).argmax(1).numpy() == labels).mean())
 
 
 def summary(

@@ -33,7 +33,7 @@ from wire.frame import FeatureLayout
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
 TARGET = "qemu_stm32f405"
-COUNTED_IMAGES = 3  # the count is the same for every image, as the encoder has no branches on data
+COUNTED_IMAGES = 3  # the count hardly depends on the image
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export import convert, pipeline, proofs
+from export import confidence, convert, pipeline, proofs
 from export.errors import ExportError
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
@@ -19,7 +19,7 @@ from tests.firmware_tools import Board
 from train import datasets
 from train.codecs.codec import Codec
 from train.config import Config, from_dict
-from train.run import Run, load_best
+from train.run import Run, load_best, split
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 
@@ -104,7 +104,12 @@ def quiet_proofs() -> proofs.Proofs:
 
 @pytest.fixture
 def codec(grey: Grey) -> Codec:
-    return load_best(grey.run, grey.config, datasets.load(grey.config.data.name))[0]
+    """The codec that was exported: the run's best, with its confidences calibrated."""
+    data = datasets.load(grey.config.data.name)
+    best = load_best(grey.run, grey.config, data)[0]
+    _, held_out = split(data, grey.config.data.holdout, grey.config.seed)
+    confidence.calibrate(best, data.x_train[held_out], data.y_train[held_out])
+    return best
 
 
 def test_a_figure_over_its_limit_or_no_number_fails() -> None:

@@ -14,7 +14,7 @@ from export.errors import ExportError
 from export.inspect_tflite import Op
 from train.codecs.codec import Codec
 from train.config import Config
-from wire.bundle import SCHEMA, BundleError, compute_model_id
+from wire.bundle import SCHEMA, BundleError, compute_model_id, latent_symbols
 from wire.bundle import load as load_bundle
 from wire.payload import pack, payload_bytes
 
@@ -117,7 +117,7 @@ def _golden(
     golden: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> dict[str, np.ndarray]:
     images, labels, latents = golden
-    symbols = table[latents.reshape(len(latents), -1)[:, order].astype(np.int64) + 128].astype(np.int64)
+    symbols = latent_symbols(latents, table, order)
     ber = np.full(len(symbols), 1e-3, np.float32)
     session = onnxruntime.InferenceSession(str(folder / "decoder.onnx"), providers=["CPUExecutionProvider"])
     return {

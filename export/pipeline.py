@@ -17,6 +17,7 @@ from train.codecs.codec import Codec
 from train.datasets import load as load_data
 from train.fakequant import set_mode
 from train.run import load_best, load_config, split
+from wire.bundle import latent_symbols
 from wire.payload import bits_to_levels, levels_to_bits
 
 PROOF_IMAGES = 100
@@ -59,8 +60,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     proofs.tflm(p, integer, images, int8)
     proofs.round_trip(p, integer, scratch / "round_trip.onnx", images, int8)
     table = bundle.symbol_table(codec, *reference.output_quantization)
-    order = codec.order.numpy()
-    symbols = table[int8.reshape(len(int8), -1)[:, order].astype(np.int64) + 128].astype(np.int64)
+    symbols = latent_symbols(int8, table, codec.order.numpy())
     proofs.decoder(p, codec, decoder, symbols)
 
     figures = _accuracy(p, codec, reference, decoder, table, x_test, y_test)
@@ -106,8 +106,7 @@ def _accuracy(
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task(f"{len(images):,} images through the reference kernels", total=len(images))
         latents = reference.latents(images, lambda: bar.advance(task))
-    order = codec.order.numpy()
-    symbols = table[latents.reshape(len(latents), -1)[:, order].astype(np.int64) + 128].astype(np.int64)
+    symbols = latent_symbols(latents, table, codec.order.numpy())
     by_ber = {f"{ber:g}": _decoded(decoder, codec, symbols, labels, ber) for ber in evaluate.BER_GRID}
     half = symbols.copy()
     half[:, codec.symbols // 2 :] = -1

@@ -65,8 +65,13 @@ class Bundle:
 
     def symbols(self, latent: np.ndarray) -> np.ndarray:
         """Latents int8 (..., h, w, c) -> levels int64 (..., S) in symbol_order."""
-        flat = np.asarray(latent).reshape(*latent.shape[:-3], -1)[..., self.symbol_order]
-        return self.symbol_table[flat.astype(np.int64) + 128].astype(np.int64)
+        return latent_symbols(latent, self.symbol_table, self.symbol_order)
+
+
+def latent_symbols(latent: np.ndarray, table: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Latents int8 (..., h, w, c), symbol_table (256,), symbol_order (S,) -> levels int64 (..., S)."""
+    flat = np.asarray(latent).reshape(*latent.shape[:-3], -1)[..., order]
+    return table[flat.astype(np.int64) + 128].astype(np.int64)
 
 
 def compute_model_id(tflite_bytes: bytes, table: np.ndarray, bits: int, order: np.ndarray) -> str:

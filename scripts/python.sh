@@ -37,8 +37,13 @@ name=$(echo "${1%.txt}" | tr / -)
 venvs="${INKLING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inkling}/venvs"
 venv="$venvs/$version-$name-$hash"
 if [ ! -d "$venv" ]; then
-    echo "set-up: installing $1 into $venv (once)" >&2
     mkdir -p "$venvs"
+    # One set-up at a time: a second one waits here, and mostly has nothing left to do.
+    exec 8>"$venvs/lock"
+    flock 8 || true
+fi
+if [ ! -d "$venv" ]; then
+    echo "set-up: installing $1 into $venv (once)" >&2
     part=$(mktemp -d "$venvs/part.XXXXXX")
     trap 'rm -rf "$part"' EXIT
     trap 'exit 1' HUP INT TERM

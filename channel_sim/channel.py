@@ -1,7 +1,7 @@
-"""The one interface of every channel model: `flips` for training, `corrupt` for real frames."""
+"""The one interface of every channel model: `flips` for training, `corrupt` for frames, `line` for a byte stream."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,9 +11,12 @@ class Channel(ABC):
 
     `by_byte` says that `corrupt` treats each byte alone and draws the same number of random numbers for each,
     so that a stream may be cut anywhere: its pieces, corrupted one after the other, equal the whole.
+    `own_sync` says that this is a radio which finds and delimits packets itself: who sends serial frames over it
+    takes their sync off before and puts it back after.
     """
 
     by_byte: bool = False
+    own_sync: bool = False
 
     @abstractmethod
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +29,16 @@ class Channel(ABC):
             return None
         return (np.frombuffer(frame, np.uint8) ^ np.packbits(mask[0])).tobytes()
 
+    def line(self, rng: np.random.Generator) -> Callable[[bytes], bytes]:
+        """A running byte stream: call it with piece after piece for what arrives of each.
+
+        It has a memory: a burst or a fade that began in one piece goes on in the next, and the same bytes give the
+        same damage however they are cut. It owns `rng` from now on. ValueError for a channel of whole frames.
+        """
+        if not self.by_byte:
+            raise ValueError(f"{type(self).__name__} needs whole frames, not a byte stream")
+        return lambda piece: self.corrupt(piece, rng) or b""
+
     def stages(self) -> Sequence["Channel"]:
         """The simple channels that this one consists of, in the order in which a byte meets them."""
         return (self,)
@@ -36,6 +49,7 @@ class Compose(Channel):
 
     def __init__(self, *channels: Channel) -> None:
         self._stages = tuple(stage for channel in channels for stage in channel.stages())
+        self.own_sync = any(stage.own_sync for stage in self._stages)
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """See Channel.flips."""
@@ -54,6 +68,19 @@ class Compose(Channel):
                 return None
             received = stage.corrupt(received, rng)
         return received
+
+    def line(self, rng: np.random.Generator) -> Callable[[bytes], bytes]:
+        """See Channel.line."""
+        # A generator for each stage: with one for all, the order of the draws would depend on the cuts.
+        generators = rng.spawn(len(self._stages))
+        lines = [stage.line(own) for stage, own in zip(self._stages, generators, strict=True)]
+
+        def feed(piece: bytes) -> bytes:
+            for line in lines:
+                piece = line(piece)
+            return piece
+
+        return feed
 
     def stages(self) -> Sequence[Channel]:
         """See Channel.stages."""

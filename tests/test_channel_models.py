@@ -113,3 +113,17 @@ def test_impossible_probabilities_are_refused(make: type[Channel], p: float) -> 
 def test_a_stream_refuses_channels_of_whole_frames() -> None:
     with pytest.raises(ValueError, match="Truncation needs whole frames"):
         Stream(Compose(BitFlips(0.1), Truncation(0.1)), 0)
+
+
+@pytest.mark.parametrize("channel", [BitFlips(0.05), ByteLoss(0.1), Compose(BitFlips(0.05), ByteLoss(0.1))])
+@given(cuts=st.lists(st.integers(0, 400), max_size=12), seed=st.integers(0, 2**63))
+def test_a_line_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
+    data = np.random.default_rng(8).bytes(400)
+    line = channel.line(np.random.default_rng(seed))
+    pieces = b"".join(line(data[a:b]) for a, b in pairwise([0, *sorted(cuts), 400]))
+    assert pieces == channel.line(np.random.default_rng(seed))(data)
+
+
+def test_a_line_refuses_channels_of_whole_frames() -> None:
+    with pytest.raises(ValueError, match="Truncation needs whole frames, not a byte stream"):
+        Compose(BitFlips(0.1), Truncation(0.1)).line(np.random.default_rng(0))

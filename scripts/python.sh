@@ -39,7 +39,7 @@ venv="$venvs/$version-$name-$hash"
 if [ ! -d "$venv" ]; then
     mkdir -p "$venvs"
     # One set-up at a time: a second one waits here, and mostly has nothing left to do.
-    exec 8>"$venvs/lock"
+    exec 8<"$venvs"
     flock 8 || true
 fi
 if [ ! -d "$venv" ]; then

@@ -1,7 +1,7 @@
-"""Lost bytes: a UART overrun swallows single bytes, a broken-off transmission swallows a tail.
+"""Lost and doubled: bytes (a UART overrun), tails (a broken-off transmission), whole frames (a radio, a repeater).
 
-Both leave a frame of the wrong length. `flips`, which knows no lengths, reports such a frame as lost; that is
-the pessimistic view, since a receiver still gets something out of many of them.
+The first two leave a frame of the wrong length. `flips`, which knows no lengths, reports such a frame as lost;
+that is the pessimistic view, since a receiver still gets something out of many of them.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from channel_sim.channel import Channel
 
 def _probability(value: float) -> float:
     if not 0 <= value <= 1:
-        raise ValueError("a loss probability lies between 0 and 1")
+        raise ValueError("a probability lies between 0 and 1")
     return float(value)
 
 
@@ -49,3 +49,29 @@ class Truncation(Channel):
         if rng.random() >= self.p:
             return frame
         return frame[: int(rng.integers(len(frame)))] or None
+
+
+class FrameLoss(Channel):
+    """A frame vanishes whole, with probability p."""
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """No flips; a frame is lost with probability p."""
+        return np.zeros((n, bits), bool), rng.random(n) < self.p
+
+
+class Duplicate(Channel):
+    """A frame arrives twice, one right behind the other, with probability p."""
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Neither flips nor losses: one of the two is the frame."""
+        return np.zeros((n, bits), bool), np.zeros(n, bool)
+
+    def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
+        """The frame, once or twice."""
+        return frame * (1 + (rng.random() < self.p))

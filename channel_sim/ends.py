@@ -1,58 +1,103 @@
-"""The host's end of the proxy: a TCP listener or a pseudo-terminal, each one reader at a time."""
+"""The two ends of the proxy: a TCP listener or a pseudo-terminal, which others open; a socket or a device, opened."""
 
+import contextlib
+import io
 import os
 import pty
 import socket
+import termios
 import tty
+from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
+import serial
 
-class TcpEnd:
-    """A TCP port that one host at a time may use, as often as it likes."""
+CONNECT_S = 2.0
+FORMS = "pty, tcp://HOST:PORT (listens), socket://HOST:PORT (connects) or a serial device"
+
+
+class End(ABC):
+    """One end, at which one peer at a time may be.
+
+    `url` is what the peer opens where the end `listens`, else what is opened here. `fd` carries the bytes, None while
+    nobody is there. `waiting_fd` becomes readable when a peer knocks, None while one is there (a second has to
+    wait).
+    """
+
+    listens = True
+    url: str
+    fd: int | None = None
+    waiting_fd: int | None = None
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect, where the end does not listen. OSError when nothing is there (yet), ValueError when never."""
+
+    @abstractmethod
+    def accept(self) -> None:
+        """Let the peer in that knocked."""
+
+    @abstractmethod
+    def hang_up(self) -> None:
+        """The peer has gone: wait for the next."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class TcpEnd(End):
+    """A TCP port that one peer at a time may use, as often as it likes. OSError when the port is taken."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = socket.create_server((host, port), backlog=1)
-        self._client: socket.socket | None = None
-        self.url = f"socket://{host}:{self._server.getsockname()[1]}"
+        self._server.setblocking(False)
+        self._peer: socket.socket | None = None
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"socket://{name}:{self._server.getsockname()[1]}"
 
     @property
     def waiting_fd(self) -> int | None:
-        """What becomes readable when a host knocks; None while one is there (a second has to wait)."""
-        return None if self._client else self._server.fileno()
+        """See End."""
+        return None if self._peer else self._server.fileno()
 
     @property
     def fd(self) -> int | None:
-        """What carries the bytes; None while no host is there."""
-        return self._client.fileno() if self._client else None
+        """See End."""
+        return self._peer.fileno() if self._peer else None
+
+    def open(self) -> None:
+        """The port is open already."""
 
     def accept(self) -> None:
-        """Let the host in that knocked."""
-        self._client, _ = self._server.accept()
-        self._client.setblocking(False)
-        self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """See End. A peer that has thought better of it is not there."""
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._peer, _ = self._server.accept()
+            _prepare(self._peer)
 
     def hang_up(self) -> None:
-        """The host has gone: wait for the next."""
-        if self._client:
-            self._client.close()
-        self._client = None
+        """See End."""
+        if self._peer:
+            self._peer.close()
+        self._peer = None
 
     def close(self) -> None:
-        """Close the port."""
+        """See End."""
         self.hang_up()
         self._server.close()
 
 
-class PtyEnd:
-    """A pseudo-terminal, which the host opens like a serial port. Kept open, so that nobody hangs up."""
-
-    waiting_fd = None
+class PtyEnd(End):
+    """A pseudo-terminal, which the peer opens like a serial port. Kept open, so that nobody hangs up."""
 
     def __init__(self) -> None:
-        self.fd, self._host_side = pty.openpty()
-        tty.setraw(self._host_side)
+        self.fd, self._peer_side = pty.openpty()
+        tty.setraw(self._peer_side)
         os.set_blocking(self.fd, False)
-        self.url = os.ttyname(self._host_side)
+        self.url = os.ttyname(self._peer_side)
+
+    def open(self) -> None:
+        """The terminal is open already."""
 
     def accept(self) -> None:
         """Nobody knocks on a terminal."""
@@ -61,16 +106,121 @@ class PtyEnd:
         """Nobody hangs up either."""
 
     def close(self) -> None:
-        """Close both sides."""
+        """See End."""
         os.close(self.fd)
-        os.close(self._host_side)
+        os.close(self._peer_side)
 
 
-def listen(where: str) -> TcpEnd | PtyEnd:
-    """Open `tcp://HOST:PORT` (port 0: any free one) or `pty`. ValueError or OSError when it cannot be."""
+class SocketEnd(End):
+    """A connection to a TCP port where somebody else listens."""
+
+    listens = False
+
+    def __init__(self, host: str, port: int, url: str) -> None:
+        self.url = url
+        self._address = (host, port)
+        self._line: socket.socket | None = None
+
+    @property
+    def fd(self) -> int | None:
+        """See End."""
+        return self._line.fileno() if self._line else None
+
+    def open(self) -> None:
+        """See End."""
+        line = socket.create_connection(self._address, CONNECT_S)
+        _prepare(line)
+        self._line = line
+
+    def accept(self) -> None:
+        """Nobody knocks here."""
+
+    def hang_up(self) -> None:
+        """See End."""
+        if self._line:
+            self._line.close()
+        self._line = None
+
+    def close(self) -> None:
+        """See End."""
+        self.hang_up()
+
+
+class DeviceEnd(End):
+    """A serial device, or any other URL of pyserial's serial_for_url that has a file descriptor."""
+
+    listens = False
+
+    def __init__(self, url: str, baud: int) -> None:
+        self.url = url
+        self._baud = baud
+        self._device: serial.SerialBase | None = None
+
+    @property
+    def fd(self) -> int | None:
+        """See End."""
+        return self._device.fileno() if self._device else None
+
+    def open(self) -> None:
+        """See End."""
+        try:
+            device = serial.serial_for_url(self.url, baudrate=self._baud, exclusive=True)
+        except termios.error as error:  # pulled out while it was opened
+            raise OSError(*error.args) from None
+        try:
+            device.fileno()
+        except io.UnsupportedOperation:
+            device.close()
+            raise ValueError(f"cannot wait on {self.url}: give {FORMS}") from None
+        self._device = device
+
+    def accept(self) -> None:
+        """Nobody knocks here."""
+
+    def hang_up(self) -> None:
+        """See End."""
+        if self._device:
+            self._device.close()
+        self._device = None
+
+    def close(self) -> None:
+        """See End."""
+        self.hang_up()
+
+
+def end_at(where: str, baud: int) -> End:
+    """The end that `where` names (see FORMS), listening if it is of that kind, else not yet open.
+
+    tcp://HOST:0 takes any free port. ValueError when it names none, OSError when the port is taken.
+    """
     if where == "pty":
         return PtyEnd()
+    scheme, host, port = _parts(where)
+    if scheme == "tcp":
+        return TcpEnd(host, port)
+    if scheme == "socket":
+        return SocketEnd(host, port, where)
+    return DeviceEnd(where, baud)
+
+
+def reason(error: Exception) -> str:
+    """The system's own words, which pyserial wraps in its own."""
+    cause = error.__context__ if isinstance(error.__context__, OSError) else error
+    return getattr(cause, "strerror", None) or str(error)
+
+
+def _parts(where: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a tcp:// or socket:// URL; any other has no scheme here."""
+    scheme = where.partition("://")[0]
+    if scheme not in ("tcp", "socket"):
+        return "", "", 0
     parts = urlsplit(where)
-    if parts.scheme != "tcp" or parts.port is None or parts.path:
-        raise ValueError(f"cannot listen on {where!r}: give tcp://HOST:PORT or pty")
-    return TcpEnd(parts.hostname or "127.0.0.1", parts.port)
+    if parts.port is None or parts.path:
+        raise ValueError("a socket is socket://HOST:PORT" if scheme == "socket" else "a port is tcp://HOST:PORT")
+    return scheme, parts.hostname or "127.0.0.1", parts.port
+
+
+def _prepare(line: socket.socket) -> None:
+    """Neither wait for a slow peer nor keep back small pieces."""
+    line.setblocking(False)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

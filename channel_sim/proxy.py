@@ -1,23 +1,28 @@
 """The live proxy: sits between a board and a host and corrupts what the board sends. POSIX only (select)."""
 
 import contextlib
-import io
 import os
 import select
 import socket
 import threading
+import time
+from collections.abc import Sequence
 from types import TracebackType
-from urllib.parse import urlsplit
 
-import serial
-
-from channel_sim.channel import Channel
-from channel_sim.ends import listen
+from channel_sim.channel import Channel, Compose
+from channel_sim.ends import End, end_at, reason
+from channel_sim.recording import Recorder
 from channel_sim.stream import Statistics, Stream
+from wire.bundle import Bundle
 
 READ_BYTES = 1 << 16
 # A host that does not read is a wire that nobody listens to: beyond this, bytes fall on the floor.
 MAX_UNREAD_BYTES = 1 << 20
+# A frame that stops in the middle is settled after this much silence, as `host receive` does it.
+QUIET_S = 0.5
+RETRY_S = 0.5
+# How long a host may take for what the board has sent before it went.
+DRAIN_S = 2.0
 
 
 class ProxyError(Exception):
@@ -29,40 +34,64 @@ class Proxy:
 
     `with Proxy("socket://localhost:4000", BitFlips(0.05), seed=1) as proxy:` runs it in a thread; the host
     then opens `proxy.url`. The damage depends only on the channel, the seed and the bytes that the board
-    has sent since the proxy was opened, not on their timing, and goes on while no host is there.
+    has sent since the proxy was opened, not on their timing, and goes on while no host is there. Only a
+    channel of whole frames looks at the time: of a frame that stops for QUIET_S, what has come goes on as it is.
 
-    board_url: anything that pyserial's serial_for_url opens and that has a file descriptor (a device, socket://).
-    listen_on: tcp://HOST:PORT (port 0: any free one) or pty. Raises ProxyError when an end cannot be opened,
-    ValueError for a channel that needs whole frames. `failure` is a line of text once the board has gone.
+    board, host: `pty`, `tcp://HOST:PORT` (listens; port 0: any free one), `socket://HOST:PORT` (connects), or
+    a device. downlink: a channel by the byte for what the host sends. bundles: of the boards' models; they tell
+    where frames are, for the statistics and for channels that need whole ones. reconnect: an end that is missing
+    or goes is waited for; channel, statistics and recording go on meanwhile. Without it, `run` ends when
+    an end goes, and `failure` is a line of text; a host at a listening end may come and go in any case.
+
+    Raises ProxyError when an end cannot be opened, ValueError for a channel that cannot be used.
     """
 
     def __init__(
         self,
-        board_url: str,
+        board: str,
         channel: Channel,
         seed: int = 0,
         listen_on: str = "tcp://127.0.0.1:0",
         baud: int = 115200,
+        *,
+        downlink: Channel | None = None,
+        bundles: Sequence[Bundle] = (),
+        reconnect: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
-        self._stream = Stream(channel, seed)
-        self._board_url = board_url
-        self._board = _open_board(board_url, baud)
+        self._uplink = Stream(channel, seed, bundles)
+        self._downlink = Stream(downlink or Compose(), (seed, 1))  # other numbers than the uplink's
+        self._reconnect = reconnect
+        self._recorder = recorder
+        self._board = _opened("board", board, baud, reconnect)
         try:
-            self._host = listen(listen_on)
-        except (OSError, ValueError) as error:
+            self._host = _opened("host", listen_on, baud, reconnect)
+        except ProxyError:
             self._board.close()
-            raise ProxyError(str(error)) from None
+            raise
         self._wake, self._alarm = socket.socketpair()
         self._up, self._down = bytearray(), bytearray()  # to the host, to the board
         self._thread: threading.Thread | None = None
+        self._first_time = self._last_time = 0.0  # of bytes from the board
+        self._next_try = 0.0
         self.url = self._host.url
-        self.bytes_down = 0
+        self.board_url = self._board.url
         self.failure: str | None = None
 
     @property
     def statistics(self) -> Statistics:
         """What the uplink has gone through so far."""
-        return self._stream.statistics
+        return self._uplink.statistics
+
+    @property
+    def downlink(self) -> Statistics:
+        """What the downlink has gone through so far."""
+        return self._downlink.statistics
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes that hosts have sent so far."""
+        return self._downlink.statistics.bytes_in
 
     def __enter__(self) -> "Proxy":
         self._thread = threading.Thread(target=self.run, name="channel_sim.proxy", daemon=True)
@@ -95,90 +124,163 @@ class Proxy:
         self._alarm.close()
 
     def run(self) -> None:
-        """Pass bytes until `stop` is called or the board has gone (then `failure` says so)."""
+        """Pass bytes until `stop` is called or an end has gone for good (then `failure` says so)."""
         try:
             while self._step():
                 pass
-        except OSError as error:
-            self.failure = f"the board at {self._board_url} has gone: {error.strerror or error}"
+            self._settle()
+        except (ProxyError, ValueError) as error:  # an end has gone, or the channel cannot carry such a frame
+            self.failure = str(error)
+            self._drain()
             self._host.hang_up()
 
     def _step(self) -> bool:
-        """Wait for bytes and pass them on; False when it is time to stop. OSError when the board has gone."""
-        stop, board = self._wake.fileno(), self._board.fileno()
-        host, knock = self._host.fd, self._host.waiting_fd
-        sources = [fd for fd in (stop, board, knock) if fd is not None]
-        if host is not None and len(self._down) < MAX_UNREAD_BYTES:
-            sources.append(host)
-        sinks = ([board] if self._down else []) + ([host] if self._up and host is not None else [])
-        ready, _, _ = select.select(sources, sinks, [])
+        """Wait for bytes and pass them on; False when it is time to stop. ProxyError when an end has gone."""
+        stop, board, host = self._wake.fileno(), self._board, self._host
+        sources = [stop, board.fd, board.waiting_fd, host.waiting_fd]
+        if len(self._down) < MAX_UNREAD_BYTES:
+            sources.append(host.fd)
+        sinks = [board.fd if self._down else None, host.fd if self._up else None]
+        ready, _, _ = select.select(_there(sources), _there(sinks), [], self._patience())
         if stop in ready:
             return False
-        if board in ready:
-            self._read_board(board)
-        if knock in ready:
-            self._host.accept()
-        elif host in ready:
-            self._read_host(host)
-        self._write_host()
-        _send(board, self._down)
+        if board.waiting_fd in ready:
+            board.accept()
+        elif board.fd in ready:
+            self._read_board()
+        elif self._uplink.held_bytes and time.monotonic() - self._last_time >= QUIET_S:
+            self._settle()
+        if host.waiting_fd in ready:
+            host.accept()
+        elif host.fd in ready:
+            self._read_host()
+        self._write(host, self._up)
+        self._write(board, self._down)
+        self._look_for_missing()
         return True
 
-    def _read_board(self, board: int) -> None:
-        data = os.read(board, READ_BYTES)
-        if not data:
-            raise ConnectionResetError(0, "the line was closed")
-        damaged = self._stream.feed(data)
-        if self._host.fd is not None and len(self._up) < MAX_UNREAD_BYTES:
-            self._up += damaged
+    def _patience(self) -> float | None:
+        """Seconds until there is something to do without any byte; None when only bytes can bring it."""
+        times = []
+        if self._uplink.held_bytes:
+            times.append(self._last_time + QUIET_S)
+        if any(_missing(end) for end in (self._board, self._host)):
+            times.append(self._next_try)
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _read_host(self, host: int) -> None:
-        try:
-            data = os.read(host, READ_BYTES)
-        except ConnectionError:
-            data = b""
-        if not data:
-            self._host.hang_up()
-        self._down += data
-        self.bytes_down += len(data)
-
-    def _write_host(self) -> None:
-        if self._host.fd is None:
-            self._up.clear()
+    def _look_for_missing(self) -> None:
+        """Try to open what has gone, now and then."""
+        missing = [end for end in (self._board, self._host) if _missing(end)]
+        if not missing or time.monotonic() < self._next_try:
             return
+        for end in missing:
+            with contextlib.suppress(OSError):
+                end.open()
+        self._next_try = time.monotonic() + RETRY_S
+
+    def _read_board(self) -> None:
+        data = self._read(self._board)
+        if data:
+            self._last_time = time.monotonic()
+            self._first_time = self._first_time or self._last_time
+            self.statistics.seconds = self._last_time - self._first_time
+            self._pass_up(data, self._uplink.feed(data))
+
+    def _settle(self) -> None:
+        if self._uplink.held_bytes:
+            self._pass_up(b"", self._uplink.settle())
+
+    def _pass_up(self, received: bytes, sent: bytes) -> None:
+        if self._recorder:
+            self._recorder.passed("up", received, sent)
+        if self._host.fd is not None and len(self._up) < MAX_UNREAD_BYTES:
+            self._up += sent
+        else:
+            self.statistics.bytes_unheard += len(sent)
+
+    def _read_host(self) -> None:
+        data = self._read(self._host)
+        if data:
+            sent = self._downlink.feed(data)
+            if self._recorder:
+                self._recorder.passed("down", data, sent)
+            if self._board.fd is not None:
+                self._down += sent
+            else:
+                self.downlink.bytes_unheard += len(sent)
+
+    def _read(self, end: End) -> bytes:
+        """What has come; nothing when the end has just gone."""
         try:
-            _send(self._host.fd, self._up)
-        except ConnectionError:
-            self._host.hang_up()
+            data = os.read(end.fd, READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            self._gone(end, error.strerror)
+            return b""
+        if not data:
+            self._gone(end, "the line was closed")
+        return data
+
+    def _write(self, end: End, waiting: bytearray) -> None:
+        """Write what goes without waiting, and take it out of the buffer."""
+        if waiting and end.fd is not None:
+            try:
+                del waiting[: os.write(end.fd, waiting)]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._gone(end, error.strerror)
+
+    def _gone(self, end: End, why: str) -> None:
+        """Forget the end's peer. ProxyError when that is the end of all."""
+        end.hang_up()
+        if end is self._board:
+            self.downlink.bytes_unheard += len(self._down)
+            self._down.clear()
+            self._settle()
+        else:
+            self.statistics.bytes_unheard += len(self._up)
+            self._up.clear()
+            if end.listens:
+                return
+        if not self._reconnect:
+            name, url = ("board", self.board_url) if end is self._board else ("host", self.url)
+            raise ProxyError(f"the {name} at {url} has gone: {why}")
+        self.statistics.resets += 1
+        self._next_try = 0.0
+
+    def _drain(self) -> None:
+        """Give the host what is left for it."""
+        until = time.monotonic() + DRAIN_S
+        with contextlib.suppress(ProxyError):
+            while self._up and self._host.fd is not None and time.monotonic() < until:
+                ready, _, _ = select.select([self._wake], [self._host.fd], [], max(0.0, until - time.monotonic()))
+                if ready:
+                    return
+                self._write(self._host, self._up)
 
 
-def _send(fd: int, waiting: bytearray) -> None:
-    """Write what goes without waiting, and take it out of the buffer."""
-    if waiting:
-        with contextlib.suppress(BlockingIOError):
-            del waiting[: os.write(fd, waiting)]
+def _there(fds: Sequence[int | None]) -> list[int]:
+    return [fd for fd in fds if fd is not None]
 
 
-def _open_board(url: str, baud: int) -> serial.SerialBase:
+def _missing(end: End) -> bool:
+    """Whether it is up to the proxy to open this end again."""
+    return end.fd is None and not end.listens
+
+
+def _opened(name: str, where: str, baud: int, may_come_later: bool) -> End:
+    """The end at `where`, open if anything is there. ProxyError when nothing is that must be, or never can be."""
     try:
-        if url.startswith("socket://") and urlsplit(url).port is None:
-            raise ValueError("a socket is socket://HOST:PORT")
-        board = serial.serial_for_url(url, baudrate=baud, exclusive=True)
-    except (serial.SerialException, ValueError, OSError) as error:
-        raise ProxyError(f"cannot open the board at {url}: {_reason(error)}") from None
+        end = end_at(where, baud)
+    except (OSError, ValueError) as error:
+        raise ProxyError(f"cannot open the {name} at {where}: {reason(error)}") from None
     try:
-        fd = board.fileno()
-    except io.UnsupportedOperation:
-        board.close()
-        raise ProxyError(f"cannot wait on {url}: give a serial device or socket://HOST:PORT") from None
-    if url.startswith("socket://"):
-        # pyserial keeps its socket to itself, but the option belongs to the connection, not to the number.
-        with socket.socket(fileno=os.dup(fd)) as line:
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return board
-
-
-def _reason(error: Exception) -> str:
-    """The system's own words, which pyserial wraps in its own."""
-    cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    return getattr(cause, "strerror", None) or str(error)
+        end.open()
+    except ValueError as error:
+        raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
+    except OSError as error:
+        if not may_come_later:
+            raise ProxyError(f"cannot open the {name} at {where}: {reason(error)}") from None
+    return end

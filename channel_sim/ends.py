@@ -16,6 +16,10 @@ CONNECT_S = 2.0
 FORMS = "pty, tcp://HOST:PORT (listens), socket://HOST:PORT (connects) or a serial device"
 
 
+class ProxyError(Exception):
+    """One line that says which end is missing or has gone."""
+
+
 class End(ABC):
     """One end, at which one peer at a time may be.
 
@@ -52,19 +56,10 @@ class TcpEnd(End):
     def __init__(self, host: str, port: int) -> None:
         self._server = socket.create_server((host, port), backlog=1)
         self._server.setblocking(False)
+        self.waiting_fd = self._server.fileno()
         self._peer: socket.socket | None = None
         name = f"[{host}]" if ":" in host else host
         self.url = f"socket://{name}:{self._server.getsockname()[1]}"
-
-    @property
-    def waiting_fd(self) -> int | None:
-        """See End."""
-        return None if self._peer else self._server.fileno()
-
-    @property
-    def fd(self) -> int | None:
-        """See End."""
-        return self._peer.fileno() if self._peer else None
 
     def open(self) -> None:
         """The port is open already."""
@@ -74,12 +69,14 @@ class TcpEnd(End):
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self._peer, _ = self._server.accept()
             _prepare(self._peer)
+            self.fd, self.waiting_fd = self._peer.fileno(), None
 
     def hang_up(self) -> None:
         """See End."""
+        self.fd, self.waiting_fd = None, self._server.fileno()
         if self._peer:
             self._peer.close()
-        self._peer = None
+            self._peer = None
 
     def close(self) -> None:
         """See End."""
@@ -121,25 +118,21 @@ class SocketEnd(End):
         self._address = (host, port)
         self._line: socket.socket | None = None
 
-    @property
-    def fd(self) -> int | None:
-        """See End."""
-        return self._line.fileno() if self._line else None
-
     def open(self) -> None:
         """See End."""
         line = socket.create_connection(self._address, CONNECT_S)
         _prepare(line)
-        self._line = line
+        self._line, self.fd = line, line.fileno()
 
     def accept(self) -> None:
         """Nobody knocks here."""
 
     def hang_up(self) -> None:
         """See End."""
+        self.fd = None
         if self._line:
             self._line.close()
-        self._line = None
+            self._line = None
 
     def close(self) -> None:
         """See End."""
@@ -156,11 +149,6 @@ class DeviceEnd(End):
         self._baud = baud
         self._device: serial.SerialBase | None = None
 
-    @property
-    def fd(self) -> int | None:
-        """See End."""
-        return self._device.fileno() if self._device else None
-
     def open(self) -> None:
         """See End."""
         try:
@@ -168,7 +156,7 @@ class DeviceEnd(End):
         except termios.error as error:  # pulled out while it was opened
             raise OSError(*error.args) from None
         try:
-            device.fileno()
+            self.fd = device.fileno()
         except io.UnsupportedOperation:
             device.close()
             raise ValueError(f"cannot wait on {self.url}: give {FORMS}") from None
@@ -179,20 +167,37 @@ class DeviceEnd(End):
 
     def hang_up(self) -> None:
         """See End."""
+        self.fd = None
         if self._device:
             self._device.close()
-        self._device = None
+            self._device = None
 
     def close(self) -> None:
         """See End."""
         self.hang_up()
 
 
-def end_at(where: str, baud: int) -> End:
-    """The end that `where` names (see FORMS), listening if it is of that kind, else not yet open.
+def open_end(name: str, where: str, baud: int, may_come_later: bool) -> End:
+    """The end at `where` (see FORMS), open if anything is there; `name` is who is expected at it.
 
-    tcp://HOST:0 takes any free port. ValueError when it names none, OSError when the port is taken.
+    tcp://HOST:0 takes any free port. ProxyError when nothing is there that must be, or never can be.
     """
+    try:
+        end = _end_at(where, baud)
+    except (OSError, ValueError) as error:
+        raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
+    try:
+        end.open()
+    except ValueError as error:
+        raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
+    except OSError as error:
+        if not may_come_later:
+            raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
+    return end
+
+
+def _end_at(where: str, baud: int) -> End:
+    """The end that `where` names, listening if it is of that kind, else not yet open."""
     if where == "pty":
         return PtyEnd()
     scheme, host, port = _parts(where)
@@ -203,7 +208,7 @@ def end_at(where: str, baud: int) -> End:
     return DeviceEnd(where, baud)
 
 
-def reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """The system's own words, which pyserial wraps in its own."""
     cause = error.__context__ if isinstance(error.__context__, OSError) else error
     return getattr(cause, "strerror", None) or str(error)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from channel_sim.channel import Channel, Compose
-from channel_sim.ends import End, end_at, reason
+from channel_sim.ends import End, ProxyError, open_end
 from channel_sim.recording import Recorder
 from channel_sim.stream import Statistics, Stream
 from wire.bundle import Bundle
@@ -23,10 +23,6 @@ QUIET_S = 0.5
 RETRY_S = 0.5
 # How long a host may take for what the board has sent before it went.
 DRAIN_S = 2.0
-
-
-class ProxyError(Exception):
-    """One line that says which end is missing or has gone."""
 
 
 class Proxy:
@@ -42,6 +38,7 @@ class Proxy:
     where frames are, for the statistics and for channels that need whole ones. reconnect: an end that is missing
     or goes is waited for; channel, statistics and recording go on meanwhile. Without it, `run` ends when
     an end goes, and `failure` is a line of text; a host at a listening end may come and go in any case.
+    What passes is written to `recorder` if one is put there before `run`.
 
     Raises ProxyError when an end cannot be opened, ValueError for a channel that cannot be used.
     """
@@ -57,26 +54,25 @@ class Proxy:
         downlink: Channel | None = None,
         bundles: Sequence[Bundle] = (),
         reconnect: bool = False,
-        recorder: Recorder | None = None,
     ) -> None:
         self._uplink = Stream(channel, seed, bundles)
         self._downlink = Stream(downlink or Compose(), (seed, 1))  # other numbers than the uplink's
         self._reconnect = reconnect
-        self._recorder = recorder
-        self._board = _opened("board", board, baud, reconnect)
+        self.board = open_end("board", board, baud, reconnect)
         try:
-            self._host = _opened("host", listen_on, baud, reconnect)
+            self.host = open_end("host", listen_on, baud, reconnect)
         except ProxyError:
-            self._board.close()
+            self.board.close()
             raise
         self._wake, self._alarm = socket.socketpair()
         self._up, self._down = bytearray(), bytearray()  # to the host, to the board
         self._thread: threading.Thread | None = None
         self._first_time = self._last_time = 0.0  # of bytes from the board
         self._next_try = 0.0
-        self.url = self._host.url
-        self.board_url = self._board.url
+        self.url = self.host.url
+        self.recorder: Recorder | None = None
         self.failure: str | None = None
+        self.last_reset = ""
 
     @property
     def statistics(self) -> Statistics:
@@ -118,8 +114,8 @@ class Proxy:
 
     def close(self) -> None:
         """Close both ends."""
-        self._host.close()
-        self._board.close()
+        self.host.close()
+        self.board.close()
         self._wake.close()
         self._alarm.close()
 
@@ -132,11 +128,11 @@ class Proxy:
         except (ProxyError, ValueError) as error:  # an end has gone, or the channel cannot carry such a frame
             self.failure = str(error)
             self._drain()
-            self._host.hang_up()
+            self.host.hang_up()
 
     def _step(self) -> bool:
         """Wait for bytes and pass them on; False when it is time to stop. ProxyError when an end has gone."""
-        stop, board, host = self._wake.fileno(), self._board, self._host
+        stop, board, host = self._wake.fileno(), self.board, self.host
         sources = [stop, board.fd, board.waiting_fd, host.waiting_fd]
         if len(self._down) < MAX_UNREAD_BYTES:
             sources.append(host.fd)
@@ -164,13 +160,13 @@ class Proxy:
         times = []
         if self._uplink.held_bytes:
             times.append(self._last_time + QUIET_S)
-        if any(_missing(end) for end in (self._board, self._host)):
+        if any(_missing(end) for end in (self.board, self.host)):
             times.append(self._next_try)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _look_for_missing(self) -> None:
         """Try to open what has gone, now and then."""
-        missing = [end for end in (self._board, self._host) if _missing(end)]
+        missing = [end for end in (self.board, self.host) if _missing(end)]
         if not missing or time.monotonic() < self._next_try:
             return
         for end in missing:
@@ -179,7 +175,7 @@ class Proxy:
         self._next_try = time.monotonic() + RETRY_S
 
     def _read_board(self) -> None:
-        data = self._read(self._board)
+        data = self._read(self.board)
         if data:
             self._last_time = time.monotonic()
             self._first_time = self._first_time or self._last_time
@@ -191,20 +187,20 @@ class Proxy:
             self._pass_up(b"", self._uplink.settle())
 
     def _pass_up(self, received: bytes, sent: bytes) -> None:
-        if self._recorder:
-            self._recorder.passed("up", received, sent)
-        if self._host.fd is not None and len(self._up) < MAX_UNREAD_BYTES:
+        if self.recorder:
+            self.recorder.passed("up", received, sent)
+        if self.host.fd is not None and len(self._up) < MAX_UNREAD_BYTES:
             self._up += sent
         else:
             self.statistics.bytes_unheard += len(sent)
 
     def _read_host(self) -> None:
-        data = self._read(self._host)
+        data = self._read(self.host)
         if data:
             sent = self._downlink.feed(data)
-            if self._recorder:
-                self._recorder.passed("down", data, sent)
-            if self._board.fd is not None:
+            if self.recorder:
+                self.recorder.passed("down", data, sent)
+            if self.board.fd is not None:
                 self._down += sent
             else:
                 self.downlink.bytes_unheard += len(sent)
@@ -235,7 +231,8 @@ class Proxy:
     def _gone(self, end: End, why: str) -> None:
         """Forget the end's peer. ProxyError when that is the end of all."""
         end.hang_up()
-        if end is self._board:
+        said = f"the {'board' if end is self.board else 'host'} at {end.url} has gone: {why}"
+        if end is self.board:
             self.downlink.bytes_unheard += len(self._down)
             self._down.clear()
             self._settle()
@@ -245,8 +242,8 @@ class Proxy:
             if end.listens:
                 return
         if not self._reconnect:
-            name, url = ("board", self.board_url) if end is self._board else ("host", self.url)
-            raise ProxyError(f"the {name} at {url} has gone: {why}")
+            raise ProxyError(said)
+        self.last_reset = said
         self.statistics.resets += 1
         self._next_try = 0.0
 
@@ -254,11 +251,11 @@ class Proxy:
         """Give the host what is left for it."""
         until = time.monotonic() + DRAIN_S
         with contextlib.suppress(ProxyError):
-            while self._up and self._host.fd is not None and time.monotonic() < until:
-                ready, _, _ = select.select([self._wake], [self._host.fd], [], max(0.0, until - time.monotonic()))
+            while self._up and self.host.fd is not None and time.monotonic() < until:
+                ready, _, _ = select.select([self._wake], [self.host.fd], [], max(0.0, until - time.monotonic()))
                 if ready:
                     return
-                self._write(self._host, self._up)
+                self._write(self.host, self._up)
 
 
 def _there(fds: Sequence[int | None]) -> list[int]:
@@ -268,19 +265,3 @@ def _there(fds: Sequence[int | None]) -> list[int]:
 def _missing(end: End) -> bool:
     """Whether it is up to the proxy to open this end again."""
     return end.fd is None and not end.listens
-
-
-def _opened(name: str, where: str, baud: int, may_come_later: bool) -> End:
-    """The end at `where`, open if anything is there. ProxyError when nothing is that must be, or never can be."""
-    try:
-        end = end_at(where, baud)
-    except (OSError, ValueError) as error:
-        raise ProxyError(f"cannot open the {name} at {where}: {reason(error)}") from None
-    try:
-        end.open()
-    except ValueError as error:
-        raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
-    except OSError as error:
-        if not may_come_later:
-            raise ProxyError(f"cannot open the {name} at {where}: {reason(error)}") from None
-    return end

@@ -45,7 +45,7 @@ class Recorder:
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115: open for as long as the proxy runs
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (open for as long as the proxy runs)
         except OSError as error:
             raise RecordingError(f"cannot record to {path}: {error.strerror}") from None
         self._write(header)

@@ -80,7 +80,9 @@ class LoRa(Channel):
     def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Send frames, uint8 (n, B): received uint8 (n, B), crc_ok bool (n,), lost bool (n,).
 
-        Of a lost frame `received` is what the radio threw away. Without a CRC every frame is `crc_ok`.
+        Of a lost frame `received` is what the radio threw away. Without a CRC every frame is `crc_ok`. With one, a
+        wrong frame is so more often than 2**-16: where one symbol carries bits of the last two bytes and of the
+        CRC, which takes those bytes in as they are, its errors may cancel out.
         """
         n, size = frames.shape
         if not 1 <= size <= 255:
@@ -114,14 +116,14 @@ class LoRa(Channel):
         body = _to_symbols(
             ENCODE[length][nibbles[:, first:].reshape(n, blocks, rows)], length, reduced=self.low_data_rate
         )  # (n, blocks, length)
-        symbols = np.concatenate([head, body.reshape(n, -1)], 1)
+        symbols = np.concatenate([head, body.reshape(n, blocks * length)], 1)
         symbols = lora_css.receive(symbols, np.broadcast_to(self.snr_db, (n,)), self.sf, rng)
         head = _to_codewords(symbols[:, :8], first, reduced=True)
         body = _to_codewords(symbols[:, 8:].reshape(n, blocks, length), rows, reduced=self.low_data_rate)
-        return np.concatenate([DECODE[8][head], DECODE[length][body].reshape(n, -1)], 1)[:, :count]
+        return np.concatenate([DECODE[8][head], DECODE[length][body].reshape(n, blocks * rows)], 1)[:, :count]
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """See Channel.flips; `bits` is a multiple of 8. The chain is linear: what it does to zeros it does to all."""
+        """See Channel.flips; `bits` is a multiple of 8. Zeros stand for all frames: codes and symbols are linear."""
         if bits % 8:
             raise ValueError(f"LoRa carries whole bytes, not {bits} bits")
         received, _, lost = self.transmit(np.zeros((n, bits // 8), np.uint8), rng)

@@ -82,13 +82,13 @@ def _diagonal(rows: int, length: int) -> np.ndarray:
 def _bits(words: np.ndarray, width: int) -> np.ndarray:
     """Words (..., k) -> bits (..., k * width), most significant first."""
     bits = words[..., None] >> np.arange(width - 1, -1, -1, dtype=words.dtype) & words.dtype.type(1)
-    return bits.reshape(*words.shape[:-1], -1)
+    return bits.reshape(*words.shape[:-1], words.shape[-1] * width)
 
 
 def _words(bits: np.ndarray, width: int) -> np.ndarray:
     """The inverse of _bits, as uint16."""
     weights = 1 << np.arange(width - 1, -1, -1, dtype=np.uint16)
-    return bits.reshape(*bits.shape[:-1], -1, width).astype(np.uint16) @ weights
+    return bits.reshape(*bits.shape[:-1], bits.shape[-1] // width, width).astype(np.uint16) @ weights
 
 
 def interleave(codewords: np.ndarray, length: int) -> np.ndarray:

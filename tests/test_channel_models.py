@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channel_sim import BitFlips, ByteLoss, Channel, Compose, Stream, Truncation
+from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, Stream, Truncation
+from tests.channel_support import same_however_cut, within
 
 GRID = [0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1]
 FRAMES, BITS = 2000, 496  # the default frame has 62 bytes
-
-
-def within(count: int, trials: int, p: float) -> bool:
-    """Five standard deviations of the binomial distribution: wrong once in 1.7 million."""
-    return abs(count - trials * p) <= 5 * np.sqrt(trials * p * (1 - p))
 
 
 @pytest.mark.parametrize("ber", GRID)
@@ -65,6 +61,18 @@ def test_truncation_leaves_heads_of_every_length() -> None:
     assert {len(got or b"") for got in arrived} == set(range(21))
 
 
+def test_a_lost_frame_is_lost_whole_and_a_doubled_one_comes_twice() -> None:
+    rng, frame = np.random.default_rng(11), bytes(range(20))
+    mask, lost = FrameLoss(0.3).flips(FRAMES, BITS, rng)
+    assert not mask.any() and within(int(lost.sum()), FRAMES, 0.3)
+    arrived = [FrameLoss(0.3).corrupt(frame, rng) for _ in range(FRAMES)]
+    assert set(arrived) == {None, frame} and within(arrived.count(None), FRAMES, 0.3)
+    mask, lost = Duplicate(0.3).flips(FRAMES, BITS, rng)
+    assert not mask.any() and not lost.any()
+    arrived = [Duplicate(0.3).corrupt(frame, rng) for _ in range(FRAMES)]
+    assert set(arrived) == {frame, frame + frame} and within(arrived.count(frame + frame), FRAMES, 0.3)
+
+
 def test_composed_channels_add_up() -> None:
     channel = Compose(BitFlips(0.1), Compose(BitFlips(0.2), Truncation(0.3)))
     mask, lost = channel.flips(FRAMES, BITS, np.random.default_rng(6))
@@ -103,7 +111,7 @@ def test_a_stream_counts_its_flips() -> None:
     assert Stream(BitFlips(0.05), 10).feed(data) != Stream(BitFlips(0.05), 9).feed(data)
 
 
-@pytest.mark.parametrize("make", [BitFlips, ByteLoss, Truncation])
+@pytest.mark.parametrize("make", [BitFlips, ByteLoss, Truncation, FrameLoss, Duplicate])
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_impossible_probabilities_are_refused(make: type[Channel], p: float) -> None:
     with pytest.raises(ValueError, match="lies between 0 and"):
@@ -118,10 +126,7 @@ def test_a_stream_refuses_channels_of_whole_frames() -> None:
 @pytest.mark.parametrize("channel", [BitFlips(0.05), ByteLoss(0.1), Compose(BitFlips(0.05), ByteLoss(0.1))])
 @given(cuts=st.lists(st.integers(0, 400), max_size=12), seed=st.integers(0, 2**63))
 def test_a_line_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
-    data = np.random.default_rng(8).bytes(400)
-    line = channel.line(np.random.default_rng(seed))
-    pieces = b"".join(line(data[a:b]) for a, b in pairwise([0, *sorted(cuts), 400]))
-    assert pieces == channel.line(np.random.default_rng(seed))(data)
+    assert same_however_cut(channel, cuts, seed)
 
 
 def test_a_line_refuses_channels_of_whole_frames() -> None:

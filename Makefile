@@ -1,7 +1,7 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint firmware train export bench results clean
+.PHONY: help demo test lint firmware train export bench goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 COMPILER := gcc libc6-dev
@@ -36,7 +36,10 @@ export: ## make build/bundles/NAME from the run of CONFIG
 bench: ## the accuracy figures of docs/RESULTS.md: 10,000 test images over the BER grid
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.codec $(ARGS)
 
-results: ## write docs/RESULTS.md from the figures of make bench and make demo
+goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)
+
+results: ## write docs/RESULTS.md from the figures of make bench, make goodput and make demo
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)

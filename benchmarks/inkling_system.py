@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.media import Medium
 from benchmarks.systems import Outcome
 from channel_sim.bsc import BitFlips
-from host.ber import BerEstimator
+from host.ber import BerEstimator, payload_ber
 from host.decode import Decoder
 from host.events import FeatureFrame
 from host.packets import PacketReceiver
@@ -37,7 +37,7 @@ class Inkling:
     def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """See System.send. A frame whose radio header or Inkling header is unreadable is lost."""
         arrived = np.zeros(len(self.labels), bool)
-        got, told, wrong = [], [], 0
+        got, link, told, wrong = [], [], [], 0
         estimator = BerEstimator()
         for number, events in enumerate(self._received(medium, value, rng), -WARM_UP):
             if number < 0:
@@ -49,16 +49,18 @@ class Inkling:
             for frame in mine[:1]:
                 arrived[number] = True
                 got.append(frame.symbols)
-                told.append(estimator.update(frame))
+                link.append(estimator.update(frame))
+                told.append(payload_ber(frame, link[-1]))
             each(1)
         right = np.zeros(len(self.labels), bool)
         right[arrived] = classes(self.decoder, got, told) == self.labels[arrived]
-        extra = {"wrong_headers": wrong, "ber_estimated": float(np.mean(told)) if told else 0.0}
-        return Outcome(right, arrived, np.full(len(self.labels), medium.inkling_air_s(self._layout)), extra)
-
-    @property
-    def _layout(self) -> FeatureLayout:
-        return FeatureLayout(self.bundle.chunk_bits(self.chunk))
+        layout = FeatureLayout(self.bundle.chunk_bits(self.chunk))
+        extra = {
+            "frame_bytes": medium.inkling_bytes(layout),
+            "wrong_headers": wrong,
+            "ber_estimated": float(np.mean(link)) if link else 0.0,
+        }
+        return Outcome(right, arrived, np.full(len(self.labels), medium.inkling_air_s(layout)), extra)
 
     def _received(self, medium: Medium, value: float, rng: np.random.Generator) -> Iterator[list]:
         """What the receiver makes of each frame, the warm-up's first."""

@@ -27,7 +27,7 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     prefix = min((i for i, (first, _) in enumerate(bundle.chunks) if first == 0), key=bundle.chunk_bytes)
     whole_bytes, prefix_bytes = bundle.chunk_bytes(0), bundle.chunk_bytes(prefix)
     whole, part = (_right(bundle, decoder, symbols, labels, chunk) for chunk in (0, prefix))
-    like = FeatureLayout(bundle.chunk_bits(0))
+    long, short = (FeatureLayout(bundle.chunk_bits(chunk)) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
     return {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
@@ -38,7 +38,8 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
         "crc_48_prefix": Crc(f"CRC, {prefix_bytes} bytes, coding rate 4/8", prefix_bytes, part, coding_rate=8),
         "again": Crc(f"CRC, {whole_bytes} bytes, {again}", whole_bytes, whole, tries=TRIES),
         "again_prefix": Crc(f"CRC, {prefix_bytes} bytes, {again}", prefix_bytes, part, tries=TRIES),
-        "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes", prefix_bytes, part, like),
+        "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
+        "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
     }
 
 

@@ -72,7 +72,7 @@ def measure(path: Path, count: int, seed: int, media: list[str], cells: Path, co
         pictures, reports = with_pictures(compressed, len(images), console.print)
         systems |= pictures if bundle.manifest["dataset"] == "cifar10" else {}
         for name in media:
-            figures[name] = {"title": MEDIA[name].title, "systems": {}}
+            figures[name] = {"title": MEDIA[name].title, "state": MEDIA[name].state, "systems": {}}
             for key, system in systems.items():
                 if not fits(system, MEDIA[name]):
                     continue

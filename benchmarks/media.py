@@ -56,11 +56,20 @@ class Medium:
     values: tuple[float, ...]
     sf: int | None = None  # spreading factor; None for the serial radio
 
+    @property
+    def state(self) -> str:
+        """What the values are."""
+        return "bit error rate" if self.sf is None else "SNR in dB"
+
     def link(self, value: float, coding_rate: int = 5, crc: bool = True) -> Link:
         """The link in one of its states."""
         if self.sf is None:
             return SerialRadio(value, crc)
         return LoRa(value, sf=self.sf, coding_rate=coding_rate, crc=crc)
+
+    def inkling_bytes(self, layout: FeatureLayout) -> int:
+        """Bytes of an Inkling frame: a radio has its own sync."""
+        return layout.serial_size if self.sf is None else layout.size
 
     def inkling_air_s(self, layout: FeatureLayout) -> float:
         """Seconds that an Inkling frame is on the air: on a serial line its sync and CRC-16 are its own."""
@@ -69,15 +78,15 @@ class Medium:
         return self.link(0.0).air_time_s(layout.size)
 
 
-def _snrs(first: int) -> tuple[float, ...]:
+def _snrs(first: int, halves: bool) -> tuple[float, ...]:
     """Nine SNRs, a dB apart, from where next to nothing comes to where all is clean; half dBs in the waterfall."""
-    return tuple(sorted([*range(first, first + 9), *np.arange(first + 1.5, first + 6)]))
+    return tuple(sorted([*range(first, first + 9), *(first + half / 2 for half in range(3, 12, 2) if halves)]))
 
 
 MEDIA = {
-    "sf7": Medium("LoRa SF7", _snrs(-13), 7),
-    "sf8": Medium("LoRa SF8", _snrs(-16), 8),
-    "sf9": Medium("LoRa SF9", _snrs(-19), 9),
+    "sf7": Medium("LoRa SF7", _snrs(-13, True), 7),
+    "sf8": Medium("LoRa SF8", _snrs(-16, False), 8),
+    "sf9": Medium("LoRa SF9", _snrs(-19, True), 9),
     "bsc": Medium("serial radio", (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)),
 }
 

@@ -62,7 +62,8 @@ class Crc:
             sent[waiting] += 1
             arrived[waiting] = _clean(link.transmit(np.zeros((len(waiting), size), np.uint8), rng))
         each(len(self.right))
-        return Outcome(self.right & arrived, arrived, sent * link.air_time_s(size), {"frames_sent": float(sent.mean())})
+        extra = {"frame_bytes": size, "frames_sent": float(sent.mean())}
+        return Outcome(self.right & arrived, arrived, sent * link.air_time_s(size), extra)
 
 
 @dataclass(frozen=True)

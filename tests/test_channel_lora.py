@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from channel_sim import Compose, LoRa, bit_error_rate, lora_css, messages_an_hour, symbol_error_rate
-from tests.channel_support import within
+from tests.channel_statistics import within
 
 
 def random_frames(n: int, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, Stream, Truncation
-from tests.channel_support import same_however_cut, within
+from tests.channel_statistics import same_however_cut, within
 
 GRID = [0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1]
 FRAMES, BITS = 2000, 496  # the default frame has 62 bytes

@@ -8,14 +8,15 @@ from matplotlib import pyplot as plt
 mpl.use("Agg")
 
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98"
-# What is drawn, in the legend's order: colour by family, the thinner or broken line is its variant.
+# What is drawn, in the legend's order: colour by family, a broken line is its variant.
 STYLES = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
     "crc": {"color": ORANGE, "linewidth": 2.2},
-    "crc_48": {"color": ORANGE, "linewidth": 1.3, "linestyle": "--"},
+    "crc_48_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": "--"},
     "again_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": ":"},
     "rs": {"color": GREEN, "linewidth": 2.2},
+    "rs_short": {"color": GREEN, "linewidth": 1.3, "linestyle": "--"},
     "webp_bare": {"color": GREY, "linewidth": 2.2},
     "jpeg5_bare": {"color": GREY, "linewidth": 1.3, "linestyle": "--"},
 }
@@ -67,6 +68,6 @@ def _finish(figure: plt.Figure, axes: list[plt.Axes], file: Path) -> None:
     """One legend for both panels, of all that is in either, under them."""
     shown = {label: line for side in axes for line, label in zip(*side.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0.15, 1, 1))
+    figure.tight_layout(rect=(0, 0.14, 1, 1))
     figure.savefig(file, dpi=110)
     plt.close(figure)

@@ -48,7 +48,7 @@ DECODE = {length: _decoder(length) for length in (5, 6, 7, 8)}
 
 def to_nibbles(data: np.ndarray) -> np.ndarray:
     """Bytes (n, B) -> nibbles (n, 2B), low one first."""
-    return np.stack([data & 15, data >> 4], -1).reshape(len(data), -1)
+    return np.stack([data & 15, data >> 4], -1).reshape(len(data), 2 * data.shape[1])
 
 
 def to_bytes(nibbles: np.ndarray) -> np.ndarray:

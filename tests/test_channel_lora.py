@@ -196,6 +196,11 @@ def test_the_crc_misses_some_errors_of_a_block_that_it_shares_with_the_last_byte
     assert within(int((crc_ok & (frames != received).any(1)).sum()), n, 24 / 511)
 
 
+def test_no_frames_are_no_frames() -> None:
+    mask, lost = LoRa(np.zeros(0)).flips(0, 448, np.random.default_rng(0))
+    assert mask.shape == (0, 448) and lost.shape == (0,)
+
+
 def test_flips_and_corrupt_are_what_transmit_does() -> None:
     zeros, channel = np.zeros((300, 56), np.uint8), LoRa(-10.0)
     received, _, lost = channel.transmit(zeros, np.random.default_rng(12))

@@ -46,6 +46,13 @@ def test_a_config_survives_its_json(tmp_path: Path, extra: str) -> None:
     assert config.from_dict(json.loads(json.dumps(got.as_dict()))) == got
 
 
+def test_a_run_from_before_channels_could_be_chosen_is_one_of_independent_flips(tmp_path: Path) -> None:
+    now = config.load(written(tmp_path, LEAST))
+    before = now.as_dict()
+    del before["link"]["channels"]
+    assert config.from_dict(before) == now and now.link.channels == ("bsc",)
+
+
 WRONG = {
     LEAST.replace("epochs = 1", "epochs = 1.5", 1): "schedule: epochs: expected int, found 1.5",
     LEAST.replace("epochs = 1", "epochs = true", 1): "schedule: epochs: expected int, found True",
@@ -85,6 +92,11 @@ WRONG = {
     LEAST + "[link]\nchunks = [0, 8]": "link: chunks: expected a list, found 0",
     LEAST + "[link]\nchunks = [[0, 8, 1]]": "link: chunks: expected 2 values, found [0, 8, 1]",
     LEAST + "[link]\nchunks = []": "link.chunks must be 1 to 16 pairs",
+    LEAST
+    + "[link]\nchannels = []": "link.channels must be some of bsc, gilbert-elliott, bpsk-awgn, bpsk-rayleigh, lora",
+    LEAST + '[link]\nchannels = ["bsc", "awgn"]': "link.channels must be some of bsc",
+    LEAST
+    + '[link]\nchannels = ["lora"]\nchunks = [[0, 681]]': "link.channels: lora carries payloads of up to 255 bytes",
     LEAST + "[link]\nclean_share = 1.5": "link.clean_share must be 0 to 1",
     LEAST + "[teacher]": "teacher: missing setting 'checkpoint'",
     LEAST + '[teacher]\ncheckpoint = "a"\ndepth = 21': "teacher.depth must be 20, 32, 44 or 56",

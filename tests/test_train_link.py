@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from channel_sim.bsc import BitFlips
+from channel_sim.severity import AT_BER, at_ber
 from tests.train_codec import CLASSES, SYMBOLS, make_codec
 from train import evaluate
 from train.augment import Views, as_input
 from train.config import Data, Link
-from train.link import draw, symbol_flips
-from wire.payload import bits_to_levels, levels_to_bits
+from train.link import draw, symbol_flips, wire_flips
+from wire.payload import bits_to_levels, interleaver, levels_to_bits
 
 # Views
 
@@ -118,6 +119,40 @@ def test_the_same_seed_draws_the_same() -> None:
     for one, other in zip(drawn(50, 7), drawn(50, 7), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not np.array_equal(drawn(50, 7)[0], drawn(50, 8)[0])
+
+
+@pytest.mark.parametrize("channels", [*((name,) for name in AT_BER), tuple(AT_BER)])
+def test_every_channel_flips_with_the_chosen_probability(channels: tuple[str, ...]) -> None:
+    bits, _, told = drawn(channels=channels, ber=(0.05, 0.05), clean_share=0.0, estimate_spread=0.0)
+    # LoRa protects the first 20 of 192 bits.
+    assert bits.mean() == pytest.approx(0.05, rel=0.05 + 0.11 * ("lora" in channels))
+    np.testing.assert_allclose(told, 0.05, rtol=1e-5)
+
+
+def test_clean_images_are_clean_in_every_channel() -> None:
+    bits, _, told = drawn(channels=tuple(AT_BER), ber=(0.1, 0.15), clean_share=0.6)
+    assert (told <= 1e-3).mean() == pytest.approx(0.6, abs=0.03)
+    assert not bits[told <= 1e-3].any()
+
+
+def test_independent_flips_alone_are_drawn_as_ever() -> None:
+    """What runs of before have drawn, so that they can go on."""
+    rates = np.full(50, 0.1)
+    expected, _ = BitFlips(0.1).flips(50, 192, np.random.default_rng(1))
+    np.testing.assert_array_equal(wire_flips(("bsc",), rates, 192, np.random.default_rng(1)), expected)
+
+
+def test_bursts_hit_neighbours_on_the_wire_and_the_interleaver_spreads_them() -> None:
+    for n_bits in (192, 21):  # 21 bits travel in 3 bytes
+        rng, other = np.random.default_rng(2), np.random.default_rng(2)
+        mask = wire_flips(("gilbert-elliott",), np.full(50, 0.05), n_bits, rng)
+        other.integers(1, size=50)
+        wire, _ = at_ber("gilbert-elliott", np.full(50, 0.05)).flips(50, -(-n_bits // 8) * 8, other)
+        np.testing.assert_array_equal(mask[:, interleaver(n_bits)], wire[:, :n_bits])
+
+
+def test_a_batch_may_have_a_channel_that_nobody_drew() -> None:
+    assert wire_flips(("lora", "bsc", "bpsk-rayleigh"), np.array([0.1]), 24, np.random.default_rng(3)).shape == (1, 24)
 
 
 # Accuracy

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from channel_sim.severity import AT_BER
 from train.errors import TrainError
 
 
@@ -48,8 +49,13 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Link:
-    """What the channel does to the payload in training."""
+    """What the channel does to the payload in training.
 
+    `channels` are names of `channel_sim.severity`: each image's flips come from one of them at that image's rate.
+    What is lost rather than flipped is `prefix_share`'s part: a frame or tail that never came is a prefix.
+    """
+
+    channels: tuple[str, ...] = ("bsc",)
     clean_share: float = 0.6  # share of images that see no flip
     ber: tuple[float, float] = (1e-3, 0.15)  # the rest: log-uniform in this range
     estimate_spread: float = 0.4  # log-normal error of the BER that the decoder is told
@@ -153,7 +159,7 @@ def load(path: Path) -> Config:
 def from_dict(values: object, where: str = "config") -> Config:
     """A checked `Config` from plain dictionaries, as `Config.as_dict` gives them."""
     config: Config = _build(Config, values, where)
-    d, q, t, s = config.data, config.quantizer, config.teacher, config.schedule
+    d, q, t, s, link = config.data, config.quantizer, config.teacher, config.schedule, config.link
     for rule, ok in {
         "name must be that of a folder, without /": config.name == Path(config.name).name != "",
         "seed must be at least 0": config.seed >= 0,
@@ -165,11 +171,14 @@ def from_dict(values: object, where: str = "config") -> Config:
         "decoder.width must be at least 1": config.decoder.width >= 1,
         "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
         "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,
-        "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < config.link.ber[0] <= config.link.ber[1] <= 0.5,
-        "link.clean_share must be 0 to 1": 0 <= config.link.clean_share <= 1,
-        "link.prefix_share must be 0 to 1": 0 <= config.link.prefix_share <= 1,
-        "link.estimate_spread must be at least 0": config.link.estimate_spread >= 0,
-        "link.chunks must be 1 to 16 pairs": 1 <= len(config.link.chunks) <= 16,
+        f"link.channels must be some of {', '.join(AT_BER)}": set() < set(link.channels) <= set(AT_BER),
+        "link.channels: lora carries payloads of up to 255 bytes": "lora" not in link.channels
+        or all(count * q.bits <= 8 * 255 for _, count in link.chunks),
+        "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < link.ber[0] <= link.ber[1] <= 0.5,
+        "link.clean_share must be 0 to 1": 0 <= link.clean_share <= 1,
+        "link.prefix_share must be 0 to 1": 0 <= link.prefix_share <= 1,
+        "link.estimate_spread must be at least 0": link.estimate_spread >= 0,
+        "link.chunks must be 1 to 16 pairs": 1 <= len(link.chunks) <= 16,
         "teacher.depth must be 20, 32, 44 or 56": t is None or t.depth in (20, 32, 44, 56),
         "teacher.views must be at least 1": t is None or t.views >= 1,
         "teacher.weight must be 0 to 1": t is None or 0 <= t.weight <= 1,

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from channel_sim.bsc import BitFlips
+from channel_sim.severity import at_ber
 from train.config import Link
+from wire.payload import interleaver, payload_bytes
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,26 @@ def symbol_flips(mask: np.ndarray, bits: int) -> np.ndarray:
     return mask.reshape(len(mask), -1, bits).astype(np.int64) @ weights
 
 
+def wire_flips(channels: tuple[str, ...], ber: np.ndarray, n_bits: int, rng: np.random.Generator) -> np.ndarray:
+    """Flips of each image's payload bits, bool (B, n_bits), by one of the channels at its mean rate ber (B,)."""
+    if channels == ("bsc",):  # independent flips need neither a choice nor an order
+        return at_ber("bsc", ber).flips(len(ber), n_bits, rng)[0]
+    chosen = rng.integers(len(channels), size=len(ber))
+    mask = np.empty((len(ber), n_bits), bool)
+    for number, name in enumerate(channels):
+        (rows,) = np.nonzero(chosen == number)
+        on_the_wire, _ = at_ber(name, ber[rows]).flips(len(rows), 8 * payload_bytes(n_bits, 1), rng)
+        # Bursts hit neighbours on the wire; the interleaver sends them all over the payload.
+        mask[rows[:, None], interleaver(n_bits)] = on_the_wire[:, :n_bits]
+    return mask
+
+
 def draw(link: Link, batch: int, symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
     """Draw the impairments of one batch; every image has its own bit error rate and its own prefix."""
     low, high = np.log(link.ber[0]), np.log(link.ber[1])
     ber = np.exp(rng.uniform(low, high, batch))
     ber[rng.random(batch) < link.clean_share] = 0.0
-    mask, _ = BitFlips(ber).flips(batch, symbols * bits, rng)
+    mask = wire_flips(link.channels, ber, symbols * bits, rng)
     # A receiver that sees no error still cannot rule out a small rate: clean frames are told up to 1e-3.
     spread = np.exp(rng.normal(0.0, link.estimate_spread, batch))
     told = np.where(ber > 0, ber * spread, np.exp(rng.uniform(np.log(1e-4), np.log(1e-3), batch)))

@@ -1,9 +1,10 @@
 """`python -m channel_sim`: bad links, live or replayed, between a board and a host."""
 
 import argparse
+import os
 import sys
 
-from channel_sim import cmd_proxy, cmd_replay
+from channel_sim import cmd_lora, cmd_proxy, cmd_replay
 from channel_sim.ends import ProxyError
 from channel_sim.recording import RecordingError
 from wire.bundle import BundleError
@@ -25,13 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cmd_proxy, cmd_replay):
+    for module in (cmd_proxy, cmd_replay, cmd_lora):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has had enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (BundleError, ProxyError, RecordingError, ValueError) as error:
         print(f"channel_sim: {error}", file=sys.stderr)
         return 1

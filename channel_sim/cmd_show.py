@@ -22,7 +22,7 @@ def line(proxy: Proxy) -> str:
     if up.seconds:
         parts.append(f"{up.rate:.0f} bytes/s")
     if up.resets:
-        parts.append(f"{up.resets} resets")
+        parts.append(f"{up.resets} reset{'s' * (up.resets > 1)}")
     flips = f", {down.bits_flipped} bits flipped, measured BER {down.ber:.3g}" if down.bits_flipped else ""
     parts.append(f"downlink {down.bytes_in} bytes{_bytes(down)}{flips}")
     return "; ".join(parts)
@@ -61,7 +61,7 @@ class View:
 
         up, down = self._proxy.statistics, self._proxy.downlink
         board, host = self._proxy.board, self._proxy.host
-        table = Table("", "uplink", "downlink", title=f"board {board.url}   host {host.url}")
+        table = Table("", "uplink", "downlink", title=f"board: {board.url}\nhost: {host.url}")
         for column in table.columns[1:]:
             column.justify = "right"
         for name in ("bytes_in", "bytes_lost", "bytes_unheard", "bits_flipped"):

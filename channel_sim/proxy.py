@@ -56,7 +56,10 @@ class Proxy:
         reconnect: bool = False,
     ) -> None:
         self._uplink = Stream(channel, seed, bundles)
-        self._downlink = Stream(downlink or Compose(), (seed, 1))  # other numbers than the uplink's
+        downlink = downlink or Compose()
+        if not all(stage.by_byte for stage in downlink.stages()):
+            raise ValueError("a downlink carries no feature frames: give it a channel that works by the byte")
+        self._downlink = Stream(downlink, (seed, 1))  # other numbers than the uplink's
         self._reconnect = reconnect
         self.board = open_end("board", board, baud, reconnect)
         try:

@@ -120,7 +120,7 @@ def test_the_downlink_has_a_channel_of_its_own() -> None:
 
 
 def test_a_downlink_of_whole_frames_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(ValueError, match="FrameLoss needs whole frames"):
+    with pytest.raises(ValueError, match="a downlink carries no feature frames"):
         Proxy("pty", BitFlips(0.0), downlink=FrameLoss(0.1), bundles=[bundle])
 
 
@@ -296,7 +296,7 @@ def test_the_command_waits_for_a_board_that_comes_back(bundle: Bundle) -> None:
         (["--channel", "lora:snr=-9"], "LoRa needs whole frames: give the bundle of the board's model"),
         (["--channel", "rain:mm=3"], "unknown channel 'rain'; known: "),
         (["--channel", "lora:snr=-9", "--bundle", "/no/such"], "bundle /no/such: no such folder"),
-        (["--downlink-channel", "truncation:p=0.1"], "Truncation needs whole frames"),
+        (["--downlink-channel", "truncation:p=0.1"], "a downlink carries no feature frames: give it a channel that"),
         (["--record", "/no/such/file"], "cannot record to /no/such/file: No such file or directory"),
         (["--record", "/dev/full"], "cannot record to /dev/full: No space left on device"),
     ],

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from host.ber import BerEstimator
+from host.ber import BerEstimator, payload_ber
 from host.decode import Decoder, Found
 from host.events import FeatureFrame
 
@@ -29,7 +29,7 @@ class Tally:
         self.sent += 1
         self.delivered += 1
         self.estimates.append(self.estimator.update(frame))
-        found = self.decoder.classify(frame.symbols, self.estimates[-1])
+        found = self.decoder.classify(frame.symbols, payload_ber(frame, self.estimates[-1]))
         self.right += found.index == label
         return found
 
@@ -47,5 +47,5 @@ class Tally:
 
     @property
     def ber_estimated(self) -> float:
-        """Mean of the estimates that the decoder was told."""
+        """Mean of the link's bit error rate as estimated, over the frames that came."""
         return float(np.mean(self.estimates)) if self.estimates else 0.0

@@ -1,100 +1,126 @@
-"""How many bits the link flips, from the bits that the receiver knows for sure."""
+"""How many bits the link flips, from the bits that the receiver knows for sure and from what its radio measures."""
 
-from math import exp, expm1, log, log1p
-from typing import NamedTuple
+from collections import deque
+from functools import lru_cache
+from math import comb, expm1, log1p
 
-from host.events import HEADER_BITS, SYNC_BITS, FeatureFrame
+import numpy as np
+
+from host.events import FeatureFrame
+from host.headers import HEADER_BITS, SYNC_BITS
 from wire.frame import CRC16_BYTES
 
 LEAST, MOST = 1e-4, 0.5
-# The prior, Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, worth a fifth of what one frame tells.
+# The prior is Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, worth a fifth of what one frame tells.
 PRIOR_FLIPS, PRIOR_BITS = 0.2, 20.0
-FORGET = 0.9
-# In natural logarithms: a steady link surprises once in a thousand frames.
-SURPRISE = 5.0
-HALVINGS = 40
+FORGET = 0.95
+# In natural logarithms: a steady link surprises once in some thousand frames.
+SURPRISE = 6.0
+# With a radio's SNR (or RSSI): a past frame counts by how alike its reading was, in dB, which is about a reading's own
+# error, and fades slowly, since what may drift is only the relation of reading to bit error rate.
+ALIKE_DB, FORGET_ALIKE, REMEMBERED = 1.0, 0.99, 100
+# The bit error rates that are weighed against each other: in steps of 5 %, a half of what any evidence resolves.
+RATES = np.geomspace(1e-6, MOST, 256)
+_LOG, _LOG_NOT = np.log(RATES), np.log1p(-RATES)
+_PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS) * _LOG_NOT
 
 
-class Evidence(NamedTuple):
-    """Bits that are known for sure, flips among them, and wrong CRCs with the number of bits under them."""
+def log_likelihood(frame: FeatureFrame) -> np.ndarray:
+    """What one frame says of each of RATES, (R,): the logarithm of the probability of what was seen of it.
 
-    bits: float
-    flips: float
-    wrong: float
-    wrong_bits: float
-
-    @classmethod
-    def of(cls, frame: FeatureFrame) -> "Evidence":
-        """Sync and header are always known; payload and CRC-16, without a flip, when the CRC-16 is right."""
-        flips, guarded = frame.sync_flips + frame.header_flips, 8 * (frame.layout.payload_bytes + CRC16_BYTES)
-        if frame.crc_ok:
-            return cls(SYNC_BITS + HEADER_BITS + guarded, flips, 0, 0)
-        return cls(SYNC_BITS + HEADER_BITS, flips, frame.whole, guarded * frame.whole)
-
-    def after(self, past: "Evidence", forget: float) -> "Evidence":
-        """The past, faded, and this."""
-        return Evidence(*(forget * old + new for old, new in zip(past, self, strict=True)))
-
-    def log_likelihood(self, p: float) -> float:
-        """How well a bit error rate explains this; a wrong CRC over N bits has 1 - (1 - p)^N."""
-        known = self.flips * log(p) + (self.bits - self.flips) * log1p(-p)
-        if not self.wrong:
-            return known
-        return known + self.wrong * log(-expm1(self.wrong_bits / self.wrong * log1p(-p)))
-
-    def slope(self, p: float) -> float:
-        """The derivative of log_likelihood; it falls with p."""
-        known = self.flips / p - (self.bits - self.flips) / (1 - p)
-        if not self.wrong:
-            return known
-        n = self.wrong_bits / self.wrong
-        return known + self.wrong * n * exp((n - 1) * log1p(-p)) / -expm1(n * log1p(-p))
-
-
-NOTHING = Evidence(0, 0, 0, 0)
-PRIOR = Evidence(PRIOR_BITS, PRIOR_FLIPS, 0, 0)
-
-
-def most_likely(evidence: Evidence) -> float:
-    """The p in [LEAST, MOST] that explains the evidence and the prior best."""
-    both = evidence.after(PRIOR, 1.0)
-    low, high = LEAST, MOST
-    for _ in range(HALVINGS):
-        middle = (low * high) ** 0.5
-        if both.slope(middle) > 0:
-            low = middle
-        else:
-            high = middle
-    return (low * high) ** 0.5
+    - k of the n bits of sync and header flipped: k log p + (n - k) log(1 - p); a right CRC-16 adds its payload's bits
+      and its own to n.
+    - A wrong CRC-16 over N bits: at least one of them flipped, log(1 - (1 - p)^N).
+    - Frames with more flips than the receiver bears never arrive, so that the flips in those that do are too few:
+      minus the logarithm of the probability of having passed its tests (a truncated binomial).
+    """
+    bits, flips = HEADER_BITS, frame.header_flips
+    if frame.sync_flips is not None:
+        bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
+    guarded = _guarded_bits(frame)
+    if frame.crc_ok:
+        bits += guarded
+    said = flips * _LOG + (bits - flips) * _LOG_NOT
+    if not frame.crc_ok and frame.whole:
+        said = said + _some_flipped(guarded)
+    for test in frame.match.passed:
+        said = said - _passed(*test)
+    return said
 
 
 class BerEstimator:
-    """Bit error rate of one device's link: Beta-Bernoulli with forgetting, and the CRC as a witness.
+    """Bit error rate of one device's link: the posterior mean over RATES, with forgetting.
 
-    With k flips among n bits that are known for sure, and a wrong CRC-16 over N bits here and there (which
-    says only that at least one of them flipped), the estimate maximises over p
-
-        (a + k) log p + (b + n - k) log(1 - p) + sum over wrong CRCs of log(1 - (1 - p)^N).
-
-    Without wrong CRCs that is (a + k) / (a + b + n), the posterior's mean under the conjugate Beta(a, b)
-    (Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.4). At each frame all earlier evidence is
-    multiplied by `forget`: 0.9 follows a drifting link within about ten frames. A frame that is too unlikely
-    under the estimate ends an era: the past is dropped (a generalised likelihood ratio test for a change;
+    Each frame adds its `log_likelihood` to the conjugate Beta prior (Gelman et al., Bayesian Data Analysis, 3rd
+    edition, section 2.4); before that, all earlier evidence is multiplied by `forget` (a power prior: Ibrahim & Chen,
+    Statistical Science 15, 2000): 0.95 follows a drifting link within about twenty frames. A frame that is too
+    unlikely under the estimate ends an era: the past is dropped (a generalised likelihood ratio test for a change;
     Basseville & Nikiforov, Detection of Abrupt Changes, section 2.4.3).
 
-    Bias: frames with more flips in sync or header than the receiver bears never arrive, and flips among those
-    that do are therefore too few, by about 5 % at a rate of 1e-1. The estimate lies within [1e-4, 0.5].
+    When the radio measured the frame's SNR (or, without that, its RSSI), the past is weighed by likeness instead: the
+    frames that came at a similar SNR tell most, each with weight exp(-d^2 / 2) for d in units of ALIKE_DB (local
+    likelihood: Tibshirani & Hastie, JASA 82, 1987). So nothing has to be known of the radio or its modulation.
+
+    The estimate lies within [1e-4, 0.5].
     """
 
     def __init__(self, forget: float = FORGET) -> None:
         self._forget = forget
-        self._evidence = NOTHING
-        self.estimate = most_likely(NOTHING)
+        self._steady = np.zeros_like(RATES)
+        self._measured: deque[tuple[float, np.ndarray]] = deque(maxlen=REMEMBERED)
+        self.estimate = _mean(_PRIOR)
 
     def update(self, frame: FeatureFrame) -> float:
-        """Take a frame's evidence in; the estimate that holds for this frame."""
-        new = Evidence.of(frame)
-        gain = new.log_likelihood(most_likely(new)) - new.log_likelihood(self.estimate)
-        self._evidence = new if gain > SURPRISE else new.after(self._evidence, self._forget)
-        self.estimate = most_likely(self._evidence)
+        """Take a frame's evidence in; the link's bit error rate as far as this frame is concerned."""
+        new = log_likelihood(frame)
+        reading = frame.rssi_dbm if frame.snr_db is None else frame.snr_db
+        past = self._forget * self._steady if reading is None else self._alike(reading)
+        if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE and reading is None:
+            past = np.zeros_like(RATES)
+        self.estimate = _mean(past + new + _PRIOR)
+        if reading is None:
+            self._steady = past + new
+        else:
+            self._measured.append((reading, new))
         return self.estimate
+
+    def _alike(self, reading: float) -> np.ndarray:
+        if not self._measured:
+            return np.zeros_like(RATES)
+        readings = np.array([before for before, _ in self._measured])
+        ages = np.arange(len(readings))[::-1]
+        weights = np.exp(-0.5 * ((readings - reading) / ALIKE_DB) ** 2) * FORGET_ALIKE**ages
+        return weights @ np.array([said for _, said in self._measured])
+
+
+def payload_ber(frame: FeatureFrame, link_ber: float) -> float:
+    """The bit error rate to expect in this frame's payload, on a link of `link_ber`: what its decoder is told.
+
+    None to speak of under a right CRC-16; under a wrong one over N bits p / (1 - (1 - p)^N), as one flip is certain.
+    """
+    if frame.crc_ok:
+        return LEAST
+    if not frame.whole:
+        return link_ber
+    return min(MOST, link_ber / -expm1(_guarded_bits(frame) * log1p(-link_ber)))
+
+
+def _guarded_bits(frame: FeatureFrame) -> int:
+    return 8 * (frame.layout.payload_bytes + CRC16_BYTES)
+
+
+def _mean(log_posterior: np.ndarray) -> float:
+    """Mean of a density over log RATES, known up to a factor, within [LEAST, MOST]."""
+    weights = np.exp(log_posterior - log_posterior.max())
+    return float(min(MOST, max(LEAST, weights @ RATES / weights.sum())))
+
+
+@lru_cache(maxsize=256)
+def _some_flipped(bits: int) -> np.ndarray:
+    return np.log(-np.expm1(bits * _LOG_NOT))
+
+
+@lru_cache(maxsize=256)
+def _passed(bits: int, most: int) -> np.ndarray:
+    """log P(at most `most` of `bits` bits flipped) at each of RATES."""
+    return np.log(sum(float(comb(bits, k)) * np.exp(k * _LOG + (bits - k) * _LOG_NOT) for k in range(most + 1)))

@@ -61,8 +61,6 @@ class _Session:
         self._reader = Reader(loaded)
         self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
-        self._lost: Counter[tuple[int, str]] = Counter()
-        self._again = 0
         self._strangers: Counter[int] = Counter()
         self._garbage_told, self._garbage_time = 0, -GARBAGE_EVERY_S
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in loaded)
@@ -90,22 +88,22 @@ class _Session:
 
     def summary(self) -> str:
         """One line about the whole time."""
+        sources = self.receiver.sources.values()
         return (
-            f"{self._frames} frames, {self._lost.total()} lost, {self._again} duplicates, "
+            f"{self._frames} frames, {sum(s.lost for s in sources)} lost, {sum(s.duplicates for s in sources)} "
+            f"duplicates, {sum(s.late for s in sources)} late, "
             f"{self._strangers.total()} of unknown models, {self.receiver.garbage_bytes} bytes of garbage"
         )
 
     def _show(self, frame: FeatureFrame) -> None:
         self._frames += 1
-        self._again += frame.duplicate
         reading = self._reader.read(frame)
-        self._lost[frame.device, frame.bundle.model_id] += frame.lost
-        lost = self._lost[frame.device, frame.bundle.model_id]
-        clock, again = time.strftime("%H:%M:%S"), "  duplicate" if frame.duplicate else ""
+        lost = frame.place.lost_so_far
+        order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
         parts = reading_parts(reading)
-        self.screen.line(f"{clock}  device {frame.device:<3}  ", *parts, f"  {lost} lost{again}")
+        self.screen.line(f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ", *parts, f"  {lost} lost{order}")
         if self._json:
-            self._json.write(**reading.as_json(), lost_total=lost)
+            self._json.write(**reading.as_json())
 
     def _stranger(self, event: UnknownModel) -> None:
         header = event.header

@@ -1,17 +1,54 @@
-"""From a feature frame's bytes, whole or cut short, to symbols."""
+"""From a feature frame's bytes, whole or cut short, to an event: whose it is, what came of it, where it belongs."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from host.events import FeatureFrame
+from host.headers import Headers, Match
 from host.sources import Source
 from wire.bundle import Bundle
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
-from wire.payload import bits_to_levels, interleaver
+from wire.payload import interleaver
 
 
-def layout_of(bundle: Bundle, header: Header) -> FeatureLayout:
-    """The layout of the frame that a header announces."""
-    return FeatureLayout(bundle.chunk_bits(header.chunk))
+class Frames:
+    """Makes the events of one line or radio, and remembers its devices in `headers` and `sources`."""
+
+    def __init__(self, bundles: Sequence[Bundle]) -> None:
+        self.headers = Headers(bundles)
+        self.sources: dict[tuple[int, str], Source] = {}  # by device and model_id
+
+    def owner(self, body: bytes, header: Header) -> tuple[Bundle | None, bool]:
+        """Whose frame lies in `body`, and whether it is clean; None when several bundles are as likely.
+
+        Of several with the same model bits, it is the one for which the CRC-16 is right, else the one that this
+        device has used before.
+        """
+        choices = self.headers.bundles(header)
+        clean = next((bundle for bundle in choices if is_clean(body, header, bundle)), None)
+        if clean or len(choices) == 1:
+            return clean or choices[0], clean is not None
+        return next((b for b in choices if (header.device, b.model_id) in self.sources), None), False
+
+    def event(
+        self,
+        body: bytes,
+        match: Match,
+        bundle: Bundle,
+        crc_ok: bool,
+        sync_flips: int | None = None,
+        snr_db: float | None = None,
+        rssi_dbm: float | None = None,
+    ) -> FeatureFrame:
+        """The event for a frame whose bytes, from the header on and as far as they came, are `body`."""
+        header = match.header
+        bits = payload_bits(body, bundle.chunk_layout(header.chunk))
+        source = self.sources.setdefault((header.device, bundle.model_id), Source())
+        place = source.note(header, bits)
+        if crc_ok or source.received > 1:
+            self.headers.know(header.device, header.model, source.newest % 32)
+        return FeatureFrame(bundle, match, bits, sync_flips, crc_ok, place, snr_db, rssi_dbm)
 
 
 def is_clean(body: bytes, header: Header, bundle: Bundle) -> bool:
@@ -19,41 +56,15 @@ def is_clean(body: bytes, header: Header, bundle: Bundle) -> bool:
 
     The header counts as corrected, so that this speaks of the payload alone.
     """
-    size = layout_of(bundle, header).size
+    size = bundle.chunk_layout(header.chunk).size
     if len(body) < size:
         return False
     return check_crc(header.encode() + body[HEADER_BYTES:size], bundle.model_number)
 
 
-def feature_frame(
-    body: bytes, header: Header, bundle: Bundle, sync_flips: int, crc_ok: bool, source: Source
-) -> FeatureFrame:
-    """The event for a frame whose bytes, from the header on and as far as they came, are `body`."""
-    layout = layout_of(bundle, header)
-    bits, known = np.zeros(layout.n_bits, np.uint8), np.zeros(layout.n_bits, bool)
+def payload_bits(body: bytes, layout: FeatureLayout) -> np.ndarray:
+    """The payload of a frame, from its header on -> bits (n_bits,) int8 in payload order, -1 = not received."""
+    bits = np.full(layout.n_bits, -1, np.int8)
     received = np.unpackbits(np.frombuffer(body[layout.payload], np.uint8))[: layout.n_bits]
-    places = interleaver(layout.n_bits)[: len(received)]
-    bits[places], known[places] = received, True
-    levels = bits_to_levels(bits, bundle.bits_per_symbol)  # (count,)
-    levels[~known.reshape(-1, bundle.bits_per_symbol).all(axis=1)] = -1
-    first, count = bundle.chunk_symbols(header.chunk)
-    symbols = np.full(len(bundle.symbol_order), -1, np.int64)  # (S,)
-    symbols[first : first + count] = levels
-    lost, duplicate = source.note(header)
-    return FeatureFrame(
-        bundle=bundle,
-        header=header,
-        symbols=symbols,
-        payload=np.packbits(bits).tobytes(),
-        received_bits=len(received),
-        sync_flips=sync_flips,
-        header_flips=flipped_bits(header.encode(), body[:HEADER_BYTES]),
-        crc_ok=crc_ok,
-        lost=lost,
-        duplicate=duplicate,
-    )
-
-
-def flipped_bits(sent: bytes, received: bytes) -> int:
-    """In how many bits two equally long byte strings differ."""
-    return (int.from_bytes(sent, "big") ^ int.from_bytes(received, "big")).bit_count()
+    bits[interleaver(layout.n_bits)[: len(received)]] = received
+    return bits

@@ -6,20 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host.ber import BerEstimator
+from host.ber import BerEstimator, payload_ber
+from host.combine import ImageBits
 from host.decode import Decoder, Found
 from host.events import FeatureFrame
+from host.sources import LATE
 from wire.bundle import Bundle
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What one frame turned out to show."""
+    """What an image turned out to show, by this frame and those of the same image before it."""
 
     frame: FeatureFrame
     found: Found
-    ber: float  # as estimated with this frame
-    symbols: np.ndarray  # (S,) as decoded: also those of the same image's chunk just before
+    ber: float  # of the link, as estimated with this frame
+    symbols: np.ndarray  # (S,) as decoded, from all frames of this image so far
+    frames: int  # of this image so far
 
     def as_json(self) -> dict:
         """What a JSON line says of it."""
@@ -34,9 +37,15 @@ class Reading:
             "index": self.found.index,
             "confidence": round(self.found.confidence, 4),
             "ber": float(f"{self.ber:.4g}"),
+            "snr_db": frame.snr_db,
+            "rssi_dbm": frame.rssi_dbm,
             "crc_ok": frame.crc_ok,
             "lost": frame.lost,
-            "duplicate": frame.duplicate,
+            "lost_total": frame.place.lost_so_far,
+            "duplicate": frame.place.duplicate,
+            "late": frame.place.late,
+            "image_number": frame.image,
+            "frames": self.frames,
             "received_bits": frame.received_bits,
             "payload": frame.payload.hex(),
         }
@@ -45,22 +54,24 @@ class Reading:
 class Reader:
     """Classifies frames, with an estimate of the bit error rate for each device.
 
-    A chunk that directly follows another one of the same device, model and sequence number continues the same
-    image: both are decoded together.
+    Frames of the same image (same device, model and sequence number) are joined before decoding: chunks side by side,
+    copies of a chunk by what each of their bits is worth.
     """
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
         self._decoders = {bundle.model_id: Decoder(bundle) for bundle in bundles}
         self._links: dict[tuple[int, str], BerEstimator] = defaultdict(BerEstimator)
-        self._last: dict[tuple[int, str], Reading] = {}
+        self._images: dict[tuple[int, str], dict[int, ImageBits]] = defaultdict(dict)
 
     def read(self, frame: FeatureFrame) -> Reading:
-        """Estimate, decode and classify one frame."""
+        """Estimate, join, decode and classify."""
         source = (frame.device, frame.bundle.model_id)
         ber = self._links[source].update(frame)
-        symbols, last = frame.symbols, self._last.get(source)
-        if last and last.frame.sequence == frame.sequence and last.frame.chunk != frame.chunk:
-            symbols = np.where(symbols < 0, last.symbols, symbols)
-        found = self._decoders[source[1]].classify(symbols, ber)
-        self._last[source] = Reading(frame, found, ber, symbols)
-        return self._last[source]
+        images = self._images[source]
+        for old in [number for number in images if number < frame.image - LATE]:
+            del images[old]
+        image = images.setdefault(frame.image, ImageBits(frame.bundle))
+        image.add(frame, payload_ber(frame, ber))
+        symbols = image.symbols()
+        found = self._decoders[source[1]].classify(symbols, image.ber())
+        return Reading(frame, found, ber, symbols, image.frames)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from host.events import ControlFrame, Event, UnknownModel
-from host.frames import feature_frame, is_clean, layout_of
-from host.headers import Headers
+from host.frames import Frames, is_clean
+from host.headers import Match
 from host.sources import Source
 from host.sync import find_syncs
 from wire.bundle import Bundle
@@ -37,12 +37,17 @@ class Receiver:
     """
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
-        self._headers = Headers(bundles)
+        self._frames = Frames(bundles)
+        self._headers = self._frames.headers
         self._buffer = b""
         self._counted = 0  # bytes at the buffer's start that are known to be garbage or part of a frame
         self._syncs: list[tuple[int, int]] = []
         self.garbage_bytes = 0
-        self.sources: dict[tuple[int, str], Source] = {}  # by device and model_id
+
+    @property
+    def sources(self) -> dict[tuple[int, str], Source]:
+        """What is known of each sender, by device and model_id."""
+        return self._frames.sources
 
     @property
     def waiting_bytes(self) -> int:
@@ -101,18 +106,19 @@ class Receiver:
         nothing = _Step(None, start, start + 1)
         if len(self._buffer) < start + START_BYTES:
             return nothing if final else None
-        header = self._header_at(start)
-        if header is None:
+        match = self._header_at(start, flips)
+        if match is None:
             return nothing
-        if self._headers.unknown(header):
-            return _Step(UnknownModel(header), start + START_BYTES, start + 1)
-        if not final and self._incomplete(start + len(SYNC), header):
+        if self._headers.unknown(match.header):
+            return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
+        if not final and self._incomplete(start + len(SYNC), match.header):
             return None
-        find = self._reply if header.type == FrameType.REPLY else self._feature
-        return find(start, header, flips) or nothing
+        if match.header.type == FrameType.REPLY:
+            return self._reply(start, match.header) or nothing
+        return self._feature(start, match, flips, final, nothing)
 
-    def _header_at(self, start: int) -> Header | None:
-        return self._headers.read(self._buffer[start + len(SYNC) : start + START_BYTES])
+    def _header_at(self, start: int, flips: int) -> Match | None:
+        return self._headers.read(self._buffer[start + len(SYNC) : start + START_BYTES], flips)
 
     def _incomplete(self, body: int, header: Header) -> bool:
         """Whether bytes of the frame with this header, which starts at `body`, are still to come."""
@@ -120,9 +126,9 @@ class Receiver:
         if header.type == FrameType.REPLY:
             size = control_size(self._buffer[body:])
             return size is None or have < size <= MAX_REPLY_BYTES
-        return have < max(layout_of(bundle, header).size for bundle in self._headers.bundles(header))
+        return have < max(bundle.chunk_layout(header.chunk).size for bundle in self._headers.bundles(header))
 
-    def _reply(self, start: int, header: Header, _flips: int) -> _Step | None:
+    def _reply(self, start: int, header: Header) -> _Step | None:
         """The reply at this sync word, if its CRC-32 is right once its header has been corrected."""
         rest = self._buffer[start + START_BYTES : start + len(SYNC) + MAX_REPLY_BYTES]
         control = parse_control(header.encode() + rest)
@@ -131,39 +137,44 @@ class Receiver:
         end = start + len(SYNC) + (control_size(header.encode() + rest) or 0)
         return _Step(ControlFrame(control), end, end)
 
-    def _feature(self, start: int, header: Header, flips: int) -> _Step | None:
-        """The feature frame at this sync word, clean, damaged or cut short; None when too little came."""
+    def _feature(self, start: int, match: Match, flips: int, final: bool, nothing: _Step) -> _Step | None:
+        """The feature frame at this sync word, clean, damaged or cut short; `nothing` when too little came."""
         body = self._buffer[start + len(SYNC) :]
-        choices = self._headers.bundles(header)
-        clean = next((bundle for bundle in choices if is_clean(body, header, bundle)), None)
-        bundle = clean or self._likely(header, choices)
+        bundle, clean = self._frames.owner(body, match.header)
         if bundle is None:
-            return None
-        layout = layout_of(bundle, header)
+            return nothing
+        layout = bundle.chunk_layout(match.header.chunk)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
-        next_start = None if clean else self._next_start(start, end)
+        next_start = self._next_start(start, end)
+        if clean and next_start is not None:
+            whole = self._clean_at(next_start, final)
+            if whole is None:
+                return None
+            # One frame cut short in 65536 has a right CRC-16 together with the head of the frame behind it.
+            clean, next_start = not whole, next_start if whole else None
         body = body[: (next_start or end) - start - len(SYNC)]
         if len(body[layout.payload]) < LEAST_RECEIVED * layout.payload_bytes:
-            return None
-        source = self.sources.setdefault((header.device, bundle.model_id), Source())
-        frame = feature_frame(body, header, bundle, flips, clean is not None, source)
-        if clean or source.received > 1:
-            self._headers.know(header)
+            return nothing
+        frame = self._frames.event(body, match, bundle, clean, flips)
         # The last bytes of a damaged frame may be the start of the next one, which is not all there yet.
         resume = end if clean else next_start or max(start + START_BYTES, end - START_BYTES + 1)
         return _Step(frame, next_start or end, resume)
 
-    def _likely(self, header: Header, choices: Sequence[Bundle]) -> Bundle | None:
-        """Of several bundles with the same model bits, the one that this device has used before."""
-        if len(choices) == 1:
-            return choices[0]
-        return next((b for b in choices if (header.device, b.model_id) in self.sources), None)
-
     def _next_start(self, start: int, end: int) -> int | None:
         """Where another frame starts inside the one from start to end, with its whole header inside too."""
-        for inside, _ in self._syncs:
+        for inside, flips in self._syncs:
             if start < inside <= end - START_BYTES:
-                header = self._header_at(inside)
-                if header and self._headers.plausible(header):
+                match = self._header_at(inside, flips)
+                if match and self._headers.plausible(match.header):
                     return inside
         return None
+
+    def _clean_at(self, start: int, final: bool) -> bool | None:
+        """Whether the feature frame that seems to start here is clean; None while that cannot be said yet."""
+        match = self._header_at(start, 0)
+        if match is None or match.header.type != FrameType.FEATURE:
+            return False
+        if not final and self._incomplete(start + len(SYNC), match.header):
+            return None
+        body = self._buffer[start + len(SYNC) :]
+        return any(is_clean(body, match.header, bundle) for bundle in self._headers.bundles(match.header))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from wire.frame import SYNC, SYNC_MAX_FLIPS
+from host.headers import SYNC_LOOK_FLIPS
+from wire.frame import SYNC
 
 _ONES = np.array([value.bit_count() for value in range(256)], np.uint8)
 # Row k: how many bits each byte value has flipped when it came as byte k of the sync word.
@@ -10,11 +11,11 @@ _FLIPS = _ONES[np.arange(256) ^ np.frombuffer(SYNC, np.uint8)[:, None]]
 
 
 def find_syncs(data: bytes) -> list[tuple[int, int]]:
-    """Offset and flipped bits of every sync word within SYNC_MAX_FLIPS, in order; whole ones only."""
+    """Offset and flipped bits of every sync word within SYNC_LOOK_FLIPS, in order; whole ones only."""
     places = len(data) - len(SYNC) + 1
     if places < 1:
         return []
     received = np.frombuffer(data, np.uint8)
     flips = sum(_FLIPS[k][received[k : k + places]] for k in range(len(SYNC)))
-    starts = np.flatnonzero(flips <= SYNC_MAX_FLIPS)
-    return [(int(start), int(flips[start])) for start in starts]
+    starts = np.flatnonzero(flips <= SYNC_LOOK_FLIPS)
+    return list(zip(starts.tolist(), flips[starts].tolist(), strict=True))

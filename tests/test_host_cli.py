@@ -109,7 +109,7 @@ def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, t
         code, out, err = run(
             "receive", "--port", url, "--bundle", bundle.path, "--bundle", other.path, "--json", target, "--count", 3
         )
-    assert (code, err) == (0, "host: 3 frames, 1 lost, 0 duplicates, 0 of unknown models, 0 bytes of garbage\n")
+    assert (code, err) == (0, "host: 3 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage\n")
     assert out.startswith(f"listening on {url} for first {bundle.model_id}, second {other.model_id}\n")
     readings = [json.loads(text) for text in target.read_text().splitlines()]
     expected = [(bundle, 7, 0, 0), (other, 3, 9, 0), (bundle, 7, 2, 1)]
@@ -154,7 +154,7 @@ def test_a_signal_ends_it_with_a_summary(bundle: Bundle, name: signal.Signals) -
         code, out, err = finish(process)
     assert (code, len(out.splitlines())) == (0, 2)
     assert garbage.endswith(" bytes so far belong to no frame: noise, or is 115200 baud wrong?\n")
-    assert err == "host: 1 frames, 0 lost, 0 duplicates, 0 of unknown models, 2000 bytes of garbage\n"
+    assert err == "host: 1 frames, 0 lost, 0 duplicates, 0 late, 0 of unknown models, 2000 bytes of garbage\n"
 
 
 def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle) -> None:

@@ -36,7 +36,7 @@ def outline(event: Event) -> tuple:
             event.symbols.tolist(),
             event.received_bits,
             (event.sync_flips, event.header_flips),
-            (event.crc_ok, event.lost, event.duplicate),
+            (event.crc_ok, event.place),
         )
     return (event,)
 
@@ -120,7 +120,7 @@ def test_garbage_never_raises_and_is_never_kept(bundle: Bundle, stream: bytes, e
 
 
 def test_random_bytes_hold_no_frames(bundle: Bundle, small: Bundle) -> None:
-    """Of a megabyte, 270 places look like a sync word; one in a thousand of those passes the code too."""
+    """Of a megabyte, ten thousand places look like a sync word, and 270 well enough for the code alone."""
     receiver = Receiver([bundle, small])
     for device in range(3):
         receiver.feed(make_frame(bundle, 0, device=device))
@@ -128,7 +128,7 @@ def test_random_bytes_hold_no_frames(bundle: Bundle, small: Bundle) -> None:
     assert receiver.garbage_bytes == pytest.approx(1_000_000, abs=100)
 
 
-@pytest.mark.parametrize(("ber", "limit"), [(0.01, 0.0), (0.05, 0.03), (0.1, 0.12)])
+@pytest.mark.parametrize(("ber", "limit"), [(0.01, 0.0), (0.05, 0.001), (0.1, 0.01)])
 def test_frames_of_known_devices_are_rarely_lost(bundle: Bundle, ber: float, limit: float) -> None:
     frames = 3000
     receiver, stream = Receiver([bundle]), Stream(BitFlips(ber), seed=1)
@@ -152,7 +152,7 @@ def test_a_device_that_was_never_clean_becomes_known(bundle: Bundle) -> None:
     receiver, stream = Receiver([bundle]), Stream(BitFlips(0.1), seed=2)
     found = [features(receiver.feed(stream.feed(make_frame(bundle, n)))) for n in range(1000)]
     assert not any(frame.crc_ok for frames in found[:100] for frame in frames)
-    assert sum(bool(frames) for frames in found[20:]) > 0.88 * 980
+    assert sum(bool(frames) for frames in found[20:]) > 0.98 * 980
 
 
 def test_lost_bytes_cost_only_their_own_frame(bundle: Bundle) -> None:
@@ -174,8 +174,8 @@ def test_byte_loss_and_flips_together(bundle: Bundle) -> None:
     stream = Stream(Compose(BitFlips(0.01), ByteLoss(0.002)), seed=3)
     receiver.feed(make_frame(bundle, 0))
     found = sum(len(features(receiver.feed(stream.feed(make_frame(bundle, n))))) for n in range(1, 2001))
-    # A frame is lost when one of its first 12 bytes is: 2.4 %.
-    assert 1 - found / 2000 == pytest.approx(1 - 0.998**12, abs=0.012)
+    # A frame is lost when one of its first bytes is; the header's last few count as flips that it bears.
+    assert 1 - 0.998**4 - 0.006 < 1 - found / 2000 < 1 - 0.998**12 + 0.006
 
 
 def test_a_frame_cut_short_gives_what_came(bundle: Bundle) -> None:
@@ -203,14 +203,47 @@ def test_truncated_frames_one_after_the_other(bundle: Bundle) -> None:
     assert 10 < len(intact) < 25 and found == intact
 
 
-def test_lost_frames_and_duplicates_are_counted(bundle: Bundle) -> None:
+def test_lost_late_and_duplicate_frames_are_counted(bundle: Bundle) -> None:
     receiver = Receiver([bundle])
-    sent = [(0, 0), (1, 0), (1, 0), (4, 1), (4, 2), (4, 1), (3, 0)]
+    sent = [(0, 0), (1, 0), (1, 0), (4, 1), (4, 2), (4, 1), (3, 0), (3, 0), (1, 0), (9, 0)]
     got = [features(receiver.feed(make_frame(bundle, s, chunk=c)))[0] for s, c in sent]
-    assert [frame.lost for frame in got] == [0, 0, 0, 2, 0, 0, 30]
-    assert [frame.duplicate for frame in got] == [False, False, True, False, False, True, False]
+    assert [frame.lost for frame in got] == [0, 0, 0, 2, 0, 0, 0, 0, 0, 4]
+    assert [n for n, frame in enumerate(got) if frame.place.duplicate] == [2, 5, 7, 8]
+    assert [n for n, frame in enumerate(got) if frame.place.late] == [6]
     source = receiver.sources[7, bundle.model_id]
-    assert (source.received, source.lost, source.duplicates) == (7, 32, 2)
+    assert (source.received, source.lost, source.duplicates, source.late) == (10, 5, 4, 1), "2 and 5..8 are missing"
+
+
+def test_a_frame_of_before_the_first_was_never_missed(bundle: Bundle) -> None:
+    receiver = Receiver([bundle])
+    for sequence in (5, 3, 4, 6):
+        receiver.feed(make_frame(bundle, sequence))
+    source = receiver.sources[7, bundle.model_id]
+    assert (source.received, source.lost, source.late) == (4, 0, 2)
+
+
+def test_a_board_that_starts_again_is_not_taken_for_copies(bundle: Bundle) -> None:
+    receiver = Receiver([bundle])
+    rng = np.random.default_rng(3)
+    images = []
+    for sequence in (0, 1, 2, 3, 0, 1, 2, 3):
+        levels = rng.integers(0, 8, 128)
+        images += features(receiver.feed(make_frame(bundle, sequence, levels)))
+    assert [frame.image for frame in images] == [0, 1, 2, 3, 32, 33, 34, 35]
+    assert not any(frame.place.duplicate for frame in images)
+
+
+def test_copies_are_known_for_copies_through_noise(bundle: Bundle) -> None:
+    receiver, rng = Receiver([bundle]), np.random.default_rng(4)
+    receiver.feed(make_frame(bundle, 0))
+    copies = 0
+    for n in range(1, 301):
+        sent = make_frame(bundle, n)
+        found = features(receive(receiver, b"".join(BitFlips(0.1).corrupt(sent, rng) or b"" for _ in range(2))))
+        assert len({frame.image for frame in found}) <= 1 or n < 3
+        copies += len(found) == 2
+    source = receiver.sources[7, bundle.model_id]
+    assert copies > 290 and source.duplicates == pytest.approx(copies, abs=3)
 
 
 def test_devices_and_bundles_on_one_line_are_told_apart(bundle: Bundle, small: Bundle) -> None:
@@ -299,4 +332,4 @@ def test_an_expected_answer_is_found_at_once_through_heavy_noise(bundle: Bundle)
         receiver.expect(Header(FrameType.FEATURE, d, n % 32, bundle.model_number % 32, 1) for d in range(256))
         got = features(receive(receiver, BitFlips(0.1).corrupt(make_frame(bundle, n, chunk=1), rng) or b""))
         found += [(f.device, f.sequence, f.chunk) for f in got] == [(7, n % 32, 1)]
-    assert found >= 0.9 * 500
+    assert found >= 0.97 * 500

@@ -80,31 +80,21 @@ def test_any_block_decodes_or_not_without_a_fault(block: bytes) -> None:
     assert found is None or distance(bch.encode(found[0]), block) == found[1] <= 7
 
 
-@given(
-    st.lists(WORDS, min_size=1, max_size=40),
-    st.data(),
-    st.lists(st.integers(0, 62), unique=True, max_size=14),
-    st.integers(0, 15),
-)
-def test_nearest_is_the_only_closest_candidate_within_the_limit(
-    words: list[int], data: st.DataObject, positions: list[int], limit: int
-) -> None:
-    block = flipped(bch.encode(data.draw(st.sampled_from(words))), positions)
-    ranked = sorted((distance(bch.encode(word), block), word) for word in set(words))
-    best, word = ranked[0]
-    alone = len(ranked) == 1 or ranked[1][0] > best
-    expected = (word, best) if best <= limit and alone else None
-    assert bch.nearest(block, np.array(words), limit) == expected
-
-
-def test_nearest_without_candidates_is_nothing() -> None:
-    assert bch.nearest(bch.encode(5), np.array([], dtype=np.int64)) is None
+@given(st.lists(WORDS, max_size=40), st.binary(min_size=8, max_size=8))
+def test_distances_are_those_to_each_candidate(words: list[int], block: bytes) -> None:
+    candidates = bch.codewords(np.array(words))
+    assert candidates.tolist() == [int.from_bytes(bch.encode(word), "big") for word in words]
+    assert bch.distances(block, candidates).tolist() == [
+        (int.from_bytes(bch.encode(word), "big") ^ int.from_bytes(block, "big")).bit_count() for word in words
+    ]
 
 
 @pytest.mark.parametrize("word", [-1, 1 << 24])
 def test_a_word_that_does_not_fit_is_refused(word: int) -> None:
     with pytest.raises(ValueError, match="24 bits"):
         bch.encode(word)
+    with pytest.raises((ValueError, OverflowError), match="24 bits|bounds|negative"):
+        bch.codewords(np.array([5, word]))
 
 
 @pytest.mark.parametrize("size", [0, 7, 9])
@@ -112,4 +102,4 @@ def test_a_block_of_another_size_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="8 bytes"):
         bch.decode(bytes(size))
     with pytest.raises(ValueError, match="8 bytes"):
-        bch.nearest(bytes(size), np.array([1]))
+        bch.distances(bytes(size), bch.codewords(np.array([1])))

@@ -49,6 +49,7 @@ def _codeword(word: int) -> int:
     return word << PARITY_BITS | remainder
 
 
+_ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
 _BASIS = np.array([_codeword(1 << i) << 1 for i in range(WORD_BITS)], dtype=np.uint64)
 
 
@@ -81,27 +82,21 @@ def decode(block: bytes) -> tuple[int, int] | None:
     return (word, degree) if _codeword(word) == corrected else None
 
 
-def nearest(block: bytes, words: np.ndarray, limit: int = 11) -> tuple[int, int] | None:
-    """The candidate word whose codeword is closest to the block, and their distance over the 63 code bits.
-
-    words: integers below 2**24, shape (K,); repeats are fine. None without candidates, when the closest is
-    more than `limit` bits away, or when two are equally close. Beyond 7 bits the code alone cannot tell: give
-    only words that can really come now.
-    """
-    candidates = np.unique(np.asarray(words, dtype=np.uint64))
-    if candidates.size == 0:
-        return None
-    if candidates[-1] >> np.uint64(WORD_BITS):
-        raise ValueError(f"a header word has {WORD_BITS} bits, got {candidates[-1]}")
-    difference = np.full(candidates.shape, _block_value(block) & ~1, dtype=np.uint64)
+def codewords(words: np.ndarray) -> np.ndarray:
+    """The blocks of 24-bit words as 64-bit numbers, uint64, in the shape of `words`. ValueError beyond 24 bits."""
+    words = np.asarray(words, dtype=np.uint64)
+    if words.size and words.max() >> np.uint64(WORD_BITS):
+        raise ValueError(f"a header word has {WORD_BITS} bits, got {words.max()}")
+    blocks = np.zeros(words.shape, dtype=np.uint64)
     for bit in range(WORD_BITS):  # the code is linear: a codeword is the sum of its bits' codewords
-        difference ^= (candidates >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
-    distances = np.unpackbits(difference.view(np.uint8).reshape(-1, BLOCK_BYTES), axis=1).sum(axis=1)
-    best = int(distances.argmin())
-    distance = int(distances[best])
-    if distance > limit or np.count_nonzero(distances == distance) > 1:
-        return None
-    return int(candidates[best]), distance
+        blocks ^= (words >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
+    return blocks
+
+
+def distances(block: bytes, candidates: np.ndarray) -> np.ndarray:
+    """In how many of its 64 bits a block differs from each candidate of `codewords` (K,) -> (K,) uint8."""
+    different = candidates ^ np.uint64(_block_value(block))
+    return _ONES[different.view(np.uint16).reshape(-1, BLOCK_BYTES // 2)].sum(axis=1, dtype=np.uint8)
 
 
 def _block_value(block: bytes) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wire.frame import FeatureLayout
 from wire.payload import MAX_BITS_PER_SYMBOL, payload_bytes
 
 SCHEMA = 1
@@ -62,6 +63,10 @@ class Bundle:
 
     def chunk_bytes(self, chunk: int) -> int:
         return payload_bytes(self.chunk_symbols(chunk)[1], self.bits_per_symbol)
+
+    def chunk_layout(self, chunk: int) -> FeatureLayout:
+        """Where things lie in the frame that carries a chunk."""
+        return FeatureLayout(self.chunk_bits(chunk))
 
     def symbols(self, latent: np.ndarray) -> np.ndarray:
         """Latents int8 (..., h, w, c) -> levels int64 (..., S) in symbol_order."""

@@ -1,0 +1,1 @@
+"""Fuzzing: the firmware's parser and commands by libFuzzer, the host's receiver by Atheris. docs/fuzzing.md."""

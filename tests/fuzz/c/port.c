@@ -1,0 +1,146 @@
+#include "port.h"
+
+#include <string.h>
+
+#include "answers.h"
+#include "app.h"
+#include "board.h"
+#include "encoder.h"
+#include "oracle.h"
+
+#define ROOM 131072u
+#define NEVER SIZE_MAX
+#define BYTE_MICROS 87u /* 115200 baud */
+#define LONGEST_WAIT 200000u
+#define TIMEOUT_MICROS 1000000u
+
+static uint8_t queue[ROOM];
+static size_t queue_next;
+static size_t queue_end;
+static size_t lose_after; /* bytes that are read before some are lost */
+static bool dropping;     /* the application was told of lost bytes, and reads what is left for nothing */
+static bool dropped;      /* it has read all of that */
+static bool took;         /* it works on a byte */
+static uint64_t now;
+static uint64_t last_byte;
+static uint32_t cycle_pace;
+
+void port_start(uint64_t micros, uint32_t pace) {
+    queue_next = queue_end = 0;
+    dropping = dropped = took = false;
+    now = last_byte = micros;
+    cycle_pace = pace;
+    port_lose_nothing();
+    memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* an input of the fuzzer must not depend on those before */
+    oracle_start();
+    app_start();
+}
+
+size_t port_room(void) {
+    return ROOM - queue_end;
+}
+
+void port_receive(const uint8_t *bytes, size_t count) {
+    memcpy(queue + queue_end, bytes, count);
+    queue_end += count;
+}
+
+void port_lose_after(size_t count) {
+    lose_after = count;
+}
+
+void port_lose_nothing(void) {
+    lose_after = NEVER;
+}
+
+void port_run(void) {
+    app_step();
+    require(queue_next == queue_end, "a step that reads all there is");
+    queue_next = queue_end = 0;
+}
+
+void port_silence(uint64_t micros) {
+    port_run(); /* what has come before is no part of the silence */
+    while (micros > 0) {
+        const uint64_t nap = micros < LONGEST_WAIT ? micros : LONGEST_WAIT;
+        now += nap;
+        micros -= nap;
+        port_run();
+    }
+}
+
+void port_jump(uint64_t micros) {
+    now += micros;
+}
+
+/* The application is done with what it did before this call. */
+static void done(void) {
+    if (took) {
+        last_byte = now;
+        took = false;
+    }
+    if (dropped) {
+        oracle_lost();
+        dropped = false;
+    }
+}
+
+bool board_overrun(void) {
+    done();
+    oracle_check();
+    if (lose_after != 0) {
+        return false;
+    }
+    port_lose_nothing();
+    dropping = true;
+    return true;
+}
+
+int board_read(void) {
+    if (queue_next == queue_end) {
+        dropped = dropped || dropping;
+        dropping = false;
+        return -1;
+    }
+    const uint8_t byte = queue[queue_next++];
+    if (!dropping) {
+        oracle_byte(byte);
+        took = true;
+        lose_after -= lose_after != NEVER;
+    }
+    return byte;
+}
+
+void board_write(const uint8_t *bytes, size_t count) {
+    now += BYTE_MICROS * count;
+    answers_said(bytes, count);
+}
+
+void board_wait(void) {
+    done();
+    if (now - last_byte > TIMEOUT_MICROS) {
+        oracle_silence();
+    }
+    oracle_check();
+}
+
+uint32_t board_micros(void) {
+    return (uint32_t)now;
+}
+
+uint32_t board_cycles(void) {
+    now += cycle_pace;
+    return (uint32_t)now;
+}
+
+uint32_t board_clock_hz(void) {
+    return 1000000u;
+}
+
+uint32_t board_stack_bytes(void) {
+    return 0u;
+}
+
+const char *board_target(void) {
+    return "fuzz";
+}

@@ -1,0 +1,36 @@
+/* The wire's codes once more, bit by bit in the words of docs/SPEC.md: what the firmware's are held against. */
+#ifndef INKLING_FUZZ_REFERENCE_H
+#define INKLING_FUZZ_REFERENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SYNC_BYTES 4u
+#define HEADER_BYTES 8u
+#define START_BYTES (SYNC_BYTES + HEADER_BYTES)
+#define FIXED_BYTES 4u /* length, opcode, request */
+#define CRC32_BYTES 4u
+#define CONTROL_BYTES(data) (START_BYTES + FIXED_BYTES + (data) + CRC32_BYTES)
+
+enum { FEATURE = 0, REPLY = 1, COMMAND = 2 };
+
+extern const uint8_t reference_sync[SYNC_BYTES];
+
+/* A big-endian number of up to 8 bytes, read and written. */
+uint64_t reference_number(const uint8_t *bytes, size_t count);
+uint8_t *reference_put(uint8_t *out, uint64_t number, size_t count);
+
+/* The 8 bytes of a header, as a number. */
+uint64_t reference_header(uint32_t type, uint32_t device, uint32_t sequence, uint32_t model, uint32_t chunk);
+
+/* The 8 bytes that start with the same 24 bits; a header is right if it is one of these. */
+uint64_t reference_codeword(uint32_t word);
+
+uint16_t reference_crc16(uint32_t start, const uint8_t *data, size_t length);
+uint32_t reference_crc32(const uint8_t *data, size_t length);
+
+/* The interleaver's step for n_bits data bits. */
+uint64_t reference_step(uint64_t n_bits);
+
+#endif

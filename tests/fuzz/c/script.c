@@ -1,0 +1,170 @@
+/* The fuzzer's entry. An input is a script, so that whole commands, whose CRC-32 no fuzzer would guess, are as near
+ * as their fields are. Byte 0 sets the clock, byte 1 how long the encoder takes; then come operations:
+ *
+ *     RAW      count, bytes                                          any bytes
+ *     COMMAND  device, opcode, request, length, head 0, head 1, fill   a whole frame; so are the next four:
+ *     CUT      the same, place (2)                                   its start
+ *     TAIL     the same, place (2)                                   its end
+ *     FLIPPED  the same, place (2)                                   one bit of it is wrong
+ *     OTHER    the same, type                                        its header is of another type
+ *     SILENCE  time                                                  16 ms each; 255: for hours
+ *     LOSS     count                                                 bytes are lost, this many later
+ *
+ * After each the application works, unless bit 7 of the operation is set: then bytes wait for it. Where an input
+ * ends, its numbers are 0. Whatever happened, after a silence INFO must be answered. */
+#include <string.h>
+
+#include "answers.h"
+#include "encoder.h"
+#include "line.h"
+#include "port.h"
+#include "reference.h"
+
+enum operation { RAW, WHOLE, CUT, TAIL, FLIPPED, OTHER, SILENCE, LOSS, OPERATIONS };
+
+#define NO_STEP 0x80u
+#define HOURS 255u
+#define CUT_OFF_MICROS 1000001u
+
+static const uint8_t *script;
+static size_t script_left;
+static uint8_t frame[CONTROL_BYTES(0xFFFFu)];
+
+static uint8_t next(void) {
+    if (script_left == 0) {
+        return 0;
+    }
+    script_left--;
+    return *script++;
+}
+
+static size_t place(size_t size) {
+    const size_t high = next();
+    return (high << 8 | next()) % size;
+}
+
+static void receive(const uint8_t *bytes, size_t count) {
+    const size_t room = port_room();
+    port_receive(bytes, count < room ? count : room);
+}
+
+/* 0 is the length that the opcode wants, 1 and 2 miss it by one. The longest of all is for one board alone, so that
+ * few inputs are as slow. */
+static size_t length_of(uint8_t choice, uint8_t opcode, uint8_t device) {
+    const size_t right = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u;
+    switch (choice) {
+        case 0:
+            return right;
+        case 1:
+            return right + 1u;
+        case 2:
+            return right == 0 ? 0 : right - 1u;
+        case 254:
+            return device == 254u ? 0xFFFFu : 1000u;
+        case 255:
+            return 300u;
+        default:
+            return choice - 3u;
+    }
+}
+
+static size_t make_frame(uint32_t type, uint8_t device, uint8_t opcode, uint8_t request, size_t length) {
+    const uint8_t head_0 = next();
+    const uint8_t head_1 = next();
+    const uint8_t fill = next();
+    memcpy(frame, reference_sync, SYNC_BYTES);
+    uint8_t *out = frame + SYNC_BYTES;
+    out = reference_put(out, reference_header(type, device, request, 0, 0), HEADER_BYTES);
+    out = reference_put(out, length, 2);
+    *out++ = opcode;
+    *out++ = request;
+    for (size_t i = 0; i < length; i++) {
+        const uint8_t pixel = fill == 255u ? reference_sync[i % SYNC_BYTES] : (uint8_t)(fill + 29u * i);
+        *out++ = i == 0 ? head_0 : i == 1 ? head_1 : pixel;
+    }
+    const uint32_t crc = reference_crc32(frame + SYNC_BYTES, HEADER_BYTES + FIXED_BYTES + length);
+    return (size_t)(reference_put(out, crc, CRC32_BYTES) - frame);
+}
+
+static void send_raw(void) {
+    uint8_t bytes[255];
+    const size_t count = next();
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = next();
+    }
+    receive(bytes, count);
+}
+
+static void send_frame(enum operation operation) {
+    const uint32_t type = operation == OTHER ? next() % 4u : COMMAND;
+    const uint8_t device = next();
+    const uint8_t opcode = next();
+    const uint8_t request = next();
+    const size_t size = make_frame(type, device, opcode, request, length_of(next(), opcode, device));
+    size_t first = 0;
+    size_t end = size;
+    if (operation == CUT) {
+        end = place(size);
+    } else if (operation == TAIL) {
+        first = place(size);
+    } else if (operation == FLIPPED) {
+        const size_t bit = place(8u * size);
+        frame[bit / 8u] ^= (uint8_t)(0x80u >> bit % 8u);
+    }
+    receive(frame + first, end - first);
+}
+
+static void stay_silent(void) {
+    const uint8_t time = next();
+    if (time == HOURS) {
+        port_silence(CUT_OFF_MICROS);
+        port_jump(UINT64_C(0x100000000));
+    } else {
+        port_silence(16000u * time);
+    }
+}
+
+static void operate(uint8_t byte) {
+    const enum operation operation = (byte & ~NO_STEP) % OPERATIONS;
+    switch (operation) {
+        case RAW:
+            send_raw();
+            break;
+        case SILENCE:
+            stay_silent();
+            break;
+        case LOSS:
+            port_lose_after(next());
+            break;
+        default:
+            send_frame(operation);
+    }
+    if ((byte & NO_STEP) == 0) {
+        port_run();
+    }
+}
+
+static void expect_info(uint8_t request) {
+    script_left = 0; /* no data */
+    port_receive(frame, make_frame(COMMAND, INKLING_DEVICE, 1, request, 0));
+    const unsigned before = answers_count();
+    port_run(); /* the oracle sees to it that the answer is INFO's */
+    require(answers_count() == before + 1u, "a board that answers after a silence");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    script = data;
+    script_left = size;
+    const uint64_t clock = (uint64_t)next() << 24;
+    const uint32_t pace = 256u * next();
+    port_start(clock, pace * pace / 1024u);
+    while (script_left > 0 && port_room() > 0) {
+        operate(next());
+    }
+    port_lose_nothing();
+    port_silence(CUT_OFF_MICROS);
+    expect_info((uint8_t)size);
+    return 0;
+}

@@ -1,0 +1,19 @@
+#include "inkling_model.h"
+
+static const uint8_t symbol_table[256] = {
+    [0 ... 31] = 0,    [32 ... 63] = 1,   [64 ... 95] = 2,   [96 ... 127] = 3,
+    [128 ... 159] = 4, [160 ... 191] = 5, [192 ... 223] = 6, [224 ... 255] = 7,
+};
+
+static const uint16_t symbol_order[INKLING_SYMBOLS] = {7, 3, 11, 0, 1, 10, 4, 5, 2, 9, 8};
+
+static const struct wire_chunk chunks[] = {{0, 11}, {0, 4}, {4, 7}, {10, 1}};
+
+const struct wire_model inkling_model = {
+    .number = 0x5EED1234u,
+    .symbol_table = symbol_table,
+    .symbol_order = symbol_order,
+    .chunks = chunks,
+    .chunk_count = 4,
+    .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
+};

@@ -1,0 +1,18 @@
+/* A model so small that the fuzzer runs thousands of pictures a second: a real encoder takes milliseconds. */
+#ifndef INKLING_MODEL_H
+#define INKLING_MODEL_H
+
+#include "wire/payload.h"
+
+#define INKLING_HEIGHT 3u
+#define INKLING_WIDTH 5u
+#define INKLING_CHANNELS 2u
+#define INKLING_INPUT_BYTES 30u
+#define INKLING_LATENT_BYTES 12u
+#define INKLING_ARENA_BYTES 16u
+#define INKLING_SYMBOLS 11u
+#define INKLING_BITS_PER_SYMBOL 3u
+
+extern const struct wire_model inkling_model;
+
+#endif

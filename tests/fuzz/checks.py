@@ -1,0 +1,71 @@
+"""What must hold of whatever the host makes of a line, however bad it is."""
+
+import json
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from host.ber import LEAST, MOST
+from host.events import Event, FeatureFrame
+from host.reader import Reading
+from wire.bundle import Bundle
+
+ROUNDING = 1e-9
+
+
+def outline(value: object) -> object:
+    """An event as plain values, to compare; whatever fields it has."""
+    if isinstance(value, Bundle):
+        return value.model_id
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if is_dataclass(value):
+        return type(value).__name__, [outline(getattr(value, field.name)) for field in fields(value)]
+    return value
+
+
+def check_event(event: Event) -> None:
+    """A frame's figures lie within what its bundle allows."""
+    if not isinstance(event, FeatureFrame):
+        return
+    first, count = event.bundle.chunk_symbols(event.chunk)
+    check_symbols(event.symbols, event.bundle)
+    elsewhere = np.ones(len(event.symbols), bool)
+    elsewhere[first : first + count] = False
+    assert (event.symbols[elsewhere] == -1).all(), "symbols of another chunk"
+    assert 0 <= event.received_bits <= event.bundle.chunk_bits(event.chunk)
+    assert event.whole or not event.crc_ok, "a part of a frame is called clean"
+    assert event.lost >= 0
+
+
+def check_symbols(symbols: np.ndarray, bundle: Bundle) -> None:
+    """Levels of this bundle, or -1."""
+    assert symbols.shape == bundle.symbol_order.shape
+    assert symbols.min() >= -1 and symbols.max() < 1 << bundle.bits_per_symbol
+
+
+def check_reading(reading: Reading) -> None:
+    """It can be shown, logged and believed."""
+    check_ber(reading.ber)
+    check_symbols(reading.symbols, reading.frame.bundle)
+    assert 0 < reading.found.confidence <= 1 + ROUNDING
+    assert reading.found.label in reading.frame.bundle.classes
+    json.dumps(reading.as_json(), allow_nan=False)
+
+
+def check_ber(ber: float) -> None:
+    """An estimate within its bounds."""
+    assert LEAST * (1 - ROUNDING) <= ber <= MOST * (1 + ROUNDING), ber
+
+
+def is_found(events: list[Event], sent: Bundle, header: object, levels: np.ndarray) -> bool:
+    """Whether one of the events is this frame, clean."""
+    first, count = sent.chunk_symbols(header.chunk)
+    return any(
+        event.crc_ok
+        and event.header == header
+        and event.bundle is sent
+        and event.symbols[first : first + count].tolist() == levels.tolist()
+        for event in events
+        if isinstance(event, FeatureFrame)
+    )

@@ -1,0 +1,81 @@
+"""The firmware as a fuzz target: its application and wire, as platformio.ini has them compiled, and a board of ours.
+
+In place of a port stands tests/fuzz/c, which makes bytes, silences and losses of an input and holds each answer
+against docs/SPEC.md. In place of the encoder stands a stub: an input may ask for a hundred pictures, and a real
+one takes milliseconds for each. `build` with a bundle takes the real one all the same; a script means the same to both.
+"""
+
+import configparser
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware.tools.core_dir import ROOT
+from firmware.tools.model import LIBRARY, generate
+
+CLANG = "clang-14"
+HARNESS = ROOT / "tests" / "fuzz" / "c"
+FIRMWARE = ROOT / "firmware"
+WIRE = FIRMWARE / "lib" / "wire" / "src"
+FUZZER = (CLANG, "-g", "-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all")
+
+
+class FuzzError(Exception):
+    """Fuzzing cannot go on; the message says why."""
+
+
+def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FUZZER) -> Path:
+    """Compiles the target into `folder`, with the bundle's encoder or the stub; returns the program.
+
+    A compiler other than FUZZER gives a program that runs the inputs it is given, and no more. FuzzError when the
+    compiler is missing or refuses something: warnings are errors, as in every build.
+    """
+    if shutil.which(compiler[0]) is None:
+        raise FuzzError(f"{compiler[0]} is not installed (Debian: apt install clang-14 libclang-rt-14-dev)")
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder, objects = _stub() if bundle is None else _real(folder, bundle, compiler)
+    headers = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, HARNESS, *encoder)
+    sources = [*firmware_sources(), *sorted(HARNESS.glob("*.c"))]
+    if compiler != FUZZER:
+        sources.append(HARNESS / "replay" / "main.c")
+    program = folder / "firmware"
+    includes = [f"-I{header}" for header in headers]
+    _run([compiler[0], *_flags(), *compiler[1:], *includes, *sources, *objects, "-o", program], folder)
+    return program
+
+
+def firmware_sources() -> list[Path]:
+    """What is fuzzed: the application and the wire."""
+    return sorted([*(FIRMWARE / "src").glob("*.c"), *(WIRE / "wire").glob("*.c")])
+
+
+def _stub() -> tuple[list[Path], list[Path]]:
+    """Folders of headers, and what is linked."""
+    folder = HARNESS / "stub"
+    return [folder], sorted(folder.glob("*.c"))
+
+
+def _real(folder: Path, bundle: Path, compiler: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """The same of the bundle's encoder; generated code is compiled apart, without warnings."""
+    model = folder / "model" / LIBRARY
+    generate(bundle, model, "portable")
+    sources = sorted(model.glob("*.c"))
+    _run([*compiler, "-std=c11", "-O2", "-w", f"-I{WIRE}", "-c", *sources], model)
+    objects = [source.with_suffix(".o") for source in sources]
+    return [model], [*sorted((FIRMWARE / "lib" / "encoder").glob("*.c")), *objects]
+
+
+def _flags() -> list[str]:
+    """Those of platformio.ini that say what the C means and what warnings are errors, and the kernels it replaces."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "platformio.ini", encoding="utf-8")
+    words = shlex.split(config["env"]["build_flags"])
+    return [word for word in words if word.startswith(("-std=", "-O", "-W")) and word != "-Wl,--gc-sections"]
+
+
+def _run(command: Sequence[str | Path], folder: Path) -> None:
+    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise FuzzError(f"{command[0]} failed:\n{done.stderr.strip()}")

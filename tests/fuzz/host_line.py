@@ -1,0 +1,129 @@
+"""One script against the host: two receivers, whose streams are cut differently, a radio, and what reads them."""
+
+import tempfile
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from host import reader
+from host.ber import BerEstimator
+from host.events import Event, FeatureFrame
+from host.packets import PacketReceiver
+from host.reader import Reader
+from host.receiver import Receiver
+from tests.fuzz.checks import check_ber, check_event, check_reading, is_found, outline
+from tests.fuzz.script import Bytes, Expect, Intact, Packet, Quiet, Script
+from tests.host_support import levels_of, make_bundle
+from wire.bundle import Bundle
+from wire.frame import SYNC
+
+MOST_WAITING = 300
+# A decoder has no memory, and takes longer to load than an input to run: each is loaded once.
+reader.Decoder = cache(reader.Decoder)
+
+
+@cache
+def bundles() -> list[Bundle]:
+    """Three small ones. The third has the first one's model bits, so that only the CRC-16 tells them apart."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = [
+            make_bundle(folder / "threes", seed=0, symbols=24, bits=3, classes=4),
+            make_bundle(folder / "fives", seed=1, symbols=11, bits=5, classes=3),
+            make_bundle(folder / "twin", seed=29, symbols=20, bits=3, classes=4),
+        ]
+        Reader(made)  # loads the decoders while they are there
+    assert made[0].model_number % 32 == made[2].model_number % 32 != made[1].model_number % 32
+    return made
+
+
+def run(data: bytes) -> None:
+    """Runs an input; AssertionError, or whatever the host raises, when something is wrong."""
+    script = Script(data, bundles())
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        line = Line(script.cut)
+        for operation in script.operations():
+            match operation:
+                case Bytes(sent):
+                    line.send(sent)
+                case Quiet():
+                    line.quiet()
+                case Expect(headers):
+                    line.expect(headers)
+                case Intact(frame, header):
+                    line.intact(frame, header)
+                case Packet(packet):
+                    line.packet(packet)
+        line.quiet()
+
+
+class Line:
+    """Both ends of a line and of a radio."""
+
+    def __init__(self, cut: int) -> None:
+        self._cut, self._sent, self._total = cut, b"", 0
+        self._whole, self._pieces = Receiver(bundles()), Receiver(bundles())
+        self._radio, self._packets = PacketReceiver(bundles()), 0
+        self._readers = {"line": Reader(bundles()), "radio": Reader(bundles())}
+        self._links: dict[str, BerEstimator] = defaultdict(BerEstimator)
+
+    def send(self, data: bytes) -> None:
+        self._sent += data
+
+    def quiet(self) -> list[Event]:
+        """Settles what has been sent; all events since the last time."""
+        return self._deliver() + self._agree(self._whole.flush(), self._pieces.flush())
+
+    def expect(self, headers: list) -> None:
+        self._deliver()
+        for receiver in (self._whole, self._pieces):
+            receiver.expect(headers)
+
+    def intact(self, frame: bytes, header: object) -> None:
+        self.quiet()
+        self.send(frame)
+        self._must_have(self.quiet(), header)
+        self._must_have(self.packet(frame[len(SYNC) :]), header)
+
+    def packet(self, packet: bytes) -> list[Event]:
+        event = self._radio.take(packet, snr_db=-3.5, rssi_dbm=-120.0)
+        self._packets += 1
+        assert 0 <= self._radio.strangers <= self._packets
+        events = [] if event is None else [event]
+        self._read(events, "radio")
+        return events
+
+    def _must_have(self, events: list[Event], header: object) -> None:
+        """The frame with this header, which is a bundle's that no other is taken for, is among the events."""
+        sent = bundles()[1]
+        if header.model == sent.model_number % 32:
+            levels = levels_of(sent, header.sequence, header.device, header.chunk)
+            assert is_found(events, sent, header, levels), "an intact frame was missed"
+
+    def _deliver(self) -> list[Event]:
+        """One receiver gets all at once, the other pieces of 1 to 256 bytes."""
+        sent, self._sent = self._sent, b""
+        self._total += len(sent)
+        size = 1 + self._cut
+        pieces = [e for at in range(0, len(sent), size) for e in self._feed(self._pieces, sent[at : at + size])]
+        return self._agree(self._feed(self._whole, sent), pieces)
+
+    def _feed(self, receiver: Receiver, data: bytes) -> list[Event]:
+        events = receiver.feed(data)
+        assert receiver.waiting_bytes <= MOST_WAITING, receiver.waiting_bytes
+        return events
+
+    def _agree(self, whole: list[Event], pieces: list[Event]) -> list[Event]:
+        assert [outline(event) for event in whole] == [outline(event) for event in pieces], "it matters how it is cut"
+        assert 0 <= self._whole.garbage_bytes == self._pieces.garbage_bytes <= self._total
+        self._read(whole, "line")
+        return whole
+
+    def _read(self, events: list[Event], where: str) -> None:
+        for event in events:
+            check_event(event)
+            if isinstance(event, FeatureFrame):
+                check_ber(self._links[where].update(event))
+                check_reading(self._readers[where].read(event))

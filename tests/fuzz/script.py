@@ -1,0 +1,142 @@
+"""What an input of the receiver's fuzzer means: a script of what happens on a line and to a radio.
+
+Byte 0 says how the second receiver's stream is cut; then come operations, each a byte modulo their number and its
+arguments. Where an input ends, its numbers are 0. So whole frames, whose codes no fuzzer would guess, are as near as
+their fields are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from tests.host_support import make_frame
+from wire.bundle import Bundle
+from wire.control import reply
+from wire.frame import FrameType, Header
+
+DEVICES = (7, 200, 0, 254)
+MOST_OPERATIONS = 40
+frame_of = cache(make_frame)
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """These come over the line."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """The line has been quiet: both receivers settle what has begun."""
+
+
+@dataclass(frozen=True)
+class Expect:
+    """A command is pending; its answer has one of these headers."""
+
+    headers: list[Header]
+
+
+@dataclass(frozen=True)
+class Intact:
+    """A frame, undamaged, after a quiet line; on the radio, too."""
+
+    frame: bytes
+    header: Header
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A radio's packet."""
+
+    data: bytes
+
+
+Operation = Bytes | Quiet | Expect | Intact | Packet
+
+
+class Script:
+    """An input, read from its start."""
+
+    def __init__(self, data: bytes, bundles: list[Bundle]) -> None:
+        self._data, self._at, self._bundles = data, 0, bundles
+        self.cut = self._next()
+
+    def operations(self) -> Iterator[Operation]:
+        """All of them, one after another."""
+        kinds = (
+            *(self._raw, self._whole, self._flipped, self._cut, self._hole, self._reply, self._repeated),
+            *(self._packet, Quiet, self._expect, self._intact),
+        )
+        for _ in range(MOST_OPERATIONS):
+            if self._at >= len(self._data):
+                return
+            yield kinds[self._next() % len(kinds)]()
+
+    def _next(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1] if self._at <= len(self._data) else 0
+
+    def _take(self, count: int) -> bytes:
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def _sender(self) -> tuple[Header, bytes]:
+        """A frame of one of the devices, with any sequence number and chunk; its header."""
+        byte, sequence = self._next(), self._next() % 32
+        device, bundle = DEVICES[byte % 4], self._bundles[byte // 4 % len(self._bundles)]
+        chunk = byte // 16 % len(bundle.chunks)
+        header = Header(FrameType.FEATURE, device, sequence, bundle.model_number % 32, chunk)
+        return header, frame_of(bundle, sequence, device=device, chunk=chunk)
+
+    def _frame(self) -> bytes:
+        return self._sender()[1]
+
+    def _place(self, size: int) -> int:
+        return (self._next() << 8 | self._next()) % size
+
+    def _damaged(self, sent: bytes) -> bytes:
+        """As many bits as the next number says are flipped, at the places that follow."""
+        damaged = bytearray(sent)
+        for _ in range(self._next() % 32):
+            bit = self._place(8 * len(sent))
+            damaged[bit // 8] ^= 0x80 >> bit % 8
+        return bytes(damaged)
+
+    def _raw(self) -> Bytes:
+        return Bytes(self._take(self._next()))
+
+    def _whole(self) -> Bytes:
+        return Bytes(self._frame())
+
+    def _flipped(self) -> Bytes:
+        return Bytes(self._damaged(self._frame()))
+
+    def _cut(self) -> Bytes:
+        sent = self._frame()
+        return Bytes(sent[: self._next() % len(sent)])
+
+    def _hole(self) -> Bytes:
+        sent = self._frame()
+        first = self._next() % len(sent)
+        return Bytes(sent[:first] + sent[first + 1 + self._next() % 8 :])
+
+    def _reply(self) -> Bytes:
+        opcode, request, size, fill = (self._next() for _ in range(4))
+        sent = reply(opcode, request, bytes([fill]) * size, DEVICES[fill % 4], self._bundles[0].model_number)
+        return Bytes(self._damaged(sent))
+
+    def _repeated(self) -> Bytes:
+        return Bytes(self._damaged(self._frame()) * (1 + self._next() % 8))
+
+    def _packet(self) -> Packet:
+        packet = self._damaged(self._frame()[4:])
+        return Packet(packet[: len(packet) - self._next() % 4] + self._take(self._next() % 4))
+
+    def _expect(self) -> Expect:
+        return Expect([self._sender()[0] for _ in range(self._next() % 8)])
+
+    def _intact(self) -> Intact:
+        header, frame = self._sender()
+        return Intact(frame, header)

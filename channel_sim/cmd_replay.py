@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from channel_sim.cmd_options import add_channel, compose, load_bundles
+from channel_sim.cmd_show import damage
 from channel_sim.ends import ProxyError, TcpEnd, open_end
 from channel_sim.recording import Recording
 from channel_sim.spec import HELP
@@ -67,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
                 _play(_timed(recording, stream, options.what), host, options.speed)
             except ConnectionError as error:
                 raise ProxyError(f"the host has gone in the middle: {error.strerror}") from None
-    up = stream.statistics
-    print(f"played {up.bytes_in} bytes, {up.bits_flipped} bits flipped, measured BER {up.ber:.3g}", flush=True)
+    print(f"played {damage(stream.statistics)}", flush=True)
     return 0
 
 

@@ -16,16 +16,22 @@ RATE_OVER_S = 5.0
 def line(proxy: Proxy) -> str:
     """All that is worth telling at the end, in one line."""
     up, down = proxy.statistics, proxy.downlink
-    parts = [f"uplink {up.bytes_in} bytes{_bytes(up)}, {up.bits_flipped} bits flipped, measured BER {up.ber:.3g}"]
-    if _has_frames(up):
-        parts.append(", ".join(f"{count} {name}" for name, count in _frames(up) if count or name == "frames"))
+    parts = [f"uplink {damage(up)}"]
     if up.seconds:
         parts.append(f"{up.rate:.0f} bytes/s")
     if up.resets:
         parts.append(f"{up.resets} reset{'s' * (up.resets > 1)}")
-    flips = f", {down.bits_flipped} bits flipped, measured BER {down.ber:.3g}" if down.bits_flipped else ""
-    parts.append(f"downlink {down.bytes_in} bytes{_bytes(down)}{flips}")
+    parts.append(f"downlink {damage(down) if down.bits_flipped else f'{down.bytes_in} bytes{_bytes(down)}'}")
     return "; ".join(parts)
+
+
+def damage(statistics: Statistics) -> str:
+    """What happened to bytes, bits and frames on one way."""
+    bits = f"{statistics.bits_flipped} bits flipped, measured BER {statistics.ber:.3g}"
+    text = f"{statistics.bytes_in} bytes{_bytes(statistics)}, {bits}"
+    if _has_frames(statistics):
+        text += "; " + ", ".join(f"{n} {name}" for name, n in _frames(statistics) if n or name == "frames")
+    return text
 
 
 def _bytes(statistics: Statistics) -> str:

@@ -67,9 +67,9 @@ class TcpEnd(End):
     def accept(self) -> None:
         """See End. A peer that has thought better of it is not there."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._peer, _ = self._server.accept()
-            _prepare(self._peer)
-            self.fd, self.waiting_fd = self._peer.fileno(), None
+            peer, _ = self._server.accept()
+            _prepare(peer)
+            self._peer, self.fd, self.waiting_fd = peer, peer.fileno(), None
 
     def hang_up(self) -> None:
         """See End."""

@@ -204,7 +204,7 @@ def goodput() -> dict:
     """Figures of a made-up comparison in which Inkling is better below about -8 dB at SF7, worse above."""
     shapes = {"inkling": (-11, 0.85, 300), "inkling_prefix": (-11, 0.84, 400), "crc": (-8, 0.85, 350),
               "crc_prefix": (-8.2, 0.84, 450), "crc_48": (-9, 0.85, 230), "again": (-9, 0.85, 350),
-              "rs": (-10, 0.84, 300), "rs_short": (-9, 0.84, 400)}  # fmt: skip
+              "again_prefix": (-9, 0.84, 440), "rs": (-10, 0.84, 300), "rs_short": (-9, 0.84, 400)}  # fmt: skip
     media = {}
     for name, shift in (("sf7", 0.0), ("sf8", -2.5), ("sf9", -5.0), ("bsc", 0.0)):
         values, scale = list(MEDIA[name].values), {"sf7": 1, "sf8": 0.55, "sf9": 0.3, "bsc": 2}[name]

@@ -20,6 +20,8 @@ SEQUENCES = 32
 AHEAD, BEHIND = 8, 2
 # With a candidate at hand, a sync word is looked at up to here; what counts is its flips and the header's together.
 SYNC_LOOK_FLIPS = 9
+# The runner-up has to be farther by this much: at a bit error rate of 0.1, nine times less likely a flip.
+CLEAR_BY = 3
 # What noise may be taken for a candidate: once in 5e7 random bytes of a line, once in 1e4 packets that are not ours.
 FALSE_A_BYTE, FALSE_A_PACKET = 2e-8, 1e-4
 
@@ -144,12 +146,12 @@ class Headers:
 
 
 def _nearest(block: bytes, candidates: np.ndarray, limit: int, passed: tuple[tuple[int, int], ...]) -> Match | None:
-    """The candidate closest to the block; None beyond the limit, and when two are equally close."""
+    """The candidate closest to the block; None beyond the limit, and when another is nearly as close."""
     if not candidates.size or limit < 0:
         return None
     distances = bch.distances(block, candidates)
     best = int(distances.argmin())
     flips = int(distances[best])
-    if flips > limit or np.count_nonzero(distances == flips) > 1:
+    if flips > limit or np.count_nonzero(distances < flips + CLEAR_BY) > 1:
         return None
     return Match(Header.from_word(int(candidates[best]) >> (HEADER_BITS - bch.WORD_BITS)), flips, passed)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from host.events import ControlFrame, Event, UnknownModel
 from host.frames import Frames, is_clean
-from host.headers import Match
+from host.headers import SYNC_LOOK_FLIPS, Match
 from host.sources import Source
 from host.sync import find_syncs
 from wire.bundle import Bundle
@@ -145,7 +145,7 @@ class Receiver:
             return nothing
         layout = bundle.chunk_layout(match.header.chunk)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
-        next_start = self._next_start(start, end)
+        next_start = self._next_start(start, end, 0 if clean else SYNC_LOOK_FLIPS)
         if clean and next_start is not None:
             whole = self._clean_at(next_start, final)
             if whole is None:
@@ -160,10 +160,13 @@ class Receiver:
         resume = end if clean else next_start or max(start + START_BYTES, end - START_BYTES + 1)
         return _Step(frame, next_start or end, resume)
 
-    def _next_start(self, start: int, end: int) -> int | None:
-        """Where another frame starts inside the one from start to end, with its whole header inside too."""
+    def _next_start(self, start: int, end: int, most: int) -> int | None:
+        """Where another frame starts inside the one from start to end, with its whole header inside too.
+
+        Only behind sync words with at most so many flips.
+        """
         for inside, flips in self._syncs:
-            if start < inside <= end - START_BYTES:
+            if start < inside <= end - START_BYTES and flips <= most:
                 match = self._header_at(inside, flips)
                 if match and self._headers.plausible(match.header):
                     return inside

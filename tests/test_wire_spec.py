@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from host import headers
 from tests import make_vectors
 from wire import bch, control, frame, payload
 from wire.bundle import MAX_CHUNKS
 from wire.crc import crc16, crc32
 
 SPEC = (Path(__file__).parent.parent / "docs" / "SPEC.md").read_text(encoding="utf-8")
+WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
 ONE_LINE = " ".join(SPEC.split())
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
 
@@ -66,8 +68,7 @@ def test_constants() -> None:
     assert f"    {frame.SYNC.hex(' ').upper()}\n" in SPEC
     assert f"    g(x) = {bch.GENERATOR:X} " in SPEC
     assert f"The wire, version {frame.WIRE_VERSION}" in SPEC
-    assert f"at most {frame.SYNC_MAX_FLIPS} of its 32 bits flipped" in ONE_LINE
-    assert f"at most {bch.CORRECTS} of 63 bits flipped" in ONE_LINE
+    assert f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.CORRECTS} of the header's 63" in ONE_LINE
     assert f"nothing for {control.TIMEOUT_MS} ms" in ONE_LINE
     assert f"up to {MAX_CHUNKS} pairs" in ONE_LINE
     assert f"start FFFF gives {crc16(b'123456789', 0xFFFF):X}" in ONE_LINE
@@ -152,16 +153,38 @@ def tail(n_bits: int, flips: int, ber: float) -> float:
 
 
 def test_loss_figures_are_the_binomial_ones() -> None:
+    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
+    radio = headers.most_flips(64, WINDOW, headers.FALSE_A_PACKET)
     for row in table("sync"):
         ber = float(row[0])
-        sync, code, near = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.CORRECTS, ber), tail(63, 11, ber)
-        losses = [sync, code, near, 1 - (1 - sync) * (1 - code), 1 - (1 - sync) * (1 - near)]
+        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.CORRECTS, ber)
+        new = 1 - (1 - sync) * (1 - code)
+        losses = [sync, code, new, together(one, ber), together(fifty, ber), code, tail(64, radio, ber)]
         assert row[1:] == [f"{100 * loss:.2f} %" for loss in losses]
+
+
+def together(limit: int, ber: float) -> float:
+    """Probability that sync and header have more than `limit` flips, or the sync more than are looked at."""
+    looked_at = range(headers.SYNC_LOOK_FLIPS + 1)
+    found = (comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, limit - k, ber)) for k in looked_at)
+    return 1 - sum(found)
+
+
+def test_what_is_said_of_known_devices_is_what_the_host_does() -> None:
+    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
+    assert f"once in {1 / headers.FALSE_A_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
+    assert f"{one} of 96 with one device about (three chunks), {fifty} with fifty" in ONE_LINE
+    assert f"At most {headers.SYNC_LOOK_FLIPS} of them in the sync" in ONE_LINE
+    assert f"less than {headers.CLEAR_BY} flips farther" in ONE_LINE
+    assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
+    one, fifty = (headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET) for devices in (1, 50))
+    assert f"1 foreign packet in {1 / headers.FALSE_A_PACKET:.0e} ".replace("+0", "") in ONE_LINE
+    assert f"{one} with one device about that sends one kind of chunk ({WINDOW} candidates), {fifty} with" in ONE_LINE
 
 
 def test_phantom_figures() -> None:
     sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
     header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.CORRECTS + 1))
-    assert f"bytes pass once in {sync:.0f}." in ONE_LINE
-    assert f"blocks pass once in {header:.0f}," in ONE_LINE
+    assert f"bytes pass the one once in {sync:.0f}," in ONE_LINE
+    assert f"blocks the other once in {header:.0f}," in ONE_LINE
     assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

@@ -24,8 +24,8 @@ def target(name: str, folder: Path = FOLDER) -> Target:
     folder = folder / name
     corpus = ROOT / "tests" / "fuzz" / "corpus" / name
     if name == "firmware":
-        return Target(name, [str(firmware.build(folder / "program"))], corpus, folder)
-    return Target(name, [sys.executable, "-m", f"tests.fuzz.{name}"], corpus, folder)
+        return Target(name, [str(firmware.build(folder / "program"))], corpus, folder, longest=300)
+    return Target(name, [sys.executable, "-m", f"tests.fuzz.{name}"], corpus, folder, longest=150)
 
 
 def main() -> int:

@@ -12,7 +12,6 @@ from firmware.tools.core_dir import ROOT
 POLL_SECONDS = 0.2
 REPORT_SECONDS = 10.0
 HANG_SECONDS = 20  # on a loaded machine, too, an input takes milliseconds
-LONGEST_INPUT = 400
 _STATUS = re.compile(r"^#(\d+)\s.*cov: (\d+) .*corp: (\d+)/", re.MULTILINE)
 
 
@@ -24,6 +23,7 @@ class Target:
     command: Sequence[str]
     corpus: Path
     folder: Path
+    longest: int  # bytes of an input
 
     @property
     def found(self) -> Path:
@@ -56,8 +56,8 @@ def fuzz(target: Target, seconds: float, report: Callable[[str], None]) -> Outco
     """Fuzzes for so long, from the corpus on; tells now and then how it goes. The target's log has all."""
     for folder in (target.found, target.findings, target.corpus):
         folder.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={LONGEST_INPUT}", f"-timeout={HANG_SECONDS}"]
-    options += ["-print_final_stats=1", f"-artifact_prefix={target.findings}/"]
+    options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={target.longest}", f"-timeout={HANG_SECONDS}"]
+    options += ["-len_control=0", "-print_final_stats=1", f"-artifact_prefix={target.findings}/"]
     before = set(target.findings.iterdir())
     started = reported = time.monotonic()
     with target.log.open("wb") as log:

@@ -15,7 +15,7 @@ from wire.control import reply
 from wire.frame import FrameType, Header
 
 DEVICES = (7, 200, 0, 254)
-MOST_OPERATIONS = 40
+MOST_OPERATIONS = 20
 frame_of = cache(make_frame)
 
 

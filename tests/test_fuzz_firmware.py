@@ -5,14 +5,17 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.firmware_tools import bundle_path
 from tests.fuzz import engine, firmware
+from tests.fuzz.__main__ import fuzz as run_target
 from tests.fuzz.__main__ import target
 from tests.fuzz.engine import Target
+from tests.fuzz.firmware import FuzzError
 
 SECONDS = 20
 SHA1_DIGITS = 40  # libFuzzer's names
@@ -86,21 +89,42 @@ def missed_lines(program: Path, source: Path) -> list[int]:
     return [line["line_number"] for line in lines if line["count"] == 0]
 
 
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str) -> None:
+    """What is built from now on has a fault in the source of this name."""
+    sources = firmware.firmware_sources()
+    (place,) = (index for index, source in enumerate(sources) if source.name == name)
+    text = sources[place].read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    (folder / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    sources[place] = folder / name
+    monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
+
+
 @pytest.mark.parametrize(
     ("name", "right", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
 )
 def test_a_planted_fault_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str
 ) -> None:
-    sources = firmware.firmware_sources()
-    (place,) = (index for index, source in enumerate(sources) if source.name == name)
-    text = sources[place].read_text(encoding="utf-8")
-    assert text.count(right) == 1
-    (tmp_path / name).write_text(text.replace(right, wrong), encoding="utf-8")
-    sources[place] = tmp_path / name
-    monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
+    plant(tmp_path, monkeypatch, name, right, wrong)
     program = firmware.build(tmp_path / "build", compiler=("gcc", "-O0"))
     assert subprocess.run([program, *corpus()], capture_output=True, check=False).returncode != 0
+
+
+def test_a_fault_is_found_from_nothing_and_shown_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    plant(tmp_path, monkeypatch, *("parser.c", "memcmp(expected, p->field, sizeof expected) != 0", "0"))
+    fuzzer = replace(target("firmware", tmp_path), corpus=tmp_path / "empty")
+    assert run_target(fuzzer, 60, keep=False) == 1
+    (finding,) = fuzzer.findings.iterdir()
+    assert f"--replay {finding}" in capsys.readouterr().out
+    assert "against the specification" in engine.replay(fuzzer, [finding]).stderr
+
+
+def test_a_missing_compiler_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FuzzError, match=r"^clang-0 is not installed \(Debian: apt install clang-14 \S+\)$"):
+        firmware.build(tmp_path, compiler=("clang-0",))
 
 
 def test_some_fuzzing_finds_nothing(fuzzer: Target) -> None:

@@ -6,6 +6,7 @@ python -m tests.fuzz firmware --replay FILE ...       # run inputs again, with a
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def target(name: str, folder: Path = FOLDER) -> Target:
 
 def main() -> int:
     """Parse the command line and fuzz; 1 when something was found."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the fuzzer is ended, too
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,7 +46,7 @@ def main() -> int:
         targets = [target(name) for name in args.names or NAMES]
         if args.replay:
             return _replay(targets[0], args.replay)
-        return max(_fuzz(each, 60 * args.minutes, args.keep) for each in targets)
+        return max(fuzz(each, 60 * args.minutes, args.keep) for each in targets)
     except (FuzzError, ModelError, OSError) as error:
         print(f"fuzz: {error}", file=sys.stderr)
         return 1
@@ -53,18 +55,23 @@ def main() -> int:
         return 130
 
 
-def _fuzz(target: Target, seconds: float, keep: bool) -> int:
+def fuzz(target: Target, seconds: float, keep: bool) -> int:
+    """Fuzzes one target and says how it went; 1 when something was found."""
     outcome = engine.fuzz(target, seconds, lambda line: print(line, flush=True))
     figures = f"{outcome.executions:,} inputs in {outcome.seconds / 60:.1f} minutes"
-    print(f"{target.name}: {figures}, coverage {outcome.coverage}, log {target.log.relative_to(ROOT)}", flush=True)
+    print(f"{target.name}: {figures}, coverage {outcome.coverage}, log {_shown(target.log)}", flush=True)
     if outcome.failed:
-        print(f"{target.name}: FOUND {outcome.finding or 'something'}; the log's end tells what", flush=True)
+        print(f"{target.name}: FOUND {outcome.finding or 'a fault'}; the log's end tells what", flush=True)
         if outcome.finding:
-            print(f"again: make fuzz ARGS='{target.name} --replay {outcome.finding.relative_to(ROOT)}'", flush=True)
+            print(f"again: make fuzz ARGS='{target.name} --replay {_shown(outcome.finding)}'", flush=True)
         return 1
     if keep:
         engine.keep(target)
     return 0
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _replay(target: Target, inputs: list[Path]) -> int:

@@ -33,7 +33,7 @@ def check_event(event: Event) -> None:
     elsewhere = np.ones(len(event.symbols), bool)
     elsewhere[first : first + count] = False
     assert (event.symbols[elsewhere] == -1).all(), "symbols of another chunk"
-    assert 0 <= event.received_bits <= event.bundle.chunk_bits(event.chunk)
+    assert 0 < event.received_bits <= event.bundle.chunk_bits(event.chunk)
     assert event.whole or not event.crc_ok, "a part of a frame is called clean"
     assert event.lost >= 0
 

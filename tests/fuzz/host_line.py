@@ -74,7 +74,9 @@ class Line:
 
     def quiet(self) -> list[Event]:
         """Settles what has been sent; all events since the last time."""
-        return self._deliver() + self._agree(self._whole.flush(), self._pieces.flush())
+        events = self._deliver() + self._agree(self._whole.flush(), self._pieces.flush())
+        assert self._whole.waiting_bytes == self._pieces.waiting_bytes == 0, "something is kept"
+        return events
 
     def expect(self, headers: list) -> None:
         self._deliver()

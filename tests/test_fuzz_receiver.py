@@ -1,0 +1,49 @@
+"""The host under the fuzzer: its corpus goes through and tells planted faults; some fuzzing finds nothing.
+
+`make fuzz` does the same for longer: docs/fuzzing.md.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from host import frames, reader, receiver
+from host.receiver import Receiver
+from tests.fuzz import engine, host_line
+from tests.fuzz.__main__ import target
+
+SECONDS = 20
+
+
+def corpus() -> list[Path]:
+    return sorted((Path(__file__).parent / "fuzz" / "corpus" / "receiver").iterdir())
+
+
+@pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
+def test_the_corpus_goes_through(path: Path) -> None:
+    host_line.run(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (receiver, "MAX_REPLY_BYTES", 5000),
+        (receiver, "LEAST_RECEIVED", -1.0),
+        (Receiver, "_incomplete", lambda self, body, header: False),
+        (Receiver, "flush", lambda self: []),
+        (frames, "is_clean", lambda body, header, bundle: False),
+        (reader, "payload_ber", lambda frame, ber: 0.0),
+    ],
+)
+def test_a_planted_fault_is_told(monkeypatch: pytest.MonkeyPatch, where: object, name: str, wrong: object) -> None:
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises((ArithmeticError, AssertionError, ValueError)):
+        for path in corpus():
+            host_line.run(path.read_bytes())
+
+
+def test_some_fuzzing_finds_nothing(tmp_path: Path) -> None:
+    fuzzer = target("receiver", tmp_path)
+    outcome = engine.fuzz(fuzzer, SECONDS, print)
+    assert not outcome.failed, f"{outcome.finding}\n{fuzzer.log.read_text(errors='replace')[-5000:]}"
+    assert outcome.executions > len(corpus())

@@ -1,13 +1,15 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint firmware train export bench goodput results clean
+.PHONY: help demo test fuzz lint firmware train export bench goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 COMPILER := gcc libc6-dev
+FUZZER := clang-14 libclang-rt-14-dev
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))
 ARGS ?=
+MINUTES ?= 30
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,8 +19,12 @@ demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--h
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.demo $(ARGS)
 
 test: ## lint and all tests, the emulated boards among them
-	@scripts/apt.sh $(EMULATOR) $(COMPILER)
+	@scripts/apt.sh $(EMULATOR) $(COMPILER) $(FUZZER)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check . && "$$python" -m pytest $(ARGS)
+
+fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; what is found stays in build/fuzz
+	@scripts/apt.sh $(COMPILER) $(FUZZER)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 lint: ## ruff alone
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check .

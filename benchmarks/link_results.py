@@ -49,8 +49,7 @@ def section(goodput: dict) -> str:
         [
             "## Goodput over a bad link\n",
             f"Bundle `{goodput['bundle']}`, model {goodput['model_id']}; {goodput['images']:,} test images in each "
-            f"cell, one draw, seed {goodput['seed']}; {goodput['date']}, `{goodput['command']}`, "
-            f"{goodput['seconds'] / 60:.0f} minutes.\n",
+            f"cell, one draw, seed {goodput['seed']}; {goodput['date']}, `{goodput['command']}`.\n",
             "![accuracy of all sent against SNR](lora.png)\n",
             "![correct classifications an hour against SNR](goodput.png)\n",
             "### What it says\n",

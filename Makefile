@@ -1,7 +1,7 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint firmware train export bench goodput results clean
+.PHONY: help demo test fuzz lint firmware train export bench bench-link goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 COMPILER := gcc libc6-dev
@@ -12,7 +12,7 @@ ARGS ?=
 MINUTES ?= 30
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--help shows options)
 	@scripts/apt.sh $(EMULATOR)
@@ -41,6 +41,12 @@ export: ## make build/bundles/NAME from the run of CONFIG
 
 bench: ## the accuracy figures of docs/RESULTS.md: 10,000 test images over the BER grid
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.codec $(ARGS)
+
+bench-link: build/bench/codec.json ## the receiver at its limits, on a noisy line and in a soak: build/bench/link.json
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.limits $(ARGS)
+
+build/bench/codec.json:
+	@$(MAKE) bench ARGS=
 
 goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)

@@ -251,11 +251,11 @@ def section(figures: dict) -> str:
     lines = [
         "## The receiver at its limits\n",
         f"Frames of the whole payload through random flips and `host.receiver`: {figures['frames']:,} frames at each "
-        f"BER, {figures['noise_bytes']:,} random bytes for each number of devices known, {figures['runs']:,} runs of the "
-        f"estimator at each BER; seed {figures['seed']}; {figures['date']}, `make bench-link`. A known device has been "
-        "heard clean once. *Damaged frames*: any frame that is found and was not sent, false locks inside payloads and "
-        "headers taken for another's included, by the bytes sent at these BERs together. The soak: 50 devices on one "
-        f"line, through `{figures['soak']['channel']}`, garbage, and resets of either end.\n",
+        f"BER, {figures['noise_bytes']:,} random bytes for each number of devices known, {figures['runs']:,} runs of "
+        f"the estimator at each BER; seed {figures['seed']}; {figures['date']}, `make bench-link`. A known device has "
+        "been heard clean once. *Damaged frames*: any frame that is found and was not sent, false locks inside "
+        "payloads and headers taken for another's included, by the bytes sent at these BERs together. The soak: "
+        f"{DEVICES} devices on one line, through `{figures['soak']['channel']}`, garbage, and resets of either end.\n",
         "| figure | value |",
         "| --- | ---: |",
         *[f"| {name} | {value} |" for name, value in rows(figures)],

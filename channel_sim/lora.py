@@ -135,17 +135,24 @@ class LoRa(Channel):
         return None if lost[0] else received.tobytes()
 
     def receive(self, frame: bytes, rng: np.random.Generator) -> Reception | None:
-        """The same with the radio's readings, as the SX1276 gives them (data sheet, section 5.5.5).
+        """The same with the radio's readings; see `receive_all`."""
+        return self.receive_all(np.frombuffer(frame, np.uint8)[None], rng)[0]
+
+    def receive_all(self, frames: np.ndarray, rng: np.random.Generator) -> list[Reception | None]:
+        """Frames uint8 (n, B) as they arrive, with the readings of the SX1276 (data sheet, section 5.5.5).
 
         SNR: quarters of a dB in a signed byte (RegPktSnrValue), here with a normal error of 1 dB. RSSI: whole dBm
         of all power in the channel, signal and noise; below the noise the SNR reading is added to it.
         """
-        received, crc_ok, lost = self.transmit(np.frombuffer(frame, np.uint8)[None], rng)
-        snr = float(self.snr_db)
-        reading = np.clip(np.round(4 * (snr + rng.normal(0.0, SNR_READING_ERROR_DB))), -128, 127) / 4
+        received, crc_ok, lost = self.transmit(frames, rng)
+        snr = np.broadcast_to(self.snr_db, lost.shape)
+        readings = np.clip(np.round(4 * (snr + rng.normal(0.0, SNR_READING_ERROR_DB, lost.shape))), -128, 127) / 4
         noise_dbm = -174 + 10 * np.log10(self.bandwidth_hz) + NOISE_FIGURE_DB
-        rssi = np.round(noise_dbm + 10 * np.log10(1 + 10 ** (snr / 10))) + min(reading, 0.0)
-        return None if lost[0] else Reception(received.tobytes(), bool(crc_ok[0]), float(reading), float(rssi))
+        rssi = np.round(noise_dbm + 10 * np.log10(1 + 10 ** (snr / 10))) + np.minimum(readings, 0.0)
+        return [
+            None if gone else Reception(row.tobytes(), bool(ok), float(reading), float(dbm))
+            for row, ok, gone, reading, dbm in zip(received, crc_ok, lost, readings, rssi, strict=True)
+        ]
 
     def air_time_s(self, payload_bytes: int) -> float:
         """Seconds from the first preamble symbol to the last of the payload (Semtech AN1200.13)."""

@@ -33,6 +33,7 @@ class Inkling:
     symbols: np.ndarray  # (n, S)
     labels: np.ndarray  # (n,)
     chunk: int
+    header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
     def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """See System.send. A frame whose radio header or Inkling header is unreadable is lost."""
@@ -60,7 +61,7 @@ class Inkling:
             "wrong_headers": wrong,
             "ber_estimated": float(np.mean(link)) if link else 0.0,
         }
-        return Outcome(right, arrived, np.full(len(self.labels), medium.inkling_air_s(layout)), extra)
+        return Outcome(right, arrived, np.full(len(self.labels), medium.inkling_air_s(layout, self.header)), extra)
 
     def _received(self, medium: Medium, value: float, rng: np.random.Generator) -> Iterator[list]:
         """What the receiver makes of each frame, the warm-up's first."""
@@ -70,14 +71,14 @@ class Inkling:
                 damaged = (clean if number < 0 else channel).corrupt(self._frame(number, sync=True), rng)
                 yield [*receiver.feed(damaged or b""), *receiver.flush()]
             return
-        radio, packets = medium.link(value), PacketReceiver([self.bundle])
-        for number in range(-WARM_UP, len(self.labels)):
-            frame = self._frame(number, sync=False)
-            if number < 0:
-                yield [packets.take(frame)]
-                continue
-            reception = radio.receive(frame, rng)
-            yield [reception and packets.take(reception.payload, reception.snr_db, reception.rssi_dbm)]
+        radio, packets = medium.link(value, header=self.header), PacketReceiver([self.bundle])
+        for number in range(-WARM_UP, 0):
+            yield [packets.take(self._frame(number, sync=False))]
+        for first in range(0, len(self.labels), BATCH):
+            batch = range(first, min(first + BATCH, len(self.labels)))
+            frames = np.frombuffer(b"".join(self._frame(n, sync=False) for n in batch), np.uint8)
+            for reception in radio.receive_all(frames.reshape(len(batch), -1), rng):
+                yield [reception and packets.take(reception.payload, reception.snr_db, reception.rssi_dbm)]
 
     def _frame(self, number: int, sync: bool) -> bytes:
         first, count = self.bundle.chunk_symbols(self.chunk)

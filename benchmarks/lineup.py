@@ -16,6 +16,7 @@ from wire.bundle import Bundle
 from wire.frame import FeatureLayout
 
 TRIES = 4  # the first, and up to three retransmissions
+IMPLICIT = "implicit header"
 
 
 def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, System]:
@@ -32,6 +33,12 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     return {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
         "inkling_prefix": Inkling(f"Inkling, {prefix_bytes} bytes", bundle, decoder, symbols, labels, prefix),
+        "inkling_implicit": Inkling(
+            f"Inkling, {whole_bytes} bytes, {IMPLICIT}", bundle, decoder, symbols, labels, 0, header=False
+        ),
+        "inkling_prefix_implicit": Inkling(
+            f"Inkling, {prefix_bytes} bytes, {IMPLICIT}", bundle, decoder, symbols, labels, prefix, header=False
+        ),
         "crc": Crc(f"CRC, {whole_bytes} bytes", whole_bytes, whole),
         "crc_prefix": Crc(f"CRC, {prefix_bytes} bytes", prefix_bytes, part),
         "crc_48": Crc(f"CRC, {whole_bytes} bytes, coding rate 4/8", whole_bytes, whole, coding_rate=8),
@@ -39,6 +46,9 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
         "again": Crc(f"CRC, {whole_bytes} bytes, {again}", whole_bytes, whole, tries=TRIES),
         "again_prefix": Crc(f"CRC, {prefix_bytes} bytes, {again}", prefix_bytes, part, tries=TRIES),
         "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
+        "rs_implicit": ReedSolomon(
+            f"Reed-Solomon, {prefix_bytes} bytes, long frame, {IMPLICIT}", prefix_bytes, part, long, header=False
+        ),
         "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
     }
 
@@ -59,8 +69,10 @@ def with_pictures(folder: Path, count: int, say: Callable[[str], None]) -> tuple
 
 
 def fits(system: System, medium: Medium) -> bool:
-    """Whether a system can be had over a medium: a serial radio has no coding rate."""
-    return medium.sf is not None or not isinstance(system, Crc) or system.coding_rate == Crc.coding_rate
+    """Whether a system can be had over a medium: a serial radio has neither a coding rate nor a header of its own."""
+    if medium.sf is not None:
+        return True
+    return getattr(system, "coding_rate", Crc.coding_rate) == Crc.coding_rate and getattr(system, "header", True)
 
 
 def _right(bundle: Bundle, decoder: Decoder, symbols: np.ndarray, labels: np.ndarray, chunk: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def findings(goodput: dict) -> list[str]:
 def _robustness(medium: dict) -> str:
     systems = medium["systems"]
     ours, said = reaches(systems["inkling"]["rows"], HIGH), []
-    for key in ("inkling_prefix", "crc", "crc_48", "again_prefix", "rs"):
+    for key in ("inkling_implicit", "inkling_prefix", "crc", "crc_48", "again_prefix", "rs", "rs_implicit"):
         theirs = reaches(systems[key]["rows"], HIGH)
         margin = "" if None in (ours, theirs) else f" ({theirs - ours:+.1f})"
         said.append(f"{systems[key]['title']}: {decibels(theirs)}{margin}")

@@ -11,6 +11,7 @@ BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98"
 # What is drawn, in the legend's order: colour by family, a broken line is its variant.
 STYLES = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
+    "inkling_implicit": {"color": BLUE, "linewidth": 1.3, "linestyle": ":"},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
     "crc": {"color": ORANGE, "linewidth": 2.2},
     "crc_48_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": "--"},

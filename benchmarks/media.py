@@ -61,21 +61,21 @@ class Medium:
         """What the values are."""
         return "bit error rate" if self.sf is None else "SNR in dB"
 
-    def link(self, value: float, coding_rate: int = 5, crc: bool = True) -> Link:
-        """The link in one of its states."""
+    def link(self, value: float, coding_rate: int = 5, crc: bool = True, header: bool = True) -> Link:
+        """The link in one of its states. header: LoRa's own, which tells a packet's length."""
         if self.sf is None:
             return SerialRadio(value, crc)
-        return LoRa(value, sf=self.sf, coding_rate=coding_rate, crc=crc)
+        return LoRa(value, sf=self.sf, coding_rate=coding_rate, crc=crc, explicit_header=header)
 
     def inkling_bytes(self, layout: FeatureLayout) -> int:
         """Bytes of an Inkling frame: a radio has its own sync."""
         return layout.serial_size if self.sf is None else layout.size
 
-    def inkling_air_s(self, layout: FeatureLayout) -> float:
+    def inkling_air_s(self, layout: FeatureLayout, header: bool = True) -> float:
         """Seconds that an Inkling frame is on the air: on a serial line its sync and CRC-16 are its own."""
         if self.sf is None:
             return layout.serial_size * BITS_A_BYTE / BAUD
-        return self.link(0.0).air_time_s(layout.size)
+        return self.link(0.0, header=header).air_time_s(layout.size)
 
 
 def _snrs(first: int, halves: bool) -> tuple[float, ...]:

@@ -78,10 +78,11 @@ class ReedSolomon:
     payload_bytes: int
     right: np.ndarray
     like: FeatureLayout  # the Inkling frame whose air time it may take
+    header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
     def frame_bytes(self, medium: Medium) -> int:
         """The largest frame that is on the air no longer than Inkling's."""
-        link, limit = medium.link(0.0, crc=False), medium.inkling_air_s(self.like)
+        link, limit = medium.link(0.0, crc=False, header=self.header), medium.inkling_air_s(self.like, self.header)
         return max(size for size in range(1, LARGEST_PACKET + 1) if link.air_time_s(size) <= limit + 1e-9)
 
     def corrects(self, medium: Medium) -> int:
@@ -90,7 +91,7 @@ class ReedSolomon:
 
     def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """See System.send."""
-        link, size = medium.link(value, crc=False), self.frame_bytes(medium)
+        link, size = medium.link(value, crc=False, header=self.header), self.frame_bytes(medium)
         received, _, lost = link.transmit(np.zeros((len(self.right), size), np.uint8), rng)
         arrived = ~lost & (np.count_nonzero(received, axis=1) <= self.corrects(medium))
         each(len(self.right))

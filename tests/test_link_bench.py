@@ -202,7 +202,8 @@ def _rows(values: list[float], middle: float, top: float, rate: float) -> dict[s
 @pytest.fixture
 def goodput() -> dict:
     """Figures of a made-up comparison in which Inkling is better below about -8 dB at SF7, worse above."""
-    shapes = {"inkling": (-11, 0.85, 300), "inkling_prefix": (-11, 0.84, 400), "crc": (-8, 0.85, 350),
+    shapes = {"inkling": (-11, 0.85, 300), "inkling_prefix": (-11, 0.84, 400),
+              "inkling_implicit": (-12, 0.85, 290), "rs_implicit": (-10, 0.84, 300), "crc": (-8, 0.85, 350),
               "crc_prefix": (-8.2, 0.84, 450), "crc_48": (-9, 0.85, 230), "again": (-9, 0.85, 350),
               "again_prefix": (-9, 0.84, 440), "rs": (-10, 0.84, 300), "rs_short": (-9, 0.84, 400)}  # fmt: skip
     media = {}

@@ -51,7 +51,7 @@ build/bench/codec.json:
 goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)
 
-results: ## write docs/RESULTS.md from the figures of make bench, make goodput and make demo
+results: ## write docs/RESULTS.md from the figures of make bench, bench-link, goodput and demo
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)

@@ -1,4 +1,4 @@
-"""docs/RESULTS.md from the measured figures: `make bench`, `make goodput` and `make demo` first, then this."""
+"""docs/RESULTS.md from the figures of `make bench`, `make bench-link`, `make goodput` and `make demo`."""
 
 import argparse
 import json
@@ -7,12 +7,14 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
+from benchmarks.limits import section as limits_section
 from benchmarks.link_plots import draw_lora, draw_serial
 from benchmarks.link_results import section as goodput_section
 
 HEAD = """# Results
 
-Made by `make results` from what `make bench`, `make goodput` and `make demo` measured; nothing here is typed by hand.
+Made by `make results` from what `make bench`, `make bench-link`, `make goodput` and `make demo` measured; nothing here
+is typed by hand.
 Accuracy is of the frames delivered; *of all sent* counts lost frames as wrong. BER: bit error rate, true bit flips,
 each bit independent, over the whole frame (sync and header too). 1 kB = 1000 bytes.
 """
@@ -24,21 +26,24 @@ def main() -> int:
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
     parser.add_argument("--codec", type=Path, default=Path("build/bench/codec.json"), help="default: %(default)s")
+    parser.add_argument("--link", type=Path, default=Path("build/bench/link.json"), help="default: %(default)s")
     parser.add_argument("--goodput", type=Path, default=Path("build/bench/goodput.json"), help="default: %(default)s")
     parser.add_argument("--demo", type=Path, default=Path("build/demo/report.json"), help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("docs/RESULTS.md"), help="default: %(default)s")
     args = parser.parse_args()
     try:
-        codec, goodput, demo = (json.loads(file.read_text()) for file in (args.codec, args.goodput, args.demo))
+        files = (args.codec, args.link, args.goodput, args.demo)
+        codec, link, goodput, demo = (json.loads(file.read_text()) for file in files)
     except (OSError, ValueError) as error:
-        print(f"results: {error}; run make bench, make goodput and make demo first", file=sys.stderr)
+        print(f"results: {error}; run make bench, bench-link, goodput and demo first", file=sys.stderr)
         return 1
-    for file, figures in ((args.goodput, goodput), (args.demo, demo)):
+    for file, figures in zip(files[1:], (link, goodput, demo), strict=True):
         if codec["model_id"] != figures["model_id"]:
             found = f"{args.codec} is of model {codec['model_id']}, {file} of {figures['model_id']}"
             print(f"results: {found}", file=sys.stderr)
             return 1
-    args.out.write_text("\n".join([HEAD, _accuracy(codec), goodput_section(goodput), _device(demo)]))
+    sections = [_accuracy(codec), limits_section(link), goodput_section(goodput), _device(demo)]
+    args.out.write_text("\n".join([HEAD, *sections]))
     folder = args.out.parent
     _plot(folder / PLOT, codec)
     drawn = [str(PLOT), *draw_lora(folder, goodput), *draw_serial(folder, goodput)]

@@ -8,6 +8,7 @@ import numpy as np
 from host.ber import LEAST, MOST
 from host.events import Event, FeatureFrame
 from host.reader import Reading
+from tests.fuzz.script import Sent
 from wire.bundle import Bundle
 
 ROUNDING = 1e-9
@@ -58,14 +59,14 @@ def check_ber(ber: float) -> None:
     assert LEAST * (1 - ROUNDING) <= ber <= MOST * (1 + ROUNDING), ber
 
 
-def is_found(events: list[Event], sent: Bundle, header: object, levels: np.ndarray) -> bool:
+def is_found(events: list[Event], sent: Sent) -> bool:
     """Whether one of the events is this frame, clean."""
-    first, count = sent.chunk_symbols(header.chunk)
+    first, count = sent.bundle.chunk_symbols(sent.header.chunk)
     return any(
         event.crc_ok
-        and event.header == header
-        and event.bundle is sent
-        and event.symbols[first : first + count].tolist() == levels.tolist()
+        and event.header == sent.header
+        and event.bundle is sent.bundle
+        and tuple(event.symbols[first : first + count].tolist()) == sent.levels
         for event in events
         if isinstance(event, FeatureFrame)
     )

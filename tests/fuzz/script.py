@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.host_support import make_frame
+from tests.host_support import levels_of, make_frame
 from wire.bundle import Bundle
 from wire.control import reply
-from wire.frame import FrameType, Header
+from wire.crc import crc16
+from wire.frame import CRC16_BYTES, HEADER_BYTES, SYNC, FrameType, Header
 
 DEVICES = (7, 200, 0, 254)
 MOST_OPERATIONS = 20
-frame_of = cache(make_frame)
+HEADER = slice(len(SYNC), len(SYNC) + HEADER_BYTES)
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,20 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A feature frame as a board sends it, and what it says."""
+
+    bundle: Bundle
+    header: Header
+    levels: tuple[int, ...]
+    frame: bytes
+
+
+@dataclass(frozen=True)
 class Intact:
     """A frame, undamaged, after a quiet line; on the radio, too."""
 
-    frame: bytes
-    header: Header
+    sent: Sent
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,14 @@ class Packet:
 
 
 Operation = Bytes | Quiet | Expect | Intact | Packet
+
+
+@cache
+def send(bundle: Bundle, number: int, device: int, chunk: int) -> Sent:
+    """The frame with this number, which is its sequence number and, beyond 32, what tells its image from others."""
+    header = Header(FrameType.FEATURE, device, number % 32, bundle.model_number % 32, chunk)
+    levels = tuple(levels_of(bundle, number, device, chunk).tolist())
+    return Sent(bundle, header, levels, make_frame(bundle, number, device=device, chunk=chunk))
 
 
 class Script:
@@ -67,7 +85,7 @@ class Script:
         """All of them, one after another."""
         kinds = (
             *(self._raw, self._whole, self._flipped, self._cut, self._hole, self._reply, self._repeated),
-            *(self._packet, Quiet, self._expect, self._intact),
+            *(self._packet, Quiet, self._expect, self._intact, self._nested),
         )
         for _ in range(MOST_OPERATIONS):
             if self._at >= len(self._data):
@@ -82,16 +100,13 @@ class Script:
         self._at += count
         return self._data[self._at - count : self._at]
 
-    def _sender(self) -> tuple[Header, bytes]:
-        """A frame of one of the devices, with any sequence number and chunk; its header."""
-        byte, sequence = self._next(), self._next() % 32
-        device, bundle = DEVICES[byte % 4], self._bundles[byte // 4 % len(self._bundles)]
-        chunk = byte // 16 % len(bundle.chunks)
-        header = Header(FrameType.FEATURE, device, sequence, bundle.model_number % 32, chunk)
-        return header, frame_of(bundle, sequence, device=device, chunk=chunk)
+    def _sent(self) -> Sent:
+        byte, number = self._next(), self._next()
+        bundle = self._bundles[byte // 4 % len(self._bundles)]
+        return send(bundle, number, DEVICES[byte % 4], byte // 16 % len(bundle.chunks))
 
     def _frame(self) -> bytes:
-        return self._sender()[1]
+        return self._sent().frame
 
     def _place(self, size: int) -> int:
         return (self._next() << 8 | self._next()) % size
@@ -131,12 +146,19 @@ class Script:
         return Bytes(self._damaged(self._frame()) * (1 + self._next() % 8))
 
     def _packet(self) -> Packet:
-        packet = self._damaged(self._frame()[4:])
+        packet = self._damaged(self._frame()[len(SYNC) :])
         return Packet(packet[: len(packet) - self._next() % 4] + self._take(self._next() % 4))
 
     def _expect(self) -> Expect:
-        return Expect([self._sender()[0] for _ in range(self._next() % 8)])
+        return Expect([self._sent().header for _ in range(self._next() % 8)])
 
     def _intact(self) -> Intact:
-        header, frame = self._sender()
-        return Intact(frame, header)
+        return Intact(self._sent())
+
+    def _nested(self) -> Bytes:
+        """A frame whose payload holds the start of another one, or all of it; its CRC-16 is right."""
+        outer, inner = self._sent(), self._frame()
+        payload = outer.frame[HEADER.stop : -CRC16_BYTES]
+        place = self._next() % len(payload)
+        inside = outer.frame[HEADER] + (payload[:place] + inner)[: len(payload)] + payload[place + len(inner) :]
+        return Bytes(SYNC + inside + crc16(inside, outer.bundle.model_number).to_bytes(CRC16_BYTES, "big"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from wire.bundle import Bundle
 from wire.frame import FeatureLayout
 
 TRIES = 4  # the first, and up to three retransmissions
-IMPLICIT = "implicit header"
+# Who is also measured without LoRa's own header, which costs air time and loses packets.
+IMPLICIT = ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs", "rs_short")
 
 
 def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, System]:
@@ -30,15 +32,9 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     whole, part = (_right(bundle, decoder, symbols, labels, chunk) for chunk in (0, prefix))
     long, short = (FeatureLayout(bundle.chunk_bits(chunk)) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
-    return {
+    with_header: dict[str, System] = {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
         "inkling_prefix": Inkling(f"Inkling, {prefix_bytes} bytes", bundle, decoder, symbols, labels, prefix),
-        "inkling_implicit": Inkling(
-            f"Inkling, {whole_bytes} bytes, {IMPLICIT}", bundle, decoder, symbols, labels, 0, header=False
-        ),
-        "inkling_prefix_implicit": Inkling(
-            f"Inkling, {prefix_bytes} bytes, {IMPLICIT}", bundle, decoder, symbols, labels, prefix, header=False
-        ),
         "crc": Crc(f"CRC, {whole_bytes} bytes", whole_bytes, whole),
         "crc_prefix": Crc(f"CRC, {prefix_bytes} bytes", prefix_bytes, part),
         "crc_48": Crc(f"CRC, {whole_bytes} bytes, coding rate 4/8", whole_bytes, whole, coding_rate=8),
@@ -46,10 +42,11 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
         "again": Crc(f"CRC, {whole_bytes} bytes, {again}", whole_bytes, whole, tries=TRIES),
         "again_prefix": Crc(f"CRC, {prefix_bytes} bytes, {again}", prefix_bytes, part, tries=TRIES),
         "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
-        "rs_implicit": ReedSolomon(
-            f"Reed-Solomon, {prefix_bytes} bytes, long frame, {IMPLICIT}", prefix_bytes, part, long, header=False
-        ),
         "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
+    }
+    return with_header | {
+        f"{key}_implicit": replace(with_header[key], title=f"{with_header[key].title}, implicit header", header=False)
+        for key in IMPLICIT
     }
 
 

@@ -21,8 +21,8 @@ RULES = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, expl
 - *Inkling*: header 8, payload, CRC-16 2: {inkling} and {inkling_prefix} bytes. The radio's CRC is on and drops nothing.
   A picture is lost when the radio's header is damaged or Inkling's is unreadable. `host.packets` receives, and the
   decoder is told the bit error rate that the receiver estimates (the radio's SNR reading, off by 1 dB, helps it).
-- *Implicit header*: the radio sends no header of its own, which a damaged packet may be lost by; both ends know the
-  length. Offered to those who can use a damaged packet; what drops it anyway gains nothing.
+- *Implicit header*: the radio sends no header of its own, which costs air time and by which a damaged packet may be
+  lost; both ends know the length, so that it serves frames of one length only.
 - *CRC*: the same features behind a plain header of 3 bytes and the radio's CRC: {crc} and {crc_prefix} bytes, dropped
   unless the CRC is right. What passes is classified as over a clean link.
 - *Retransmissions*: each try is a new draw and costs its air time. Acknowledgements are free, instant and perfect, in

@@ -48,10 +48,11 @@ class Crc:
     right: np.ndarray  # (n,) bool: class right when intact
     coding_rate: int = 5
     tries: int = 1
+    header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
     def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """See System.send."""
-        link = medium.link(value, self.coding_rate)
+        link = medium.link(value, self.coding_rate, header=self.header)
         size = HEADER_BYTES + self.payload_bytes
         sent = np.zeros(len(self.right), np.int64)
         arrived = np.zeros(len(self.right), bool)

@@ -46,7 +46,7 @@ class Over:
     def __init__(self, told: Told) -> None:
         self.told = told
 
-    def link(self, value: float, coding_rate: int = 5, crc: bool = True) -> Told:
+    def link(self, value: float, coding_rate: int = 5, crc: bool = True, header: bool = True) -> Told:
         return self.told
 
 

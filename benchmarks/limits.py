@@ -27,7 +27,7 @@ from host.events import FeatureFrame
 from host.receiver import Receiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import FrameType, Header, feature_frame
+from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header, feature_frame
 from wire.payload import pack
 
 HEADER_BERS = (0.01, 0.05, 0.1)
@@ -83,6 +83,22 @@ def header_loss(bundle: Bundle, ber: float, devices: int, frames: int, seed: int
         false += len(got) - (expected in got)
         tick(1)
     return 1 - found / frames, false
+
+
+def mistaken(bundle: Bundle, ber: float, frames: int, seed: int, tick: Tick) -> float:
+    """Share of the frames of devices that nobody has heard of which are taken for a known one's, with 50 known."""
+    sender, rng, channel = Sender(bundle, seed), np.random.default_rng([seed, 4]), BitFlips(ber)
+    receiver, wrong = acquainted(bundle, sender, DEVICES), 0
+    for n in range(frames):
+        stranger = DEVICES + n % (ANY_DEVICE - DEVICES)
+        header = Header(FrameType.FEATURE, stranger, n % SEQUENCES, bundle.model_number % 32, 0)
+        block = channel.corrupt(SYNC + header.encode(), rng) or b""
+        wrong += any(
+            isinstance(event, FeatureFrame) and event.device < DEVICES
+            for event in [*receiver.feed(block + bytes(bundle.chunk_layout(0).size - HEADER_BYTES)), *receiver.flush()]
+        )
+        tick(1)
+    return wrong / frames
 
 
 def false_frames(bundle: Bundle, devices: int, size: int, seed: int, tick: Tick) -> int:
@@ -153,12 +169,15 @@ def measure(bundle: Bundle, args: argparse.Namespace, console: Console) -> dict:
         loss, many, inside = {}, {}, 0
         for ber in HEADER_BERS:
             name = f"{ber:g}"
-            loss[name], _ = header_loss(bundle, ber, 1, args.frames, seed, tick(f"headers, BER {name}", args.frames))
+            each = tick(f"headers, BER {name}", args.frames)
+            loss[name], false = header_loss(bundle, ber, 1, args.frames, seed, each)
+            inside += false
             many[name], false = header_loss(
                 bundle, ber, DEVICES, args.frames, seed, tick(f"headers, BER {name}, {DEVICES} devices", args.frames)
             )
             inside += false
-        sent_bytes = len(HEADER_BERS) * args.frames * layout.serial_size
+        sent_bytes = 2 * len(HEADER_BERS) * args.frames * layout.serial_size
+        strangers = mistaken(bundle, HEADER_BERS[-1], args.frames, seed, tick("strangers", args.frames))
         noise = {
             str(devices): false_frames(bundle, devices, args.noise, seed, tick(f"noise, {devices} known", args.noise))
             for devices in (0, 1, DEVICES)
@@ -178,7 +197,7 @@ def measure(bundle: Bundle, args: argparse.Namespace, console: Console) -> dict:
         speeds = lora_speed(seed, tick("LoRa, SF7 to SF12", len(SFS)))
     per_1e7 = {
         **{f"random bytes, {devices} devices known": 1e7 * count / args.noise for devices, count in noise.items()},
-        f"damaged frames of {DEVICES} devices": 1e7 * inside / sent_bytes,
+        f"damaged frames of 1 and {DEVICES} devices": 1e7 * inside / sent_bytes,
     }
     return {
         "overhead_bytes": {
@@ -189,6 +208,7 @@ def measure(bundle: Bundle, args: argparse.Namespace, console: Console) -> dict:
         "header_loss_50_devices": many,
         "false_frames_per_1e7_bytes": max(per_1e7.values()),
         "false_frames_per_1e7_bytes_of": per_1e7,
+        "strangers_mistaken": strangers,
         "ber_estimate": ber_estimate,
         "ber_after_step": steps,
         "accuracy_cost_of_estimated_ber": cost,
@@ -227,6 +247,10 @@ def rows(figures: dict) -> list[tuple[str, str]]:
         *[(f"frames not found at BER {ber}, known device", f"{100 * loss:.2f} %") for ber, loss in one.items()],
         *[(f"frames not found at BER {ber}, {DEVICES} devices", f"{100 * loss:.2f} %") for ber, loss in many.items()],
         *[(f"false frames in 1e7 bytes: {of}", f"{count:.2g}") for of, count in false.items()],
+        (
+            f"frames at BER {HEADER_BERS[-1]:g} of devices not heard before, taken for one of {DEVICES} known",
+            f"{100 * figures['strangers_mistaken']:.2f} %",
+        ),
         *[
             (f"BER {ber}: estimate after {STEADY_FRAMES} frames, mean (rmse)", f"{e['mean']:.2g} ({e['rmse']:.1g})")
             for ber, e in figures["ber_estimate"].items()

@@ -48,6 +48,7 @@ MOST_UNDER_WAY = 1 << 14  # bytes that the host has not read yet: a reset throws
 PATIENCE_S = 2.0  # what is still under way then was lost in a reset
 QUIET_S = 0.5  # as `host receive` has it
 WARM_UP_SHARE = 0.1  # of the frames, before memory is looked at
+MOST_GROWTH = 16 << 20  # of memory after that
 
 
 @dataclass
@@ -268,7 +269,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
 
 
 def main() -> int:
-    """Parse the command line and soak; status 1 when a clean frame was lost or something crashed."""
+    """Parse the command line and soak; status 1 when an unharmed frame was lost, something crashed or memory grew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
     parser.add_argument("--frames", type=int, default=1_000_000, help="to send (default: %(default)s)")
@@ -287,7 +288,8 @@ def main() -> int:
     args.out.write_text(json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():
         console.print(f"{name:>18}  {value}", highlight=False, soft_wrap=True)
-    return 1 if figures["lost_clean"] or figures["crashes"] else 0
+    fine = not (figures["lost_clean"] or figures["crashes"] or figures["rss_growth_bytes"] > MOST_GROWTH)
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections import deque
 from functools import lru_cache
-from math import comb, expm1, log1p
+from math import comb, exp, isfinite, log1p
 
 import numpy as np
 
@@ -14,7 +14,7 @@ LEAST, MOST = 1e-4, 0.5
 # The prior is Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, worth a fifth of what one frame tells.
 PRIOR_FLIPS, PRIOR_BITS = 0.2, 20.0
 FORGET = 0.95
-# In natural logarithms: a steady link surprises once in some thousand frames.
+# In natural logarithms: a steady link surprises once in about a thousand frames.
 SURPRISE = 6.0
 # With a radio's SNR (or RSSI): a past frame counts by how alike its reading was, in dB, which is about a reading's own
 # error, and fades slowly, since what may drift is only the relation of reading to bit error rate.
@@ -22,27 +22,27 @@ ALIKE_DB, FORGET_ALIKE, REMEMBERED = 1.0, 0.99, 100
 # The bit error rates that are weighed against each other: in steps of 5 %, a half of what any evidence resolves.
 RATES = np.geomspace(1e-6, MOST, 256)
 _LOG, _LOG_NOT = np.log(RATES), np.log1p(-RATES)
-_PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS) * _LOG_NOT
+# As a density over log p, which the rates are evenly spread over: one power of p more than over p.
+_PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS - 1) * _LOG_NOT
+# What damage a CRC-16 lets pass.
+CHANCE = 2.0**-16
 
 
 def log_likelihood(frame: FeatureFrame) -> np.ndarray:
     """What one frame says of each of RATES, (R,): the logarithm of the probability of what was seen of it.
 
-    - k of the n bits of sync and header flipped: k log p + (n - k) log(1 - p); a right CRC-16 adds its payload's bits
-      and its own to n.
-    - A wrong CRC-16 over N bits: at least one of them flipped, log(1 - (1 - p)^N).
+    - k of the n bits of sync and header flipped: k log p + (n - k) log(1 - p).
+    - The CRC-16 over N bits, if it came: none of them flipped, (1 - p)^N, when it is right, or one in 65536 of the
+      other cases; else at least one, 1 - (1 - p)^N.
     - Frames with more flips than the receiver bears never arrive, so that the flips in those that do are too few:
       minus the logarithm of the probability of having passed its tests (a truncated binomial).
     """
     bits, flips = HEADER_BITS, frame.header_flips
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
-    guarded = _guarded_bits(frame)
-    if frame.crc_ok:
-        bits += guarded
     said = flips * _LOG + (bits - flips) * _LOG_NOT
-    if not frame.crc_ok and frame.whole:
-        said = said + _some_flipped(guarded)
+    if frame.whole:
+        said = said + _crc_said(_guarded_bits(frame), frame.crc_ok)
     for test in frame.match.passed:
         said = said - _passed(*test)
     return said
@@ -51,7 +51,7 @@ def log_likelihood(frame: FeatureFrame) -> np.ndarray:
 class BerEstimator:
     """Bit error rate of one device's link: the posterior mean over RATES, with forgetting.
 
-    Each frame adds its `log_likelihood` to the conjugate Beta prior (Gelman et al., Bayesian Data Analysis, 3rd
+    Each frame adds its `log_likelihood` to a Beta prior, cut to RATES (Gelman et al., Bayesian Data Analysis, 3rd
     edition, section 2.4); before that, all earlier evidence is multiplied by `forget` (a power prior: Ibrahim & Chen,
     Statistical Science 15, 2000): 0.95 follows a drifting link within about twenty frames. A frame that is too
     unlikely under the estimate ends an era: the past is dropped (a generalised likelihood ratio test for a change;
@@ -73,10 +73,12 @@ class BerEstimator:
     def update(self, frame: FeatureFrame) -> float:
         """Take a frame's evidence in; the link's bit error rate as far as this frame is concerned."""
         new = log_likelihood(frame)
-        reading = frame.rssi_dbm if frame.snr_db is None else frame.snr_db
+        readings = [reading for reading in (frame.snr_db, frame.rssi_dbm) if reading is not None and isfinite(reading)]
+        reading = readings[0] if readings else None
         past = self._forget * self._steady if reading is None else self._alike(reading)
-        if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE and reading is None:
+        if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE:
             past = np.zeros_like(RATES)
+            self._measured.clear()
         self.estimate = _mean(past + new + _PRIOR)
         if reading is None:
             self._steady = past + new
@@ -96,13 +98,15 @@ class BerEstimator:
 def payload_ber(frame: FeatureFrame, link_ber: float) -> float:
     """The bit error rate to expect in this frame's payload, on a link of `link_ber`: what its decoder is told.
 
-    None to speak of under a right CRC-16; under a wrong one over N bits p / (1 - (1 - p)^N), as one flip is certain.
+    With c = (1 - p)^N for the N bits under the CRC-16: under a wrong one p / (1 - c), as one flip is certain; under a
+    right one 2^-16 p / (c + 2^-16 (1 - c)), next to nothing unless so many bits can hardly have come unharmed.
     """
-    if frame.crc_ok:
-        return LEAST
     if not frame.whole:
         return link_ber
-    return min(MOST, link_ber / -expm1(_guarded_bits(frame) * log1p(-link_ber)))
+    clean = exp(_guarded_bits(frame) * log1p(-link_ber))
+    if frame.crc_ok:
+        return max(LEAST, CHANCE * link_ber / (clean + CHANCE * (1 - clean)))
+    return min(MOST, link_ber / (1 - clean))
 
 
 def _guarded_bits(frame: FeatureFrame) -> int:
@@ -116,8 +120,10 @@ def _mean(log_posterior: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=256)
-def _some_flipped(bits: int) -> np.ndarray:
-    return np.log(-np.expm1(bits * _LOG_NOT))
+def _crc_said(bits: int, right: bool) -> np.ndarray:
+    """log P(a CRC-16 over so many bits is right, or wrong) at each of RATES."""
+    flipped = -np.expm1(bits * _LOG_NOT)
+    return np.logaddexp(bits * _LOG_NOT, np.log(CHANCE * flipped)) if right else np.log(flipped)
 
 
 @lru_cache(maxsize=256)

@@ -61,7 +61,7 @@ class _Session:
         self._reader = Reader(loaded)
         self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
-        self._strangers: Counter[int] = Counter()
+        self._strangers: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_told, self._garbage_time = 0, -GARBAGE_EVERY_S
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in loaded)
 
@@ -107,8 +107,8 @@ class _Session:
 
     def _stranger(self, event: UnknownModel) -> None:
         header = event.header
-        self._strangers[header.model] += 1
-        if self._strangers[header.model] == SURE:
+        self._strangers[header.device, header.model] += 1
+        if self._strangers[header.device, header.model] == SURE:
             self.screen.note(
                 f"device {header.device} sends frames of an unknown model (its id ends in the 5 bits "
                 f"{header.model:05b}; at hand: {self._models}): give its bundle too; they are passed over"

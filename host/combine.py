@@ -7,13 +7,17 @@ import numpy as np
 from host.events import FeatureFrame, bits_to_symbols
 from wire.bundle import Bundle
 
+# No number of copies makes a bit surer than that: e^-40 is less than any doubt that a CRC leaves.
+MOST_SURE = 40.0
+
 
 class ImageBits:
     """The bits of one image, each with its log-likelihood ratio log P(bit = 0) / P(bit = 1).
 
     A bit that came over a binary symmetric channel of bit error rate p says +-log((1 - p) / p), and independent
     copies add up (Hagenauer, Offer & Papke, IEEE Trans. Inf. Theory 42, 1996): a copy from a good link outweighs
-    several from bad ones, which a vote would not let it.
+    several from bad ones, which a vote would not let it. Copies that were made behind the damage are not
+    independent, and count for more than they are worth.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -29,6 +33,7 @@ class ImageBits:
         here = slice(first, first + len(frame.bits))
         came = frame.bits >= 0
         self._llr[here] += np.where(came, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
+        np.clip(self._llr, -MOST_SURE, MOST_SURE, out=self._llr)
         self._received[here] |= came
 
     def symbols(self) -> np.ndarray:
@@ -41,4 +46,5 @@ class ImageBits:
 
         Of a single frame, that is its own.
         """
-        return float(np.mean(1 / (1 + np.exp(np.abs(self._llr[self._received])))))
+        doubt = np.exp(-np.abs(self._llr[self._received]))
+        return float(np.mean(doubt / (1 + doubt)))

@@ -21,6 +21,7 @@ class FeatureFrame:
     match: Match
     bits: np.ndarray  # (n_bits,) int8 in payload order: 0, 1, or -1 = not received
     sync_flips: int | None  # of SYNC_BITS; None for a radio's packet, which has no sync word
+    whole: bool  # to the last bit of its CRC-16
     crc_ok: bool  # the payload is as it was sent (the header has been corrected before)
     place: Place
     snr_db: float | None = None  # as a radio measured it
@@ -66,11 +67,6 @@ class FeatureFrame:
     def received_bits(self) -> int:
         """Fewer than the chunk has when the frame was cut short."""
         return int(np.count_nonzero(self.bits >= 0))
-
-    @property
-    def whole(self) -> bool:
-        """Nothing of it is missing."""
-        return self.received_bits == len(self.bits)
 
     @property
     def payload(self) -> bytes:

@@ -19,13 +19,15 @@ class Frames:
         self.headers = Headers(bundles)
         self.sources: dict[tuple[int, str], Source] = {}  # by device and model_id
 
-    def owner(self, body: bytes, header: Header) -> tuple[Bundle | None, bool]:
-        """Whose frame lies in `body`, and whether it is clean; None when several bundles are as likely.
+    def owner(self, body: bytes, header: Header, size: int | None = None) -> tuple[Bundle | None, bool]:
+        """Whose frame lies in `body`, and whether it is clean; None when several bundles are as likely, or none.
 
         Of several with the same model bits, it is the one for which the CRC-16 is right, else the one that this
-        device has used before.
+        device has used before. size: only those whose frame has so many bytes.
         """
         choices = self.headers.bundles(header)
+        if size is not None:
+            choices = [bundle for bundle in choices if bundle.chunk_layout(header.chunk).size == size]
         clean = next((bundle for bundle in choices if is_clean(body, header, bundle)), None)
         if clean or len(choices) == 1:
             return clean or choices[0], clean is not None
@@ -43,12 +45,15 @@ class Frames:
     ) -> FeatureFrame:
         """The event for a frame whose bytes, from the header on and as far as they came, are `body`."""
         header = match.header
-        bits = payload_bits(body, bundle.chunk_layout(header.chunk))
+        layout = bundle.chunk_layout(header.chunk)
+        bits = payload_bits(body, layout)
         source = self.sources.setdefault((header.device, bundle.model_id), Source())
-        place = source.note(header, bits)
+        place = source.note(header, bits, crc_ok)
         if crc_ok or source.received > 1:
             self.headers.know(header.device, header.model, source.newest % 32)
-        return FeatureFrame(bundle, match, bits, sync_flips, crc_ok, place, snr_db, rssi_dbm)
+        return FeatureFrame(
+            bundle, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm
+        )
 
 
 def is_clean(body: bytes, header: Header, bundle: Bundle) -> bool:

@@ -20,8 +20,11 @@ SEQUENCES = 32
 AHEAD, BEHIND = 8, 2
 # With a candidate at hand, a sync word is looked at up to here; what counts is its flips and the header's together.
 SYNC_LOOK_FLIPS = 9
-# The runner-up has to be farther by this much: at a bit error rate of 0.1, nine times less likely a flip.
-CLEAR_BY = 3
+# A candidate's own limits: flips in its header, and by how many the runner-up has to be farther. Those that are
+# misread are mostly near-ties: at a bit error rate of 0.1, each flip more is nine times less likely.
+HEADER_FLIPS, CLEAR_BY = 12, 4
+# What the code alone makes of a block is any of 2^24 headers: it has to be nearer than the candidate by this much.
+CODE_LEAD = 6
 # What noise may be taken for a candidate: once in 5e7 random bytes of a line, once in 1e4 packets that are not ours.
 FALSE_A_BYTE, FALSE_A_PACKET = 2e-8, 1e-4
 
@@ -51,8 +54,8 @@ class Headers:
 
     A known device's next header is one of a few, so that sync and header together are compared with each of
     these (a maximum likelihood decision for independent flips), up to as many flips as noise hardly ever
-    allows: 18 of 96 with one device about, 16 with fifty. A device that is not known yet is acquired by the code
-    alone: up to 6 flips of the sync word and 7 of the header.
+    allows: 18 of 96 with one device about, 16 with fifty, and at most 12 of them in the header. A device that is not
+    known yet is acquired by the code alone: up to 6 flips of the sync word and 7 of the header.
     """
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
@@ -104,7 +107,7 @@ class Headers:
         candidates = self._all()
         bits = SYNC_BITS + HEADER_BITS
         limit = most_flips(bits, len(candidates), FALSE_A_BYTE)
-        near = _nearest(block, candidates, limit - sync_flips, ((bits, limit),))
+        near = _nearest(block, candidates, min(HEADER_FLIPS, limit - sync_flips), ((bits, limit),))
         if sync_flips > SYNC_MAX_FLIPS:
             return near
         return self._or_by_code(block, near, ((SYNC_BITS, SYNC_MAX_FLIPS), (bch.N_BITS, bch.CORRECTS)))
@@ -122,16 +125,19 @@ class Headers:
         last_fields = candidates >> np.uint64(HEADER_BITS - bch.WORD_BITS) & np.uint64(0x1FF)
         candidates = candidates[np.isin(last_fields, [*fits])]
         limit = most_flips(HEADER_BITS, len(candidates), FALSE_A_PACKET)
+        limit = min(HEADER_FLIPS, limit)
         near = _nearest(block, candidates, limit, ((HEADER_BITS, limit),))
         match = self._or_by_code(block, near, ((bch.N_BITS, bch.CORRECTS),))
-        ours = match and (self.unknown(match.header) or match.header.model << 4 | match.header.chunk in fits)
+        if match is None or match.header.type != FrameType.FEATURE:
+            return None
+        ours = self.unknown(match.header) or match.header.model << 4 | match.header.chunk in fits
         return match if ours else None
 
     def _or_by_code(self, block: bytes, near: Match | None, passed: tuple[tuple[int, int], ...]) -> Match | None:
-        """What the code alone makes of a block, when that is nearer to it than the candidate `near`."""
+        """What the code alone makes of a block, when that is clearly nearer to it than the candidate `near`."""
         # Codewords differ in 15 bits: within 7 there is no other.
         decoded = None if near and near.flips <= bch.CORRECTS else bch.decode(block)
-        if decoded is None or (near and near.flips <= decoded[1]):
+        if decoded is None or (near and near.flips < decoded[1] + CODE_LEAD):
             return near
         header = Header.from_word(decoded[0])
         if not (self.plausible(header) or self.unknown(header)):

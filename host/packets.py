@@ -37,7 +37,7 @@ class PacketReceiver:
             return None
         if self._frames.headers.unknown(match.header):
             return UnknownModel(match.header)
-        bundle, clean = self._frames.owner(packet, match.header)
-        if bundle is None or bundle.chunk_layout(match.header.chunk).size != len(packet):
+        bundle, clean = self._frames.owner(packet, match.header, len(packet))
+        if bundle is None:
             return None
         return self._frames.event(packet, match, bundle, clean, None, snr_db, rssi_dbm)

@@ -116,6 +116,14 @@ def test_a_clean_copy_settles_it(bundle: Bundle) -> None:
     assert readings[-1].symbols.tolist() == levels_of(bundle, 5).tolist()
 
 
+def test_a_sender_that_is_stuck_does_no_harm(bundle: Bundle) -> None:
+    image = ImageBits(bundle)
+    with np.errstate(all="raise"):
+        for _ in range(200):
+            image.add(copy_of(bundle, 0.0, np.random.default_rng(0)), 1e-4)
+            assert 0 <= image.ber() <= 1e-4 + 1e-12
+
+
 def test_copies_by_two_gateways_are_combined(bundle: Bundle) -> None:
     packets, reader = PacketReceiver([bundle]), Reader([bundle])
     readings = []

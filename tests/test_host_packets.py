@@ -38,7 +38,7 @@ def test_clean_packets_come_back_as_they_were_sent(bundle: Bundle) -> None:
     assert receiver.strangers == 0
 
 
-@pytest.mark.parametrize(("ber", "limit"), [(0.05, 0.001), (0.1, 0.01)])
+@pytest.mark.parametrize(("ber", "limit"), [(0.05, 0.001), (0.1, 0.02)])
 def test_packets_of_a_known_device_are_rarely_lost(bundle: Bundle, ber: float, limit: float) -> None:
     receiver, rng, found = PacketReceiver([bundle]), np.random.default_rng(1), 0
     receiver.take(packet(bundle, 0))
@@ -57,13 +57,15 @@ def test_other_peoples_packets_are_not_ours(bundle: Bundle, tmp_path: Path) -> N
     taken += [receiver.take(packet(bundle, 1)[:-1]), receiver.take(packet(bundle, 1) + b"x")]
     assert not any(isinstance(event, FeatureFrame) for event in taken)
     assert receiver.strangers == len(taken)
+    reply = Header(FrameType.REPLY, 9, 3, bundle.model_number % 32, 0).encode() + packet(bundle, 1)[8:]
+    assert receiver.take(reply) is None
     assert receiver.take(packet(other, 0)) == UnknownModel(Header(FrameType.FEATURE, 7, 0, other.model_number % 32, 0))
 
 
 def test_fifty_devices_on_one_line(bundle: Bundle) -> None:
     """Each heard clean once, then through flips at 5e-2 and 1e-1: losses as FALSE_A_BYTE leaves them for so many."""
     frames, devices = 6000, 50
-    for ber, limit in ((0.05, 0.002), (0.1, 0.025)):
+    for ber, limit in ((0.05, 0.005), (0.1, 0.07)):
         receiver, rng = Receiver([bundle]), np.random.default_rng(3)
         sequence = dict.fromkeys(range(devices), 0)
         for device in sequence:
@@ -78,8 +80,8 @@ def test_fifty_devices_on_one_line(bundle: Bundle) -> None:
                 right, wrong = right + mine, wrong + (not mine)
         lost = sum(source.lost for source in receiver.sources.values())
         print(f"BER {ber:g}: {1 - right / frames:.2%} lost, {wrong} wrong")
-        assert 1 - right / frames <= limit and wrong <= 0.001 * frames
-        assert lost == pytest.approx(frames - right, abs=devices)
+        assert 1 - right / frames <= limit and wrong <= 1
+        assert lost == pytest.approx(frames - right, abs=5)
         assert len(receiver.sources) == devices
 
 
@@ -94,7 +96,7 @@ def test_the_flips_that_are_borne_keep_to_the_rate_of_false_headers() -> None:
 def test_noise_is_taken_for_a_known_header_no_more_often_than_allowed(bundle: Bundle) -> None:
     """Random header blocks behind perfect syncs, which noise has once in 4e9: what is left is the header's share.
 
-    Of what the distance would allow, the runner-up that is nearly as close takes most.
+    Of what the distance would allow, the bound on the header's own flips and the runner-up take most.
     """
     headers, rng = Headers([bundle]), np.random.default_rng(4)
     for device in range(200):
@@ -104,4 +106,4 @@ def test_noise_is_taken_for_a_known_header_no_more_often_than_allowed(bundle: Bu
     matches = [match for match in taken if match and match.passed == ((96, limit),)]
     expected = 20_000 * 200 * 33 * sum(comb(64, k) for k in range(limit + 1)) / 2**64
     print(len(matches), expected)
-    assert 20 < len(matches) < expected
+    assert 0 < len(matches) < expected / 2

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from channel_sim import BitFlips, ByteLoss, Compose, Stream, Truncation
 from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receiver import Receiver
+from host.sources import Source
 from tests.host_support import features, levels_of, make_bundle, make_frame, receive
 from wire.bundle import Bundle
 from wire.control import ErrorReply, Opcode, reply
@@ -128,7 +129,7 @@ def test_random_bytes_hold_no_frames(bundle: Bundle, small: Bundle) -> None:
     assert receiver.garbage_bytes == pytest.approx(1_000_000, abs=100)
 
 
-@pytest.mark.parametrize(("ber", "limit"), [(0.01, 0.0), (0.05, 0.001), (0.1, 0.01)])
+@pytest.mark.parametrize(("ber", "limit"), [(0.01, 0.0), (0.05, 0.001), (0.1, 0.02)])
 def test_frames_of_known_devices_are_rarely_lost(bundle: Bundle, ber: float, limit: float) -> None:
     frames = 3000
     receiver, stream = Receiver([bundle]), Stream(BitFlips(ber), seed=1)
@@ -145,14 +146,14 @@ def test_frames_of_known_devices_are_rarely_lost(bundle: Bundle, ber: float, lim
     loss = 1 - found / frames
     print(f"BER {ber:g}: {loss:.2%} of {frames} frames lost, limit {limit:.0%}")
     assert loss <= limit
-    assert receiver.sources[7, bundle.model_id].lost == pytest.approx(frames - found, abs=40)
+    assert receiver.sources[7, bundle.model_id].lost == pytest.approx(frames - found, abs=3)
 
 
 def test_a_device_that_was_never_clean_becomes_known(bundle: Bundle) -> None:
     receiver, stream = Receiver([bundle]), Stream(BitFlips(0.1), seed=2)
     found = [features(receiver.feed(stream.feed(make_frame(bundle, n)))) for n in range(1000)]
     assert not any(frame.crc_ok for frames in found[:100] for frame in frames)
-    assert sum(bool(frames) for frames in found[20:]) > 0.98 * 980
+    assert sum(bool(frames) for frames in found[20:]) > 0.97 * 980
 
 
 def test_lost_bytes_cost_only_their_own_frame(bundle: Bundle) -> None:
@@ -186,10 +187,10 @@ def test_a_frame_cut_short_gives_what_came(bundle: Bundle) -> None:
         payload = min(max(0, received - 12), 48)
         assert len(found) == (payload >= 24)
         for frame in found:
-            assert frame.received_bits == 8 * payload and not frame.crc_ok and frame.whole == (payload == 48)
+            assert frame.received_bits == 8 * payload and not frame.crc_ok and not frame.whole
             known = frame.symbols >= 0
             assert (frame.symbols[known] == levels_of(bundle, 3)[known]).all()
-            assert known.sum() >= 128 - (384 - 8 * payload) and (known.all() == frame.whole)
+            assert known.sum() >= 128 - (384 - 8 * payload) and (known.all() == (payload == 48))
 
 
 def test_truncated_frames_one_after_the_other(bundle: Bundle) -> None:
@@ -231,6 +232,27 @@ def test_a_board_that_starts_again_is_not_taken_for_copies(bundle: Bundle) -> No
         images += features(receiver.feed(make_frame(bundle, sequence, levels)))
     assert [frame.image for frame in images] == [0, 1, 2, 3, 32, 33, 34, 35]
     assert not any(frame.place.duplicate for frame in images)
+    assert receiver.sources[7, bundle.model_id].lost == 0
+
+
+def test_a_copy_that_lost_a_byte_counts_nothing_as_lost(bundle: Bundle) -> None:
+    frame, receiver = make_frame(bundle, 1), Receiver([bundle])
+    stream = make_frame(bundle, 0) + frame[:30] + frame[31:] + frame + make_frame(bundle, 2)
+    found = features(receive(receiver, stream))
+    assert [f.sequence for f in found] == [0, 1, 1, 2] and sum(f.lost for f in found) == 0
+    assert receiver.sources[7, bundle.model_id].lost == 0
+
+
+@pytest.mark.parametrize("symbols", [128, 64, 16, 4])
+def test_copies_are_copies_however_short(tmp_path: Path, symbols: int) -> None:
+    short = make_bundle(tmp_path / "short", symbols=symbols)
+    rng, source, taken = np.random.default_rng(8), Source(), 0
+    for n in range(500):
+        header = Header(FrameType.FEATURE, 7, n % 32, short.model_number % 32, 0)
+        bits = rng.integers(0, 2, 3 * symbols)
+        for _ in range(2):
+            taken += source.note(header, (bits ^ (rng.random(len(bits)) < 0.1)).astype(np.int8), False).duplicate
+    assert taken >= 497 and source.lost == 0
 
 
 def test_copies_are_known_for_copies_through_noise(bundle: Bundle) -> None:
@@ -332,4 +354,4 @@ def test_an_expected_answer_is_found_at_once_through_heavy_noise(bundle: Bundle)
         receiver.expect(Header(FrameType.FEATURE, d, n % 32, bundle.model_number % 32, 1) for d in range(256))
         got = features(receive(receiver, BitFlips(0.1).corrupt(make_frame(bundle, n, chunk=1), rng) or b""))
         found += [(f.device, f.sequence, f.chunk) for f in got] == [(7, n % 32, 1)]
-    assert found >= 0.97 * 500
+    assert found >= 0.93 * 500

@@ -39,6 +39,7 @@ def test_header_loss_counts_lost_and_false_frames(bundle: Bundle) -> None:
     assert 0.4 < loss < 1 and false <= 3
     assert limits.header_loss(bundle, 0.05, 50, 2000, 0, silent)[0] <= 0.02
     assert limits.header_loss(bundle, 0.1, 50, 2000, 0, silent)[0] <= 0.1
+    assert limits.mistaken(bundle, 0.0, 300, 0, silent) == 0 and limits.mistaken(bundle, 0.1, 1500, 0, silent) < 0.01
 
 
 def test_a_receiver_that_sees_frames_in_noise_is_noticed(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def tail(n_bits: int, flips: int, ber: float) -> float:
 
 def test_loss_figures_are_the_binomial_ones() -> None:
     one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
-    radio = headers.most_flips(64, WINDOW, headers.FALSE_A_PACKET)
+    radio = min(headers.HEADER_FLIPS, headers.most_flips(64, WINDOW, headers.FALSE_A_PACKET))
     for row in table("sync"):
         ber = float(row[0])
         sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.CORRECTS, ber)
@@ -164,9 +164,12 @@ def test_loss_figures_are_the_binomial_ones() -> None:
 
 
 def together(limit: int, ber: float) -> float:
-    """Probability that sync and header have more than `limit` flips, or the sync more than are looked at."""
+    """Probability that sync and header have more than `limit` flips together, or one of them more than is borne."""
     looked_at = range(headers.SYNC_LOOK_FLIPS + 1)
-    found = (comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, limit - k, ber)) for k in looked_at)
+    found = (
+        comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, min(limit - k, headers.HEADER_FLIPS), ber))
+        for k in looked_at
+    )
     return 1 - sum(found)
 
 
@@ -174,12 +177,17 @@ def test_what_is_said_of_known_devices_is_what_the_host_does() -> None:
     one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
     assert f"once in {1 / headers.FALSE_A_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
     assert f"{one} of 96 with one device about (three chunks), {fifty} with fifty" in ONE_LINE
-    assert f"At most {headers.SYNC_LOOK_FLIPS} of them in the sync" in ONE_LINE
+    assert f"At most {headers.SYNC_LOOK_FLIPS} of them in the sync, {headers.HEADER_FLIPS} in the header" in ONE_LINE
     assert f"less than {headers.CLEAR_BY} flips farther" in ONE_LINE
+    assert f"preferred if it is {headers.CODE_LEAD} flips nearer" in ONE_LINE
     assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
-    one, fifty = (headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET) for devices in (1, 50))
+    one, fifty = (
+        min(headers.HEADER_FLIPS, headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET))
+        for devices in (1, 50)
+    )
     assert f"1 foreign packet in {1 / headers.FALSE_A_PACKET:.0e} ".replace("+0", "") in ONE_LINE
-    assert f"{one} with one device about that sends one kind of chunk ({WINDOW} candidates), {fifty} with" in ONE_LINE
+    assert f"{headers.HEADER_FLIPS} at most: {one} with one device about, {fifty} with fifty" in ONE_LINE
+    assert f"({50 * WINDOW} candidates)" in ONE_LINE
 
 
 def test_phantom_figures() -> None:

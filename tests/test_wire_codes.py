@@ -93,7 +93,7 @@ def test_distances_are_those_to_each_candidate(words: list[int], block: bytes) -
 def test_a_word_that_does_not_fit_is_refused(word: int) -> None:
     with pytest.raises(ValueError, match="24 bits"):
         bch.encode(word)
-    with pytest.raises((ValueError, OverflowError), match="24 bits|bounds|negative"):
+    with pytest.raises((ValueError, OverflowError), match=r"24 bits|bounds|negative"):
         bch.codewords(np.array([5, word]))
 
 

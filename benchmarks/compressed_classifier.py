@@ -81,7 +81,7 @@ def _judge(form: Format, data: Dataset, epochs: int, seed: int, out: Path, conso
         "epochs": epochs,
         "seed": seed,
         "date": datetime.date.today().isoformat(),
-        "command": f"python -m benchmarks.compressed_classifier --epochs {epochs} --seed {seed}",
+        "command": f"python -m benchmarks.compressed_classifier --formats {form.name} --epochs {epochs} --seed {seed}",
     }
     np.savez(out / f"{form.name}.npz", bytes=whole, bare_bytes=bare, right=right)
     (out / f"{form.name}.json").write_text(json.dumps(report, indent=1) + "\n")

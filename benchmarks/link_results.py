@@ -103,13 +103,14 @@ def _classifiers(reports: list[dict]) -> str:
         return ""
     how = reports[0]
     figures = "; ".join(
-        f"{r['title']} {100 * r['accuracy']:.2f} % (held out {100 * r['held_out_accuracy']:.2f} %)" for r in reports
+        f"{r['title']} {100 * r['accuracy']:.2f} % (held out {100 * r['held_out_accuracy']:.2f} %; {r['epochs']} epochs, "
+        f"seed {r['seed']}, {r['date']}, `{r['command']}`)"
+        for r in reports
     )
     return (
-        f"The classifier is a {how['classifier']} trained on clean pictures and fine-tuned, {how['epochs']} epochs for "
-        f"each format, on training images compressed in the same way; the epoch is chosen on {how['held_out']:,} "
-        f"images held out of these. Test images right over a clean link: {figures}; seed {how['seed']}, "
-        f"{how['date']}, `{how['command']}`."
+        f"The classifier is a {how['classifier']} trained on clean pictures and fine-tuned for each format on training "
+        f"images compressed in the same way; the epoch is chosen on {how['held_out']:,} images held out of these. Test "
+        f"images right over a clean link: {figures}."
     )
 
 

@@ -103,8 +103,8 @@ def _classifiers(reports: list[dict]) -> str:
         return ""
     how = reports[0]
     figures = "; ".join(
-        f"{r['title']} {100 * r['accuracy']:.2f} % (held out {100 * r['held_out_accuracy']:.2f} %; {r['epochs']} epochs, "
-        f"seed {r['seed']}, {r['date']}, `{r['command']}`)"
+        f"{r['title']} {100 * r['accuracy']:.2f} % (held out {100 * r['held_out_accuracy']:.2f} %; {r['epochs']} "
+        f"epochs, seed {r['seed']}, {r['date']}, `{r['command']}`)"
         for r in reports
     )
     return (

@@ -12,6 +12,7 @@ BATCH = 1000
 EXAMPLES = """examples:
   python -m channel_sim lora
   python -m channel_sim lora --bytes 34 --sf 7 9 12 --cr 8
+  python -m channel_sim lora --sf 7 --implicit-header
   python -m channel_sim lora --sf 10 --snr -20 -14 --bandwidth 250
 """
 
@@ -33,6 +34,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--sf", type=int, nargs="+", default=[7, 9, 12], metavar="SF", help="spreading factors (default 7 9 12)")
     add("--cr", type=int, default=5, metavar="CR", help="coding rate 4/5 to 4/8 as 5 to 8 (default 5)")
     add("--bandwidth", type=float, default=125.0, metavar="KHZ", help="bandwidth in kHz (default 125)")
+    add("--implicit-header", action="store_true", help="no header of the radio's own: both ends know the length")
     add("--snr", type=float, nargs=2, metavar=("LOW", "HIGH"), help="dB, in steps of 1 (default: where it breaks)")
     add("--packets", type=int, default=4000, metavar="N", help="packets a line (default 4000)")
     add("--seed", type=int, default=0, metavar="N", help="seed of packets and noise (default 0)")
@@ -47,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     if options.packets < 1:
         raise ValueError("--packets is 1 or more")
     table = Table(
-        title=f"LoRa, {options.bytes} bytes, 4/{options.cr}, {options.bandwidth:g} kHz, explicit header, CRC: "
+        title=f"LoRa, {options.bytes} bytes, 4/{options.cr}, {options.bandwidth:g} kHz, "
+        f"{'implicit' if options.implicit_header else 'explicit'} header, CRC: "
         f"{options.packets} packets a line, seed {options.seed}",
         caption=f"Signal at a noise figure of {NOISE_FIGURE_DB:g} dB. Packets an hour at a duty cycle of "
         f"{DUTY_CYCLE:.0%}. BER and CRC failures: of the packets that are handed over.",
@@ -56,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
         table.add_column(column, justify="right")
     for sf in options.sf:
         for snr in _snrs(options.snr, sf):
-            table.add_row(*_row(LoRa(snr, sf, options.cr, 1e3 * options.bandwidth), options))
+            radio = LoRa(snr, sf, options.cr, 1e3 * options.bandwidth, explicit_header=not options.implicit_header)
+            table.add_row(*_row(radio, options))
         table.add_section()
     Console().print(table)
     return 0

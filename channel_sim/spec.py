@@ -73,9 +73,11 @@ def _psk(bits_per_symbol: int, ebn0: float, fading: str, coherence: int) -> Chan
     return Psk(ebn0, bits_per_symbol, coherence if fading == "rayleigh" else None)
 
 
-def _lora(snr: float, sf: int = 7, cr: int = 5, bw: float = 125) -> Channel:
-    """SNR in dB in the bandwidth of `bw` kHz, spreading factor 7 to 12, coding rate 4/5 to 4/8 as 5 to 8"""
-    return LoRa(snr, sf, cr, bw * 1e3)
+def _lora(snr: float, sf: int = 7, cr: int = 5, bw: float = 125, header: str = "explicit") -> Channel:
+    """SNR in dB in `bw` kHz, spreading factor 7 to 12, coding rate 4/5 to 4/8 as 5 to 8, header explicit or implicit"""
+    if header not in ("explicit", "implicit"):
+        raise ValueError(f"a header is explicit or implicit, not {header!r}")
+    return LoRa(snr, sf, cr, bw * 1e3, explicit_header=header == "explicit")
 
 
 def _byte_loss(p: float) -> Channel:
@@ -113,7 +115,7 @@ _MODELS = {
 
 
 def _usage(name: str) -> str:
-    """The settings as they are written: `lora:snr=,sf=7,cr=5,bw=125`."""
+    """The settings as they are written: `lora:snr=,sf=7,cr=5,bw=125,header=explicit`."""
     settings = inspect.signature(_MODELS[name]).parameters.values()
     shown = (f"{s.name.replace('_', '-')}={'' if s.default is s.empty else s.default}" for s in settings)
     return f"{name}:{','.join(shown)}"

@@ -72,9 +72,12 @@ def test_every_model_has_a_name(text: str) -> None:
 
 
 def test_settings_reach_the_model() -> None:
+    implicit = parse("lora:snr=-12,header=implicit")
+    assert isinstance(implicit, LoRa) and not implicit.explicit_header
     lora = parse("lora:sf=9,snr=-12.5,cr=8,bw=250")
     assert isinstance(lora, LoRa)
     assert (lora.sf, lora.coding_rate, lora.bandwidth_hz, float(lora.snr_db)) == (9, 8, 250e3, -12.5)
+    assert lora.explicit_header
     qpsk, still = parse("qpsk:ebn0=3,fading=rayleigh,coherence=100"), parse("bpsk:ebn0=-1")
     assert isinstance(qpsk, Psk) and (qpsk.bits_per_symbol, qpsk.coherence_symbols) == (2, 100)
     assert isinstance(still, Psk) and (still.bits_per_symbol, still.coherence_symbols) == (1, None)
@@ -92,7 +95,8 @@ def test_settings_reach_the_model() -> None:
         ("bsc:0.1", "bsc has no setting '0.1'; it is bsc:ber="),
         ("gilbert-elliott:good-to-bad=.1", "gilbert-elliott needs bad-to-good; it is gilbert-elliott:good-to-bad=,"),
         ("bsc:ber=much", "bsc: ber is a number, not 'much'"),
-        ("lora:snr=-9,sf=7.5", "lora: sf is a whole number, not '7.5'; it is lora:snr=,sf=7,cr=5,bw=125"),
+        ("lora:snr=-9,sf=7.5", "lora: sf is a whole number, not '7.5'; it is lora:snr=,sf=7,cr=5,bw=125,header=explicit"),
+        ("lora:snr=-9,header=none", "lora: a header is explicit or implicit, not 'none'"),
         ("lora:snr=-9,sf=6", "lora: a spreading factor is 7 to 12, not 6"),
         ("bpsk:ebn0=3,fading=rice", "bpsk: fading is none or rayleigh, not 'rice'"),
         ("bsc:ber=0.1+bsc:ber=0.7", "bsc: a bit error rate lies between 0 and 0.5"),

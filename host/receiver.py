@@ -152,7 +152,8 @@ class Receiver:
                 return None
             # One frame cut short in 65536 has a right CRC-16 together with the head of the frame behind it.
             clean, next_start = not whole, next_start if whole else None
-        body = body[: (next_start or end) - start - len(SYNC)]
+        # The next frame may start as early as within this one's sync word.
+        body = body[: max(0, (next_start or end) - start - len(SYNC))]
         if len(body[layout.payload]) < LEAST_RECEIVED * layout.payload_bytes:
             return nothing
         frame = self._frames.event(body, match, bundle, clean, flips)

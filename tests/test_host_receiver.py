@@ -204,6 +204,18 @@ def test_truncated_frames_one_after_the_other(bundle: Bundle) -> None:
     assert 10 < len(intact) < 25 and found == intact
 
 
+def test_a_frame_that_starts_within_a_false_sync_cuts_it_off(tmp_path: Path) -> None:
+    """Found by fuzzing: two bytes of the true sync before it look like a sync, 4 flips, and a header, 6 flips."""
+    threes = make_bundle(tmp_path / "threes", seed=0, symbols=96, bits=3, classes=4)
+    fives = make_bundle(tmp_path / "fives", seed=1, symbols=11, bits=5, classes=3)
+    stream = SYNC[:3] + make_frame(threes, 0, device=200, chunk=1)[1:]
+    whole, pieces = Receiver([threes, fives]), Receiver([threes, fives])
+    events = receive(whole, stream)
+    assert [(event.device, event.crc_ok) for event in features(events)] == [(200, True)]
+    single = [e for i in range(len(stream)) for e in pieces.feed(stream[i : i + 1])] + pieces.flush()
+    assert [outline(event) for event in single] == [outline(event) for event in events]
+
+
 def test_lost_late_and_duplicate_frames_are_counted(bundle: Bundle) -> None:
     receiver = Receiver([bundle])
     sent = [(0, 0), (1, 0), (1, 0), (4, 1), (4, 2), (4, 1), (3, 0), (3, 0), (1, 0), (9, 0)]

@@ -57,7 +57,8 @@ def fuzz(target: Target, seconds: float, report: Callable[[str], None]) -> Outco
     for folder in (target.found, target.findings, target.corpus):
         folder.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={target.longest}", f"-timeout={HANG_SECONDS}"]
-    options += ["-len_control=0", f"-report_slow_units={HANG_SECONDS}", "-print_final_stats=1", f"-artifact_prefix={target.findings}/"]
+    options += ["-len_control=0", f"-report_slow_units={HANG_SECONDS}", "-print_final_stats=1"]
+    options += [f"-artifact_prefix={target.findings}/"]
     before = set(target.findings.iterdir())
     started = reported = time.monotonic()
     with target.log.open("wb") as log:

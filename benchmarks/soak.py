@@ -109,6 +109,7 @@ class Heard:
     clean: int = 0  # their payload, by the CRC-16
     unharmed: int = 0  # the very bytes that were sent
     lost_clean: int = 0  # of these: not counted as clean
+    interrupted: int = 0  # came unharmed but for a silence of QUIET_S in the middle, at which a receiver settles
     by_chance: int = 0  # counted as unharmed, and never sent like that: one damaged CRC-16 in 65536 is right
     resets: int = 0
     rss_growth_bytes: int = 0
@@ -142,7 +143,8 @@ def listen(url: str, path: Path, seed: int, read: "Synchronized[int]", warm: Fla
 
     quiet = False
     while not (stop.is_set() and quiet):
-        finder, leave_after = Finder(library), int(rng.exponential(FRAMES_BETWEEN_RESETS * 60))
+        finder, patient = Finder(library), Finder(library)
+        leave_after = int(rng.exponential(FRAMES_BETWEEN_RESETS * 60))
         try:
             with Port(url) as port:
                 while leave_after > 0 and not (stop.is_set() and quiet):
@@ -152,7 +154,10 @@ def listen(url: str, path: Path, seed: int, read: "Synchronized[int]", warm: Fla
                     take(receiver.feed(data) if data else receiver.flush())
                     unharmed = finder.feed(data)
                     heard.unharmed += len(unharmed)
+                    heard.interrupted += len(patient.feed(data)) - len(unharmed)
                     difference.update(unharmed)
+                    if not data:
+                        finder = Finder(library)
                     if warm.is_set() and not started_with:
                         started_with = resident_bytes()
                     elif started_with:
@@ -257,6 +262,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
         "received": heard.frames,
         "clean": heard.clean,
         "unharmed": heard.unharmed,
+        "interrupted": heard.interrupted,
         "clean_by_chance": heard.by_chance,
         "board_resets": boards.resets,
         "host_resets": heard.resets,

@@ -22,7 +22,7 @@ STYLES = {
     "jpeg5_bare": {"color": GREY, "linewidth": 1.3, "linestyle": "--"},
 }
 ACCURACY, GOODPUT = "accuracy of all sent, %", "correct classifications an hour"
-SIZE = (10.5, 5.2)
+SIZE = (10.5, 5.4)
 
 
 def draw_lora(folder: Path, goodput: dict) -> list[str]:
@@ -69,6 +69,6 @@ def _finish(figure: plt.Figure, axes: list[plt.Axes], file: Path) -> None:
     """One legend for both panels, of all that is in either, under them."""
     shown = {label: line for side in axes for line, label in zip(*side.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0.14, 1, 1))
+    figure.tight_layout(rect=(0, 0.17, 1, 1))
     figure.savefig(file, dpi=110)
     plt.close(figure)

@@ -88,8 +88,8 @@ def _goodput(goodput: dict) -> str:
     ahead, behind = [s for s in gains if gains[s] > 0], [s for s in gains if gains[s] <= 0]
     text = (
         "**Correct an hour**, each system at its best spreading factor, payload, coding rate and header, from "
-        f"{min(gains)} dB up (below, no opponent reaches {100 * HIGH:.0f} % at SF9, and a wider spreading factor, which "
-        "was not measured, would serve all). "
+        f"{min(gains)} dB up (below, no opponent reaches {100 * HIGH:.0f} % at SF9, and a wider spreading factor, "
+        "which was not measured, would serve all). "
     )
     if ahead:
         middle, least = median(gains[s] for s in ahead), min(gains[s] for s in ahead)

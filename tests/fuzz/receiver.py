@@ -3,6 +3,7 @@
 python -m tests.fuzz.receiver [libFuzzer's options] [folders, or files to run again]
 """
 
+import shlex
 import sys
 
 import atheris
@@ -15,5 +16,6 @@ with HookManager({"host"}, set(), enable_loader_override=True, trace_dataflow=Fa
 
 if __name__ == "__main__":
     host_line.bundles()
-    atheris.Setup(sys.argv, host_line.run)
+    # A merge runs itself again for what crashes, by these words in a shell.
+    atheris.Setup([f"{shlex.quote(sys.executable)} -m {__spec__.name}", *sys.argv[1:]], host_line.run)
     atheris.Fuzz()

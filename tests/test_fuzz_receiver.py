@@ -3,6 +3,8 @@
 `make fuzz` does the same for longer: docs/fuzzing.md.
 """
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,16 @@ def test_a_planted_fault_is_told(monkeypatch: pytest.MonkeyPatch, where: object,
     with pytest.raises((ArithmeticError, AssertionError, ValueError)):
         for path in corpus():
             host_line.run(path.read_bytes())
+
+
+def test_what_reaches_something_new_is_kept(tmp_path: Path) -> None:
+    fuzzer = replace(target("receiver", tmp_path), corpus=tmp_path / "kept")
+    fuzzer.corpus.mkdir()
+    fuzzer.found.mkdir(parents=True)
+    for path in corpus()[-8:]:
+        shutil.copy(path, fuzzer.found)
+    engine.keep(fuzzer)
+    assert 0 < len(list(fuzzer.corpus.iterdir())) <= 8
 
 
 def test_some_fuzzing_finds_nothing(tmp_path: Path) -> None:

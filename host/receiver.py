@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from host.events import ControlFrame, Event, UnknownModel
-from host.frames import Frames, is_clean
-from host.headers import SYNC_LOOK_FLIPS, Match
+from host.frames import Frames
+from host.headers import Match
 from host.sources import Source
 from host.sync import find_syncs
 from wire.bundle import Bundle
@@ -41,6 +41,7 @@ class Receiver:
         self._headers = self._frames.headers
         self._buffer = b""
         self._counted = 0  # bytes at the buffer's start that are known to be garbage or part of a frame
+        self._clean_end = 0  # where a clean frame ends that has been given out; nothing inside but another clean one
         self._syncs: list[tuple[int, int]] = []
         self.garbage_bytes = 0
 
@@ -99,15 +100,18 @@ class Receiver:
         count = max(0, min(count, len(self._buffer)))
         self._count(count, count)
         self._counted -= count
+        self._clean_end = max(0, self._clean_end - count)
         self._buffer = self._buffer[count:]
 
     def _frame_at(self, start: int, flips: int, final: bool) -> _Step | None:
         """What starts at this sync word; None while that cannot be said yet."""
-        nothing = _Step(None, start, start + 1)
+        nothing, hidden = _Step(None, start, start + 1), start < self._clean_end
+        if hidden and flips:
+            return nothing
         if len(self._buffer) < start + START_BYTES:
             return nothing if final else None
         match = self._header_at(start, flips)
-        if match is None:
+        if match is None or (hidden and (match.flips or match.header.type != FrameType.FEATURE)):
             return nothing
         if self._headers.unknown(match.header):
             return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
@@ -115,7 +119,7 @@ class Receiver:
             return None
         if match.header.type == FrameType.REPLY:
             return self._reply(start, match.header) or nothing
-        return self._feature(start, match, flips, final, nothing)
+        return self._feature(start, match, flips, hidden) or nothing
 
     def _header_at(self, start: int, flips: int) -> Match | None:
         return self._headers.read(self._buffer[start + len(SYNC) : start + START_BYTES], flips)
@@ -137,48 +141,42 @@ class Receiver:
         end = start + len(SYNC) + (control_size(header.encode() + rest) or 0)
         return _Step(ControlFrame(control), end, end)
 
-    def _feature(self, start: int, match: Match, flips: int, final: bool, nothing: _Step) -> _Step | None:
-        """The feature frame at this sync word, clean, damaged or cut short; `nothing` when too little came."""
+    def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
+        """The feature frame at this sync word, clean, damaged or cut short; None when too little came."""
         body = self._buffer[start + len(SYNC) :]
         bundle, clean = self._frames.owner(body, match.header)
-        if bundle is None:
-            return nothing
+        if bundle is None or (hidden and not clean):
+            return None
         layout = bundle.chunk_layout(match.header.chunk)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
-        next_start = self._next_start(start, end, 0 if clean else SYNC_LOOK_FLIPS)
-        if clean and next_start is not None:
-            whole = self._clean_at(next_start, final)
-            if whole is None:
-                return None
-            # One frame cut short in 65536 has a right CRC-16 together with the head of the frame behind it.
-            clean, next_start = not whole, next_start if whole else None
+        next_start = None if clean else self._next_start(start, end)
         # The next frame may start as early as within this one's sync word.
         body = body[: max(0, (next_start or end) - start - len(SYNC))]
         if len(body[layout.payload]) < LEAST_RECEIVED * layout.payload_bytes:
-            return nothing
+            return None
         frame = self._frames.event(body, match, bundle, clean, flips)
+        if clean:
+            self._clean_end = max(self._clean_end, end)
+            return _Step(frame, end, self._hidden_start(start, end))
         # The last bytes of a damaged frame may be the start of the next one, which is not all there yet.
-        resume = end if clean else next_start or max(start + START_BYTES, end - START_BYTES + 1)
-        return _Step(frame, next_start or end, resume)
+        return _Step(frame, next_start or end, next_start or max(start + START_BYTES, end - START_BYTES + 1))
 
-    def _next_start(self, start: int, end: int, most: int) -> int | None:
-        """Where another frame starts inside the one from start to end, with its whole header inside too.
-
-        Only behind sync words with at most so many flips.
-        """
+    def _next_start(self, start: int, end: int) -> int | None:
+        """Where another frame starts inside the one from start to end, with its whole header inside too."""
         for inside, flips in self._syncs:
-            if start < inside <= end - START_BYTES and flips <= most:
+            if start < inside <= end - START_BYTES:
                 match = self._header_at(inside, flips)
                 if match and self._headers.plausible(match.header):
                     return inside
         return None
 
-    def _clean_at(self, start: int, final: bool) -> bool | None:
-        """Whether the feature frame that seems to start here is clean; None while that cannot be said yet."""
-        match = self._header_at(start, 0)
-        if match is None or match.header.type != FrameType.FEATURE:
-            return False
-        if not final and self._incomplete(start + len(SYNC), match.header):
-            return None
-        body = self._buffer[start + len(SYNC) :]
-        return any(is_clean(body, match.header, bundle) for bundle in self._headers.bundles(match.header))
+    def _hidden_start(self, start: int, end: int) -> int:
+        """Where an undamaged sync word, or as much of one as is there, starts inside a clean frame; its end if nowhere.
+
+        One frame in 65536 that lost bytes has a right CRC-16 together with the head of the frame behind it.
+        """
+        inside = self._buffer.find(SYNC, start + 1, end + len(SYNC) - 1)
+        if inside >= 0:
+            return inside
+        heads = (end - k for k in range(len(SYNC) - 1, 0, -1))
+        return next((at for at in heads if at > start and SYNC.startswith(self._buffer[at:])), end)

@@ -250,6 +250,7 @@ def test_frames_pass_or_do_not_however_they_come(bundle: Bundle) -> None:
         until(lambda: proxy.host.fd)
         for first in range(0, len(stream), 101):
             board.sendall(stream[first : first + 101])
+            until(lambda: proxy.statistics.bytes_in)  # so that it takes some time
         board.close()
         assert read_all(host) == expected  # all of it, although the board has gone
         statistics = proxy.statistics

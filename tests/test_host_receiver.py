@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channel_sim import BitFlips, ByteLoss, Compose, Stream, Truncation
+from host import frames
 from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receiver import Receiver
 from host.sources import Source
@@ -202,6 +203,36 @@ def test_truncated_frames_one_after_the_other(bundle: Bundle) -> None:
         intact |= {n} if got == sent else set()
         found |= {f.sequence for f in features(receiver.feed(got)) if f.crc_ok}
     assert 10 < len(intact) < 25 and found == intact
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 4, 11, 12, 30])
+def test_a_crc_that_is_right_by_chance_hides_no_clean_frame(
+    bundle: Bundle, missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame that lost its last bytes, and takes the head of the next for them; here its CRC passes by decree."""
+    cut, following = make_frame(bundle, 1)[:-missing], make_frame(bundle, 2)
+    stream, seen = make_frame(bundle, 0) + cut + following + make_frame(bundle, 3), frames.is_clean
+    monkeypatch.setattr(
+        frames, "is_clean", lambda body, header, bundle: header.sequence == 1 or seen(body, header, bundle)
+    )
+    for size in (1, 5, len(stream)):
+        receiver = Receiver([bundle])
+        found = [e for at in range(0, len(stream), size) for e in receiver.feed(stream[at : at + size])]
+        found = features(found + receiver.flush())
+        assert [(f.sequence, f.crc_ok) for f in found] == [(0, True), (1, True), (2, True), (3, True)]
+        assert receiver.garbage_bytes == 0
+
+
+def test_what_looks_like_a_sync_at_a_clean_frames_end_costs_nothing(bundle: Bundle) -> None:
+    rng, seen = np.random.default_rng(12), 0
+    while seen < 5:
+        levels = rng.integers(0, 8, 128)
+        frame, receiver = make_frame(bundle, 1, levels), Receiver([bundle])
+        if frame[-1] == SYNC[0]:
+            seen += 1
+            stream = make_frame(bundle, 0) + frame + make_frame(bundle, 2) + frame
+            assert len(features(receiver.feed(stream))) == 4 and receiver.waiting_bytes == 1
+            assert receiver.flush() == [] and receiver.garbage_bytes == 0
 
 
 def test_a_frame_that_starts_within_a_false_sync_cuts_it_off(tmp_path: Path) -> None:

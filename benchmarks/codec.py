@@ -29,7 +29,7 @@ from host.receiver import Receiver
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import FeatureLayout, FrameType, Header, feature_frame
+from wire.frame import FrameType, Header, feature_frame
 from wire.payload import pack
 
 BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
@@ -80,7 +80,7 @@ def measure(path: Path, count: int, seed: int) -> dict:
                 rows[f"{ber:g}"] = row
                 console.print(_line(bundle, chunk, ber, row), highlight=False, soft_wrap=True)
             chunks[str(bundle.chunk_bytes(chunk))] = {
-                "frame_bytes": FeatureLayout(bundle.chunk_bits(chunk)).serial_size,
+                "frame_bytes": bundle.chunk_layout(chunk).serial_size,
                 "by_ber": rows,
             }
     return {

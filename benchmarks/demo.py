@@ -28,7 +28,6 @@ from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 from wire.control import Info
-from wire.frame import FeatureLayout
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
@@ -90,7 +89,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         "model_id": bundle.model_id,
         "images": len(images),
         "payload_bytes": bundle.chunk_bytes(0),
-        "frame_bytes": FeatureLayout(bundle.chunk_bits(0)).serial_size,
+        "frame_bytes": bundle.chunk_layout(0).serial_size,
         "accuracy": {k: r.tally.accuracy for k, r in results.items()},
         "accuracy_sent": {k: r.tally.accuracy_sent for k, r in results.items()},
         "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],

@@ -11,14 +11,14 @@ from channel_sim.bsc import BitFlips
 from host.ber import BerEstimator, payload_ber
 from host.decode import Decoder
 from host.events import FeatureFrame
+from host.headers import SEQUENCES
 from host.packets import PacketReceiver
 from host.receiver import Receiver
 from wire.bundle import Bundle
-from wire.frame import FeatureLayout, FrameType, Header, feature_frame
+from wire.frame import FrameType, Header, feature_frame
 from wire.payload import pack
 
 DEVICE = 1
-SEQUENCES = 32
 WARM_UP = 20  # clean frames, not counted, by which the receiver comes to know the device
 BATCH = 500
 
@@ -55,7 +55,7 @@ class Inkling:
             each(1)
         right = np.zeros(len(self.labels), bool)
         right[arrived] = classes(self.decoder, got, told) == self.labels[arrived]
-        layout = FeatureLayout(self.bundle.chunk_bits(self.chunk))
+        layout = self.bundle.chunk_layout(self.chunk)
         extra = {
             "frame_bytes": medium.inkling_bytes(layout),
             "wrong_headers": wrong,

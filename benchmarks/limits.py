@@ -24,6 +24,7 @@ from channel_sim.lora import LoRa
 from channel_sim.proxy import ProxyError
 from host.ber import BerEstimator
 from host.events import FeatureFrame
+from host.headers import SEQUENCES
 from host.receiver import Receiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
@@ -36,7 +37,6 @@ STEADY_FRAMES = 20
 STEP = (1e-3, 5e-2)
 AFTER_STEP = (1, 2, 3, 5, 10, 20)
 DEVICES = 50
-SEQUENCES = 32
 NOISE_PIECE = 1 << 20
 LORA_BYTES, LORA_BATCH = 64, 1000
 SFS = range(7, 13)

@@ -14,7 +14,6 @@ from benchmarks.systems import Crc, Files, ReedSolomon, System
 from host.ber import LEAST
 from host.decode import Decoder
 from wire.bundle import Bundle
-from wire.frame import FeatureLayout
 
 TRIES = 4  # the first, and up to three retransmissions
 # Who is also measured without LoRa's own header, which costs air time and loses packets.
@@ -30,7 +29,7 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     prefix = min((i for i, (first, _) in enumerate(bundle.chunks) if first == 0), key=bundle.chunk_bytes)
     whole_bytes, prefix_bytes = bundle.chunk_bytes(0), bundle.chunk_bytes(prefix)
     whole, part = (_right(bundle, decoder, symbols, labels, chunk) for chunk in (0, prefix))
-    long, short = (FeatureLayout(bundle.chunk_bits(chunk)) for chunk in (0, prefix))
+    long, short = (bundle.chunk_layout(chunk) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
     with_header: dict[str, System] = {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),

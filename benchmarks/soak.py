@@ -32,6 +32,7 @@ from channel_sim.proxy import Proxy, ProxyError
 from host.ber import BerEstimator
 from host.errors import PortError
 from host.events import FeatureFrame
+from host.headers import SEQUENCES
 from host.port import Port
 from host.receiver import Receiver
 from wire.bundle import Bundle, BundleError
@@ -40,7 +41,7 @@ from wire.frame import SYNC, FrameType, Header, feature_frame
 from wire.payload import pack
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
-DEVICES, SEQUENCES = 50, 32
+DEVICES = 50
 GARBAGE_SHARE, GARBAGE_BYTES = 0.01, 40
 FRAMES_BETWEEN_RESETS = 5000  # on average, of each end
 BURST = 16  # frames that are written at once

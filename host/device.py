@@ -20,7 +20,7 @@ from host.refusals import (
 )
 from wire.bundle import Bundle
 from wire.control import REPLY_BIT, BenchResult, Control, ErrorReply, Info, Opcode, RunCost, command, run_data
-from wire.frame import ANY_DEVICE, WIRE_VERSION, FeatureLayout, FrameType, Header
+from wire.frame import ANY_DEVICE, WIRE_VERSION, FrameType, Header
 
 TIMEOUT_S = 2.0
 ATTEMPTS = 3
@@ -105,7 +105,7 @@ class Device:
         bundle = self.bundle
         if bundle is None or image.shape != bundle.input_shape or image.dtype != np.uint8:
             raise ValueError(f"needs a bundle and a picture of its shape, got {image.dtype} {image.shape}")
-        size = FeatureLayout(bundle.chunk_bits(chunk)).serial_size
+        size = bundle.chunk_layout(chunk).serial_size
         if cost:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
         request = self._new_request()

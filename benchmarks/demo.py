@@ -33,6 +33,7 @@ BERS = (0.0, 1e-2, 5e-2, 1e-1)
 FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
 TARGET = "qemu_stm32f405"
 COUNTED_IMAGES = 3  # the count hardly depends on the image
+TIMEOUT_S = 20.0  # an emulated board on a busy machine may think for long
 
 
 @dataclass
@@ -116,7 +117,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
 
 def _count_instructions(elf: Path, bundle: Bundle, images: np.ndarray) -> tuple[Info, int]:
     """Boot once with instruction counting, which is slower, and run a few images."""
-    with qemu(elf, count_instructions=True) as url, Device.open(url, bundle, timeout=20) as device:
+    with qemu(elf, count_instructions=True) as url, Device.open(url, bundle, timeout=TIMEOUT_S) as device:
         info = device.info()
         device.check(info)
         cycles = []
@@ -138,7 +139,10 @@ def _send_all(
         for ber in BERS:
             task = bar.add_task(f"BER {ber:<5g}", total=len(images))
             result = Result(Tally(decoder), {}, [])
-            with Proxy(board, BitFlips(ber), seed) as proxy, Device.open(proxy.url, bundle) as device:
+            with (
+                Proxy(board, BitFlips(ber), seed) as proxy,
+                Device.open(proxy.url, bundle, timeout=TIMEOUT_S) as device,
+            ):
                 for i, (image, label) in enumerate(zip(images, labels, strict=True)):
                     frame, _ = device.run(image)
                     if frame is None:

@@ -15,6 +15,7 @@ static volatile uint8_t ring[RING_BYTES];
 static volatile uint32_t ring_in;  /* counts what the interrupt has put in */
 static volatile uint32_t ring_out; /* counts what the application has taken out */
 static volatile bool lost;
+static volatile bool held; /* the interrupt is off until there is room */
 
 void usart_start(void) {
     RCC_AHB1ENR |= RCC_AHB1ENR_GPIOA;
@@ -28,20 +29,24 @@ void usart_start(void) {
     NVIC_ISER(USART1_IRQ / 32u) = 1u << (USART1_IRQ % 32u);
 }
 
+/* With the ring full, the next byte stays in the data register and the interrupt off, until board_read has made room.
+ * A line with a rate of its own loses what comes after that byte, and the USART says so (ORE); one without, as in an
+ * emulator, waits: there the interrupts of one long command can keep the processor from everything else. */
 void usart_interrupt(void) {
+    const uint32_t in = ring_in;
+    if (in - ring_out == RING_BYTES) {
+        held = true;
+        NVIC_ICER(USART1_IRQ / 32u) = 1u << (USART1_IRQ % 32u);
+        return;
+    }
     const uint32_t status = USART1_SR;
     const uint8_t byte = (uint8_t)USART1_DR; /* after SR, this clears RXNE and ORE */
     if ((status & USART_SR_ORE) != 0u) {
         lost = true;
     }
     if ((status & USART_SR_RXNE) != 0u) {
-        const uint32_t in = ring_in;
-        if (in - ring_out < RING_BYTES) {
-            ring[in % RING_BYTES] = byte;
-            ring_in = in + 1u;
-        } else {
-            lost = true;
-        }
+        ring[in % RING_BYTES] = byte;
+        ring_in = in + 1u;
     }
 }
 
@@ -52,6 +57,10 @@ int board_read(void) {
     }
     const uint8_t byte = ring[out % RING_BYTES];
     ring_out = out + 1u;
+    if (held) {
+        held = false; /* before the interrupt that may set it again */
+        NVIC_ISER(USART1_IRQ / 32u) = 1u << (USART1_IRQ % 32u);
+    }
     return byte;
 }
 

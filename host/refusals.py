@@ -13,6 +13,14 @@ IN_WORDS = {
     ErrorCode.BAD_ARGUMENT: "the command asks for something that it does not have",
     ErrorCode.ENGINE: "its encoder failed",
     ErrorCode.OVERRUN: "bytes came faster than it took them: try a lower baud rate",
+    ErrorCode.MODEL_DAMAGED: "its model or tables are damaged: flash it again",
+    ErrorCode.MODEL_VERSION: "its engine is made for another version of the model's format",
+    ErrorCode.MODEL_OPS: "its engine lacks an operator of the model",
+    ErrorCode.MODEL_ARENA: "its arena is too small for the model",
+    ErrorCode.MODEL_SHAPE: "its model's input or output is not what its tables say",
+    ErrorCode.CAMERA: "it has no camera, or the camera gave no picture",
+    ErrorCode.RADIO: "it has no radio, or could not send with it",
+    ErrorCode.AIR_TIME: "it has used up the air time that its duty cycle allows: try again later",
 }
 # The same command may well succeed when it is sent again.
 PASSING = (ErrorCode.BAD_HEADER, ErrorCode.BAD_CRC, ErrorCode.TIMEOUT, ErrorCode.OVERRUN)

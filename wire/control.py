@@ -22,6 +22,9 @@ class Opcode(IntEnum):
     INFO = 0x01
     RUN = 0x02
     BENCH = 0x03
+    CAPTURE = 0x04
+    PIXELS = 0x05
+    PACKET = 0x06
     ERROR = 0xFF
 
 
@@ -37,6 +40,14 @@ class ErrorCode(IntEnum):
     BAD_ARGUMENT = 7
     ENGINE = 8
     OVERRUN = 9
+    MODEL_DAMAGED = 10
+    MODEL_VERSION = 11
+    MODEL_OPS = 12
+    MODEL_ARENA = 13
+    MODEL_SHAPE = 14
+    CAMERA = 15
+    RADIO = 16
+    AIR_TIME = 17
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ static void drop_received(void) {
 
 void app_start(void) {
     wire_parser_init(&parser, INKLING_DEVICE, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
+    const enum wire_error model = encoder_start();
+    commands_start(model);
+    if (model != WIRE_ERROR_NONE) {
+        line_send_error(0, 0, (uint8_t)model); /* unasked: whoever listens now learns why nothing will work */
+    }
 }
 
 void app_step(void) {

@@ -3,6 +3,7 @@
 #include "board.h"
 #include "encoder.h"
 #include "line.h"
+#include "picture.h"
 
 #define FIRMWARE_VERSION {0, 1, 0}
 
@@ -33,43 +34,13 @@ static enum wire_error info(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
-/* Pixels (0..255) become int8 = pixel - 128 where they are: the top bit flips. */
-static void pixels_to_int8(int8_t *image) {
-    for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
-        image[i] = (int8_t)(image[i] ^ -128);
-    }
-}
-
 static enum wire_error run(const struct wire_parser *command) {
-    const uint8_t flags = command->head[0];
-    const uint8_t chunk = command->head[1];
     if (command->length != WIRE_HEAD_BYTES + INKLING_INPUT_BYTES) {
         return WIRE_ERROR_BAD_LENGTH;
     }
-    if ((flags & ~WIRE_RUN_WANTS_COST) != 0u || chunk >= inkling_model.chunk_count) {
-        return WIRE_ERROR_BAD_ARGUMENT;
-    }
-    const uint32_t start_micros = board_micros();
-    const uint32_t start = board_cycles();
-    pixels_to_int8(encoder_input());
-    const uint32_t encode_start = board_cycles();
-    const int8_t *latent = encoder_run();
-    const uint32_t encode_end = board_cycles();
-    if (latent == NULL) {
-        return WIRE_ERROR_ENGINE;
-    }
-    const uint32_t ready = line_send_feature(command->request, chunk, latent);
-    if ((flags & WIRE_RUN_WANTS_COST) != 0u) {
-        const struct wire_run_cost cost = {
-            .encode_cycles = encode_end - encode_start,
-            .total_cycles = ready - start,
-            .microseconds = board_micros() - start_micros,
-        };
-        uint8_t data[WIRE_RUN_COST_BYTES];
-        wire_run_cost_write(data, &cost);
-        line_send_reply(command->request, WIRE_RUN, data, sizeof data);
-    }
-    return WIRE_ERROR_NONE;
+    const struct picture_start start = picture_begin();
+    const enum wire_error error = picture_check(command);
+    return error != WIRE_ERROR_NONE ? error : picture_answer(command, start);
 }
 
 static enum wire_error bench(const struct wire_parser *command) {
@@ -101,7 +72,20 @@ static enum wire_error bench(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
+static enum wire_error model = WIRE_ERROR_NONE; /* why the encoder cannot run */
+
+static bool needs_encoder(uint8_t opcode) {
+    return opcode == WIRE_RUN || opcode == WIRE_BENCH;
+}
+
+void commands_start(enum wire_error encoder) {
+    model = encoder;
+}
+
 enum wire_error command_execute(const struct wire_parser *command) {
+    if (model != WIRE_ERROR_NONE && needs_encoder(command->opcode)) {
+        return model;
+    }
     switch (command->opcode) {
         case WIRE_INFO:
             return info(command);

@@ -5,13 +5,18 @@
 #include <stdint.h>
 
 #include "inkling_model.h"
+#include "wire/control.h"
+
+/* Makes the engine ready and checks that the model, its tables and its memory fit each other. Call it once, first.
+ * Returns what does not fit, a WIRE_ERROR_MODEL_..., or WIRE_ERROR_NONE. */
+enum wire_error encoder_start(void);
 
 /* The input: INKLING_INPUT_BYTES pixels (H, W, C), each value - 128. Images are received straight into it. It
  * keeps its contents over a run. */
 int8_t *encoder_input(void);
 
 /* Encodes what is in the input. Returns the latent, INKLING_LATENT_BYTES values (h, w, c), which stays until the
- * next run; NULL when the engine failed. */
+ * next run; NULL when the engine failed, or did not start. */
 const int8_t *encoder_run(void);
 
 /* Working memory of the network, in bytes; and all that the encoder takes: arena, input, output, scratch. */

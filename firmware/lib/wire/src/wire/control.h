@@ -7,7 +7,15 @@
 #define WIRE_RUN_WANTS_COST 0x01u  /* flag of RUN */
 #define WIRE_BENCH_MAX_REPEATS 100u
 
-enum wire_opcode { WIRE_INFO = 0x01, WIRE_RUN = 0x02, WIRE_BENCH = 0x03, WIRE_ERROR = 0xFF };
+enum wire_opcode {
+    WIRE_INFO = 0x01,
+    WIRE_RUN = 0x02,
+    WIRE_BENCH = 0x03,
+    WIRE_CAPTURE = 0x04,
+    WIRE_PIXELS = 0x05,
+    WIRE_PACKET = 0x06,
+    WIRE_ERROR = 0xFF
+};
 
 enum wire_error {
     WIRE_ERROR_NONE = 0,
@@ -19,7 +27,15 @@ enum wire_error {
     WIRE_ERROR_BAD_LENGTH = 6,
     WIRE_ERROR_BAD_ARGUMENT = 7,
     WIRE_ERROR_ENGINE = 8,
-    WIRE_ERROR_OVERRUN = 9
+    WIRE_ERROR_OVERRUN = 9,
+    WIRE_ERROR_MODEL_DAMAGED = 10,
+    WIRE_ERROR_MODEL_VERSION = 11,
+    WIRE_ERROR_MODEL_OPS = 12,
+    WIRE_ERROR_MODEL_ARENA = 13,
+    WIRE_ERROR_MODEL_SHAPE = 14,
+    WIRE_ERROR_CAMERA = 15,
+    WIRE_ERROR_RADIO = 16,
+    WIRE_ERROR_AIR_TIME = 17
 };
 
 #endif

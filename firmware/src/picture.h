@@ -1,0 +1,22 @@
+/* What becomes of a picture: it is encoded, and a chunk of its latent goes out. */
+#ifndef INKLING_PICTURE_H
+#define INKLING_PICTURE_H
+
+#include "wire/parser.h"
+
+/* When the work on a picture began, by both of the board's clocks. */
+struct picture_start {
+    uint32_t micros;
+    uint32_t cycles;
+};
+
+struct picture_start picture_begin(void);
+
+/* Whether flags and chunk, the two bytes at the head of a RUN, ask for what this board can do. */
+enum wire_error picture_check(const struct wire_parser *command);
+
+/* Encodes the picture in the encoder's input (bytes 0..255, turned into int8 here) and answers the command. Returns
+ * the error that stands in the way, or WIRE_ERROR_NONE. */
+enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start);
+
+#endif

@@ -83,7 +83,7 @@ void commands_start(enum wire_error encoder) {
 }
 
 enum wire_error command_execute(const struct wire_parser *command) {
-    if (model != WIRE_ERROR_NONE && needs_encoder(command->opcode)) {
+    if (needs_encoder(command->opcode) && model != WIRE_ERROR_NONE) {
         return model;
     }
     switch (command->opcode) {

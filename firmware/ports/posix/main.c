@@ -10,6 +10,7 @@
 #include "serial.h"
 
 #define NANOSECONDS 1000000000u
+#define NAP_NANOSECONDS 50000000
 
 static void stop(int signal_number) {
     (void)signal_number;
@@ -50,6 +51,19 @@ static uint64_t nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
+}
+
+/* In naps, so that a signal that comes just before one is not slept through. */
+void board_sleep(uint32_t seconds) {
+    const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
+    const uint64_t end = nanoseconds() + (uint64_t)seconds * NANOSECONDS;
+    while (!serial_ended() && nanoseconds() < end) {
+        nanosleep(&nap, NULL);
+    }
+}
+
+bool board_woke(void) {
+    return false; /* its sleep returns */
 }
 
 uint32_t board_micros(void) {

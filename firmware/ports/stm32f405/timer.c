@@ -41,3 +41,15 @@ uint32_t board_cycles(void) {
 uint32_t board_micros(void) {
     return (uint32_t)(cycles() / (board_clock_hz() / 1000000u));
 }
+
+/* Only the core's clock stops, until the next interrupt; SysTick gives one every 100 ms. */
+void board_sleep(uint32_t seconds) {
+    const uint64_t end = cycles() + (uint64_t)seconds * board_clock_hz();
+    while (cycles() < end) {
+        __asm__ volatile("dsb\n wfi" ::: "memory");
+    }
+}
+
+bool board_woke(void) {
+    return false; /* its sleep returns */
+}

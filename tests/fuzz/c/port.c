@@ -124,6 +124,14 @@ void board_wait(void) {
     oracle_check();
 }
 
+void board_sleep(uint32_t seconds) {
+    now += UINT64_C(1000000) * seconds;
+}
+
+bool board_woke(void) {
+    return false;
+}
+
 uint32_t board_micros(void) {
     return (uint32_t)now;
 }

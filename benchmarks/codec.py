@@ -29,8 +29,6 @@ from host.receiver import Receiver
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import FrameType, Header, feature_frame
-from wire.payload import pack
 
 BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
 DEVICE = 1
@@ -144,9 +142,7 @@ def _one(
 
 def _frame(bundle: Bundle, symbols: np.ndarray, chunk: int, sequence: int) -> bytes:
     first, count = bundle.chunk_symbols(chunk)
-    header = Header(FrameType.FEATURE, DEVICE, sequence, bundle.model_number % 32, chunk)
-    payload = pack(symbols[first : first + count], bundle.bits_per_symbol)
-    return feature_frame(header, payload, bundle.chunk_bits(chunk), bundle.model_number)
+    return bundle.frame(symbols[first : first + count], DEVICE, sequence, chunk)
 
 
 def _right(decoder: Decoder, symbols: np.ndarray, told: np.ndarray, labels: np.ndarray) -> int:

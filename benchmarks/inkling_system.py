@@ -15,8 +15,6 @@ from host.headers import SEQUENCES
 from host.packets import PacketReceiver
 from host.receiver import Receiver
 from wire.bundle import Bundle
-from wire.frame import FrameType, Header, feature_frame
-from wire.payload import pack
 
 DEVICE = 1
 WARM_UP = 20  # clean frames, not counted, by which the receiver comes to know the device
@@ -82,9 +80,8 @@ class Inkling:
 
     def _frame(self, number: int, sync: bool) -> bytes:
         first, count = self.bundle.chunk_symbols(self.chunk)
-        header = Header(FrameType.FEATURE, DEVICE, number % SEQUENCES, self.bundle.model_number % 32, self.chunk)
-        payload = pack(self.symbols[max(number, 0), first : first + count], self.bundle.bits_per_symbol)
-        return feature_frame(header, payload, self.bundle.chunk_bits(self.chunk), self.bundle.model_number, sync)
+        levels = self.symbols[max(number, 0), first : first + count]
+        return self.bundle.frame(levels, DEVICE, number % SEQUENCES, self.chunk, sync)
 
 
 def classes(decoder: Decoder, symbols: list[np.ndarray] | np.ndarray, ber: list[float] | np.ndarray) -> np.ndarray:

@@ -28,8 +28,7 @@ from host.headers import SEQUENCES
 from host.receiver import Receiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header, feature_frame
-from wire.payload import pack
+from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header
 
 HEADER_BERS = (0.01, 0.05, 0.1)
 ESTIMATE_BERS = (1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
@@ -50,16 +49,14 @@ class Sender:
     def __init__(self, bundle: Bundle, seed: int) -> None:
         self._bundle, self._rng = bundle, np.random.default_rng(seed)
         count, bits = bundle.chunk_symbols(0)[1], bundle.bits_per_symbol
-        self._payloads = [pack(self._rng.integers(0, 1 << bits, count), bits) for _ in range(256)]
+        self._levels = [self._rng.integers(0, 1 << bits, count) for _ in range(256)]
         self._sequence = [0] * DEVICES
 
     def next(self, device: int = 0) -> tuple[bytes, tuple[int, int, int]]:
         """The device's next frame, and what a receiver should make of its header: device, sequence, chunk."""
         sequence = self._sequence[device] = (self._sequence[device] + 1) % SEQUENCES
-        header = Header(FrameType.FEATURE, device, sequence, self._bundle.model_number % 32, 0)
-        payload = self._payloads[int(self._rng.integers(len(self._payloads)))]
-        bits = self._bundle.chunk_bits(0)
-        return feature_frame(header, payload, bits, self._bundle.model_number), (device, sequence, 0)
+        levels = self._levels[int(self._rng.integers(len(self._levels)))]
+        return self._bundle.frame(levels, device, sequence), (device, sequence, 0)
 
 
 def acquainted(bundle: Bundle, sender: Sender, devices: int) -> Receiver:

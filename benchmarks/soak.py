@@ -37,7 +37,7 @@ from host.port import Port
 from host.receiver import Receiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import SYNC, FrameType, Header, feature_frame
+from wire.frame import SYNC
 from wire.payload import pack
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
@@ -70,10 +70,9 @@ class Library:
 
     def _make(self, device: int, sequence: int, chunk: int, rng: np.random.Generator) -> bytes:
         bundle, (_, count) = self.bundle, self.bundle.chunk_symbols(chunk)
-        payload = pack(rng.integers(0, 1 << bundle.bits_per_symbol, count), bundle.bits_per_symbol)
-        header = Header(FrameType.FEATURE, device, sequence, bundle.model_number % 32, chunk)
-        frame = feature_frame(header, payload, bundle.chunk_bits(chunk), bundle.model_number)
-        self.keys[frame] = (device, sequence, chunk, payload)
+        levels = rng.integers(0, 1 << bundle.bits_per_symbol, count)
+        frame = bundle.frame(levels, device, sequence, chunk)
+        self.keys[frame] = (device, sequence, chunk, pack(levels, bundle.bits_per_symbol))
         return frame
 
 

@@ -11,8 +11,6 @@ from onnx import TensorProto, helper, numpy_helper
 from host.events import Event, FeatureFrame
 from host.receiver import Receiver
 from wire.bundle import Bundle, compute_model_id, load
-from wire.frame import FrameType, Header, feature_frame
-from wire.payload import pack
 
 
 def make_bundle(folder: Path, seed: int = 0, symbols: int = 128, bits: int = 3, classes: int = 10) -> Bundle:
@@ -74,9 +72,7 @@ def make_frame(
     """A feature frame as a board sends it; without levels, random ones that depend on sequence and device."""
     if levels is None:
         levels = levels_of(bundle, sequence, device, chunk)
-    header = Header(FrameType.FEATURE, device, sequence % 32, bundle.model_number % 32, chunk)
-    payload = pack(levels, bundle.bits_per_symbol)
-    return feature_frame(header, payload, bundle.chunk_bits(chunk), bundle.model_number)
+    return bundle.frame(levels, device, sequence % 32, chunk)
 
 
 def levels_of(bundle: Bundle, sequence: int, device: int = 7, chunk: int = 0) -> np.ndarray:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wire.frame import FeatureLayout
-from wire.payload import MAX_BITS_PER_SYMBOL, payload_bytes
+from wire.frame import FeatureLayout, FrameType, Header, feature_frame
+from wire.payload import MAX_BITS_PER_SYMBOL, pack, payload_bytes
 
 SCHEMA = 1
 MAX_CHUNKS = 16
@@ -67,6 +67,12 @@ class Bundle:
     def chunk_layout(self, chunk: int) -> FeatureLayout:
         """Where things lie in the frame that carries a chunk."""
         return FeatureLayout(self.chunk_bits(chunk))
+
+    def frame(self, levels: np.ndarray, device: int, sequence: int, chunk: int = 0, sync: bool = True) -> bytes:
+        """A feature frame as a board sends it: levels (count,) of one chunk; sync=False gives the LoRa form."""
+        header = Header(FrameType.FEATURE, device, sequence, self.model_number % 32, chunk)
+        payload = pack(levels, self.bits_per_symbol)
+        return feature_frame(header, payload, self.chunk_bits(chunk), self.model_number, sync)
 
     def symbols(self, latent: np.ndarray) -> np.ndarray:
         """Latents int8 (..., h, w, c) -> levels int64 (..., S) in symbol_order."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from channel_sim import lora_css
 from channel_sim.channel import Channel
-from channel_sim.lora_air import payload_symbols
 from channel_sim.lora_coding import (
     DECODE,
     ENCODE,
@@ -20,6 +19,7 @@ from channel_sim.lora_coding import (
     to_nibbles,
     ungray,
 )
+from wire.lora import air_time_s, needs_low_data_rate, symbol_s
 
 NOISE_FIGURE_DB = 6.0  # a usual SX1276 front end
 SNR_READING_ERROR_DB = 1.0
@@ -74,8 +74,8 @@ class LoRa(Channel):
             raise ValueError(f"a preamble has 6 symbols or more, not {preamble_symbols}")
         self.sf, self.coding_rate, self.bandwidth_hz = sf, coding_rate, bandwidth_hz
         self.explicit_header, self.crc, self.preamble_symbols = explicit_header, crc, preamble_symbols
-        self.symbol_s = (1 << sf) / bandwidth_hz
-        self.low_data_rate = self.symbol_s >= 16e-3 if low_data_rate is None else low_data_rate
+        self.symbol_s = symbol_s(sf, bandwidth_hz)
+        self.low_data_rate = needs_low_data_rate(sf, bandwidth_hz) if low_data_rate is None else low_data_rate
 
     def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Send frames, uint8 (n, B): received uint8 (n, B), crc_ok bool (n,), lost bool (n,).
@@ -155,11 +155,17 @@ class LoRa(Channel):
         ]
 
     def air_time_s(self, payload_bytes: int) -> float:
-        """Seconds from the first preamble symbol to the last of the payload (Semtech AN1200.13)."""
-        symbols = payload_symbols(
-            payload_bytes, self.sf, self.coding_rate, self.explicit_header, self.low_data_rate, self.crc
+        """Seconds from the first preamble symbol to the last of the payload; see wire.lora."""
+        return air_time_s(
+            payload_bytes,
+            self.sf,
+            self.coding_rate,
+            self.bandwidth_hz,
+            self.explicit_header,
+            self.low_data_rate,
+            self.crc,
+            self.preamble_symbols,
         )
-        return (self.preamble_symbols + 4.25 + symbols) * self.symbol_s
 
 
 def _to_symbols(codewords: np.ndarray, length: int, reduced: bool) -> np.ndarray:

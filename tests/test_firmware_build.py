@@ -16,6 +16,7 @@ from firmware.tools.model import ModelError, generate
 from tests.firmware_tools import TARGETS, bundle_path, program
 
 ROOT = Path(__file__).parents[1]
+STRICT = {"-Wall", "-Wextra", "-Wdouble-promotion", "-Werror"}
 
 
 @pytest.mark.parametrize("environment", TARGETS)
@@ -33,8 +34,14 @@ def test_our_sources_are_compiled_with_warnings_as_errors() -> None:
     command = [sys.executable, "-m", "platformio", "project", "metadata", "-e", "native", "--json-output"]
     done = subprocess.run(command, cwd=ROOT, env=core_dir.environment(), check=True, capture_output=True, text=True)
     flags = json.loads(done.stdout)["native"]["cc_flags"]
-    assert {"-Wall", "-Wextra", "-Wdouble-promotion", "-Werror"} <= set(flags)
+    assert STRICT <= set(flags)
     assert "-w" not in flags
+    libraries = list((ROOT / "firmware" / "lib").glob("*/library.json"))
+    assert libraries
+    for library in libraries:
+        flags = json.loads(library.read_text())["build"]["flags"]
+        assert STRICT <= set(flags), library
+        assert "-w" not in flags, library
 
 
 def test_core_folder_is_made_once_and_the_same(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
         clock_hz=168000000, max_data=3074,
     )  # fmt: skip
     cost = control.RunCost(encode_cycles=1240000, total_cycles=1251234, microseconds=7448)
+    radio = control.RadioReport(chunk=1, air_micros=77056, left_micros=3410944)
+    packet = control.Packet(crc_ok=True, rssi_dbm=-124.25, snr_db=-8.5, payload=bytes(range(250, 256)))
     bench = control.BenchResult(10, 1239000, 1241000, 1240000, 73810)
     error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
     return {
@@ -110,6 +112,12 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
         "run": (control.Opcode.RUN | control.REPLY_BIT, cost.pack(), vars(cost)),
         "bench": (control.Opcode.BENCH | control.REPLY_BIT, bench.pack(), vars(bench)),
         "error": (control.Opcode.ERROR, error.pack(), {"code": int(error.code), "opcode": int(error.opcode)}),
+        "radio": (control.Opcode.RUN | control.REPLY_BIT, radio.pack(), vars(radio)),
+        "packet": (
+            control.Opcode.PACKET | control.REPLY_BIT,
+            packet.pack(),
+            vars(packet) | {"payload": packet.payload.hex()},
+        ),
     }
 
 

@@ -19,13 +19,18 @@ from tests.fuzz.firmware import FuzzError
 
 SECONDS = 20
 SHA1_DIGITS = 40  # libFuzzer's names
-# What no command can reach: arguments that the application never passes, a function that it does not call, and a model
-# that does not fit its engine.
+# What no command can reach: arguments that the application never passes, a function that it does not call, a model
+# that does not fit its engine, and what only a board with a radio does (tests/test_radio_*.py).
 UNREACHED = {
     "app.c": ["line_send_error(0, 0,"],
     "commands.c": ["return model;"],
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
+    "picture.c": [
+        "const enum wire_error error = node_send(", "if (error != WIRE_ERROR_NONE)", "return error;",
+        "ready = by_radio.ready_cycles;", "wire_radio_report_write(", "size += WIRE_RADIO_REPORT_BYTES;",
+    ],
+    "radio_reply.c": [""],
     "reply.c": ["result.status |= ", "return result;"],
 }
 FAULTS = {
@@ -44,7 +49,7 @@ FAULTS = {
     ],
     "picture.c": [
         ("chunk < inkling_model.chunk_count", "chunk <= inkling_model.chunk_count"),
-        ("~WIRE_RUN_WANTS_COST) == 0u", "~3u) == 0u"),
+        ("~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u", "~7u) != 0u"),
     ],
     "commands.c": [
         ("cycles < result.min_cycles ?", "cycles > result.min_cycles ?"),

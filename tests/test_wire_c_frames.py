@@ -17,6 +17,7 @@ VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
 WRITERS = {
     "info": ("wire_info_write", wire_c.Info),
     "run": ("wire_run_cost_write", wire_c.RunCost),
+    "radio": ("wire_radio_report_write", wire_c.RadioReport),
     "bench": ("wire_bench_result_write", wire_c.BenchResult),
 }
 
@@ -90,6 +91,11 @@ def write_data(c: CDLL, kind: str, fields: dict) -> bytes:
     out = create_string_buffer(b"\xa5" * (size + 8), size + 8)
     if kind == "error":
         c.wire_error_write(out, fields["code"], fields["opcode"])
+    elif kind == "packet":
+        quarters = round(4 * fields["rssi_dbm"]), round(4 * fields["snr_db"])
+        c.wire_packet_head_write(out, wire_c.PacketHead(fields["crc_ok"], *quarters))
+        assert out.raw[control.Packet.FORMAT.size :] == b"\xa5" * (size + 8 - control.Packet.FORMAT.size)
+        return out.raw[: control.Packet.FORMAT.size] + bytes.fromhex(fields["payload"])
     else:
         name, structure = WRITERS[kind]
         values = structure()

@@ -114,15 +114,27 @@ def test_too_much_data_is_refused() -> None:
         control.command(control.Opcode.RUN, 0, bytes(65536))
 
 
-@pytest.mark.parametrize("kind", ["info", "run", "bench", "error"])
+@pytest.mark.parametrize("kind", ["info", "run", "radio", "bench", "error"])
 def test_reply_data_survives_and_may_grow(kind: str) -> None:
-    classes = {"info": control.Info, "run": control.RunCost, "bench": control.BenchResult, "error": control.ErrorReply}
+    classes = {
+        "info": control.Info, "run": control.RunCost, "radio": control.RadioReport, "bench": control.BenchResult,
+        "error": control.ErrorReply,
+    }  # fmt: skip
     _, data, fields = make_vectors.reply_data()[kind]
     unpacked = classes[kind].unpack(data)
     assert vars(unpacked) == fields and unpacked.pack() == data
     assert classes[kind].unpack(data + b"later fields") == unpacked
     with pytest.raises(ValueError, match=f"{kind.upper()} reply has at least {len(data)} bytes"):
         classes[kind].unpack(data[:-1])
+
+
+@pytest.mark.parametrize("crc_ok", [True, False])
+def test_a_packet_survives_with_all_its_bytes(crc_ok: bool) -> None:
+    packet = control.Packet(crc_ok, -131.75, 9.25, bytes(range(256))[:255])
+    assert control.Packet.unpack(packet.pack()) == packet
+    assert control.Packet.unpack(packet.pack()[:5]).payload == b""
+    with pytest.raises(ValueError, match="PACKET reply has at least 5 bytes"):
+        control.Packet.unpack(packet.pack()[:4])
 
 
 def test_info_names_its_model_in_hex() -> None:
@@ -134,3 +146,4 @@ def test_run_data_is_flags_chunk_pixels() -> None:
     pixels = np.arange(12, dtype=np.uint8).tobytes()
     assert control.run_data(3, pixels, wants_cost=True) == b"\x01\x03" + pixels
     assert control.run_data(0, pixels) == b"\0\0" + pixels
+    assert control.run_data(control.LONGEST_PREFIX, pixels, by_radio=True) == b"\x02\xff" + pixels

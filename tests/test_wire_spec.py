@@ -111,6 +111,15 @@ def test_offsets_of_reply_data_follow_the_code(title: str, kind: type) -> None:
     assert offset == kind.FORMAT.size
 
 
+def test_offsets_of_what_comes_by_radio_follow_the_code() -> None:
+    first = control.RunCost.FORMAT.size
+    rows = [(int(at), int(size)) for at, size, _ in table("reply by radio")]
+    assert rows == [(first, 1), (first + 1, 4), (first + 5, 4)]
+    assert first + 9 == first + control.RadioReport.FORMAT.size
+    *head, packet = [(int(at), size) for at, size, _ in table("PACKET")]
+    assert head == [(0, "1"), (1, "2"), (3, "2")] and packet == (control.Packet.FORMAT.size, "0..255")
+
+
 def test_info_fields_lie_where_the_table_has_them() -> None:
     """Each field changed alone changes bytes of its own row only, and all rows are met in order."""
     _, data, fields = make_vectors.reply_data()["info"]

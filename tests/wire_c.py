@@ -9,6 +9,7 @@ from ctypes import (
     c_char_p,
     c_int,
     c_int8,
+    c_int16,
     c_size_t,
     c_uint8,
     c_uint16,
@@ -68,6 +69,14 @@ class RunCost(Structure):
     _fields_ = [("encode_cycles", c_uint32), ("total_cycles", c_uint32), ("microseconds", c_uint32)]
 
 
+class RadioReport(Structure):
+    _fields_ = [("chunk", c_uint8), ("air_micros", c_uint32), ("left_micros", c_uint32)]
+
+
+class PacketHead(Structure):
+    _fields_ = [("crc_ok", c_bool), ("rssi_quarter_dbm", c_int16), ("snr_quarter_db", c_int16)]
+
+
 class BenchResult(Structure):
     _fields_ = [
         ("repeats", c_uint8),
@@ -112,6 +121,8 @@ _PROTOTYPES = {
     ),
     "wire_info_write": (None, [c_char_p, POINTER(Info)]),
     "wire_run_cost_write": (None, [c_char_p, POINTER(RunCost)]),
+    "wire_radio_report_write": (None, [c_char_p, POINTER(RadioReport)]),
+    "wire_packet_head_write": (None, [c_char_p, POINTER(PacketHead)]),
     "wire_bench_result_write": (None, [c_char_p, POINTER(BenchResult)]),
     "wire_error_write": (None, [c_char_p, c_uint8, c_uint8]),
     "wire_parser_init": (None, [POINTER(Parser), c_uint8, POINTER(c_uint8), c_size_t]),

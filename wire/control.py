@@ -12,6 +12,9 @@ REPLY_BIT = 0x80
 MAX_DATA = 0xFFFF
 TIMEOUT_MS = 1000  # of silence inside a command, after which the board gives up on it
 RUN_WANTS_COST = 0x01  # flag of a RUN command: send the cost after the feature frame
+RUN_BY_RADIO = 0x02  # flag of a RUN command: send the frame by radio, and the cost here
+LONGEST_PREFIX = 255  # chunk of a RUN by radio: as much as the air time left allows
+PACKET_CRC_OK = 0x01  # flag of a PACKET
 _FIXED = struct.Struct(">HBB")  # length, opcode, request
 _CRC = struct.Struct(">I")
 
@@ -79,9 +82,9 @@ def reply(opcode: int, request: int, data: bytes, device: int, model_number: int
     return control_frame(header, opcode, request, data)
 
 
-def run_data(chunk: int, pixels: bytes, wants_cost: bool = False) -> bytes:
+def run_data(chunk: int, pixels: bytes, wants_cost: bool = False, by_radio: bool = False) -> bytes:
     """The data of a RUN command. pixels: H*W*C bytes, row-major, channels last."""
-    return bytes((RUN_WANTS_COST if wants_cost else 0, chunk)) + pixels
+    return bytes((RUN_WANTS_COST * wants_cost | RUN_BY_RADIO * by_radio, chunk)) + pixels
 
 
 def control_size(block_without_sync: bytes) -> int | None:
@@ -166,6 +169,47 @@ class RunCost:
     def unpack(cls, data: bytes) -> "RunCost":
         """ValueError when the data is too short."""
         return cls(*_unpack(cls.FORMAT, data, "a RUN reply"))
+
+
+@dataclass(frozen=True)
+class RadioReport:
+    """What follows RunCost when the frame went out by radio: its chunk, its air time and the air time left."""
+
+    chunk: int
+    air_micros: int
+    left_micros: int
+
+    FORMAT = struct.Struct(">BII")
+
+    def pack(self) -> bytes:
+        return self.FORMAT.pack(self.chunk, self.air_micros, self.left_micros)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "RadioReport":
+        """ValueError when the data, which starts behind RunCost's, is too short."""
+        return cls(*_unpack(cls.FORMAT, data, "a RADIO reply"))
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A gateway's PACKET: what its radio received, right or wrong, and measured."""
+
+    crc_ok: bool  # by the radio's own CRC
+    rssi_dbm: float  # in steps of 0.25
+    snr_db: float  # in steps of 0.25
+    payload: bytes
+
+    FORMAT = struct.Struct(">Bhh")
+
+    def pack(self) -> bytes:
+        flags = PACKET_CRC_OK if self.crc_ok else 0
+        return self.FORMAT.pack(flags, round(4 * self.rssi_dbm), round(4 * self.snr_db)) + self.payload
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Packet":
+        """ValueError when the data is too short."""
+        flags, rssi, snr = _unpack(cls.FORMAT, data, "a PACKET reply")
+        return cls(bool(flags & PACKET_CRC_OK), rssi / 4, snr / 4, data[cls.FORMAT.size :])
 
 
 @dataclass(frozen=True)

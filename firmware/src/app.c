@@ -3,7 +3,9 @@
 #include "board.h"
 #include "commands.h"
 #include "encoder.h"
+#include "gateway.h"
 #include "line.h"
+#include "node.h"
 
 static struct wire_parser parser;
 static uint32_t last_byte_micros;
@@ -27,12 +29,14 @@ static void drop_received(void) {
 }
 
 void app_start(void) {
-    wire_parser_init(&parser, INKLING_DEVICE, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
+    wire_parser_init(&parser, line_device, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
     const enum wire_error model = encoder_start();
     commands_start(model);
     if (model != WIRE_ERROR_NONE) {
         line_send_error(0, 0, (uint8_t)model); /* unasked: whoever listens now learns why nothing will work */
     }
+    node_start();
+    gateway_start();
 }
 
 void app_step(void) {
@@ -50,5 +54,7 @@ void app_step(void) {
     if (board_micros() - last_byte_micros > WIRE_TIMEOUT_MS * 1000u) {
         handle(wire_parser_silence(&parser));
     }
+    node_step();
+    gateway_step();
     board_wait();
 }

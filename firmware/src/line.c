@@ -6,11 +6,13 @@
 
 _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board's number is 0..254");
 
+uint8_t line_device = INKLING_DEVICE;
+
 static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOLS, INKLING_BITS_PER_SYMBOL)];
 static uint8_t reply[WIRE_REPLY_BYTES(WIRE_INFO_BYTES)];
 
 uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent) {
-    const struct wire_result frame = wire_feature_frame(feature, sizeof feature, &inkling_model, INKLING_DEVICE,
+    const struct wire_result frame = wire_feature_frame(feature, sizeof feature, &inkling_model, line_device,
                                                         request & 31u, chunk, latent, true);
     const uint32_t ready = board_cycles();
     board_write(feature, frame.length);
@@ -18,7 +20,7 @@ uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent)
 }
 
 static void send(uint8_t opcode, uint8_t request, const uint8_t *data, size_t length) {
-    const struct wire_result frame = wire_reply_frame(reply, sizeof reply, INKLING_DEVICE, inkling_model.number,
+    const struct wire_result frame = wire_reply_frame(reply, sizeof reply, line_device, inkling_model.number,
                                                       opcode, request, data, length);
     board_write(reply, frame.length);
 }

@@ -11,6 +11,9 @@
 #define INKLING_DEVICE 1
 #endif
 
+/* The same, unless the port is told another one at its start, before app_start(). */
+extern uint8_t line_device;
+
 /* Sends a chunk of the latent; request mod 32 becomes the frame's sequence number. Returns the CPU's count of
  * cycles when the frame was ready to go. */
 uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent);

@@ -3,6 +3,7 @@
 #include "board.h"
 #include "encoder.h"
 #include "line.h"
+#include "node.h"
 
 /* Pixels (0..255) become int8 = pixel - 128 where they are: the top bit flips. */
 static void pixels_to_int8(int8_t *image) {
@@ -18,8 +19,13 @@ struct picture_start picture_begin(void) {
 enum wire_error picture_check(const struct wire_parser *command) {
     const uint8_t flags = command->head[0];
     const uint8_t chunk = command->head[1];
-    const bool known = (flags & ~WIRE_RUN_WANTS_COST) == 0u && chunk < inkling_model.chunk_count;
-    return known ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
+    if ((flags & ~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    if ((flags & WIRE_RUN_BY_RADIO) != 0u) {
+        return node_check(chunk);
+    }
+    return chunk < inkling_model.chunk_count ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
 }
 
 enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start) {
@@ -30,16 +36,31 @@ enum wire_error picture_answer(const struct wire_parser *command, struct picture
     if (latent == NULL) {
         return WIRE_ERROR_ENGINE;
     }
-    const uint32_t ready = line_send_feature(command->request, command->head[1], latent);
-    if ((command->head[0] & WIRE_RUN_WANTS_COST) != 0u) {
+    struct node_report by_radio;
+    uint32_t ready;
+    if ((command->head[0] & WIRE_RUN_BY_RADIO) != 0u) {
+        const enum wire_error error = node_send(command->request & 31u, command->head[1], latent, &by_radio);
+        if (error != WIRE_ERROR_NONE) {
+            return error;
+        }
+        ready = by_radio.ready_cycles;
+    } else {
+        ready = line_send_feature(command->request, command->head[1], latent);
+    }
+    if (command->head[0] != 0u) { /* the cost was asked for, or the frame went elsewhere */
         const struct wire_run_cost cost = {
             .encode_cycles = encode_end - encode_start,
             .total_cycles = ready - start.cycles,
             .microseconds = board_micros() - start.micros,
         };
-        uint8_t data[WIRE_RUN_COST_BYTES];
+        uint8_t data[WIRE_RUN_COST_BYTES + WIRE_RADIO_REPORT_BYTES];
+        size_t size = WIRE_RUN_COST_BYTES;
         wire_run_cost_write(data, &cost);
-        line_send_reply(command->request, command->opcode, data, sizeof data);
+        if ((command->head[0] & WIRE_RUN_BY_RADIO) != 0u) {
+            wire_radio_report_write(data + size, &by_radio.sent);
+            size += WIRE_RADIO_REPORT_BYTES;
+        }
+        line_send_reply(command->request, command->opcode, data, size);
     }
     return WIRE_ERROR_NONE;
 }

@@ -49,8 +49,12 @@ static void expect_run(uint8_t request, const uint8_t *data, size_t length) {
         answers_error(6, 2, request);
         return;
     }
-    if (data[0] > 1u || data[1] >= inkling_model.chunk_count) {
+    if (data[0] > 3u || (data[0] < 2u && data[1] >= inkling_model.chunk_count)) {
         answers_error(7, 2, request);
+        return;
+    }
+    if (data[0] >= 2u) {
+        answers_error(16, 2, request); /* by radio, which this board has none of */
         return;
     }
     for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {

@@ -2,6 +2,7 @@
 #ifndef INKLING_WIRE_REPLY_H
 #define INKLING_WIRE_REPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ extern "C" {
 
 #define WIRE_INFO_BYTES 67u
 #define WIRE_RUN_COST_BYTES 12u
+#define WIRE_RADIO_REPORT_BYTES 9u
+#define WIRE_PACKET_HEAD_BYTES 5u
 #define WIRE_BENCH_RESULT_BYTES 17u
 #define WIRE_ERROR_BYTES 2u
 
@@ -45,6 +48,20 @@ struct wire_run_cost {
     uint32_t microseconds;
 };
 
+/* What follows the cost of a picture that went out by radio. */
+struct wire_radio_report {
+    uint8_t chunk;        /* that was sent */
+    uint32_t air_micros;  /* of the packet */
+    uint32_t left_micros; /* air time that the duty cycle allows now */
+};
+
+/* What comes before a packet's bytes in PACKET. */
+struct wire_packet_head {
+    bool crc_ok;
+    int16_t rssi_quarter_dbm;
+    int16_t snr_quarter_db;
+};
+
 struct wire_bench_result {
     uint8_t repeats;
     uint32_t min_cycles;
@@ -61,6 +78,8 @@ struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t devic
 /* The data of a reply, as bytes; `failed_opcode` is 0 when it is not known. */
 void wire_info_write(uint8_t data[WIRE_INFO_BYTES], const struct wire_info *info);
 void wire_run_cost_write(uint8_t data[WIRE_RUN_COST_BYTES], const struct wire_run_cost *cost);
+void wire_radio_report_write(uint8_t data[WIRE_RADIO_REPORT_BYTES], const struct wire_radio_report *report);
+void wire_packet_head_write(uint8_t data[WIRE_PACKET_HEAD_BYTES], const struct wire_packet_head *head);
 void wire_bench_result_write(uint8_t data[WIRE_BENCH_RESULT_BYTES], const struct wire_bench_result *result);
 void wire_error_write(uint8_t data[WIRE_ERROR_BYTES], uint8_t code, uint8_t failed_opcode);
 

@@ -9,6 +9,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from host.errors import HostError
 
 MODES = {1: "L", 3: "RGB"}
+# Pixels. Where the edge of a window meets a pixel's centre, floating point would give the pixel to either side. An edge
+# this little farther gives it to the window that begins there, as a board's integers do (firmware/lib/camera/fit.c).
+# It is more than Pillow's single precision is off by, and too little for an edge to pass another centre.
+NUDGE = 2.0**-10
 
 
 def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
@@ -32,6 +36,6 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
     right, bottom = left + width * scale, top + height * scale
     # Rounding may put an edge a hair outside.
-    window = (max(left, 0.0), max(top, 0.0), min(right, upright.width), min(bottom, upright.height))
+    window = (left + NUDGE, top + NUDGE, min(right + NUDGE, upright.width), min(bottom + NUDGE, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)

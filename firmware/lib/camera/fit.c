@@ -1,0 +1,162 @@
+/* First along the rows, then down the columns, rounding to 8 bits after each: so does Pillow's BOX filter, which is
+ * the host's. Its weights, of 22 fractional bits, are these, too. */
+#include "fit.h"
+
+#include <string.h>
+
+#define WEIGHT_BITS 22
+
+/* Where the windows of one direction lie. Target pixel i covers the picture from (size - out * scale) / 2 + i * scale
+ * on, scale = n / d, and takes the pixels whose centres are in there: it starts at the pixel of number
+ * floor((size * d - out * n + 2 * i * n + d) / (2 * d)). That is counted up without divisions: whole + part / (2 d)
+ * a step. Where the scale is below 1, each target pixel takes the one picture pixel that its own centre is in. */
+struct axis {
+    uint32_t first; /* of the present window */
+    uint32_t rest;  /* what the floor has cut off, in 1 / (2 d) */
+    uint32_t whole;
+    uint32_t part;
+    uint32_t denominator;
+    uint32_t weight[2]; /* of a pixel in a window of `whole` pixels, and in one of whole + 1 */
+    bool averages;
+};
+
+static uint32_t weight_of(uint32_t count) {
+    return ((2u << WEIGHT_BITS) + count) / (2u * count);
+}
+
+static struct axis axis_start(uint32_t size, uint32_t out, uint32_t n, uint32_t d) {
+    const bool averages = n >= d;
+    const uint64_t start = (uint64_t)size * d - (uint64_t)out * n + (averages ? d : n);
+    const uint32_t whole = n / d;
+    return (struct axis){
+        .first = (uint32_t)(start / (2u * d)),
+        .rest = (uint32_t)(start % (2u * d)),
+        .whole = whole,
+        .part = 2u * (n % d),
+        .denominator = 2u * d,
+        .weight = {averages ? weight_of(whole) : 0u, weight_of(whole + 1u)},
+        .averages = averages,
+    };
+}
+
+/* Goes on to the next window; the number of pixels in the one that was left. */
+static uint32_t axis_next(struct axis *axis) {
+    const uint32_t first = axis->first;
+    axis->first += axis->whole;
+    axis->rest += axis->part;
+    if (axis->rest >= axis->denominator) {
+        axis->rest -= axis->denominator;
+        axis->first++;
+    }
+    return axis->averages ? axis->first - first : 1u;
+}
+
+static uint8_t mean(uint32_t sum, uint32_t count, const struct axis *axis) {
+    return (uint8_t)((sum * axis->weight[count - axis->whole] + (1u << (WEIGHT_BITS - 1))) >> WEIGHT_BITS);
+}
+
+static uint32_t bytes_per_pixel(enum camera_format format) {
+    return format == CAMERA_RGB888 ? 3u : format == CAMERA_RGB565 ? 2u : 1u;
+}
+
+struct colour {
+    uint32_t red;
+    uint32_t green;
+    uint32_t blue;
+};
+
+static inline struct colour colour_at(const uint8_t *pixel, enum camera_format format) {
+    if (format == CAMERA_RGB565) {
+        const uint32_t red = pixel[0] >> 3;
+        const uint32_t green = (uint32_t)(pixel[0] & 7u) << 3 | pixel[1] >> 5;
+        const uint32_t blue = pixel[1] & 31u;
+        return (struct colour){red << 3 | red >> 2, green << 2 | green >> 4, blue << 3 | blue >> 2};
+    }
+    if (format == CAMERA_RGB888) {
+        return (struct colour){pixel[0], pixel[1], pixel[2]};
+    }
+    return (struct colour){pixel[0], pixel[0], pixel[0]};
+}
+
+/* ITU-R BT.601, in 1/65536; grey stays as it is, for the weights add up to one. */
+static inline uint32_t luma(struct colour colour) {
+    return (19595u * colour.red + 38470u * colour.green + 7471u * colour.blue + 0x8000u) >> 16;
+}
+
+/* Adds the means of the windows of one row of the picture to the target's sums. */
+static void add_row(const struct camera_picture *picture, uint32_t y, struct axis axis,
+                    const struct fit_target *target) {
+    const uint32_t bytes = bytes_per_pixel(picture->format);
+    const uint8_t *row = picture->pixels + (size_t)y * picture->width * bytes;
+    uint32_t *sums = target->sums;
+    for (uint32_t x = 0; x < target->width; x++) {
+        const uint8_t *pixel = row + (size_t)axis.first * bytes;
+        const uint32_t count = axis_next(&axis);
+        struct colour sum = {0, 0, 0};
+        for (uint32_t i = 0; i < count; i++) {
+            const struct colour colour = colour_at(pixel, picture->format);
+            if (target->channels == 1u) {
+                sum.red += luma(colour);
+            } else {
+                sum.red += colour.red;
+                sum.green += colour.green;
+                sum.blue += colour.blue;
+            }
+            pixel += bytes;
+        }
+        *sums++ += mean(sum.red, count, &axis);
+        if (target->channels == 3u) {
+            *sums++ += mean(sum.green, count, &axis);
+            *sums++ += mean(sum.blue, count, &axis);
+        }
+    }
+}
+
+static void average(const struct camera_picture *picture, struct axis across, struct axis down,
+                    const struct fit_target *target) {
+    const uint32_t values = (uint32_t)target->width * target->channels;
+    uint8_t *out = target->pixels;
+    for (uint32_t y = 0; y < target->height; y++) {
+        const uint32_t first = down.first;
+        const uint32_t count = axis_next(&down);
+        memset(target->sums, 0, values * sizeof *target->sums);
+        for (uint32_t row = 0; row < count; row++) {
+            add_row(picture, first + row, across, target);
+        }
+        for (uint32_t i = 0; i < values; i++) {
+            *out++ = mean(target->sums[i], count, &down);
+        }
+    }
+}
+
+static bool size_is_good(uint32_t height, uint32_t width) {
+    return height >= 1u && height <= FIT_MOST_SIZE && width >= 1u && width <= FIT_MOST_SIZE;
+}
+
+static bool is_possible(const struct camera_picture *picture, const struct fit_target *target) {
+    return size_is_good(picture->height, picture->width) && size_is_good(target->height, target->width) &&
+           (target->channels == 1u || target->channels == 3u) && picture->format >= CAMERA_GREY &&
+           picture->format <= CAMERA_RGB888;
+}
+
+bool fit_crop(const struct camera_picture *picture, const struct fit_target *target) {
+    if (!is_possible(picture, target)) {
+        return false;
+    }
+    const uint32_t height = picture->height;
+    const uint32_t width = picture->width;
+    const bool sides_are_cut = width * target->height > height * target->width;
+    const uint32_t n = sides_are_cut ? height : width;
+    const uint32_t d = sides_are_cut ? target->height : target->width;
+    average(picture, axis_start(width, target->width, n, d), axis_start(height, target->height, n, d), target);
+    return true;
+}
+
+bool fit_whole(const struct camera_picture *picture, const struct fit_target *target) {
+    if (!is_possible(picture, target)) {
+        return false;
+    }
+    average(picture, axis_start(picture->width, target->width, picture->width, target->width),
+            axis_start(picture->height, target->height, picture->height, target->height), target);
+    return true;
+}

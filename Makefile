@@ -4,6 +4,7 @@
 .PHONY: help demo test fuzz lint firmware train export bench bench-link goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 COMPILER := gcc libc6-dev
 FUZZER := clang-14 libclang-rt-14-dev
 CONFIG ?= configs/cifar10.toml
@@ -19,7 +20,7 @@ demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--h
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.demo $(ARGS)
 
 test: ## lint and all tests, the emulated boards among them
-	@scripts/apt.sh $(EMULATOR) $(COMPILER) $(FUZZER)
+	@scripts/apt.sh $(EMULATOR) $(RISCV) $(COMPILER) $(FUZZER)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check . && "$$python" -m pytest $(ARGS)
 
 fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; what is found stays in build/fuzz
@@ -29,8 +30,8 @@ fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; what is found
 lint: ## ruff alone
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check .
 
-firmware: ## build the emulated STM32's firmware and the native one from bundles/cifar10
-	@scripts/apt.sh $(EMULATOR) $(COMPILER)
+firmware: ## build the emulated boards' firmware and the native one from bundles/cifar10
+	@scripts/apt.sh $(EMULATOR) $(RISCV) $(COMPILER)
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m firmware.tools.build
 
 train: ## train CONFIG (default configs/cifar10.toml); interrupt it at will, the same command goes on

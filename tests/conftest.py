@@ -11,7 +11,7 @@ from tests import firmware_tools, train_support
 
 @pytest.fixture(scope="module", params=firmware_tools.TARGETS)
 def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.Board]:
-    """A running board of each target in turn: the native process, and the STM32F405 in QEMU."""
+    """A running board of each target in turn: the native process, the STM32F405 and RV32IMC in QEMU."""
     with firmware_tools.boot(request.param) as board:
         yield board
 

@@ -15,7 +15,7 @@ from wire import bundle, control
 from wire.control import Control, ErrorReply, Info, Opcode, RunCost
 from wire.frame import SYNC, FeatureLayout
 
-TARGETS = ("native", "qemu_stm32f405")
+TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 REPLY_SECONDS = 20.0  # a loaded machine runs QEMU slowly
 
 
@@ -96,8 +96,8 @@ class Board:
 @contextmanager
 def boot(target: str, *, count_instructions: bool = False) -> Iterator[Board]:
     """Builds and starts a target; yields the line to it."""
-    if target == "qemu_stm32f405":
-        started = emulator.qemu(program(target), count_instructions=count_instructions)
+    if target in emulator.MACHINES:
+        started = emulator.qemu(program(target), target, count_instructions=count_instructions)
     else:
         started = emulator.native(program(target))
     with started as url:

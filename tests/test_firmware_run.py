@@ -1,4 +1,4 @@
-"""The firmware's answers to good commands, on both targets, against TFLite's reference kernels."""
+"""The firmware's answers to good commands, on every target, against TFLite's reference kernels."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,14 @@ import pytest
 from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.footprint import measure
-from tests.firmware_tools import Board, boot, bundle_path, program
+from tests.firmware_tools import TARGETS, Board, boot, bundle_path, program
 from train.datasets import cache_dir
 from wire import payload
 from wire.bundle import Bundle, load
 from wire.control import BenchResult, Opcode
 from wire.frame import FeatureLayout, FrameType, Header, check_crc, feature_frame
 
-MAX_INSTRUCTIONS = 8_000_000
+MAX_INSTRUCTIONS = {"qemu_stm32f405": 8_000_000, "qemu_rv32imc": 40_000_000}
 MAX_MODEL_FLASH = 48_000
 MAX_ENCODER_RAM = 24_000
 
@@ -47,7 +47,7 @@ def test_info_tells_the_bundle_and_the_build(board: Board) -> None:
     assert info.chunks == len(bundle.chunks)
     assert info.engine == "aot"
     assert info.max_data == 2 + int(np.prod(bundle.input_shape))
-    assert info.target in ("native", "qemu_stm32f405")
+    assert info.target in TARGETS
 
 
 def test_symbols_equal_the_reference_kernels(board: Board) -> None:
@@ -98,23 +98,25 @@ def test_bench_repeats_the_encoder(board: Board) -> None:
     assert result.microseconds > 0
 
 
-def test_cost_on_cortex_m4_is_counted_and_within_its_budget() -> None:
+@pytest.mark.parametrize("target", MAX_INSTRUCTIONS)
+def test_cost_is_counted_and_within_its_budget(target: str) -> None:
     bundle = load(bundle_path())
     images = np.load(bundle.golden_path)["images"]
-    with boot("qemu_stm32f405", count_instructions=True) as board:
+    with boot(target, count_instructions=True) as board:
         clock_hz = board.info().clock_hz
         costs = [board.run(image.tobytes())[1] for image in images[:2]]
         counts = [emulator.instructions(cost.encode_cycles, clock_hz) for cost in costs]
         stack_bytes = board.info().stack_bytes
-    assert max(counts) <= MAX_INSTRUCTIONS
+    assert max(counts) <= MAX_INSTRUCTIONS[target]
     assert max(counts) - min(counts) < 0.01 * max(counts)  # no path of the encoder depends on the picture much
     assert 0 < stack_bytes < 8192
 
 
-def test_footprint_is_within_its_budget_and_what_the_board_says() -> None:
-    footprint = measure(program("qemu_stm32f405"))
+@pytest.mark.parametrize("target", MAX_INSTRUCTIONS)
+def test_footprint_is_within_its_budget_and_what_the_board_says(target: str) -> None:
+    footprint = measure(program(target))
     assert footprint.model_flash_bytes <= MAX_MODEL_FLASH
     assert footprint.encoder_ram_bytes <= MAX_ENCODER_RAM
     assert footprint.model_flash_bytes < footprint.flash_bytes <= 1_000_000
-    with boot("qemu_stm32f405") as board:
+    with boot(target) as board:
         assert board.info().encoder_ram_bytes == footprint.encoder_ram_bytes

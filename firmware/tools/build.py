@@ -10,8 +10,13 @@ from pathlib import Path
 
 from firmware.tools import core_dir
 
-PROGRAMS = {"qemu_stm32f405": "firmware.elf", "native": "inkling", "native_sanitized": "inkling"}
-DEFAULT = ("qemu_stm32f405", "native")
+PROGRAMS = {
+    "qemu_stm32f405": "firmware.elf",
+    "qemu_rv32imc": "firmware.elf",
+    "native": "inkling",
+    "native_sanitized": "inkling",
+}
+DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "native")
 
 
 class BuildError(Exception):

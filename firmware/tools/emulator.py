@@ -1,6 +1,6 @@
-"""Boards that need no hardware: the firmware in QEMU, and the firmware as a process of this machine.
+"""Boards that need no hardware: the firmware in QEMU, and as a process of this machine.
 
-Both are context managers that yield a pyserial URL and end only the process they started:
+They are context managers that yield a pyserial URL and end only the process they started:
 
     with qemu(elf) as port:
         line = serial.serial_for_url(port, timeout=2)
@@ -14,11 +14,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from wire.control import Opcode, command
 
-QEMU = "qemu-system-arm"
-MACHINE = "netduinoplus2"  # an STM32F405
+
+class Machine(NamedTuple):
+    """How QEMU runs the firmware of one environment of platformio.ini."""
+
+    program: str
+    package: str  # Debian's, that holds the program
+    arguments: tuple[str, ...]
+
+
+MACHINES = {
+    "qemu_stm32f405": Machine("qemu-system-arm", "qemu-system-arm", ("-machine", "netduinoplus2")),
+    "qemu_rv32imc": Machine(
+        "qemu-system-riscv32",
+        "qemu-system-misc",
+        ("-machine", "virt", "-bios", "none", "-cpu", "rv32,a=off,f=off,d=off,h=off,s=off,u=off"),
+    ),
+}
 START_SECONDS = 20.0
 POLL_SECONDS = 0.05
 ASK_SECONDS = 0.25
@@ -30,17 +46,21 @@ class EmulatorError(Exception):
 
 
 @contextmanager
-def qemu(elf: str | Path, *, count_instructions: bool = False, port: int = 0) -> Iterator[str]:
+def qemu(
+    elf: str | Path, environment: str = "qemu_stm32f405", *, count_instructions: bool = False, port: int = 0
+) -> Iterator[str]:
     """Boots firmware.elf in QEMU; yields the URL of its serial port, on TCP (port 0: any free one).
 
+    environment: what it was built for, a key of MACHINES.
     count_instructions: each instruction takes 1 ns of the board's time, so that its cycle counts tell
     instructions (see `instructions`); slower. EmulatorError when QEMU is missing or does not come up.
     """
-    if shutil.which(QEMU) is None:
-        raise EmulatorError(f"{QEMU} is not installed (Debian: apt install qemu-system-arm)")
+    machine = MACHINES[environment]
+    if shutil.which(machine.program) is None:
+        raise EmulatorError(f"{machine.program} is not installed (Debian: apt install {machine.package})")
     _need_file(elf)
     port = port or _free_port()
-    arguments = [QEMU, "-machine", MACHINE, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
+    arguments = [machine.program, *machine.arguments, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
     arguments += ["-serial", f"tcp:127.0.0.1:{port},server,nowait"]
     if count_instructions:
         arguments += ["-icount", "shift=0"]
@@ -62,7 +82,8 @@ def native(program: str | Path, *, port: int = 0) -> Iterator[str]:
 def instructions(cycles: int, clock_hz: int) -> int:
     """Instructions that QEMU ran while the board counted `cycles`, if it was booted with count_instructions.
 
-    The board's clock follows QEMU's virtual time, so that at 168 MHz one instruction is 0.168 cycles.
+    The boards' clocks follow QEMU's virtual time: on the STM32F405, at 168 MHz, one instruction is 0.168 cycles; on
+    RV32IMC, at a nominal 1 GHz, it is one.
     """
     return round(cycles * 1e9 / clock_hz / NANOSECONDS_PER_INSTRUCTION)
 

@@ -1,5 +1,6 @@
-/* In place of the application, on the STM32F405 port: does its clock count right? Answers 'L' with the cycles
- * of a loop of a million instructions, 'M' with how often time ran backwards in 1.5 million looks; in decimal. */
+/* In place of the application, on a bare port: does its clock count right? Answers 'L' with the cycles of a loop of
+ * a million instructions, 'M' with how often time ran backwards in 1.5 million looks, 'Z' with the microseconds of a
+ * sleep of one second; in decimal. */
 #include <stdint.h>
 
 #include "app.h"
@@ -19,7 +20,11 @@ static void answer(uint32_t number) {
 static uint32_t loop_cycles(void) {
     uint32_t rounds = 500000u;
     const uint32_t start = board_cycles();
+#ifdef __riscv
+    __asm__ volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(rounds));
+#else
     __asm__ volatile("1: subs %0, #1\n bne 1b" : "+r"(rounds) : : "cc");
+#endif
     return board_cycles() - start;
 }
 
@@ -34,6 +39,12 @@ static uint32_t backward_steps(void) {
     return steps;
 }
 
+static uint32_t slept_micros(void) {
+    const uint32_t start = board_micros();
+    board_sleep(1);
+    return board_micros() - start;
+}
+
 void app_start(void) {
 }
 
@@ -43,6 +54,8 @@ void app_step(void) {
         answer(loop_cycles());
     } else if (byte == 'M') {
         answer(backward_steps());
+    } else if (byte == 'Z') {
+        answer(slept_micros());
     } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
         answer(1);
     }

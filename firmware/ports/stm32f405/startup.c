@@ -1,15 +1,14 @@
-/* From reset to the application: vector table, memory, painted stack. */
+/* From reset to the application: vector table, memory, clock, serial line. */
+#include "../bare/ram.h"
+
 #include "app.h"
 #include "board.h"
 #include "port.h"
 #include "registers.h"
 
-#define STACK_PAINT 0x5AC35AC3u
 #define STM32F405_INTERRUPTS 82u
 
-/* From stm32f405.ld. Arrays without an end, so that the compiler assumes nothing of where they stop. */
-extern uint32_t link_data_load[], link_data_start[], link_data_end[];
-extern uint32_t link_bss_start[], link_bss_end[], link_stack_top[];
+extern uint32_t link_stack_top[]; /* from stm32f405.ld */
 
 void reset_handler(void);
 
@@ -38,19 +37,7 @@ __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
 };
 
 void reset_handler(void) {
-    /* volatile keeps the compiler from calling memset, whose own frame would lie in what is painted */
-    volatile uint32_t *stack_pointer;
-    __asm__ volatile("mov %0, sp" : "=r"(stack_pointer));
-    for (volatile uint32_t *word = link_bss_end; word < stack_pointer; word++) {
-        *word = STACK_PAINT;
-    }
-    const uint32_t *load = link_data_load;
-    for (volatile uint32_t *word = link_data_start; word < link_data_end; word++) {
-        *word = *load++;
-    }
-    for (volatile uint32_t *word = link_bss_start; word < link_bss_end; word++) {
-        *word = 0u;
-    }
+    ram_start();
     clock_start();
     timer_start();
     usart_start();
@@ -58,14 +45,6 @@ void reset_handler(void) {
     for (;;) {
         app_step();
     }
-}
-
-uint32_t board_stack_bytes(void) {
-    const uint32_t *word = link_bss_end;
-    while (word < link_stack_top && *word == STACK_PAINT) {
-        word++;
-    }
-    return (uint32_t)(link_stack_top - word) * (uint32_t)sizeof *word;
 }
 
 const char *board_target(void) {

@@ -1,0 +1,36 @@
+/* In place of the application, on a bare port: does a fault start it over? Says "start" when it starts, answers 'N'
+ * with how often it was asked since then, from '1' on, and 'I' and 'A' with a fault: an instruction that there is not,
+ * an address where nothing is. */
+#include "app.h"
+#include "board.h"
+
+static volatile uint8_t asked = '0';
+
+static void fault(int kind) {
+    if (kind == 'I') {
+#ifdef __riscv
+        __asm__ volatile("unimp");
+#else
+        __asm__ volatile("udf #0");
+#endif
+    }
+    (void)*(volatile uint32_t *)0xDEAD0000u;
+}
+
+void app_start(void) {
+    board_write((const uint8_t *)"start\n", 6);
+}
+
+void app_step(void) {
+    const int byte = board_read();
+    if (byte == 'N') {
+        asked++;
+        const uint8_t line[] = {asked, '\n'};
+        board_write(line, sizeof line);
+    } else if (byte == 'I' || byte == 'A') {
+        fault(byte);
+    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+        board_write((const uint8_t *)"here\n", 5);
+    }
+    board_wait();
+}

@@ -8,6 +8,7 @@ import sys
 from host.errors import HostError
 
 EXAMPLES = """examples:
+  python -m host flash --env esp32dev --bundle bundles/cifar10
   python -m host info --port /dev/ttyUSB0
   python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
   python -m host receive --port /dev/ttyUSB0 --bundle bundles/cifar10 --json readings.jsonl
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     # Imported here, since onnxruntime takes its time and Ctrl-C may come meanwhile.
-    from host import cmd_info, cmd_receive, cmd_run
+    from host import cmd_bench, cmd_devices, cmd_flash, cmd_info, cmd_receive, cmd_run
     from wire.bundle import BundleError
 
     parser = argparse.ArgumentParser(
@@ -49,7 +50,7 @@ def _run(arguments: list[str] | None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cmd_receive, cmd_run, cmd_info):
+    for module in (cmd_flash, cmd_devices, cmd_info, cmd_run, cmd_bench, cmd_receive):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

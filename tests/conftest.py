@@ -1,11 +1,13 @@
 """Fixtures that several test files share."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from host.__main__ import main
 from tests import firmware_tools, train_support
 
 
@@ -14,6 +16,25 @@ def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.Board]:
     """A running board of each target in turn: the native process, the STM32F405 and RV32IMC in QEMU."""
     with firmware_tools.boot(request.param) as board:
         yield board
+
+
+Main = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Iterator[Main]:
+    """`python -m host` within this process, half a second faster: exit status, output, errors."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's way
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
 
 
 class Trained(NamedTuple):

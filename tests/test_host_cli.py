@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from PIL import Image
 from channel_sim import BitFlips
 from channel_sim.proxy import Proxy
 from firmware.tools import emulator
-from host.__main__ import main
 from tests import firmware_tools
+from tests.conftest import Main
 from tests.host_lines import falls_silent, line, no_port, plays
 from tests.host_support import levels_of, make_bundle, make_frame, weights
 from wire.bundle import Bundle, load
@@ -51,25 +51,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def run(*arguments: str | Path, blocked: tuple[str, ...] = ()) -> tuple[int, str, str]:
     return finish(start(*arguments, blocked=blocked))
-
-
-Main = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Iterator[Main]:
-    """The command line within this process: half a second faster."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse's way
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,97 @@
+"""`python -m host flash`: build the firmware with a bundle's encoder, flash it, and see that the board runs it."""
+
+import argparse
+import time
+
+from rich.console import Console
+
+from host import pio
+from host.arguments import at_least_one, seconds
+from host.device import Device
+from host.errors import HostError
+from host.ports import need_port
+from host.refusals import DeviceError, WrongModelError
+from wire import bundle as bundles
+from wire.bundle import Bundle
+from wire.control import Info
+
+EXAMPLES = """examples:
+  python -m host flash --env esp32dev --bundle bundles/cifar10
+  python -m host flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0
+"""
+ANSWER_S = 1.0
+PAUSE_S = 0.5
+TARGET_CHARACTERS = 24  # what INFO has room for; a longer name is cut off
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "flash",
+        help="build the firmware with a bundle and flash a board with it",
+        description="Builds an environment of platformio.ini with the bundle's encoder, flashes it by PlatformIO, "
+        "waits for the board to come back, and checks that it runs that model.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
+    add("--bundle", required=True, metavar="DIR", help="whose encoder is built in")
+    add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only one on USB)")
+    add("--baud", type=at_least_one, default=115200, help="speed of the serial port afterwards (default 115200)")
+    add("--timeout", type=seconds, default=20.0, metavar="S", help="seconds for the board to come back (20)")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build, flash, check; the exit status."""
+    bundle = bundles.load(options.bundle)
+    _need_board(options.env)
+    port = need_port(options.port)
+    console = Console(highlight=False)
+    with console.status(f"PlatformIO builds and flashes {options.env}") as status:
+        pio.upload(options.env, port, bundle.path, lambda line: status.update(f"{options.env}: {line[:100]}"))
+        status.update(f"flashed; waiting for the board on {port}")
+        number, info = _await_board(port, options.baud, options.timeout)
+    _check(info, options.env, bundle)
+    console.print(
+        f"{port}: device {number}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    return 0
+
+
+def _need_board(environment: str) -> None:
+    """HostError unless platformio.ini has it and it is of a real board."""
+    boards = pio.boards()
+    real = ", ".join(name for name, is_real in boards.items() if is_real) or "none"
+    if environment not in boards:
+        raise HostError(f"platformio.ini has no environment {environment}; boards: {real}")
+    if not boards[environment]:
+        raise HostError(
+            f"{environment} runs on this machine, there is no board to flash: build it with `pio run -e {environment}` "
+            f"and start it as docs/firmware.md says (section Run); boards: {real}"
+        )
+
+
+def _await_board(port: str, baud: int, timeout: float) -> tuple[int | None, Info]:
+    """Device number and INFO of what answers on the port, once it is back; the last failure when nothing does."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            with Device.open(port, baud=baud, timeout=ANSWER_S) as device:
+                info = device.info()
+                return device.number, info
+        except HostError as error:  # it restarts: the port may have gone, and it prints what is no reply
+            if time.monotonic() > deadline:
+                raise DeviceError(f"flashed, but the board did not come back within {timeout:g} s: {error}") from None
+        time.sleep(PAUSE_S)
+
+
+def _check(info: Info, environment: str, bundle: Bundle) -> None:
+    """WrongModelError unless the board runs what was flashed."""
+    if info.model_number != bundle.model_number or info.target != environment[:TARGET_CHARACTERS]:
+        raise WrongModelError(
+            f"flashed {environment} with model {bundle.model_id}, but the board on this port is {info.target} with "
+            f"model {info.model_id}: is it the board that was flashed?"
+        )

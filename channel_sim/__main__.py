@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from channel_sim import cmd_lora, cmd_proxy, cmd_replay
+from channel_sim import cmd_air, cmd_lora, cmd_proxy, cmd_replay
 from channel_sim.ends import ProxyError
 from channel_sim.recording import RecordingError
 from wire.bundle import BundleError
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cmd_proxy, cmd_replay, cmd_lora):
+    for module in (cmd_proxy, cmd_replay, cmd_lora, cmd_air):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

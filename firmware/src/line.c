@@ -9,7 +9,12 @@ _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board
 uint8_t line_device = INKLING_DEVICE;
 
 static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOLS, INKLING_BITS_PER_SYMBOL)];
-static uint8_t reply[WIRE_REPLY_BYTES(WIRE_INFO_BYTES)];
+#if INKLING_GATEWAY
+#define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* a radio's longest packet */
+#else
+#define LONGEST_REPLY WIRE_INFO_BYTES
+#endif
+static uint8_t reply[WIRE_REPLY_BYTES(LONGEST_REPLY)];
 
 uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent) {
     const struct wire_result frame = wire_feature_frame(feature, sizeof feature, &inkling_model, line_device,

@@ -15,6 +15,8 @@ PROGRAMS = {
     "qemu_rv32imc": "firmware.elf",
     "native": "inkling",
     "native_sanitized": "inkling",
+    "native_radio": "inkling",
+    "native_gateway": "inkling",
 }
 DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "native")
 

@@ -2,11 +2,14 @@
 #define _XOPEN_SOURCE 700
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "air.h"
 #include "app.h"
 #include "board.h"
+#include "line.h"
 #include "serial.h"
 
 #define NANOSECONDS 1000000000u
@@ -28,16 +31,36 @@ static void handle_signals(void) {
     sigaction(SIGHUP, &action, NULL);
 }
 
+/* A board's number out of its decimal digits. */
+static bool parse_device(const char *text) {
+    char *end;
+    const long device = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || device < 0 || device > 254) {
+        return false;
+    }
+    line_device = (uint8_t)device;
+    return true;
+}
+
 int main(int argc, char **argv) {
-    const char *where = "pty";
-    if (argc == 3 && strcmp(argv[1], "--port") == 0) {
-        where = argv[2];
-    } else if (argc != 1) {
-        fprintf(stderr, "usage: %s [--port pty|tcp:PORT|stdio]\n", argv[0]);
+    const char *port = "pty";
+    const char *air = NULL;
+    bool understood = argc % 2 == 1; /* the program's name, then options with a value each */
+    for (int i = 1; understood && i < argc; i += 2) {
+        if (strcmp(argv[i], "--port") == 0) {
+            port = argv[i + 1];
+        } else if (strcmp(argv[i], "--radio") == 0) {
+            air = argv[i + 1];
+        } else {
+            understood = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
+        }
+    }
+    if (!understood) {
+        fprintf(stderr, "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--device 0..254]\n", argv[0]);
         return 2;
     }
     handle_signals();
-    if (!serial_open(where)) {
+    if ((air != NULL && !air_at(air)) || !serial_open(port)) {
         return 1;
     }
     app_start();

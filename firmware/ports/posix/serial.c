@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "air.h"
 #include "board.h"
 
 #define WAIT_MS 100
@@ -186,8 +187,11 @@ void board_write(const uint8_t *bytes, size_t count) {
 }
 
 void board_wait(void) {
-    struct pollfd ready = {.fd = input >= 0 ? input : listener, .events = POLLIN, .revents = 0};
-    if (!serial_ended() && poll(&ready, 1, WAIT_MS) > 0 && input < 0) {
+    struct pollfd ready[] = {
+        {.fd = input >= 0 ? input : listener, .events = POLLIN, .revents = 0},
+        {.fd = air_descriptor(), .events = POLLIN, .revents = 0},
+    };
+    if (!serial_ended() && poll(ready, 2, WAIT_MS) > 0 && ready[0].revents != 0 && input < 0) {
         accept_peer();
     }
 }

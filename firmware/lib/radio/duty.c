@@ -1,0 +1,41 @@
+#include "duty.h"
+
+#define PARTS UINT64_C(10000)               /* of a microsecond of air time */
+#define BUCKET_MICROS UINT64_C(360000)      /* a tenth of an hour, for each permille */
+#define REFILL UINT64_C(9)                  /* parts a microsecond, for each permille: nine tenths of the duty cycle */
+#define MICROS_A_SECOND UINT64_C(1000000)
+#define HOUR_SECONDS 3600u
+
+static void refill(struct duty *duty, uint64_t micros) {
+    const uint64_t most = BUCKET_MICROS * PARTS * duty->permille;
+    const uint64_t left = duty->left + micros * REFILL * duty->permille;
+    duty->left = left < most ? left : most;
+}
+
+void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros) {
+    duty->permille = permille;
+    duty->left = BUCKET_MICROS * PARTS * permille;
+    duty->updated_micros = now_micros;
+}
+
+void duty_slept(struct duty *duty, uint32_t seconds, uint32_t now_micros) {
+    refill(duty, (seconds < HOUR_SECONDS ? seconds : HOUR_SECONDS) * MICROS_A_SECOND); /* an hour fills any bucket */
+    duty->updated_micros = now_micros;
+}
+
+void duty_update(struct duty *duty, uint32_t now_micros) {
+    refill(duty, (uint32_t)(now_micros - duty->updated_micros));
+    duty->updated_micros = now_micros;
+}
+
+uint32_t duty_left_micros(const struct duty *duty) {
+    return (uint32_t)(duty->left / PARTS);
+}
+
+bool duty_take(struct duty *duty, uint32_t air_micros) {
+    if (air_micros > duty_left_micros(duty)) {
+        return false;
+    }
+    duty->left -= air_micros * PARTS;
+    return true;
+}

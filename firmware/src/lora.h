@@ -1,0 +1,46 @@
+/* The radio's settings, the same at both ends of a link, by build flags. */
+#ifndef INKLING_LORA_H
+#define INKLING_LORA_H
+
+#include "radio.h"
+
+/* EU868's first default channel; 14 dBm and 1 % are the most that ETSI EN 300 220-2 allows there. */
+#ifndef INKLING_LORA_FREQUENCY_HZ
+#define INKLING_LORA_FREQUENCY_HZ 868100000
+#endif
+#ifndef INKLING_LORA_POWER_DBM
+#define INKLING_LORA_POWER_DBM 14
+#endif
+#ifndef INKLING_LORA_DUTY_PERMILLE
+#define INKLING_LORA_DUTY_PERMILLE 10
+#endif
+
+#ifndef INKLING_LORA_BANDWIDTH_HZ
+#define INKLING_LORA_BANDWIDTH_HZ 125000
+#endif
+#ifndef INKLING_LORA_SPREADING_FACTOR
+#define INKLING_LORA_SPREADING_FACTOR 7
+#endif
+#ifndef INKLING_LORA_CODING_RATE
+#define INKLING_LORA_CODING_RATE 5 /* 5..8, for 4/5..4/8 */
+#endif
+#ifndef INKLING_LORA_PREAMBLE
+#define INKLING_LORA_PREAMBLE 8
+#endif
+#ifndef INKLING_LORA_SYNC_WORD
+#define INKLING_LORA_SYNC_WORD 0x12 /* a private network's */
+#endif
+
+/* 1: packets without the radio's own header, which is the first thing that a weak signal damages, and costs the packet.
+ * Both ends then have to know the length: INKLING_LORA_CHUNK is the only chunk that is sent. */
+#ifndef INKLING_LORA_IMPLICIT
+#define INKLING_LORA_IMPLICIT 0
+#endif
+#ifndef INKLING_LORA_CHUNK
+#define INKLING_LORA_CHUNK 0
+#endif
+
+/* The settings as the radio takes them. */
+struct radio_settings lora_settings(void);
+
+#endif

@@ -1,0 +1,102 @@
+#include "node.h"
+
+#if INKLING_RADIO && !INKLING_GATEWAY
+
+#include "air_time.h"
+#include "board.h"
+#include "duty.h"
+#include "encoder.h"
+#include "line.h"
+#include "lora.h"
+#include "prefix.h"
+#include "wire/frame.h"
+
+static BOARD_KEPT struct duty duty;
+static BOARD_KEPT uint32_t slept_seconds;
+static bool ready; /* the radio is set up */
+static uint8_t packet[RADIO_MAX_BYTES];
+
+void node_start(void) {
+    if (board_woke()) {
+        duty_slept(&duty, slept_seconds, board_micros());
+    } else {
+        duty_start(&duty, INKLING_LORA_DUTY_PERMILLE, board_micros());
+    }
+}
+
+void node_step(void) {
+    duty_update(&duty, board_micros());
+}
+
+void node_sleep(uint32_t seconds) {
+    duty_update(&duty, board_micros());
+    slept_seconds = seconds;
+    if (ready) {
+        radio_sleep();
+    }
+    ready = false;
+}
+
+/* The chunk that goes out if this one is asked for: itself, or what stands for WIRE_LONGEST_PREFIX now. */
+static enum wire_error choose(uint8_t *chunk, const struct radio_settings *settings) {
+    const bool longest = *chunk == WIRE_LONGEST_PREFIX;
+    if (INKLING_LORA_IMPLICIT) {
+        *chunk = longest ? INKLING_LORA_CHUNK : *chunk;
+    } else if (longest) {
+        *chunk = prefix_longest(&inkling_model, settings, duty_left_micros(&duty));
+        if (*chunk == PREFIX_NONE) {
+            const bool never = prefix_longest(&inkling_model, settings, UINT32_MAX) == PREFIX_NONE;
+            return never ? WIRE_ERROR_BAD_ARGUMENT : WIRE_ERROR_AIR_TIME;
+        }
+    }
+    if (*chunk >= inkling_model.chunk_count || (INKLING_LORA_IMPLICIT && *chunk != INKLING_LORA_CHUNK)) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    return prefix_packet_bytes(&inkling_model, *chunk) <= RADIO_MAX_BYTES ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
+}
+
+/* The chunk that goes out, its air time, and that the radio and the duty cycle allow it. */
+static enum wire_error prepare(uint8_t *chunk, uint32_t *air_micros) {
+    const struct radio_settings settings = lora_settings();
+    duty_update(&duty, board_micros());
+    const enum wire_error error = choose(chunk, &settings);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    *air_micros = radio_air_time_micros(&settings, prefix_packet_bytes(&inkling_model, *chunk));
+    if (*air_micros > duty_left_micros(&duty)) {
+        return WIRE_ERROR_AIR_TIME;
+    }
+    ready = ready || radio_start(&settings); /* a radio that did not answer may do so now */
+    return ready ? WIRE_ERROR_NONE : WIRE_ERROR_RADIO;
+}
+
+enum wire_error node_check(uint8_t chunk) {
+    uint32_t air_micros;
+    return prepare(&chunk, &air_micros);
+}
+
+enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent, struct node_report *report) {
+    uint32_t air_micros;
+    const enum wire_error error = prepare(&chunk, &air_micros);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    const struct wire_result frame =
+        wire_feature_frame(packet, sizeof packet, &inkling_model, line_device, sequence, chunk, latent, false);
+    report->ready_cycles = board_cycles();
+    duty_take(&duty, air_micros); /* before it is known to be sent: a radio that says no may have sent all the same */
+    ready = radio_send(packet, frame.length);
+    if (!ready) {
+        return WIRE_ERROR_RADIO;
+    }
+    duty_update(&duty, board_micros());
+    report->sent = (struct wire_radio_report){
+        .chunk = chunk,
+        .air_micros = air_micros,
+        .left_micros = duty_left_micros(&duty),
+    };
+    return WIRE_ERROR_NONE;
+}
+
+#endif

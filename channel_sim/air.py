@@ -58,9 +58,20 @@ class _Station:
     device: int = 0
     tuned: tuple = ()  # what two stations must have alike to hear each other
     implicit_bytes: int = 0
+    preamble_symbols: int = 8
     listens: bool = False
     came: bytearray = field(default_factory=bytearray)
     unread: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """What is on the air, the device's n-th."""
+
+    sender: _Station
+    number: int
+    tuned: tuple
+    payload: bytes
 
 
 class Air:
@@ -70,16 +81,18 @@ class Air:
     snr_db: other SNRs than the channel's for the packets of some devices. fast: packets take no time. The damage of a
     device's n-th packet at another device depends on the seed and these numbers alone.
 
-    OSError when the port is taken.
+    OSError when the port is taken, ValueError for a negative seed.
     """
 
     def __init__(
         self, channel: LoRa, seed: int = 0, port: int = 0, snr_db: Mapping[int, float] | None = None, fast: bool = False
     ) -> None:
+        if seed < 0:
+            raise ValueError(f"a seed is 0 or more, not {seed}")
         self._channel, self._seed, self._fast = channel, seed, fast
         self._snr_db = dict(snr_db or {})
         self._devices: dict[int, Counts] = {}
-        self._due: list[tuple[float, int, _Station, bytes]] = []  # packets on the air, by when they end
+        self._due: list[tuple[float, int, _Packet]] = []  # on the air, by when they end
         self._order = 0  # of packets that end at the same time
         self._stations: list[_Station] = []
         self._server = socket.create_server(("127.0.0.1", port))
@@ -134,8 +147,7 @@ class Air:
                 else:
                     self._serve(key.data, events)
             while self._due and self._due[0][0] <= time.monotonic():
-                _, _, station, packet = heapq.heappop(self._due)
-                self._arrive(station, packet)
+                self._arrive(heapq.heappop(self._due)[-1])
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
@@ -196,7 +208,8 @@ class Air:
         channel = self._channel
         here = _settings(channel.sf, channel.coding_rate, channel.bandwidth_hz, channel.explicit_header)
         there = _settings(sf, coding_rate, bandwidth_hz, not implicit_bytes)
-        station.listens, station.device, station.implicit_bytes = False, device, implicit_bytes
+        station.listens, station.device = False, device
+        station.implicit_bytes, station.preamble_symbols = implicit_bytes, max(6, preamble_symbols)
         station.tuned = (frequency_hz, sync_word, implicit_bytes) if here == there else ()
         if here == there:
             self._tell(station, b"Y")
@@ -208,30 +221,36 @@ class Air:
         if not (station.tuned and packet and station.implicit_bytes in (0, len(packet))):
             raise ValueError("a packet that this radio cannot send")
         station.listens = False
-        air_s = self._channel.air_time_s(len(packet))
+        air_s = self._tuned_channel(station).air_time_s(len(packet))
         counts = self._devices.setdefault(station.device, Counts())
         counts.sent += 1
         counts.air_s += air_s
         self._order += 1
-        heapq.heappush(self._due, (time.monotonic() + air_s * (not self._fast), self._order, station, packet))
+        on_air = _Packet(station, counts.sent, station.tuned, packet)
+        heapq.heappush(self._due, (time.monotonic() + air_s * (not self._fast), self._order, on_air))
 
-    def _arrive(self, sender: _Station, packet: bytes) -> None:
-        """A packet ends: everyone who listens hears what its own noise leaves of it."""
-        counts = self._devices[sender.device]
+    def _tuned_channel(self, sender: _Station) -> LoRa:
+        """The channel as this device's packets meet it."""
         channel = copy.copy(self._channel)
+        channel.preamble_symbols = sender.preamble_symbols
         channel.snr_db = np.asarray(self._snr_db.get(sender.device, channel.snr_db), np.float64)
+        return channel
+
+    def _arrive(self, packet: _Packet) -> None:
+        """A packet ends: everyone who listens hears what its own noise leaves of it."""
+        sender, counts = packet.sender, self._devices[packet.sender.device]
         for station in self._stations:
-            if not station.listens or station.tuned != sender.tuned:
+            if not station.listens or station.tuned != packet.tuned:
                 continue
-            rng = np.random.default_rng([self._seed, sender.device, counts.sent, station.device])
-            reception = channel.receive(packet, rng)
+            rng = np.random.default_rng([self._seed, sender.device, packet.number, station.device])
+            reception = self._tuned_channel(sender).receive(packet.payload, rng)
             if reception is None:
                 counts.lost += 1
                 continue
             counts.clean += reception.crc_ok
             counts.damaged += not reception.crc_ok
             quarters = round(4 * reception.rssi_dbm), round(4 * reception.snr_db)
-            head = RECEIVED.pack(b"R", reception.crc_ok, *quarters, len(packet))
+            head = RECEIVED.pack(b"R", reception.crc_ok, *quarters, len(reception.payload))
             self._tell(station, head + reception.payload)
         if sender in self._stations:
             self._tell(sender, b"D")

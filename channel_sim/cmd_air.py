@@ -8,7 +8,8 @@ from channel_sim.air import Air
 from channel_sim.lora import LoRa
 from channel_sim.spec import parse
 
-DESCRIPTION = """Joins simulated nodes and gateways, processes built from the environments native_radio and native_gateway
+DESCRIPTION = """
+Joins simulated nodes and gateways: processes built from the environments native_radio and native_gateway,
 and started with --radio tcp:127.0.0.1:PORT. Each packet that one sends reaches all that listen, each through noise of
 its own, after its air time: a damaged header loses it, a damaged payload is handed over. SNR and RSSI are read as an
 SX1276 reads them: RSSI is the noise floor, -174 + 10 log10(bandwidth) + 6 dB noise figure, plus the signal. Packets do
@@ -25,15 +26,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     air = commands.add_parser(
         "air",
         help="join simulated radios",
-        description=DESCRIPTION,
+        description=DESCRIPTION.strip(),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = air.add_argument
     add("channel", metavar="SPEC", help="the link: lora:snr=,sf=7,cr=5,bw=125,header=explicit (docs/channels.md)")
-    add("--port", type=int, default=0, metavar="N", help="TCP port of this machine to listen on (default: any free one)")
-    add("--snr", type=_station_snr, action="append", default=[], metavar="DEVICE=DB", help="another SNR for the packets "
-        "of a device; may be repeated")  # fmt: skip
+    add("--port", type=int, default=0, metavar="N", help="TCP port to listen on, on this machine (default: any free)")
+    add("--snr", type=_station_snr, action="append", default=[], metavar="DEVICE=DB",
+        help="another SNR, of one device's packets; may be repeated")  # fmt: skip
     add("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
     add("--fast", action="store_true", help="packets take no time")
     air.set_defaults(command=run)

@@ -1,7 +1,7 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint firmware train export bench bench-link goodput results clean
+.PHONY: help demo test fuzz lint firmware train export bench bench-link bench-device goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -10,10 +10,11 @@ FUZZER := clang-14 libclang-rt-14-dev
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))
 ARGS ?=
+BUNDLES ?=
 MINUTES ?= 30
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--help shows options)
 	@scripts/apt.sh $(EMULATOR)
@@ -49,10 +50,14 @@ bench-link: build/bench/codec.json ## the receiver at its limits, on a noisy lin
 build/bench/codec.json:
 	@$(MAKE) bench ARGS=
 
+bench-device: ## the encoder's instructions, flash and RAM on emulated processors: build/bench/device.json (BUNDLES=...)
+	@scripts/apt.sh $(EMULATOR) $(RISCV)
+	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.device $(BUNDLES) $(ARGS)
+
 goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)
 
-results: ## write docs/RESULTS.md from the figures of make bench, bench-link, goodput and demo
+results: ## write docs/RESULTS.md from the figures of make bench, bench-link, bench-device, goodput and demo
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)

@@ -13,13 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.demo_plots import Shown, draw_accuracy, draw_pictures
+from benchmarks.device_measure import COUNTED_IMAGES, count_instructions
 from benchmarks.images import images_for
 from benchmarks.tally import Tally
 from channel_sim.bsc import BitFlips
 from channel_sim.proxy import Proxy, ProxyError
 from export.reference import ReferenceEncoder
 from firmware.tools.build import BuildError, build
-from firmware.tools.emulator import EmulatorError, instructions, qemu
+from firmware.tools.emulator import EmulatorError, qemu
 from firmware.tools.footprint import FootprintError, measure
 from host.decode import Decoder
 from host.device import Device
@@ -27,12 +28,10 @@ from host.errors import HostError
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.control import Info
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
 TARGET = "qemu_stm32f405"
-COUNTED_IMAGES = 3  # the count hardly depends on the image
 TIMEOUT_S = 20.0  # an emulated board on a busy machine may think for long
 
 
@@ -74,7 +73,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
     elf = build(TARGET, bundle=bundle_path)
     size = measure(elf)
-    info, per_image = _count_instructions(elf, bundle, images)
+    info, per_image = count_instructions(elf, TARGET, bundle, images[:COUNTED_IMAGES])
     console.print(
         f"Booted {info.target} in QEMU, engine {info.engine}: {per_image / 1e6:.2f} M instructions an image, "
         f"model {size.model_flash_bytes:,} bytes of flash, encoder {size.encoder_ram_bytes:,} bytes of RAM"
@@ -113,20 +112,6 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     console.print(f"Pictures: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
     if mismatches or len(clean) < len(images):
         raise HostError(f"at BER 0, {len(images) - len(clean)} frames were lost and {mismatches} differ from TFLite's")
-
-
-def _count_instructions(elf: Path, bundle: Bundle, images: np.ndarray) -> tuple[Info, int]:
-    """Boot once with instruction counting, which is slower, and run a few images."""
-    with qemu(elf, count_instructions=True) as url, Device.open(url, bundle, timeout=TIMEOUT_S) as device:
-        info = device.info()
-        device.check(info)
-        cycles = []
-        for image in images[:COUNTED_IMAGES]:
-            _, cost = device.run(image, cost=True)
-            if cost is None:
-                raise HostError("the emulated board did not tell an image's cost")
-            cycles.append(cost.encode_cycles)
-    return info, instructions(round(sum(cycles) / len(cycles)), info.clock_hz)
 
 
 def _send_all(

@@ -1,4 +1,4 @@
-"""docs/RESULTS.md from the figures of `make bench`, `make bench-link`, `make goodput` and `make demo`."""
+"""docs/RESULTS.md from the figures of the other benchmarks: `make bench`, bench-link, goodput, bench-device, demo."""
 
 import argparse
 import json
@@ -7,14 +7,18 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
+from benchmarks.device_baseline import load as load_baseline
+from benchmarks.device_results import draw as draw_device
+from benchmarks.device_results import section as device_costs
 from benchmarks.limits import section as limits_section
 from benchmarks.link_plots import draw_lora, draw_serial
 from benchmarks.link_results import section as goodput_section
+from host.errors import HostError
 
 HEAD = """# Results
 
-Made by `make results` from what `make bench`, `make bench-link`, `make goodput` and `make demo` measured; nothing here
-is typed by hand.
+Made by `make results` from what `make bench`, `make bench-link`, `make goodput`, `make bench-device` and `make demo`
+measured; nothing here is typed by hand.
 Accuracy is of the frames delivered; *of all sent* counts lost frames as wrong. BER: bit error rate, true bit flips,
 each bit independent, over the whole frame (sync and header too). 1 kB = 1000 bytes.
 """
@@ -28,25 +32,33 @@ def main() -> int:
     parser.add_argument("--codec", type=Path, default=Path("build/bench/codec.json"), help="default: %(default)s")
     parser.add_argument("--link", type=Path, default=Path("build/bench/link.json"), help="default: %(default)s")
     parser.add_argument("--goodput", type=Path, default=Path("build/bench/goodput.json"), help="default: %(default)s")
+    parser.add_argument("--device", type=Path, default=Path("build/bench/device.json"), help="default: %(default)s")
     parser.add_argument("--demo", type=Path, default=Path("build/demo/report.json"), help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("docs/RESULTS.md"), help="default: %(default)s")
     args = parser.parse_args()
     try:
         files = (args.codec, args.link, args.goodput, args.demo)
         codec, link, goodput, demo = (json.loads(file.read_text()) for file in files)
-    except (OSError, ValueError) as error:
-        print(f"results: {error}; run make bench, bench-link, goodput and demo first", file=sys.stderr)
+        name = codec["bundle"]
+        device = json.loads(args.device.read_text())
+        details_file = args.device.with_name("device_details.json")
+        details = json.loads(details_file.read_text())[name]
+        baseline = load_baseline()
+    except (OSError, ValueError, KeyError, HostError) as error:
+        print(f"results: {error}; run make bench, bench-link, goodput, bench-device and demo first", file=sys.stderr)
         return 1
-    for file, figures in zip(files[1:], (link, goodput, demo), strict=True):
+    for file, figures in zip((*files[1:], details_file), (link, goodput, demo, details), strict=True):
         if codec["model_id"] != figures["model_id"]:
             found = f"{args.codec} is of model {codec['model_id']}, {file} of {figures['model_id']}"
             print(f"results: {found}", file=sys.stderr)
             return 1
-    sections = [_accuracy(codec), limits_section(link), goodput_section(goodput), _device(demo)]
+    device_section = _device(demo, device_costs(name, device, details, baseline))
+    sections = [_accuracy(codec), limits_section(link), goodput_section(goodput), device_section]
     args.out.write_text("\n".join([HEAD, *sections]))
     folder = args.out.parent
     _plot(folder / PLOT, codec)
     drawn = [str(PLOT), *draw_lora(folder, goodput), *draw_serial(folder, goodput)]
+    drawn += draw_device(folder, name, device, details, baseline)
     print(f"written: {args.out}, {', '.join(drawn)}")
     return 0
 
@@ -82,24 +94,12 @@ def _accuracy(codec: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _device(demo: dict) -> str:
-    rows = {
-        "instructions an image, Cortex-M4 (QEMU, -icount)": f"{demo['instructions_per_image']:,}",
-        "multiply-accumulates an image": f"{demo['encoder_macs']:,}",
-        "model flash: weights, kernels, tables": f"{demo['model_flash_bytes']:,} bytes",
-        "encoder RAM: arena, scratch, input, output": f"{demo['encoder_ram_bytes']:,} bytes",
-        "whole firmware: flash": f"{demo['flash_bytes']:,} bytes",
-        "whole firmware: static RAM": f"{demo['ram_bytes']:,} bytes",
-        "images whose symbols differ from TFLite's": f"{demo['parity_mismatches']} of {demo['images']}",
-    }
+def _device(demo: dict, costs: str) -> str:
     lines = [
         "## On the device\n",
-        f"Target {demo['target']}, engine {demo['engine']}, model {demo['model_id']}; `make demo`.\n",
-        "| figure | value |",
-        "| --- | ---: |",
-        *[f"| {key} | {value} |" for key, value in rows.items()],
-        "",
-        f"The demo's {demo['images']} images, live through QEMU and the proxy:\n",
+        costs,
+        f"The demo's {demo['images']} images, live through QEMU ({demo['target']}, engine {demo['engine']}) and the "
+        f"proxy, symbols of {demo['parity_mismatches']} images unlike TFLite's; `make demo`:\n",
         "| BER | accuracy | of all sent | frames lost | BER estimated |",
         "| ---: | ---: | ---: | ---: | ---: |",
     ]

@@ -25,10 +25,16 @@ class BuildError(Exception):
     """A build failed; the message tells what the compiler or our own script said."""
 
 
-def build(environment: str, *, bundle: str | Path | None = None, build_dir: str | Path | None = None) -> Path:
+def build(
+    environment: str,
+    *,
+    bundle: str | Path | None = None,
+    build_dir: str | Path | None = None,
+    engine: str | None = None,
+) -> Path:
     """`pio run -e ENVIRONMENT`; returns the program's path.
 
-    bundle: another one than platformio.ini names. build_dir: another folder than .pio/build, for builds that
+    bundle, engine: others than platformio.ini names. build_dir: another folder than .pio/build, for builds that
     must not replace the usual one. BuildError when PlatformIO is missing or the build fails.
     """
     if environment not in PROGRAMS:
@@ -44,6 +50,8 @@ def build(environment: str, *, bundle: str | Path | None = None, build_dir: str 
         variables["PLATFORMIO_BUILD_DIR"] = str(folder)
     if bundle is not None:
         variables["INKLING_BUNDLE"] = str(Path(bundle).resolve())
+    if engine is not None:
+        variables["INKLING_ENGINE"] = engine
     command = [sys.executable, "-m", "platformio", "run", "--silent", "-d", str(core_dir.ROOT)]
     done = subprocess.run(
         [*command, "-e", environment],

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(len(ports)) as pool:
         asked = [pool.submit(_ask, port, what, options.baud, options.timeout) for port, what in ports.items()]
         found = [answer.result() for answer in asked]
-    Console().print(_table(found, known))
+    Console(highlight=False, markup=False).print(_table(found, known))
     return 0 if any(each.info for each in found) else 1
 
 

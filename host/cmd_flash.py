@@ -4,6 +4,7 @@ import argparse
 import time
 
 from rich.console import Console
+from rich.text import Text
 
 from host import pio
 from host.arguments import at_least_one, seconds
@@ -21,6 +22,7 @@ EXAMPLES = """examples:
 """
 ANSWER_S = 1.0
 PAUSE_S = 0.5
+SPINNER = 4  # columns that it takes beside the text, and some to spare
 TARGET_CHARACTERS = 24  # what INFO has room for; a longer name is cut off
 
 
@@ -48,16 +50,19 @@ def run(options: argparse.Namespace) -> int:
     bundle = bundles.load(options.bundle)
     _need_board(options.env)
     port = need_port(options.port)
-    console = Console(highlight=False)
-    with console.status(f"PlatformIO builds and flashes {options.env}") as status:
-        pio.upload(options.env, port, bundle.path, lambda line: status.update(f"{options.env}: {line[:100]}"))
-        status.update(f"flashed; waiting for the board on {port}")
+    console = Console(highlight=False, markup=False)
+    with console.status("") as status:  # Text, since PlatformIO's [brackets] are no markup
+
+        def show(line: str) -> None:
+            status.update(Text(f"{options.env}: {line}"[: console.width - SPINNER]))
+
+        show("PlatformIO builds and flashes")
+        pio.upload(options.env, port, bundle.path, show)
+        show(f"flashed; waiting for the board on {port}")
         number, info = _await_board(port, options.baud, options.timeout)
     _check(info, options.env, bundle)
-    console.print(
-        f"{port}: device {number}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}",
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+    told = f"device {number}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"
+    console.print(f"{port}: {told}", soft_wrap=True)
     return 0
 
 

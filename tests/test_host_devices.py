@@ -54,7 +54,7 @@ def test_shows_what_answers_and_whose_model_it_is(
     here: Main, terminal: str, built: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usb = ListPortInfo(terminal)
-    usb.description, usb.vid, usb.pid = "CP2102 USB to UART", 0x10C4, 0xEA60
+    usb.description, usb.vid, usb.pid = "CP2102 [/usb] to UART", 0x10C4, 0xEA60
     plug_in(monkeypatch, usb)
     other = make_bundle(tmp_path / "other")
     with emulator.native(firmware_tools.program("native")) as url, line(falls_silent) as silent:
@@ -65,7 +65,7 @@ def test_shows_what_answers_and_whose_model_it_is(
     assert (code, err) == (0, "")
     answer = ["1", "native, aot", f"{built.model_id} {built.name}"]
     assert cells(out) == {
-        terminal: ["CP2102 USB to UART, 10C4:EA60", *answer],
+        terminal: ["CP2102 [/usb] to UART, 10C4:EA60", *answer],
         url: ["given", *answer],
         silent: ["given", "-", "the board is silent: is it running, and this its port?", "-"],
         gone: ["given", "-", f"cannot open {gone}: Connection refused", "-"],

@@ -35,7 +35,7 @@ import os, subprocess, sys
 if sys.argv[1] == "project":
     os.execv(sys.executable, [sys.executable, "-m", "platformio", *sys.argv[1:]])
 port = sys.argv[sys.argv.index("--upload-port") + 1]
-print("Processing", sys.argv[sys.argv.index("-e") + 1], os.environ["INKLING_BUNDLE"], flush=True)
+print("[/dev] Processing", sys.argv[sys.argv.index("-e") + 1], os.environ["INKLING_BUNDLE"], flush=True)
 {upload}
 """
 STARTS_A_BOARD = """
@@ -100,7 +100,7 @@ def test_a_flashed_board_is_asked_what_it_runs(
     code, out, err = here("flash", "--env", "native", "--bundle", built.path, "--port", port)
     assert (code, err) == (0, "")
     assert out == f"{port}: device 1, native, now runs {built.name} {built.model_id}, engine aot\n"
-    assert (tmp_path / pio.LOG).read_text() == f"Processing native {built.path.resolve()}\n"
+    assert (tmp_path / pio.LOG).read_text() == f"[/dev] Processing native {built.path.resolve()}\n"
 
 
 def test_another_model_or_target_than_was_flashed_is_told(

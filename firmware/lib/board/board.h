@@ -15,6 +15,10 @@
 #define BOARD_KEPT
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The next received byte, or -1 when there is none now. Bytes are collected in the background. */
 int board_read(void);
 
@@ -48,5 +52,9 @@ uint32_t board_stack_bytes(void);
 
 /* Name of the build, such as "qemu_stm32f405". */
 const char *board_target(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,104 @@
+/* The OV2640 of an AI Thinker ESP32-CAM, by Espressif's driver. */
+#include "camera.h"
+
+#include "core.h"
+#include "driver.h"
+#include "inkling_model.h"
+
+namespace {
+
+/* AI Thinker, "ESP32-CAM" schematic: the camera's connector. */
+constexpr int POWER_DOWN = 32;
+constexpr int NOT_CONNECTED = -1;
+
+/* Frames in which exposure and white balance settle after power-up. */
+constexpr int FRAMES_TO_SETTLE = 10;
+
+constexpr bool GREY = INKLING_CHANNELS == 1u;
+
+/* The smallest frame that is no smaller than the encoder's input, so that pixels are averaged and none is made up. All
+ * of them show the sensor's whole field of view. */
+constexpr bool fits(unsigned width, unsigned height) {
+    return INKLING_WIDTH <= width && INKLING_HEIGHT <= height;
+}
+
+static_assert(fits(640, 480), "the bundle's input is larger than a picture of this camera");
+constexpr framesize_t FRAME_SIZE = fits(160, 120) ? FRAMESIZE_QQVGA : fits(320, 240) ? FRAMESIZE_QVGA : FRAMESIZE_VGA;
+
+camera_fb_t *frame; /* null: no picture is out */
+
+camera_config_t settings() {
+    camera_config_t config = {};
+    config.pin_pwdn = POWER_DOWN;
+    config.pin_reset = NOT_CONNECTED;
+    config.pin_xclk = 0;
+    config.pin_sccb_sda = 26;
+    config.pin_sccb_scl = 27;
+    config.pin_d0 = 5;
+    config.pin_d1 = 18;
+    config.pin_d2 = 19;
+    config.pin_d3 = 21;
+    config.pin_d4 = 36;
+    config.pin_d5 = 39;
+    config.pin_d6 = 34;
+    config.pin_d7 = 35;
+    config.pin_vsync = 25;
+    config.pin_href = 23;
+    config.pin_pclk = 22;
+    config.xclk_freq_hz = 20000000;
+    config.ledc_timer = LEDC_TIMER_0;
+    config.ledc_channel = LEDC_CHANNEL_0;
+    config.pixel_format = GREY ? PIXFORMAT_GRAYSCALE : PIXFORMAT_RGB565;
+    config.frame_size = FRAME_SIZE;
+    config.fb_count = 1;
+    config.fb_location = CAMERA_FB_IN_PSRAM;
+    config.grab_mode = CAMERA_GRAB_WHEN_EMPTY;
+    return config;
+}
+
+void drop_frame() {
+    camera_fb_t *stale = esp_camera_fb_get();
+    if (stale != nullptr) {
+        esp_camera_fb_return(stale);
+    }
+}
+
+} // namespace
+
+bool camera_start() {
+    const camera_config_t config = settings();
+    if (esp_camera_init(&config) != ESP_OK) {
+        return false;
+    }
+    for (int i = 0; i < FRAMES_TO_SETTLE; i++) {
+        drop_frame();
+    }
+    return true;
+}
+
+bool camera_take(struct camera_picture *picture) {
+    drop_frame(); /* the one buffer was filled when it became free, perhaps long ago */
+    frame = esp_camera_fb_get();
+    if (frame == nullptr) {
+        return false;
+    }
+    picture->pixels = frame->buf;
+    picture->width = static_cast<uint16_t>(frame->width);
+    picture->height = static_cast<uint16_t>(frame->height);
+    picture->format = GREY ? CAMERA_GREY : CAMERA_RGB565;
+    return true;
+}
+
+void camera_release() {
+    if (frame != nullptr) {
+        esp_camera_fb_return(frame);
+        frame = nullptr;
+    }
+}
+
+void camera_stop() {
+    camera_release();
+    esp_camera_deinit();
+    pinMode(POWER_DOWN, OUTPUT);
+    digitalWrite(POWER_DOWN, HIGH);
+}

@@ -1,0 +1,25 @@
+/* An SX1262 on SPI, its antenna switched by the chip's own DIO2. */
+#include "chip.h"
+
+#if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \
+    !defined(INKLING_LORA_CS) || !defined(INKLING_LORA_RESET) || !defined(INKLING_LORA_DIO1) || \
+    !defined(INKLING_LORA_BUSY) || !defined(INKLING_LORA_TCXO_MILLIVOLTS)
+#error "an SX1262 needs INKLING_LORA_ SCK, MISO, MOSI, CS, RESET, DIO1, BUSY and TCXO_MILLIVOLTS (0: a crystal)"
+#endif
+
+namespace {
+
+ArduinoHal hal(SPI);
+Module module(&hal, INKLING_LORA_CS, INKLING_LORA_DIO1, INKLING_LORA_RESET, INKLING_LORA_BUSY);
+SX1262 chip(&module);
+
+} // namespace
+
+PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
+    SPI.begin(INKLING_LORA_SCK, INKLING_LORA_MISO, INKLING_LORA_MOSI, INKLING_LORA_CS);
+    const int16_t begun =
+        chip.begin(megahertz(settings.frequency_hz), kilohertz(settings.bandwidth_hz), settings.spreading_factor,
+                   settings.coding_rate, settings.sync_word, settings.power_dbm, settings.preamble_symbols,
+                   INKLING_LORA_TCXO_MILLIVOLTS / 1000.0f);
+    return finish_set_up(chip, begun, settings) ? &chip : nullptr;
+}

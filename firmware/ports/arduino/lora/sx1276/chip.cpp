@@ -1,0 +1,24 @@
+/* An SX1276 on SPI, as in RFM95 modules; power by its PA_BOOST pin. */
+#include "chip.h"
+
+#if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \
+    !defined(INKLING_LORA_CS) || !defined(INKLING_LORA_RESET) || !defined(INKLING_LORA_DIO0) || \
+    !defined(INKLING_LORA_DIO1)
+#error "an SX1276 needs INKLING_LORA_ SCK, MISO, MOSI, CS, RESET, DIO0 and DIO1"
+#endif
+
+namespace {
+
+ArduinoHal hal(SPI);
+Module module(&hal, INKLING_LORA_CS, INKLING_LORA_DIO0, INKLING_LORA_RESET, INKLING_LORA_DIO1);
+SX1276 chip(&module);
+
+} // namespace
+
+PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
+    SPI.begin(INKLING_LORA_SCK, INKLING_LORA_MISO, INKLING_LORA_MOSI, INKLING_LORA_CS);
+    const int16_t begun =
+        chip.begin(megahertz(settings.frequency_hz), kilohertz(settings.bandwidth_hz), settings.spreading_factor,
+                   settings.coding_rate, settings.sync_word, settings.power_dbm, settings.preamble_symbols);
+    return finish_set_up(chip, begun, settings) ? &chip : nullptr;
+}

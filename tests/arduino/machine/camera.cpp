@@ -1,0 +1,64 @@
+/* Espressif's camera driver over a file: see machine.h. Its one frame buffer fills when it becomes free, so that the next
+ * frame taken may be an old one. */
+#include <esp_camera.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine.h"
+
+namespace {
+
+camera_fb_t frame;
+uint8_t pixels[640 * 480 * 2];
+bool taken;
+
+void fill() {
+    FILE *file = getenv("INKLING_FRAME") != nullptr ? fopen(getenv("INKLING_FRAME"), "rb") : nullptr;
+    memset(pixels, 0, sizeof pixels);
+    if (file != nullptr) {
+        note("frame %zu", fread(pixels, 1, frame.len, file));
+        fclose(file);
+    }
+}
+
+} // namespace
+
+esp_err_t esp_camera_init(const camera_config_t *config) {
+    const struct {
+        framesize_t size;
+        size_t width;
+        size_t height;
+    } sizes[] = {{FRAMESIZE_QQVGA, 160, 120}, {FRAMESIZE_QVGA, 320, 240}, {FRAMESIZE_VGA, 640, 480}};
+    for (const auto &size : sizes) {
+        if (size.size == config->frame_size) {
+            frame.width = size.width;
+            frame.height = size.height;
+        }
+    }
+    frame.buf = pixels;
+    frame.format = config->pixel_format;
+    frame.len = frame.width * frame.height * (config->pixel_format == PIXFORMAT_GRAYSCALE ? 1 : 2);
+    note("camera %zux%zu %s, power %d, clock %d", frame.width, frame.height,
+         config->pixel_format == PIXFORMAT_GRAYSCALE ? "grey" : "rgb565", config->pin_pwdn, config->pin_xclk);
+    fill();
+    return broken() ? ESP_FAIL : ESP_OK;
+}
+
+esp_err_t esp_camera_deinit() {
+    note("camera off");
+    return ESP_OK;
+}
+
+camera_fb_t *esp_camera_fb_get() {
+    if (taken) {
+        return nullptr; /* the only buffer is out */
+    }
+    taken = true;
+    return &frame;
+}
+
+void esp_camera_fb_return(camera_fb_t *) {
+    taken = false;
+    fill();
+}

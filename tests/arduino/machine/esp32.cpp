@@ -1,0 +1,101 @@
+#include <Arduino.h>
+#include <esp_sleep.h>
+#include <stdlib.h>
+
+#include "machine.h"
+
+HardwareSerial Serial;
+EspClass ESP;
+
+namespace {
+
+size_t room = 256; /* the core's, unless it is told otherwise before begin() */
+OnReceiveErrorCb on_error;
+
+void overflow() {
+    if (on_error != nullptr) {
+        on_error(UART_FIFO_OVF_ERROR);
+    }
+}
+
+} // namespace
+
+size_t HardwareSerial::setRxBufferSize(size_t new_size) {
+    room = new_size;
+    return room;
+}
+
+void HardwareSerial::begin(unsigned long baud) {
+    note("serial %lu", baud);
+    line_open(room, overflow);
+}
+
+void HardwareSerial::onReceiveError(OnReceiveErrorCb function) {
+    on_error = function;
+}
+
+int HardwareSerial::available() {
+    return line_available();
+}
+
+int HardwareSerial::read() {
+    return line_read();
+}
+
+size_t HardwareSerial::write(const uint8_t *buffer, size_t size) {
+    return line_write(buffer, size);
+}
+
+void HardwareSerial::flush() {}
+
+uint32_t EspClass::getCycleCount() {
+    return static_cast<uint32_t>(nanoseconds() * 240u / 1000u);
+}
+
+size_t getArduinoLoopTaskStackSize() {
+    return 8192;
+}
+
+UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t) {
+    return 5192;
+}
+
+uint32_t getCpuFrequencyMhz() {
+    return 240;
+}
+
+void disableCore0WDT() {
+    note("watchdog off");
+}
+
+unsigned long micros() {
+    return static_cast<unsigned long>(nanoseconds() / 1000u);
+}
+
+unsigned long millis() {
+    return static_cast<unsigned long>(nanoseconds() / 1000000u);
+}
+
+void delay(uint32_t ms) {
+    line_wait(ms);
+}
+
+void pinMode(uint8_t, uint8_t) {}
+
+void digitalWrite(uint8_t pin, uint8_t val) {
+    note("pin %u %u", pin, val);
+}
+
+esp_err_t esp_sleep_enable_timer_wakeup(uint64_t time_in_us) {
+    note("timer %llu", static_cast<unsigned long long>(time_in_us));
+    return 0;
+}
+
+void esp_deep_sleep_start() {
+    note("deep sleep");
+    exit(0);
+}
+
+esp_sleep_wakeup_cause_t esp_sleep_get_wakeup_cause() {
+    return getenv("INKLING_WOKE") != nullptr ? ESP_SLEEP_WAKEUP_TIMER : ESP_SLEEP_WAKEUP_UNDEFINED;
+}

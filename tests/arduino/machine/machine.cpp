@@ -1,0 +1,104 @@
+#include "machine.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <deque>
+
+#include <Arduino.h>
+
+namespace {
+
+std::deque<uint8_t> received;
+size_t capacity;
+void (*report_loss)();
+
+bool readable(int milliseconds) {
+    struct pollfd input = {STDIN_FILENO, POLLIN, 0};
+    return poll(&input, 1, milliseconds) > 0;
+}
+
+/* Takes what the line has: all of it, or as much as there is room for and one less, so that nobody takes it for lost. */
+void collect() {
+    static const bool rush = getenv("INKLING_RUSH") != nullptr;
+    uint8_t byte;
+    while ((rush || received.size() + 1 < capacity) && readable(0)) {
+        if (read(STDIN_FILENO, &byte, 1) != 1) {
+            exit(0); /* the test has gone */
+        }
+        if (received.size() < capacity) {
+            received.push_back(byte);
+        } else if (report_loss != nullptr) {
+            report_loss();
+        }
+    }
+}
+
+} // namespace
+
+__attribute__((weak)) void radio_poll() {}
+
+void line_open(size_t room, void (*lost)()) {
+    capacity = room;
+    report_loss = lost;
+}
+
+int line_available() {
+    collect();
+    return static_cast<int>(received.size());
+}
+
+int line_read() {
+    if (received.empty()) {
+        collect();
+    }
+    if (received.empty()) {
+        return -1;
+    }
+    const int byte = received.front();
+    received.pop_front();
+    return byte;
+}
+
+size_t line_write(const uint8_t *bytes, size_t count) {
+    const ssize_t sent = write(STDOUT_FILENO, bytes, count);
+    return sent > 0 ? static_cast<size_t>(sent) : 0;
+}
+
+void line_wait(unsigned milliseconds) {
+    readable(static_cast<int>(milliseconds));
+}
+
+uint64_t nanoseconds() {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void note(const char *format, ...) {
+    static FILE *log = getenv("INKLING_LOG") != nullptr ? fopen(getenv("INKLING_LOG"), "a") : nullptr;
+    if (log != nullptr) {
+        va_list values;
+        va_start(values, format);
+        vfprintf(log, format, values);
+        va_end(values);
+        fputc('\n', log);
+        fflush(log);
+    }
+}
+
+bool broken() {
+    return getenv("INKLING_BROKEN") != nullptr;
+}
+
+int main() {
+    setup();
+    for (;;) {
+        radio_poll();
+        loop();
+    }
+}

@@ -29,7 +29,7 @@ CORE_MACROS = {
 }
 BOARD_MACROS = {"esp32-c3-devkitm-1": ["-DCONFIG_FREERTOS_UNICORE=1"], "nucleo_wl55jc": ["-DSTM32WLxx"]}
 USB_MACRO = "-DPIO_FRAMEWORK_ARDUINO_ENABLE_CDC"
-SANITIZERS = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # Debian's cross compiler has the 32-bit types of the real ones, in which uint32_t is a long.
 CROSS = ("arm-none-eabi-gcc", "arm-none-eabi-g++")
 HOST = ("gcc", "g++")

@@ -7,31 +7,38 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <deque>
-
 #include <Arduino.h>
 
 namespace {
 
-std::deque<uint8_t> received;
+constexpr int BURST_GAP_MS = 20;
+
+uint8_t received[8192]; /* a ring */
+size_t taken_in;
+size_t taken_out;
 size_t capacity;
 void (*report_loss)();
+
+size_t waiting() {
+    return taken_in - taken_out;
+}
 
 bool readable(int milliseconds) {
     struct pollfd input = {STDIN_FILENO, POLLIN, 0};
     return poll(&input, 1, milliseconds) > 0;
 }
 
-/* Takes what the line has: all of it, or as much as there is room for and one less, so that nobody takes it for lost. */
+/* Takes what the line has: a whole burst, or as much as there is room for and one less, so that nobody takes it for
+ * lost. */
 void collect() {
     static const bool rush = getenv("INKLING_RUSH") != nullptr;
     uint8_t byte;
-    while ((rush || received.size() + 1 < capacity) && readable(0)) {
+    while ((rush || waiting() + 1 < capacity) && readable(rush && waiting() > 0 ? BURST_GAP_MS : 0)) {
         if (read(STDIN_FILENO, &byte, 1) != 1) {
             exit(0); /* the test has gone */
         }
-        if (received.size() < capacity) {
-            received.push_back(byte);
+        if (waiting() < capacity) {
+            received[taken_in++ % sizeof received] = byte;
         } else if (report_loss != nullptr) {
             report_loss();
         }
@@ -49,19 +56,14 @@ void line_open(size_t room, void (*lost)()) {
 
 int line_available() {
     collect();
-    return static_cast<int>(received.size());
+    return static_cast<int>(waiting());
 }
 
 int line_read() {
-    if (received.empty()) {
+    if (waiting() == 0) {
         collect();
     }
-    if (received.empty()) {
-        return -1;
-    }
-    const int byte = received.front();
-    received.pop_front();
-    return byte;
+    return waiting() == 0 ? -1 : received[taken_out++ % sizeof received];
 }
 
 size_t line_write(const uint8_t *bytes, size_t count) {

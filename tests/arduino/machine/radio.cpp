@@ -6,65 +6,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <fstream>
-#include <sstream>
-#include <string>
-#include <vector>
-
 #include "machine.h"
 
 SPIClass SPI;
 
 namespace {
 
-struct packet {
-    int16_t state;
-    float rssi;
-    float snr;
-    std::vector<uint8_t> bytes;
-};
+constexpr size_t MOST_BYTES = 255;
 
-packet last;
+int16_t state; /* of the last packet */
+float rssi;
+float snr;
+uint8_t bytes[MOST_BYTES];
+size_t length;
+
 void (*interrupt)();
 bool listening;
 bool headers_missing_are_damaged;
 size_t implicit;
 
-std::string hex(const uint8_t *bytes, size_t count) {
-    static const char digits[] = "0123456789abcdef";
-    std::string text;
-    for (size_t i = 0; i < count; i++) {
-        text += digits[bytes[i] >> 4];
-        text += digits[bytes[i] & 15];
+/* One line of the air. */
+void take(const char *line) {
+    char crc[8];
+    char hex[2 * MOST_BYTES + 1];
+    if (sscanf(line, "%7s %f %f %510s", crc, &rssi, &snr, hex) != 4) {
+        abort();
     }
-    return text;
-}
-
-packet parse(const std::string &line) {
-    packet parsed;
-    std::istringstream words(line);
-    std::string crc;
-    std::string bytes;
-    words >> crc >> parsed.rssi >> parsed.snr >> bytes;
-    for (size_t i = 0; i + 1 < bytes.size(); i += 2) {
-        parsed.bytes.push_back(static_cast<uint8_t>(std::stoi(bytes.substr(i, 2), nullptr, 16)));
+    length = strlen(hex) / 2;
+    for (size_t i = 0; i < length; i++) {
+        unsigned byte;
+        sscanf(hex + 2 * i, "%2x", &byte);
+        bytes[i] = static_cast<uint8_t>(byte);
     }
-    const bool damaged = crc == "none" || (headers_missing_are_damaged && implicit != 0 && crc == "ok");
-    parsed.state = crc == "bad" ? RADIOLIB_ERR_CRC_MISMATCH : damaged ? RADIOLIB_ERR_LORA_HEADER_DAMAGED : RADIOLIB_ERR_NONE;
-    return parsed;
+    const bool ok = strcmp(crc, "ok") == 0;
+    if (strcmp(crc, "bad") == 0) {
+        state = RADIOLIB_ERR_CRC_MISMATCH;
+    } else if (!ok || (headers_missing_are_damaged && implicit != 0)) {
+        state = RADIOLIB_ERR_LORA_HEADER_DAMAGED;
+    } else {
+        state = RADIOLIB_ERR_NONE;
+    }
 }
 
 } // namespace
 
 void radio_poll() {
-    static std::ifstream air(getenv("INKLING_AIR") != nullptr ? getenv("INKLING_AIR") : "/dev/null");
-    std::string line;
-    if (listening && std::getline(air, line)) {
-        last = parse(line);
+    static FILE *air = getenv("INKLING_AIR") != nullptr ? fopen(getenv("INKLING_AIR"), "r") : nullptr;
+    char line[2 * MOST_BYTES + 64];
+    if (listening && air != nullptr && fgets(line, sizeof line, air) != nullptr) {
+        take(line);
         listening = false;
         interrupt();
     }
-    air.clear(); /* the file may grow */
 }
 
 void SPIClass::begin(int8_t sck, int8_t miso, int8_t mosi, int8_t ss) {
@@ -80,7 +73,11 @@ Module::Module(ArduinoHal *, uint32_t cs, uint32_t irq, uint32_t rst, uint32_t g
 STM32WLx_Module::STM32WLx_Module() : Module(nullptr, 0, 0, 0, 0) {}
 
 int16_t PhysicalLayer::transmit(const uint8_t *data, size_t len, uint8_t) {
-    note("sent %s", hex(data, len).c_str());
+    char hex[2 * MOST_BYTES + 1] = "";
+    for (size_t i = 0; i < len; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", data[i]);
+    }
+    note("sent %s", hex);
     listening = false;
     if (interrupt != nullptr) {
         interrupt();
@@ -105,20 +102,20 @@ int16_t PhysicalLayer::startReceive() {
 }
 
 int16_t PhysicalLayer::readData(uint8_t *data, size_t len) {
-    memcpy(data, last.bytes.data(), len < last.bytes.size() ? len : last.bytes.size());
-    return last.state;
+    memcpy(data, bytes, len < length ? len : length);
+    return state;
 }
 
 size_t PhysicalLayer::getPacketLength(bool) {
-    return implicit != 0 ? implicit : last.bytes.size();
+    return implicit != 0 ? implicit : length;
 }
 
 float PhysicalLayer::getRSSI() {
-    return last.rssi;
+    return rssi;
 }
 
 float PhysicalLayer::getSNR() {
-    return last.snr;
+    return snr;
 }
 
 void PhysicalLayer::setPacketReceivedAction(void (*func)()) {

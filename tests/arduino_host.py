@@ -11,6 +11,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from firmware.tools import core_dir
@@ -60,7 +61,7 @@ def macros(name: str) -> list[str]:
     """-D of the environment, and those that the core's build adds."""
     options = boards()[name]
     words = shlex.split(" ".join(options["build_flags"]).replace("$PIOENV", name))
-    own = [f"-D{value}" for flag, value in zip(words, words[1:], strict=False) if flag == "-D"]
+    own = [f"-D{value}" for flag, value in pairwise(words) if flag == "-D"]
     usb = ["-DUSBCON", "-DUSBD_USE_CDC"] if USB_MACRO in own else []
     return [*own, *usb, *CORE_MACROS[core(name)], *BOARD_MACROS.get(str(options["board"]), [])]
 
@@ -102,9 +103,9 @@ def check(name: str, model: Path, compilers: tuple[str, str], extra: list[str] |
 def build(name: str, encoder: Path, folder: Path, extra: list[str] | None = None) -> Path:
     """Compiles and links an environment with its machine, under sanitizers; `encoder`: from build_encoder()."""
     folder.mkdir(parents=True, exist_ok=True)
-    machine = ["machine", core(name), *(kind for kind in ("radio", "camera") if f"-DINKLING_{kind.upper()}=1" in macros(name))]
+    parts = [kind for kind in ("radio", "camera") if f"-DINKLING_{kind.upper()}=1" in macros(name)]
     jobs = [(file, source_flags(name, cpp=file.suffix == ".cpp")) for file in sources(name)]
-    jobs += [(STANDINS / "machine" / f"{part}.cpp", ["-std=gnu++17"]) for part in machine]
+    jobs += [(STANDINS / "machine" / f"{part}.cpp", ["-std=gnu++17"]) for part in ("machine", core(name), *parts)]
     objects = []
     for file, flags in jobs:
         objects.append(folder / f"{'_'.join(file.relative_to(ROOT).parts)}.o")

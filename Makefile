@@ -5,7 +5,7 @@
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
-COMPILER := gcc libc6-dev
+COMPILER := gcc g++ libc6-dev
 FUZZER := clang-14 libclang-rt-14-dev
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))

@@ -10,12 +10,17 @@ from contextlib import contextmanager
 
 from host.arguments import at_least_one
 from host.errors import PortError
-from host.events import Event, FeatureFrame, UnknownModel
+from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
+from host.frames import Frames
+from host.gateway import Gateways
+from host.packets import PacketReceiver
 from host.port import Port
 from host.reader import Reader
 from host.receiver import Receiver
+from host.refusals import in_words
 from host.show import JsonLines, Screen, reading_parts
 from wire import bundle as bundles
+from wire.control import Control, ErrorReply, Opcode
 
 EXAMPLES = """examples:
   python -m host receive --port /dev/ttyUSB0 --bundle bundles/cifar10
@@ -33,8 +38,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Describe the command."""
     parser = commands.add_parser(
         "receive",
-        help="show what boards on a port send",
-        description="Finds frames on a port, estimates the bit error rate, classifies. Ends with Ctrl-C.",
+        help="show what boards on a port, or a gateway's radio, send",
+        description="Finds frames on a port, and in the packets of a radio's gateway there, estimates the bit error "
+        "rate, classifies. Ends with Ctrl-C.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,11 +60,14 @@ class _Session:
     def __init__(self, options: argparse.Namespace) -> None:
         loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
         self.screen = Screen(options.json)
-        self.receiver = Receiver(loaded)
+        frames = Frames(loaded)
+        self.receiver = Receiver(loaded, frames)
         self.stopped = threading.Event()
         self._frames = 0
         self._count = options.count
         self._reader = Reader(loaded)
+        self._gateways = Gateways(PacketReceiver(loaded, frames))
+        self._complaints: set[tuple[int, int]] = set()  # by device and error code
         self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
         self._strangers: Counter[tuple[int, int]] = Counter()  # by device and model bits
@@ -80,19 +89,28 @@ class _Session:
     def take(self, events: list[Event]) -> None:
         """Tell what has come."""
         for event in events:
-            if isinstance(event, FeatureFrame) and not self.done:
-                self._show(event)
-            elif isinstance(event, UnknownModel):
-                self._stranger(event)
+            if isinstance(event, ControlFrame):
+                self._complaint(event.control)
+                found = self._gateways.take(event.control)
+            else:
+                found = event
+            if isinstance(found, FeatureFrame) and not self.done:
+                self._show(found)
+            elif isinstance(found, UnknownModel):
+                self._stranger(found)
         self._tell_garbage()
 
     def summary(self) -> str:
         """One line about the whole time."""
-        sources = self.receiver.sources.values()
+        sources, gateways = self.receiver.sources.values(), self._gateways
+        by_radio = (
+            f"; {gateways.packets} packets by radio, {gateways.lost} lost on this line, {gateways.strangers} not ours"
+        )
         return (
             f"{self._frames} frames, {sum(s.lost for s in sources)} lost, {sum(s.duplicates for s in sources)} "
             f"duplicates, {sum(s.late for s in sources)} late, "
             f"{self._strangers.total()} of unknown models, {self.receiver.garbage_bytes} bytes of garbage"
+            f"{by_radio if gateways.packets else ''}"
         )
 
     def _show(self, frame: FeatureFrame) -> None:
@@ -113,6 +131,15 @@ class _Session:
                 f"device {header.device} sends frames of an unknown model (its id ends in the 5 bits "
                 f"{header.model:05b}; at hand: {self._models}): give its bundle too; they are passed over"
             )
+
+    def _complaint(self, control: Control) -> None:
+        """An error that a board tells unasked, told once."""
+        if control.opcode != Opcode.ERROR or len(control.data) < ErrorReply.FORMAT.size:
+            return
+        reply, device = ErrorReply.unpack(control.data), control.header.device
+        if reply.opcode == 0 and (device, reply.code) not in self._complaints:
+            self._complaints.add((device, reply.code))
+            self.screen.note(f"device {device} has a problem: {in_words(reply)}")
 
     def _tell_garbage(self) -> None:
         new, now = self.receiver.garbage_bytes - self._garbage_told, time.monotonic()

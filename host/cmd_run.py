@@ -3,6 +3,8 @@
 import argparse
 from dataclasses import asdict
 
+import numpy as np
+
 from host.arguments import at_least_one, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
@@ -11,11 +13,13 @@ from host.reader import Reader
 from host.refusals import GarbledReplyError
 from host.show import JsonLines, Screen, reading_parts
 from wire import bundle as bundles
-from wire.control import RunCost
+from wire.bundle import Bundle
+from wire.control import LONGEST_PREFIX, RadioReport, RunCost
 
 EXAMPLES = """examples:
   python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
   python -m host run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
+  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio
 """
 
 
@@ -24,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "run",
         help="send pictures to a board and classify what it sends back",
-        description="Sends each picture to a board, which encodes it and sends the symbols back. "
+        description="Sends each picture to a board, which encodes it and sends the symbols back, or on by its radio. "
         "Exits with 1 when a frame was lost.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -33,7 +37,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("images", nargs="+", metavar="IMAGE", help="any picture that Pillow reads; it is cut and scaled")
     add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
-    add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols (default 0: all)")
+    add("--by-radio", action="store_true", help="have the board send the frame by its radio; a gateway gets it")
+    add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest prefix "
+        "that the air time left allows)")  # fmt: skip
     add("--json", action="store_true", help="print JSON lines to standard output")
     add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
     add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
@@ -43,31 +49,56 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     """Send the pictures one after the other; the exit status."""
     bundle = bundles.load(options.bundle)
-    if not 0 <= options.chunk < len(bundle.chunks):
+    if options.chunk is not None and not 0 <= options.chunk < len(bundle.chunks):
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
-    reader, lost = Reader([bundle]), 0
     width = max(map(len, options.images))
     with Device.open(options.port, bundle, options.baud, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:
             screen.note(f"going on without checking the board's model: {error}")
-        for path, pixels in pictures:
-            frame, cost = device.run(pixels, options.chunk, cost=True)
-            if frame is None:
-                lost += 1
-                screen.line(f"{path:<{width}}  ", ("lost on the way", "red"))
+        if options.by_radio:
+            chunk = LONGEST_PREFIX if options.chunk is None else options.chunk
+            for path, pixels in pictures:
+                cost, sent = device.run_by_radio(pixels, chunk)
+                screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
                 if json_lines:
-                    json_lines.write(**{"image": path, "class": None})
-                continue
-            reading = reader.read(frame)
-            screen.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+                    json_lines.write(image=path, **asdict(sent), **asdict(cost))
+            return 0
+        return _classify(device, bundle, pictures, options.chunk or 0, screen, json_lines)
+
+
+def _classify(
+    device: Device,
+    bundle: Bundle,
+    pictures: list[tuple[str, np.ndarray]],
+    chunk: int,
+    screen: Screen,
+    json_lines: JsonLines | None,
+) -> int:
+    """Have the board encode the pictures and classify what comes back; the exit status."""
+    reader, lost = Reader([bundle]), 0
+    width = max(len(path) for path, _ in pictures)
+    for path, pixels in pictures:
+        frame, cost = device.run(pixels, chunk, cost=True)
+        if frame is None:
+            lost += 1
+            screen.line(f"{path:<{width}}  ", ("lost on the way", "red"))
             if json_lines:
-                json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
+                json_lines.write(**{"image": path, "class": None})
+            continue
+        reading = reader.read(frame)
+        screen.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+        if json_lines:
+            json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
     return 1 if lost else 0
+
+
+def _air_text(sent: RadioReport) -> str:
+    return f"chunk {sent.chunk}, {sent.air_micros / 1e3:.1f} ms of air time, {sent.left_micros / 1e3:.1f} ms left"
 
 
 def _cost_text(cost: RunCost | None) -> str:

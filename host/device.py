@@ -19,7 +19,19 @@ from host.refusals import (
     WrongModelError,
 )
 from wire.bundle import Bundle
-from wire.control import REPLY_BIT, BenchResult, Control, ErrorReply, Info, Opcode, RunCost, command, run_data
+from wire.control import (
+    LONGEST_PREFIX,
+    REPLY_BIT,
+    BenchResult,
+    Control,
+    ErrorReply,
+    Info,
+    Opcode,
+    RadioReport,
+    RunCost,
+    command,
+    run_data,
+)
 from wire.frame import ANY_DEVICE, WIRE_VERSION, FrameType, Header
 
 TIMEOUT_S = 2.0
@@ -30,7 +42,9 @@ BITS_A_BYTE = 10  # on a serial line, with start and stop bit
 # its bytes are, that what could not be read is damaged. (A USB adapter may hold bytes back for 16 ms.)
 QUIET_S, GRACE_S = 0.25, 0.05
 
-Reply = TypeVar("Reply", Info, BenchResult, RunCost, ErrorReply)
+RADIO_S = 15.0  # the longest packet's time on the air, at SF12, 4/8, 125 kHz
+
+Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ErrorReply)
 
 
 class Device:
@@ -78,7 +92,7 @@ class Device:
 
     def info(self) -> Info:
         """What the board is and runs. Asked for up to three times."""
-        info = _unpack(Info, self._ask(Opcode.INFO, b"", self._timeout, Info.FORMAT.size))
+        info = _unpack(Info, self._ask(Opcode.INFO, b"", self._timeout, Info.FORMAT.size).data)
         if info.wire_version != WIRE_VERSION:
             raise DeviceError(f"the board speaks wire version {info.wire_version}, this program version {WIRE_VERSION}")
         return info
@@ -94,7 +108,7 @@ class Device:
     def bench(self, repeats: int) -> BenchResult:
         """Time 1..100 runs of the encoder on whatever picture is on the board; each may take the timeout."""
         wait = self._timeout * (1 + repeats)
-        return _unpack(BenchResult, self._ask(Opcode.BENCH, bytes((repeats,)), wait, BenchResult.FORMAT.size))
+        return _unpack(BenchResult, self._ask(Opcode.BENCH, bytes((repeats,)), wait, BenchResult.FORMAT.size).data)
 
     def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
         """Send a picture, uint8 (H, W, C), and take what the board makes of it.
@@ -102,9 +116,7 @@ class Device:
         The frame is None when it did not come through, and so is the cost, which comes only when asked for.
         Nothing is repeated. ValueError when the picture is not of the bundle's shape.
         """
-        bundle = self.bundle
-        if bundle is None or image.shape != bundle.input_shape or image.dtype != np.uint8:
-            raise ValueError(f"needs a bundle and a picture of its shape, got {image.dtype} {image.shape}")
+        bundle = self._bundle_of(image)
         size = bundle.chunk_layout(chunk).serial_size
         if cost:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
@@ -127,12 +139,34 @@ class Device:
                         "the bundle that `python -m host info` shows, or flash firmware built from this one"
                     )
                 case ControlFrame(control) if self._is_reply(control, Opcode.RUN, request):
-                    paid = _unpack(RunCost, control)
+                    paid = _unpack(RunCost, control.data)
             if frame and (paid or not cost):
                 break
         if not self._heard:
             raise self._failure()
         return frame, paid
+
+    def run_by_radio(self, image: np.ndarray, chunk: int = LONGEST_PREFIX) -> tuple[RunCost, RadioReport]:
+        """Send a picture, uint8 (H, W, C), which the board sends on by its radio; what that cost, once it is out.
+
+        Without a chunk it is the longest prefix that the air time left allows. Nothing is repeated: when the reply
+        is lost, the packet may be out. ValueError when the picture is not of the bundle's shape.
+        """
+        self._bundle_of(image)
+        request, size = self._new_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
+        data = run_data(chunk, image.tobytes(), by_radio=True)
+        for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size):
+            if isinstance(event, ControlFrame) and self._is_reply(event.control, Opcode.RUN, request):
+                self.number = event.control.header.device
+                cost = _unpack(RunCost, event.control.data)
+                return cost, _unpack(RadioReport, event.control.data[RunCost.FORMAT.size :])
+        raise self._failure()
+
+    def _bundle_of(self, image: np.ndarray) -> Bundle:
+        bundle = self.bundle
+        if bundle is None or image.shape != bundle.input_shape or image.dtype != np.uint8:
+            raise ValueError(f"needs a bundle and a picture of its shape, got {image.dtype} {image.shape}")
+        return bundle
 
     def _ask(self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int) -> Control:
         """Send a command until its reply comes, a bounded number of times."""
@@ -176,7 +210,7 @@ class Device:
     def _is_reply(self, control: Control, opcode: Opcode, request: int) -> bool:
         """Whether this answers the command; BoardError when it refuses it."""
         if control.opcode == Opcode.ERROR:
-            reply = _unpack(ErrorReply, control)
+            reply = _unpack(ErrorReply, control.data)
             if reply.opcode in (0, opcode):
                 raise BoardError(reply)
         return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
@@ -194,8 +228,8 @@ class Device:
         return SilentBoardError(f"{url}: the board is silent: is it running, and this its port?")
 
 
-def _unpack(kind: type[Reply], control: Control) -> Reply:
+def _unpack(kind: type[Reply], data: bytes) -> Reply:
     try:
-        return kind.unpack(control.data)
+        return kind.unpack(data)
     except ValueError as error:
         raise GarbledReplyError(f"the board's firmware does not fit this program: {error}") from None

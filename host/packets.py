@@ -13,11 +13,11 @@ class PacketReceiver:
     """Hand it a radio's packets as they come, those with a wrong CRC too; it gives back what each holds.
 
     Packets have a length that the radio vouches for (LoRa: it drops a packet whose own header is damaged): one
-    that fits no chunk is not ours.
+    that fits no chunk is not ours. frames: shared with a Receiver by which the same devices may be heard.
     """
 
-    def __init__(self, bundles: Sequence[Bundle]) -> None:
-        self._frames = Frames(bundles)
+    def __init__(self, bundles: Sequence[Bundle], frames: Frames | None = None) -> None:
+        self._frames = frames or Frames(bundles)
         self.strangers = 0  # packets that were no frame of any bundle
 
     @property

@@ -9,12 +9,13 @@ from host.headers import Match
 from host.sources import Source
 from host.sync import find_syncs
 from wire.bundle import Bundle
-from wire.control import control_size, parse_control
+from wire.control import Packet, control_frame, control_size, parse_control
 from wire.frame import HEADER_BYTES, SYNC, FrameType, Header
 
 START_BYTES = len(SYNC) + HEADER_BYTES
-# A longer reply than any board sends is a damaged length field; waiting for it would hold up what follows.
-MAX_REPLY_BYTES = 256
+# A longer reply than any board sends, a radio's longest packet, is a damaged length field; waiting for it would hold up
+# what follows.
+MAX_REPLY_BYTES = len(control_frame(Header(FrameType.REPLY, 0, 0, 0, 0), 0, 0, bytes(Packet.FORMAT.size + 255)))
 # Of a frame that was cut short, fewer payload bytes than this fraction are no image any more.
 LEAST_RECEIVED = 0.5
 PIECE_BYTES = 4096
@@ -33,11 +34,12 @@ class Receiver:
 
     What fails is searched again from the byte after its sync word, and so is what lies inside a feature frame
     whose CRC-16 failed: a frame that lost bytes hides the start of the next one. A frame that is not complete
-    yet is waited for; `flush`, called when the line has been quiet, settles it.
+    yet is waited for; `flush`, called when the line has been quiet, settles it. frames: shared with a PacketReceiver
+    by which the same devices may be heard.
     """
 
-    def __init__(self, bundles: Sequence[Bundle]) -> None:
-        self._frames = Frames(bundles)
+    def __init__(self, bundles: Sequence[Bundle], frames: Frames | None = None) -> None:
+        self._frames = frames or Frames(bundles)
         self._headers = self._frames.headers
         self._buffer = b""
         self._counted = 0  # bytes at the buffer's start that are known to be garbage or part of a frame

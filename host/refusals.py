@@ -19,11 +19,19 @@ IN_WORDS = {
     ErrorCode.MODEL_ARENA: "its arena is too small for the model",
     ErrorCode.MODEL_SHAPE: "its model's input or output is not what its tables say",
     ErrorCode.CAMERA: "it has no camera, or the camera gave no picture",
-    ErrorCode.RADIO: "it has no radio, or could not send with it",
+    ErrorCode.RADIO: "it has no radio to send with, or one that does not answer",
     ErrorCode.AIR_TIME: "it has used up the air time that its duty cycle allows: try again later",
 }
 # The same command may well succeed when it is sent again.
 PASSING = (ErrorCode.BAD_HEADER, ErrorCode.BAD_CRC, ErrorCode.TIMEOUT, ErrorCode.OVERRUN)
+
+
+def in_words(reply: ErrorReply) -> str:
+    """What an ERROR reply means, with its name; its number when this program does not know it."""
+    if reply.code not in list(ErrorCode):
+        return f"unknown error {reply.code}"
+    code = ErrorCode(reply.code)
+    return f"{IN_WORDS[code]} ({code.name})"
 
 
 class DeviceError(HostError):
@@ -46,7 +54,5 @@ class BoardError(DeviceError):
     """The board's own ERROR reply. `code` is None when this program does not know it."""
 
     def __init__(self, reply: ErrorReply) -> None:
-        known = reply.code in list(ErrorCode)
-        self.code = ErrorCode(reply.code) if known else None
-        text = f"{IN_WORDS[self.code]} ({self.code.name})" if self.code else f"unknown error {reply.code}"
-        super().__init__(f"the board refused: {text}")
+        self.code = ErrorCode(reply.code) if reply.code in list(ErrorCode) else None
+        super().__init__(f"the board refused: {in_words(reply)}")

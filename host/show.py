@@ -31,13 +31,15 @@ class Screen:
 
 
 def reading_parts(reading: Reading) -> list[str | tuple[str, str]]:
-    """A reading as pieces of a line: class, confidence, bit error rate, state of the frame."""
+    """A reading as pieces of a line: class, confidence, bit error rate, signal, state of the frame."""
     found, frame = reading.found, reading.frame
     state = ("clean", "green") if frame.crc_ok else ("damaged", "yellow")
     if not frame.whole:
         state = (f"cut to {frame.received_bits} of {frame.layout.n_bits} bits", "red")
     sure = "bold" if found.confidence >= UNSURE else "dim"
-    return [(f"{found.label:<12}", sure), f" {found.confidence:6.1%}  BER {reading.ber:.1e}  ", state]
+    radio = f"SNR {frame.snr_db:5.1f} dB  " if frame.snr_db is not None else ""
+    radio += f"{frame.rssi_dbm:.0f} dBm  " if frame.rssi_dbm is not None else ""
+    return [(f"{found.label:<12}", sure), f" {found.confidence:6.1%}  BER {reading.ber:.1e}  {radio}", state]
 
 
 class JsonLines:

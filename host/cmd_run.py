@@ -38,8 +38,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
     add("--by-radio", action="store_true", help="have the board send the frame by its radio; a gateway gets it")
-    add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest prefix "
-        "that the air time left allows)")  # fmt: skip
+    add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest "
+        "prefix that the air time left allows)")  # fmt: skip
     add("--json", action="store_true", help="print JSON lines to standard output")
     add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
     add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
@@ -54,21 +54,31 @@ def run(options: argparse.Namespace) -> int:
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
-    width = max(map(len, options.images))
     with Device.open(options.port, bundle, options.baud, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:
             screen.note(f"going on without checking the board's model: {error}")
         if options.by_radio:
-            chunk = LONGEST_PREFIX if options.chunk is None else options.chunk
-            for path, pixels in pictures:
-                cost, sent = device.run_by_radio(pixels, chunk)
-                screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
-                if json_lines:
-                    json_lines.write(image=path, **asdict(sent), **asdict(cost))
-            return 0
+            return _send_on(device, pictures, options.chunk, screen, json_lines)
         return _classify(device, bundle, pictures, options.chunk or 0, screen, json_lines)
+
+
+def _send_on(
+    device: Device,
+    pictures: list[tuple[str, np.ndarray]],
+    chunk: int | None,
+    screen: Screen,
+    json_lines: JsonLines | None,
+) -> int:
+    """Have the board encode the pictures and send them by its radio; the exit status."""
+    width = max(len(path) for path, _ in pictures)
+    for path, pixels in pictures:
+        cost, sent = device.run_by_radio(pixels, LONGEST_PREFIX if chunk is None else chunk)
+        screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
+        if json_lines:
+            json_lines.write(image=path, **asdict(sent), **asdict(cost))
+    return 0
 
 
 def _classify(

@@ -31,11 +31,13 @@ def build(
     bundle: str | Path | None = None,
     build_dir: str | Path | None = None,
     engine: str | None = None,
+    flags: str = "",
 ) -> Path:
     """`pio run -e ENVIRONMENT`; returns the program's path.
 
     bundle, engine: others than platformio.ini names. build_dir: another folder than .pio/build, for builds that
-    must not replace the usual one. BuildError when PlatformIO is missing or the build fails.
+    must not replace the usual one. flags: for the compiler, besides those of platformio.ini. BuildError when
+    PlatformIO is missing or the build fails.
     """
     if environment not in PROGRAMS:
         raise BuildError(f"there is no environment {environment}; there are: {', '.join(PROGRAMS)}")
@@ -52,6 +54,8 @@ def build(
         variables["INKLING_BUNDLE"] = str(Path(bundle).resolve())
     if engine is not None:
         variables["INKLING_ENGINE"] = engine
+    if flags:
+        variables["PLATFORMIO_BUILD_FLAGS"] = flags
     command = [sys.executable, "-m", "platformio", "run", "--silent", "-d", str(core_dir.ROOT)]
     done = subprocess.run(
         [*command, "-e", environment],

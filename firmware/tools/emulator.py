@@ -70,11 +70,14 @@ def qemu(
 
 
 @contextmanager
-def native(program: str | Path, *, port: int = 0) -> Iterator[str]:
-    """Runs the native build; yields the URL of its serial port, on TCP (port 0: any free one)."""
+def native(program: str | Path, *arguments: str, port: int = 0) -> Iterator[str]:
+    """Runs a native build; yields the URL of its serial port, on TCP (port 0: any free one).
+
+    arguments: more of the program's own, such as "--device", "3".
+    """
     _need_file(program)
     port = port or _free_port()
-    with _process([str(program), "--port", f"tcp:{port}"]) as (child, log):
+    with _process([str(program), "--port", f"tcp:{port}", *arguments]) as (child, log):
         _await_answer(child, log, port)
         yield f"socket://localhost:{port}"
 

@@ -1,5 +1,6 @@
 """A board at the other end of a port: asks it for information, runs its encoder on a picture, times it."""
 
+import math
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -9,7 +10,7 @@ import numpy as np
 
 from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.port import Port
-from host.receiver import Receiver
+from host.receiver import MAX_REPLY_BYTES, Receiver
 from host.refusals import (
     PASSING,
     BoardError,
@@ -50,8 +51,9 @@ Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ErrorReply)
 class Device:
     """A client of one board. Every wait is bounded; every fault is a DeviceError or a PortError of one line.
 
-    `bundle` is needed for `run` only. `number` addresses one board among several on a line; without it any
-    board answers, and its first clean answer sets `number`. `timeout`: how many seconds a board may think.
+    `bundle` is needed for pictures only: `run`, `capture` and `pixels`. `number` addresses one board among several on
+    a line; without it any board answers, and its first clean answer sets `number`. `timeout`: how many seconds a board
+    may think.
     """
 
     def __init__(
@@ -116,7 +118,31 @@ class Device:
         The frame is None when it did not come through, and so is the cost, which comes only when asked for.
         Nothing is repeated. ValueError when the picture is not of the bundle's shape.
         """
-        bundle = self._bundle_of(image)
+        self._bundle_of(image)
+        return self._picture(Opcode.RUN, image.tobytes(), chunk, cost)
+
+    def capture(self, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
+        """Have the board take a picture with its camera; what comes of it is as of `run`, the camera's time apart."""
+        return self._picture(Opcode.CAPTURE, b"", chunk, cost)
+
+    def pixels(self) -> np.ndarray:
+        """The picture on the board, uint8 (H, W, C); after `capture`, what the camera saw. Asked for up to 3 times."""
+        bundle = self._known_bundle()
+        size = math.prod(bundle.input_shape)
+        self._receiver.longest_reply = max(MAX_REPLY_BYTES, size + EMPTY_REPLY_BYTES)
+        try:
+            data = self._ask(Opcode.PIXELS, b"", self._timeout + BITS_A_BYTE * size / self.port.baud, size).data
+        finally:
+            self._receiver.longest_reply = MAX_REPLY_BYTES
+        if len(data) != size:
+            raise GarbledReplyError(f"the board's picture has {len(data)} bytes, not the {size} of the bundle's input")
+        return np.frombuffer(data, np.uint8).reshape(bundle.input_shape)
+
+    def _picture(
+        self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool
+    ) -> tuple[FeatureFrame | None, RunCost | None]:
+        """Send RUN or CAPTURE, and take frame and cost."""
+        bundle = self._known_bundle()
         size = bundle.chunk_layout(chunk).serial_size
         if cost:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
@@ -124,10 +150,10 @@ class Device:
         numbers = range(ANY_DEVICE + 1) if self.number is None else (self.number,)
         model, sequence = bundle.model_number % 32, request % 32
         self._receiver.expect(Header(FrameType.FEATURE, n, sequence, model, chunk) for n in numbers)
-        data = run_data(chunk, image.tobytes(), cost)
+        data = run_data(chunk, pixels, cost)
         frame: FeatureFrame | None = None
         paid: RunCost | None = None
-        for event in self._send(Opcode.RUN, request, data, self._timeout, size):
+        for event in self._send(opcode, request, data, self._timeout, size):
             match event:
                 case FeatureFrame() if self._is_mine(event.header, sequence) and event.chunk == chunk:
                     frame = event
@@ -138,7 +164,7 @@ class Device:
                         f"the board does not run model {bundle.model_id} (bundle {bundle.name}): give "
                         "the bundle that `python -m host info` shows, or flash firmware built from this one"
                     )
-                case ControlFrame(control) if self._is_reply(control, Opcode.RUN, request):
+                case ControlFrame(control) if self._is_reply(control, opcode, request):
                     paid = _unpack(RunCost, control.data)
             if frame and (paid or not cost):
                 break
@@ -161,6 +187,11 @@ class Device:
                 cost = _unpack(RunCost, event.control.data)
                 return cost, _unpack(RadioReport, event.control.data[RunCost.FORMAT.size :])
         raise self._failure()
+
+    def _known_bundle(self) -> Bundle:
+        if self.bundle is None:
+            raise ValueError("needs a bundle")
+        return self.bundle
 
     def _bundle_of(self, image: np.ndarray) -> Bundle:
         bundle = self.bundle

@@ -46,6 +46,7 @@ class Receiver:
         self._clean_end = 0  # where a clean frame ends that has been given out; nothing inside but another clean one
         self._syncs: list[tuple[int, int]] = []
         self.garbage_bytes = 0
+        self.longest_reply = MAX_REPLY_BYTES  # bytes after the sync word; more while a long one is awaited
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
@@ -131,12 +132,12 @@ class Receiver:
         have = len(self._buffer) - body
         if header.type == FrameType.REPLY:
             size = control_size(self._buffer[body:])
-            return size is None or have < size <= MAX_REPLY_BYTES
+            return size is None or have < size <= self.longest_reply
         return have < max(bundle.chunk_layout(header.chunk).size for bundle in self._headers.bundles(header))
 
     def _reply(self, start: int, header: Header) -> _Step | None:
         """The reply at this sync word, if its CRC-32 is right once its header has been corrected."""
-        rest = self._buffer[start + START_BYTES : start + len(SYNC) + MAX_REPLY_BYTES]
+        rest = self._buffer[start + START_BYTES : start + len(SYNC) + self.longest_reply]
         control = parse_control(header.encode() + rest)
         if control is None:
             return None

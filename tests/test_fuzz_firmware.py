@@ -27,8 +27,12 @@ UNREACHED = {
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
     "picture.c": [
-        "const enum wire_error error = node_send(", "if (error != WIRE_ERROR_NONE)", "return error;",
-        "ready = by_radio.ready_cycles;", "wire_radio_report_write(", "size += WIRE_RADIO_REPORT_BYTES;",
+        "const enum wire_error error = node_send(",
+        "if (error != WIRE_ERROR_NONE)",
+        "return error;",
+        "ready = by_radio.ready_cycles;",
+        "wire_radio_report_write(",
+        "size += WIRE_RADIO_REPORT_BYTES;",
     ],
     "radio_reply.c": [""],
     "reply.c": ["result.status |= ", "return result;"],
@@ -51,8 +55,19 @@ FAULTS = {
         ("chunk < inkling_model.chunk_count", "chunk <= inkling_model.chunk_count"),
         ("~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u", "~7u) != 0u"),
     ],
+    "capture.c": [
+        ("started && take()", "take()"),
+        ("    capture_stop(); /*", "    /*"),
+        ("return fits;", "return true;"),
+    ],
+    "line.c": [
+        ("(input[next++] ^ -128)", "input[next++]"),
+        ("crc = wire_crc32(crc, piece, count);", "crc = wire_crc32(crc, piece, sizeof piece);"),
+    ],
     "commands.c": [
         ("cycles < result.min_cycles ?", "cycles > result.min_cycles ?"),
+        ("if (command->length != WIRE_HEAD_BYTES)", "if (command->length > WIRE_HEAD_BYTES)"),
+        ("if (error == WIRE_ERROR_NONE) {\n        error = capture_take", "{\n        error = capture_take"),
     ],
     "payload.c": [("inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : ", "")],
 }

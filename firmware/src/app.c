@@ -6,6 +6,7 @@
 #include "gateway.h"
 #include "line.h"
 #include "node.h"
+#include "watch.h"
 
 static struct wire_parser parser;
 static uint32_t last_byte_micros;
@@ -14,6 +15,7 @@ static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
         line_send_error(parser.request, parser.opcode, parser.error);
     } else if (event == WIRE_EVENT_COMMAND) {
+        watch_heard();
         const enum wire_error error = command_execute(&parser);
         if (error != WIRE_ERROR_NONE) {
             line_send_error(parser.request, parser.opcode, (uint8_t)error);
@@ -37,6 +39,9 @@ void app_start(void) {
     }
     node_start();
     gateway_start();
+    if (model == WIRE_ERROR_NONE) {
+        watch_start();
+    }
 }
 
 void app_step(void) {
@@ -56,5 +61,8 @@ void app_step(void) {
     }
     node_step();
     gateway_step();
+    if (wire_parser_idle(&parser)) { /* or else the encoder's input belongs to the command that is coming in */
+        watch_step();
+    }
     board_wait();
 }

@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "board.h"
+#include "capture.h"
 #include "encoder.h"
 #include "line.h"
 #include "picture.h"
@@ -43,6 +44,25 @@ static enum wire_error run(const struct wire_parser *command) {
     return error != WIRE_ERROR_NONE ? error : picture_answer(command, start);
 }
 
+static enum wire_error capture(const struct wire_parser *command) {
+    if (command->length != WIRE_HEAD_BYTES) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    enum wire_error error = picture_check(command);
+    if (error == WIRE_ERROR_NONE) {
+        error = capture_take();
+    }
+    return error != WIRE_ERROR_NONE ? error : picture_answer(command, picture_begin());
+}
+
+static enum wire_error pixels(const struct wire_parser *command) {
+    if (command->length != 0u) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    line_send_pixels(command->request, encoder_input());
+    return WIRE_ERROR_NONE;
+}
+
 static enum wire_error bench(const struct wire_parser *command) {
     const uint8_t repeats = command->head[0];
     if (command->length != 1u) {
@@ -75,7 +95,7 @@ static enum wire_error bench(const struct wire_parser *command) {
 static enum wire_error model = WIRE_ERROR_NONE; /* why the encoder cannot run */
 
 static bool needs_encoder(uint8_t opcode) {
-    return opcode == WIRE_RUN || opcode == WIRE_BENCH;
+    return opcode == WIRE_RUN || opcode == WIRE_BENCH || opcode == WIRE_CAPTURE;
 }
 
 void commands_start(enum wire_error encoder) {
@@ -93,6 +113,10 @@ enum wire_error command_execute(const struct wire_parser *command) {
             return run(command);
         case WIRE_BENCH:
             return bench(command);
+        case WIRE_CAPTURE:
+            return capture(command);
+        case WIRE_PIXELS:
+            return pixels(command);
         default:
             return WIRE_ERROR_UNKNOWN_COMMAND;
     }

@@ -1,4 +1,4 @@
-/* What the board does when it is asked: INFO, RUN, BENCH. */
+/* What the board does when it is asked: INFO, RUN, BENCH, CAPTURE, PIXELS. */
 #ifndef INKLING_COMMANDS_H
 #define INKLING_COMMANDS_H
 

@@ -2,8 +2,13 @@
 
 #include "board.h"
 #include "encoder.h"
+#include "wire/bytes.h"
+#include "wire/crc.h"
 #include "wire/frame.h"
 
+#define PIECE_BYTES 64u
+
+_Static_assert(INKLING_INPUT_BYTES <= 0xFFFFu, "PIXELS tells its length in 16 bits");
 _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board's number is 0..254");
 
 uint8_t line_device = INKLING_DEVICE;
@@ -32,6 +37,24 @@ static void send(uint8_t opcode, uint8_t request, const uint8_t *data, size_t le
 
 void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length) {
     send(opcode | WIRE_REPLY_BIT, request, data, length);
+}
+
+/* In pieces: a second copy of the pixels would take as much memory as the first. */
+void line_send_pixels(uint8_t request, const int8_t *input) {
+    uint8_t piece[PIECE_BYTES];
+    uint32_t crc = wire_reply_start(piece, line_device, inkling_model.number, WIRE_PIXELS | WIRE_REPLY_BIT, request,
+                                    INKLING_INPUT_BYTES);
+    board_write(piece, WIRE_REPLY_START_BYTES);
+    for (uint32_t next = 0; next < INKLING_INPUT_BYTES;) {
+        size_t count = 0;
+        while (count < sizeof piece && next < INKLING_INPUT_BYTES) {
+            piece[count++] = (uint8_t)(input[next++] ^ -128);
+        }
+        crc = wire_crc32(crc, piece, count);
+        board_write(piece, count);
+    }
+    wire_put_u32(piece, crc);
+    board_write(piece, sizeof crc);
 }
 
 void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {

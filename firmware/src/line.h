@@ -21,6 +21,9 @@ uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent)
 /* opcode: the command's. */
 void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length);
 
+/* Answers PIXELS with the encoder's input, which holds pixel - 128. */
+void line_send_pixels(uint8_t request, const int8_t *input);
+
 /* failed_opcode: the command's, 0 when it is not known. */
 void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code);
 

@@ -5,8 +5,9 @@
 #include "line.h"
 #include "node.h"
 
-/* Pixels (0..255) become int8 = pixel - 128 where they are: the top bit flips. */
-static void pixels_to_int8(int8_t *image) {
+/* The top bit flips. */
+void picture_to_int8(void) {
+    int8_t *image = encoder_input();
     for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
         image[i] = (int8_t)(image[i] ^ -128);
     }
@@ -29,7 +30,7 @@ enum wire_error picture_check(const struct wire_parser *command) {
 }
 
 enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start) {
-    pixels_to_int8(encoder_input());
+    picture_to_int8();
     const uint32_t encode_start = board_cycles();
     const int8_t *latent = encoder_run();
     const uint32_t encode_end = board_cycles();

@@ -10,6 +10,9 @@ struct picture_start {
     uint32_t cycles;
 };
 
+/* Pixels (0..255) in the encoder's input become int8 = pixel - 128 where they are, as the encoder takes them. */
+void picture_to_int8(void);
+
 struct picture_start picture_begin(void);
 
 /* Whether flags and chunk, the two bytes at the head of a RUN, ask for what this board can do. */

@@ -17,6 +17,7 @@ PROGRAMS = {
     "native_sanitized": "inkling",
     "native_radio": "inkling",
     "native_gateway": "inkling",
+    "native_camera": "inkling",
 }
 DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "native")
 

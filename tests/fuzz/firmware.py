@@ -16,10 +16,11 @@ from firmware.tools.core_dir import ROOT
 from firmware.tools.model import LIBRARY, generate
 
 CLANG = "clang-14"
-OF_A_RADIO = ("gateway.c", "lora.c", "node.c")  # which the board that is fuzzed has not
+LEFT_OUT = ("gateway.c", "lora.c", "node.c", "watch.c")  # no radio, and no pictures that nobody asked for
 HARNESS = ROOT / "tests" / "fuzz" / "c"
 FIRMWARE = ROOT / "firmware"
 WIRE = FIRMWARE / "lib" / "wire" / "src"
+CAMERA = FIRMWARE / "lib" / "camera"
 FUZZER = (CLANG, "-g", "-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all")
 
 
@@ -37,20 +38,21 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
         raise FuzzError(f"{compiler[0]} is not installed (Debian: apt install clang-14 libclang-rt-14-dev)")
     folder.mkdir(parents=True, exist_ok=True)
     encoder, objects = _stub() if bundle is None else _real(folder, bundle, compiler)
-    headers = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, HARNESS, *encoder)
-    sources = [*firmware_sources(), *sorted(HARNESS.glob("*.c"))]
+    ours = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, CAMERA)
+    sources = [*firmware_sources(), CAMERA / "fit.c", *sorted(HARNESS.glob("*.c"))]
     if compiler != FUZZER:
         sources.append(HARNESS / "replay" / "main.c")
     program = folder / "firmware"
-    includes = [f"-I{header}" for header in headers]
-    _run([compiler[0], *_flags(), *compiler[1:], *includes, *sources, *objects, "-o", program], folder)
+    includes = [f"-I{header}" for header in (*ours, HARNESS, *encoder)]
+    flags = [*_flags(), "-DINKLING_CAMERA=1", *compiler[1:], *includes]
+    _run([compiler[0], *flags, *sources, *objects, "-o", program], folder)
     return program
 
 
 def firmware_sources() -> list[Path]:
     """What is fuzzed: the application and the wire."""
     sources = [*(FIRMWARE / "src").glob("*.c"), *(WIRE / "wire").glob("*.c")]
-    return sorted(source for source in sources if source.name not in OF_A_RADIO)
+    return sorted(source for source in sources if source.name not in LEFT_OUT)
 
 
 def _stub() -> tuple[list[Path], list[Path]]:

@@ -10,6 +10,7 @@
 #include "app.h"
 #include "board.h"
 #include "line.h"
+#include "recording.h"
 #include "serial.h"
 
 #define NANOSECONDS 1000000000u
@@ -45,22 +46,27 @@ static bool parse_device(const char *text) {
 int main(int argc, char **argv) {
     const char *port = "pty";
     const char *air = NULL;
+    const char *frames = NULL;
     bool understood = argc % 2 == 1; /* the program's name, then options with a value each */
     for (int i = 1; understood && i < argc; i += 2) {
         if (strcmp(argv[i], "--port") == 0) {
             port = argv[i + 1];
         } else if (strcmp(argv[i], "--radio") == 0) {
             air = argv[i + 1];
+        } else if (strcmp(argv[i], "--camera") == 0) {
+            frames = argv[i + 1];
         } else {
             understood = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
         }
     }
     if (!understood) {
-        fprintf(stderr, "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--device 0..254]\n", argv[0]);
+        fprintf(stderr,
+                "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--camera FOLDER] [--device 0..254]\n",
+                argv[0]);
         return 2;
     }
     handle_signals();
-    if ((air != NULL && !air_at(air)) || !serial_open(port)) {
+    if ((air != NULL && !air_at(air)) || (frames != NULL && !recording_at(frames)) || !serial_open(port)) {
         return 1;
     }
     app_start();

@@ -121,9 +121,16 @@ void answers_feature(uint8_t request, uint8_t number, const int8_t *latent) {
     require(reference_number(payload + bytes, 2) == crc, "the CRC-16");
 }
 
-void answers_cost(uint8_t request) {
-    const uint8_t *data = take_reply(0x82, request, 12);
+void answers_cost(uint8_t request, uint8_t opcode) {
+    const uint8_t *data = take_reply(opcode | 0x80u, request, 12);
     require(reference_number(data, 4) <= reference_number(data + 4, 4), "an encoder within the whole");
+}
+
+void answers_pixels(uint8_t request, const int8_t *input) {
+    const uint8_t *data = take_reply(0x85, request, INKLING_INPUT_BYTES);
+    for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {
+        require(data[i] - 128 == input[i], "the pixels that the encoder's input holds");
+    }
 }
 
 void answers_bench(uint8_t request, uint8_t repeats) {

@@ -20,8 +20,9 @@ void answers_start(void);
 void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request);
 void answers_info(uint8_t request);
 void answers_feature(uint8_t request, uint8_t chunk, const int8_t *latent);
-void answers_cost(uint8_t request);
+void answers_cost(uint8_t request, uint8_t opcode);
 void answers_bench(uint8_t request, uint8_t repeats);
+void answers_pixels(uint8_t request, const int8_t *input);
 
 /* And nothing more. */
 void answers_end(void);

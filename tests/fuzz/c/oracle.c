@@ -4,6 +4,7 @@
 
 #include "answers.h"
 #include "encoder.h"
+#include "lens.h"
 #include "line.h"
 #include "reference.h"
 
@@ -44,30 +45,63 @@ static bool is_foreign(void) {
     return device != 255u && device != INKLING_DEVICE;
 }
 
-static void expect_run(uint8_t request, const uint8_t *data, size_t length) {
-    if (length != MOST_DATA) {
-        answers_error(6, 2, request);
-        return;
-    }
+/* Whether flags and chunk are right; if not, the error must have been told. */
+static bool good_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
     if (data[0] > 3u || (data[0] < 2u && data[1] >= inkling_model.chunk_count)) {
-        answers_error(7, 2, request);
-        return;
+        answers_error(7, opcode, request);
+        return false;
     }
     if (data[0] >= 2u) {
-        answers_error(16, 2, request); /* by radio, which this board has none of */
-        return;
+        answers_error(16, opcode, request); /* by radio, which this board has none of */
+        return false;
     }
+    return true;
+}
+
+static void expect_picture(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
     for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {
-        require(encoder_input()[i] == data[2 + i] - 128, "the pixels in the encoder's input");
+        require(encoder_input()[i] == pixels[i] - 128, "the pixels in the encoder's input");
     }
     const int8_t *latent = encoder_run(); /* once more: the same latent */
     if (latent == NULL) {
-        answers_error(8, 2, request);
+        answers_error(8, opcode, request);
         return;
     }
     answers_feature(request, data[1], latent);
     if (data[0] == 1u) {
-        answers_cost(request);
+        answers_cost(request, opcode);
+    }
+}
+
+static void expect_run(uint8_t request, const uint8_t *data, size_t length) {
+    if (length != MOST_DATA) {
+        answers_error(6, 2, request);
+    } else if (good_head(2, request, data)) {
+        expect_picture(2, request, data, data + 2);
+    }
+}
+
+static void expect_capture(uint8_t request, const uint8_t *data, size_t length) {
+    const enum lens lens = lens_look();
+    const bool asked = lens != LENS_LEFT_ALONE;
+    if (length != 2u) {
+        answers_error(6, 4, request);
+        require(!asked, "a camera left alone");
+    } else if (!good_head(4, request, data)) {
+        require(!asked, "a camera left alone");
+    } else if (lens == LENS_PICTURE) {
+        expect_picture(4, request, data, lens_pixels());
+    } else {
+        require(asked, "a camera that is asked");
+        answers_error(15, 4, request);
+    }
+}
+
+static void expect_pixels(uint8_t request, size_t length) {
+    if (length == 0) {
+        answers_pixels(request, encoder_input());
+    } else {
+        answers_error(6, 5, request);
     }
 }
 
@@ -97,6 +131,12 @@ static void expect_answer(uint8_t opcode, uint8_t request, const uint8_t *data, 
             break;
         case 3:
             expect_bench(request, data, length);
+            break;
+        case 4:
+            expect_capture(request, data, length);
+            break;
+        case 5:
+            expect_pixels(request, length);
             break;
         default:
             answers_error(5, opcode, request);

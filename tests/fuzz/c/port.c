@@ -6,6 +6,7 @@
 #include "app.h"
 #include "board.h"
 #include "encoder.h"
+#include "lens.h"
 #include "oracle.h"
 
 #define ROOM 131072u
@@ -32,6 +33,7 @@ void port_start(uint64_t micros, uint32_t pace) {
     cycle_pace = pace;
     port_lose_nothing();
     memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* an input of the fuzzer must not depend on those before */
+    lens_start();
     oracle_start();
     app_start();
 }

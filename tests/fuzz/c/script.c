@@ -51,7 +51,7 @@ static void receive(const uint8_t *bytes, size_t count) {
 /* 0 is the length that the opcode wants, 1 and 2 miss it by one. The longest of all is for one board alone, so that
  * few inputs are as slow. */
 static size_t length_of(uint8_t choice, uint8_t opcode, uint8_t device) {
-    const size_t right = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u;
+    const size_t right = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u ? 1u : opcode == 4u ? 2u : 0;
     switch (choice) {
         case 0:
             return right;

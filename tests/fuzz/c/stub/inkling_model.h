@@ -5,8 +5,8 @@
 #include "wire/payload.h"
 
 #define INKLING_HEIGHT 3u
-#define INKLING_WIDTH 5u
-#define INKLING_CHANNELS 2u
+#define INKLING_WIDTH 10u
+#define INKLING_CHANNELS 1u
 #define INKLING_INPUT_BYTES 30u
 #define INKLING_LATENT_BYTES 12u
 #define INKLING_ARENA_BYTES 16u

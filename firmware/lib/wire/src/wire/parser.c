@@ -33,6 +33,10 @@ void wire_parser_init(struct wire_parser *p, uint8_t device, uint8_t *body, size
     wire_parser_reset(p);
 }
 
+bool wire_parser_idle(const struct wire_parser *p) {
+    return p->state == HUNT;
+}
+
 uint16_t wire_parser_max_data(const struct wire_parser *p) {
     const size_t most = 0xFFFFu;
     return (uint16_t)(p->body_capacity < most - WIRE_HEAD_BYTES ? p->body_capacity + WIRE_HEAD_BYTES : most);

@@ -4,6 +4,7 @@
 #ifndef INKLING_WIRE_PARSER_H
 #define INKLING_WIRE_PARSER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ enum wire_event wire_parser_silence(struct wire_parser *parser);
 
 /* Received bytes were lost before they could be pushed: gives up on everything so far. */
 enum wire_event wire_parser_overrun(struct wire_parser *parser);
+
+/* Whether no command has begun, so that `body` is the caller's until the next byte. */
+bool wire_parser_idle(const struct wire_parser *parser);
 
 /* Forgets everything so far, without an event. */
 void wire_parser_reset(struct wire_parser *parser);

@@ -5,6 +5,15 @@
 #include "wire/bytes.h"
 #include "wire/crc.h"
 
+uint32_t wire_reply_start(uint8_t out[WIRE_REPLY_START_BYTES], uint8_t device, uint32_t model_number, uint8_t opcode,
+                          uint8_t request, uint16_t length) {
+    uint8_t *body = wire_put_u32(out, WIRE_SYNC);
+    wire_bch_encode(wire_header_word(WIRE_REPLY, device, request & 31u, model_number & 31u, 0), body);
+    uint8_t *next = wire_put_u16(body + WIRE_HEADER_BYTES, length);
+    next = wire_put_u8(wire_put_u8(next, opcode), request);
+    return wire_crc32(0, body, (size_t)(next - body));
+}
+
 struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t device, uint32_t model_number,
                                     uint8_t opcode, uint8_t request, const uint8_t *data, size_t length) {
     struct wire_result result = {0, WIRE_OK};
@@ -17,15 +26,12 @@ struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t devic
     if (result.status != WIRE_OK) {
         return result;
     }
-    uint8_t *body = wire_put_u32(out, WIRE_SYNC);
-    wire_bch_encode(wire_header_word(WIRE_REPLY, device, request & 31u, model_number & 31u, 0), body);
-    uint8_t *next = wire_put_u16(body + WIRE_HEADER_BYTES, (uint32_t)length);
-    next = wire_put_u8(wire_put_u8(next, opcode), request);
+    const uint32_t crc = wire_reply_start(out, device, model_number, opcode, request, (uint16_t)length);
+    uint8_t *next = out + WIRE_REPLY_START_BYTES;
     if (length > 0) {
         memcpy(next, data, length);
     }
-    next += length;
-    next = wire_put_u32(next, wire_crc32(0, body, (size_t)(next - body)));
+    next = wire_put_u32(next + length, wire_crc32(crc, data, length));
     result.length = (size_t)(next - out);
     return result;
 }

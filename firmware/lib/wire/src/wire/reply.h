@@ -13,8 +13,9 @@
 extern "C" {
 #endif
 
-/* Bytes of a reply with its sync. */
-#define WIRE_REPLY_BYTES(data) (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + 4u + (data) + 4u)
+/* Bytes of a reply with its sync: those before its data, and all of them. */
+#define WIRE_REPLY_START_BYTES (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + 4u)
+#define WIRE_REPLY_BYTES(data) (WIRE_REPLY_START_BYTES + (data) + 4u)
 
 #define WIRE_INFO_BYTES 67u
 #define WIRE_RUN_COST_BYTES 12u
@@ -74,6 +75,11 @@ struct wire_bench_result {
  * or WIRE_ERROR. */
 struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t device, uint32_t model_number,
                                     uint8_t opcode, uint8_t request, const uint8_t *data, size_t length);
+
+/* The bytes of a reply before its data, for data that go out in pieces. Returns the CRC-32 so far: it goes on over the
+ * data, by wire_crc32(), and follows them. */
+uint32_t wire_reply_start(uint8_t out[WIRE_REPLY_START_BYTES], uint8_t device, uint32_t model_number, uint8_t opcode,
+                          uint8_t request, uint16_t length);
 
 /* The data of a reply, as bytes; `failed_opcode` is 0 when it is not known. */
 void wire_info_write(uint8_t data[WIRE_INFO_BYTES], const struct wire_info *info);

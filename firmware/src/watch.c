@@ -1,0 +1,124 @@
+#include "watch.h"
+
+#if INKLING_CAMERA && INKLING_PERIOD_S > 0
+
+#include <string.h>
+
+#include "board.h"
+#include "capture.h"
+#include "encoder.h"
+#include "line.h"
+#include "motion.h"
+#include "node.h"
+#include "picture.h"
+
+#ifndef INKLING_RADIO
+#define INKLING_RADIO 0
+#endif
+
+#define MICROS 1000000u
+
+_Static_assert(INKLING_PERIOD_S <= 86400, "a period is a day at the most");
+_Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "motion is in grey levels");
+
+static BOARD_KEPT uint8_t sequence; /* of the next picture, modulo 32 */
+static BOARD_KEPT uint8_t sent[MOTION_PIXELS]; /* the last picture that went out */
+static BOARD_KEPT bool any_sent;
+
+static uint8_t seen[MOTION_PIXELS];
+static bool running;
+static bool listening;   /* for commands, before the next deep sleep */
+static uint32_t seconds; /* since the last look; with deep sleep, since the last command */
+static uint32_t counted; /* board_micros() up to which they are counted */
+
+static void count_from_now(void) {
+    counted = board_micros();
+    seconds = 0;
+}
+
+/* Bit by bit, because board_micros() wraps before a long period ends. */
+static void count_seconds(void) {
+    const uint32_t more = (board_micros() - counted) / MICROS;
+    counted += more * MICROS;
+    seconds += more;
+}
+
+/* Whether the picture in the encoder's input differs from the last one that went out. */
+static bool has_moved(void) {
+    const struct camera_picture input = {
+        .pixels = (const uint8_t *)encoder_input(),
+        .width = INKLING_WIDTH,
+        .height = INKLING_HEIGHT,
+        .format = INKLING_CHANNELS == 1u ? CAMERA_GREY : CAMERA_RGB888,
+    };
+    motion_thumbnail(&input, seen);
+    return !any_sent || motion_differs(seen, sent, INKLING_MOTION);
+}
+
+/* Encodes the picture and sends it as far as the way out allows. */
+static enum wire_error send(void) {
+    const enum wire_error error = INKLING_RADIO ? node_check(WIRE_LONGEST_PREFIX) : WIRE_ERROR_NONE;
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    picture_to_int8();
+    const int8_t *latent = encoder_run();
+    if (latent == NULL) {
+        return WIRE_ERROR_ENGINE;
+    }
+    if (INKLING_RADIO) {
+        struct node_report report;
+        return node_send(sequence, WIRE_LONGEST_PREFIX, latent, &report);
+    }
+    line_send_feature(sequence, 0, latent);
+    return WIRE_ERROR_NONE;
+}
+
+/* What could not be sent does not count as sent: the next look is compared with the one before it. */
+static void look(void) {
+    enum wire_error error = capture_take();
+    if (error == WIRE_ERROR_NONE) {
+        if (INKLING_MOTION > 0 && !has_moved()) {
+            return;
+        }
+        error = send();
+    }
+    if (error != WIRE_ERROR_NONE) {
+        line_send_error(0, WIRE_CAPTURE, (uint8_t)error);
+        return;
+    }
+    memcpy(sent, seen, sizeof sent);
+    any_sent = true;
+    sequence = (sequence + 1u) & 31u;
+}
+
+void watch_start(void) {
+    running = true;
+    listening = INKLING_DEEP_SLEEP && !board_woke();
+    count_from_now();
+    seconds = listening ? 0 : INKLING_PERIOD_S; /* else the first look is now */
+}
+
+void watch_heard(void) {
+    if (INKLING_DEEP_SLEEP) {
+        listening = true;
+        count_from_now();
+    }
+}
+
+void watch_step(void) {
+    count_seconds();
+    if (!running || seconds < (listening ? INKLING_AWAKE_S : INKLING_PERIOD_S)) {
+        return;
+    }
+    count_from_now();
+    look();
+    if (INKLING_DEEP_SLEEP) {
+        listening = false;
+        capture_stop();
+        node_sleep(INKLING_PERIOD_S);
+        board_sleep(INKLING_PERIOD_S); /* where it returns, the next look is due */
+    }
+}
+
+#endif

@@ -28,6 +28,9 @@ BARE_PORTS = {
     "qemu_rv32imc": BarePort(
         "riscv64-unknown-elf-gcc", RISCV, ("qemu_virt", "rv32", "bare"), ("qemu_virt/memory.ld", "rv32/sections.ld")
     ),
+    "sim_esp32c3": BarePort(
+        "riscv64-unknown-elf-gcc", RISCV, ("esp32c3", "rv32", "bare"), ("esp32c3/memory.ld", "rv32/sections.ld")
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from wire.frame import SYNC, FeatureLayout
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 REPLY_SECONDS = 20.0  # a loaded machine runs QEMU slowly
+SIMULATOR_REPLY_SECONDS = 240.0  # labwired takes some 10 seconds for a picture, on a machine that does nothing else
 
 
 def bundle_path() -> Path:
@@ -36,8 +37,9 @@ def program(environment: str) -> Path:
 class Board:
     """One end of a serial line with a board on the other."""
 
-    def __init__(self, url: str) -> None:
-        self.line = serial.serial_for_url(url, timeout=REPLY_SECONDS)
+    def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS) -> None:
+        self.line = serial.serial_for_url(url, timeout=reply_seconds)
+        self.reply_seconds = reply_seconds
         self.bundle = bundle.load(bundle_path())
         self.request = 0
 
@@ -89,19 +91,24 @@ class Board:
         """Whether the board says nothing for that long."""
         self.line.timeout = seconds
         said = self.line.read(1)
-        self.line.timeout = REPLY_SECONDS
+        self.line.timeout = self.reply_seconds
         return said == b""
+
+
+def start(target: str, elf: Path, *, count_instructions: bool = False) -> AbstractContextManager[str]:
+    """The emulator of a target with any firmware for it; its context is the URL of the board's line."""
+    if target in emulator.MACHINES:
+        return emulator.qemu(elf, target, count_instructions=count_instructions)
+    if target in emulator.CHIPS:
+        return emulator.labwired(elf, target)
+    return emulator.native(elf)
 
 
 @contextmanager
 def boot(target: str, *, count_instructions: bool = False) -> Iterator[Board]:
     """Builds and starts a target; yields the line to it."""
-    if target in emulator.MACHINES:
-        started = emulator.qemu(program(target), target, count_instructions=count_instructions)
-    else:
-        started = emulator.native(program(target))
-    with started as url:
-        board = Board(url)
+    with start(target, program(target), count_instructions=count_instructions) as url:
+        board = Board(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS)
         try:
             yield board
         finally:

@@ -13,13 +13,15 @@ from firmware.tools import core_dir
 PROGRAMS = {
     "qemu_stm32f405": "firmware.elf",
     "qemu_rv32imc": "firmware.elf",
+    "sim_esp32c3": "firmware.elf",
+    "sim_stm32f405": "firmware.elf",
     "native": "inkling",
     "native_sanitized": "inkling",
     "native_radio": "inkling",
     "native_gateway": "inkling",
     "native_camera": "inkling",
 }
-DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "native")
+DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "sim_esp32c3", "native")
 
 
 class BuildError(Exception):

@@ -1,4 +1,4 @@
-"""Boards that need no hardware: the firmware in QEMU, and as a process of this machine.
+"""Boards that need no hardware: the firmware in QEMU, in the simulator labwired, and as a process of this machine.
 
 They are context managers that yield a pyserial URL and end only the process they started:
 
@@ -9,10 +9,12 @@ They are context managers that yield a pyserial URL and end only the process the
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +37,11 @@ MACHINES = {
         ("-machine", "virt", "-bios", "none", "-cpu", "rv32,a=off,f=off,d=off,h=off,s=off,u=off"),
     ),
 }
+CHIPS = {"sim_esp32c3": "esp32c3", "sim_stm32f405": "stm32f405"}  # labwired's, by environment
 START_SECONDS = 20.0
 POLL_SECONDS = 0.05
 ASK_SECONDS = 0.25
+SIMULATOR_ASK_SECONDS = 2.0  # labwired takes up to a second for an answer
 NANOSECONDS_PER_INSTRUCTION = 1  # of virtual time, by -icount shift=0
 
 
@@ -66,6 +70,23 @@ def qemu(
         arguments += ["-icount", "shift=0"]
     with _process(arguments) as (child, log):
         _await_answer(child, log, port)
+        yield f"socket://localhost:{port}"
+
+
+@contextmanager
+def labwired(elf: str | Path, environment: str = "sim_esp32c3", *, port: int = 0) -> Iterator[str]:
+    """Boots firmware.elf in labwired; yields the URL of its serial port, on TCP (port 0: any free one).
+
+    environment: what it was built for, a key of CHIPS. It counts instructions as cycles, one each, and is some fifty
+    times slower than QEMU. EmulatorError when labwired is missing or does not come up.
+    """
+    if util.find_spec("labwired") is None:
+        raise EmulatorError("labwired is not installed here: pip install -r requirements.txt")
+    _need_file(elf)
+    port = port or _free_port()
+    bridge = str(Path(__file__).with_name("labwired_board.py"))
+    with _process([sys.executable, bridge, CHIPS[environment], str(elf), str(port)]) as (child, log):
+        _await_answer(child, log, port, SIMULATOR_ASK_SECONDS)
         yield f"socket://localhost:{port}"
 
 
@@ -120,7 +141,7 @@ def _process(arguments: list[str]) -> Iterator[tuple[subprocess.Popen, Path]]:
                 child.wait()
 
 
-def _await_answer(child: subprocess.Popen, log: Path, port: int) -> None:
+def _await_answer(child: subprocess.Popen, log: Path, port: int, ask_seconds: float = ASK_SECONDS) -> None:
     """Asks INFO until the firmware answers: what reaches a UART before it is set up is lost."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -128,7 +149,7 @@ def _await_answer(child: subprocess.Popen, log: Path, port: int) -> None:
             said = log.read_text(errors="replace").strip().splitlines() or [f"exit {child.returncode}"]
             raise EmulatorError(f"the board ended at once: {said[-1]}")
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=ASK_SECONDS) as line:
+            with socket.create_connection(("127.0.0.1", port), timeout=ask_seconds) as line:
                 if _answers(line, deadline):
                     return
         except OSError:  # nobody listens yet, or nobody takes what is sent

@@ -36,7 +36,10 @@ __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
     .interrupts = {[USART1_IRQ] = usart_interrupt},
 };
 
+/* What lies at address 0, where vectors are looked for after reset, is flash only where the BOOT0 pin says so (RM0090
+ * 2.4). Another program may have started this one, the ROM's bootloader for instance. */
 void reset_handler(void) {
+    SCB_VTOR = (uint32_t)&vectors;
     ram_start();
     clock_start();
     timer_start();

@@ -1,0 +1,9 @@
+/* What the files of this port know of each other. */
+#ifndef INKLING_ESP32C3_PORT_H
+#define INKLING_ESP32C3_PORT_H
+
+void timer_start(void);
+
+void uart_start(void);
+
+#endif

@@ -1,6 +1,7 @@
 """`python -m channel_sim air`: stand for the air between simulated radios."""
 
 import argparse
+import os
 import signal
 import threading
 
@@ -58,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"radios need a lora channel alone, not {options.channel!r}")
     try:
         air = Air(channel, options.seed, options.port, dict(options.snr), options.fast)
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"cannot listen on port {options.port}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ValueError(f"cannot listen on port {options.port}: {reason}") from None
+    except OverflowError:
+        raise ValueError(f"cannot listen on port {options.port}: a port is 0 to 65535") from None
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())

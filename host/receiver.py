@@ -9,13 +9,13 @@ from host.headers import Match
 from host.sources import Source
 from host.sync import find_syncs
 from wire.bundle import Bundle
-from wire.control import Packet, control_frame, control_size, parse_control
+from wire.control import Packet, control_size, parse_control, reply
 from wire.frame import HEADER_BYTES, SYNC, FrameType, Header
 
 START_BYTES = len(SYNC) + HEADER_BYTES
 # A longer reply than any board sends, a radio's longest packet, is a damaged length field; waiting for it would hold up
 # what follows.
-MAX_REPLY_BYTES = len(control_frame(Header(FrameType.REPLY, 0, 0, 0, 0), 0, 0, bytes(Packet.FORMAT.size + 255)))
+MAX_REPLY_BYTES = len(reply(0, 0, bytes(Packet.FORMAT.size + 255), 0, 0)) - len(SYNC)
 # Of a frame that was cut short, fewer payload bytes than this fraction are no image any more.
 LEAST_RECEIVED = 0.5
 PIECE_BYTES = 4096

@@ -1,21 +1,34 @@
 """Two nodes and a gateway as processes, joined by the simulated air, and `host receive` behind it."""
 
+import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from channel_sim import LoRa
 from channel_sim.air import Air
-from firmware.tools import emulator
+from firmware.tools import core_dir, emulator
 from host.device import Device
 from host.refusals import BoardError
-from tests import radio_support
-from tests.radio_support import GATEWAY, NO_LIMIT, SANITIZED, Golden, Listener, golden, listener, node, program
+from tests.radio_support import (
+    GATEWAY,
+    NO_LIMIT,
+    PATIENCE_S,
+    SANITIZED,
+    Golden,
+    Listener,
+    golden,
+    listener,
+    node,
+    program,
+)
 from wire.control import ErrorCode, ErrorReply, Opcode, command, parse_control
 from wire.frame import SYNC
 
@@ -192,7 +205,6 @@ def test_a_gateway_without_a_radio_says_so_and_answers_all_the_same(known: Golde
 
 @pytest.mark.parametrize("environment", ["native", "native_gateway"])
 def test_who_has_no_radio_to_send_with_refuses(known: Golden, environment: str) -> None:
-    radio_support.core_dir.prepare()
     with (
         Air(LoRa(10.0), fast=True) as air,
         emulator.native(program(environment), *_radio(environment, air)) as url,
@@ -225,3 +237,23 @@ def _radio(environment: str, air: Air) -> list[str]:
 def test_mistakes_at_the_start_are_one_line(environment: str, arguments: list[str], said: str) -> None:
     done = subprocess.run([program(environment), *arguments], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode in (1, 2) and done.stderr.startswith(said) and done.stderr.count("\n") == 1
+
+
+def test_the_command_shows_air_time_and_what_is_left(known: Golden, tmp_path: Path) -> None:
+    Image.fromarray(known.images[0].squeeze()).save(tmp_path / "one.png")
+    with (
+        Air(LoRa(10.0), fast=True) as air,
+        emulator.native(program("native_radio"), "--radio", f"tcp:localhost:{air.port}") as url,
+    ):
+        command = ["run", tmp_path / "one.png", "--port", url, "--bundle", known.bundle.path, "--by-radio"]
+        said = [_host(*command, "--timeout", PATIENCE_S, *more) for more in ([], ["--chunk", 1], ["--json"])]
+        assert air.devices[1].sent == 3
+    assert re.search(r"one\.png  by radio: chunk 0, 112\.9 ms of air time, 34\d\d\.\d ms left  \d+ cycles", said[0])
+    assert "chunk 1, 77.1 ms of air time" in said[1]
+    told = json.loads(said[2])
+    assert (told["chunk"], told["air_micros"]) == (0, 112896) and 0 < told["encode_cycles"] <= told["total_cycles"]
+
+
+def _host(*arguments: object) -> str:
+    command = [sys.executable, "-m", "host", *map(str, arguments)]
+    return subprocess.run(command, cwd=core_dir.ROOT, capture_output=True, text=True, check=True).stdout

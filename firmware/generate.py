@@ -1,4 +1,4 @@
-"""PlatformIO script that runs before a build: makes the model's library from the bundle."""
+"""PlatformIO script that runs before a build: makes the model's library from the bundle, and picks the engine."""
 
 import os
 import sys
@@ -11,19 +11,16 @@ root = Path(env.subst("$PROJECT_DIR"))
 sys.path.insert(0, str(root))
 
 
-def model_library() -> Path:
+def model_library(engine: str) -> Path:
     """The folder that holds the library, made now if need be. Ends the build with one line on an error."""
     try:
         from firmware.tools.model import LIBRARY, ModelError, generate
     except ImportError as error:
         stop(f"{error.name} is not installed in PlatformIO's Python: pip install -r requirements.txt")
-    engine = env.GetProjectOption("custom_engine")
-    if engine != "aot":
-        stop(f"custom_engine {engine!r} is unknown; there is: aot")
     bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
     libraries = Path(env.subst("$BUILD_DIR")) / "model"
     try:
-        if generate(bundle, libraries / LIBRARY, env.GetProjectOption("custom_kernels")):
+        if generate(bundle, libraries / LIBRARY, env.GetProjectOption("custom_kernels"), engine):
             print(f"Made the encoder's C code from {bundle}")
     except ModelError as error:
         stop(str(error))
@@ -36,5 +33,10 @@ def stop(message: str) -> None:
     env.Exit(1)
 
 
+chosen = os.environ.get("INKLING_ENGINE") or env.GetProjectOption("custom_engine")
+env["INKLING_ENGINE"] = chosen  # names the sources in firmware/lib/encoder/library.json
+if chosen == "tflm":
+    env.Append(CPPDEFINES=["TF_LITE_STATIC_MEMORY"])  # TFLM's structures: the library and its user must agree
+    env.Replace(LINK="$CXX")
 if not env.IsCleanTarget():
-    env.Append(LIBSOURCE_DIRS=[str(model_library())])
+    env.Append(LIBSOURCE_DIRS=[str(model_library(chosen))])

@@ -25,6 +25,8 @@ def build_program(env: Base, prefix: str, packages: str) -> None:
         PROGNAME="firmware",
         PROGSUFFIX=".elf",
     )
+    # C++ as microcontrollers have it: nothing that throws, asks for types at run time, or locks a local static.
+    env.Append(CXXFLAGS=["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"])
     # The linker picks its libraries by the same flags that the compiler had.
     env.Append(LINKFLAGS=["$CCFLAGS"])
     # The map is for firmware/tools/footprint.py. SCons would split a path with blanks that it expands itself.

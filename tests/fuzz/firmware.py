@@ -75,8 +75,9 @@ def _flags() -> list[str]:
     """Those of platformio.ini that say what the C means and what warnings are errors, and the kernels it replaces."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "platformio.ini", encoding="utf-8")
-    words = shlex.split(config["env"]["build_flags"])
-    return [word for word in words if word.startswith(("-std=", "-O", "-W")) and word != "-Wl,--gc-sections"]
+    words = shlex.split(config["env"]["build_flags"] + config["env"]["build_src_flags"])
+    others = ("-std=c++17", "-Wl,--gc-sections")
+    return [word for word in words if word.startswith(("-std=", "-O", "-W")) and word not in others]
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> None:

@@ -7,6 +7,10 @@
 #include "inkling_model.h"
 #include "wire/control.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Makes the engine ready and checks that the model, its tables and its memory fit each other. Call it once, first.
  * Returns what does not fit, a WIRE_ERROR_MODEL_..., or WIRE_ERROR_NONE. */
 enum wire_error encoder_start(void);
@@ -25,5 +29,9 @@ uint32_t encoder_ram_bytes(void);
 
 /* Name of the engine, such as "aot". */
 const char *encoder_engine(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

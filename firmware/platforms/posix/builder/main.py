@@ -11,6 +11,8 @@ if shutil.which("gcc") is None:
     env.Exit(1)
 
 env.Replace(CC="gcc", CXX="g++", AR="ar", RANLIB="ranlib", PROGNAME="inkling")
+# C++ as microcontrollers have it: nothing that throws, asks for types at run time, or locks a local static.
+env.Append(CXXFLAGS=["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"])
 # The linker picks its libraries by the same flags that the compiler had.
 env.Append(LINKFLAGS=["$CCFLAGS"])
 

@@ -2,6 +2,7 @@
 #include "encoder.h"
 
 #include "bknn_inkling.h"
+#include "tables.h"
 
 static _Alignas(4) int8_t input[INKLING_INPUT_BYTES];
 static _Alignas(4) int8_t latent[INKLING_LATENT_BYTES];
@@ -10,7 +11,7 @@ static _Alignas(16) uint8_t arena[INKLING_ARENA_BYTES]; /* BakeNN's holds the ke
 _Static_assert(BKNN_INKLING_ARENA_ALIGNMENT <= 16u, "the arena needs a stronger alignment");
 
 enum wire_error encoder_start(void) {
-    return WIRE_ERROR_NONE;
+    return encoder_tables_intact() ? WIRE_ERROR_NONE : WIRE_ERROR_MODEL_DAMAGED;
 }
 
 int8_t *encoder_input(void) {

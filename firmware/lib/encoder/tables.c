@@ -1,0 +1,16 @@
+#include "tables.h"
+
+#include "inkling_model.h"
+#include "wire/crc.h"
+
+/* The CRC that was built in is that of the tables' bytes as a little-endian machine holds them. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables' CRC-32 is made for little-endian machines");
+_Static_assert(sizeof(struct wire_chunk) == 4u, "the tables' CRC-32 knows no padding");
+
+bool encoder_tables_intact(void) {
+    const struct wire_model *model = &inkling_model;
+    uint32_t crc = wire_crc32(0, model->symbol_table, 256);
+    crc = wire_crc32(crc, (const uint8_t *)model->symbol_order, INKLING_SYMBOLS * sizeof *model->symbol_order);
+    crc = wire_crc32(crc, (const uint8_t *)model->chunks, model->chunk_count * sizeof *model->chunks);
+    return crc == INKLING_TABLES_CRC32;
+}

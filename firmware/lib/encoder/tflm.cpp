@@ -1,0 +1,93 @@
+// Engine "tflm": the bundle's encoder.tflite, run by TensorFlow Lite Micro with whatever kernels its library has.
+#include "encoder.h"
+
+#include <cstring>
+#include <new>
+
+#include "tables.h"
+#include "tflm_headers.h"
+#include "wire/crc.h"
+
+namespace {
+
+// TFLM may lay other tensors over its input while it runs, and ours keeps its contents: hence a copy for each run.
+alignas(4) int8_t image[INKLING_INPUT_BYTES];
+alignas(16) uint8_t arena[INKLING_ARENA_BYTES];
+
+// Made in place by encoder_start() and never destroyed: no constructor runs before main, and there is no heap.
+alignas(InklingOpResolver) uint8_t resolver_memory[sizeof(InklingOpResolver)];
+alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
+
+TfLiteTensor *input;         // null until everything fits
+const TfLiteTensor *output;
+tflite::MicroInterpreter *interpreter;
+
+bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver &resolver) {
+    for (const tflite::OperatorCode *code : *model.operator_codes()) {
+        const TFLMRegistration *registration = nullptr;
+        if (tflite::GetRegistrationFromOpCode(code, resolver, &registration) != kTfLiteOk) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_int8(const TfLiteTensor &tensor, int height, int width, int channels, int32_t zero_point) {
+    const TfLiteIntArray &dims = *tensor.dims;
+    return tensor.type == kTfLiteInt8 && dims.size == 4 && dims.data[0] == 1 && dims.data[1] == height &&
+           dims.data[2] == width && dims.data[3] == channels && tensor.params.zero_point == zero_point;
+}
+
+}  // namespace
+
+enum wire_error encoder_start(void) {
+    if (!encoder_tables_intact() ||
+        wire_crc32(0, inkling_model_tflite, INKLING_MODEL_BYTES) != INKLING_MODEL_CRC32) {
+        return WIRE_ERROR_MODEL_DAMAGED;
+    }
+    const tflite::Model &model = *tflite::GetModel(inkling_model_tflite);
+    if (model.version() != TFLITE_SCHEMA_VERSION) {
+        return WIRE_ERROR_MODEL_VERSION;
+    }
+    InklingOpResolver &resolver = *new (resolver_memory) InklingOpResolver;
+    if (!inkling_add_ops(resolver) || !every_op_is_there(model, resolver)) {
+        return WIRE_ERROR_MODEL_OPS;
+    }
+    interpreter = new (interpreter_memory) tflite::MicroInterpreter(&model, resolver, arena, sizeof arena);
+    if (interpreter->AllocateTensors() != kTfLiteOk) {
+        return WIRE_ERROR_MODEL_ARENA;
+    }
+    TfLiteTensor *const in = interpreter->input(0);
+    output = interpreter->output(0);
+    if (!is_int8(*in, INKLING_HEIGHT, INKLING_WIDTH, INKLING_CHANNELS, INKLING_INPUT_ZERO_POINT) ||
+        !is_int8(*output, INKLING_LATENT_HEIGHT, INKLING_LATENT_WIDTH, INKLING_LATENT_CHANNELS,
+                 INKLING_LATENT_ZERO_POINT)) {
+        return WIRE_ERROR_MODEL_SHAPE;
+    }
+    input = in;
+    return WIRE_ERROR_NONE;
+}
+
+int8_t *encoder_input(void) {
+    return image;
+}
+
+const int8_t *encoder_run(void) {
+    if (input == nullptr) {
+        return nullptr;
+    }
+    std::memcpy(input->data.int8, image, sizeof image);
+    return interpreter->Invoke() == kTfLiteOk ? output->data.int8 : nullptr;
+}
+
+uint32_t encoder_arena_bytes(void) {
+    return sizeof arena;
+}
+
+uint32_t encoder_ram_bytes(void) {
+    return sizeof arena + sizeof image + sizeof interpreter_memory + sizeof resolver_memory;
+}
+
+const char *encoder_engine(void) {
+    return "tflm";
+}

@@ -1,0 +1,111 @@
+"""What the generated libraries of both engines share: the header, the bundle's tables, and checks of the encoder."""
+
+import re
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from wire.bundle import Bundle
+
+INPUT_ZERO_POINT = -128  # a pixel becomes int8 by subtracting 128, and nothing else
+
+
+class ModelError(Exception):
+    """A bundle cannot be built in; the message is one line that says why."""
+
+
+def check_encoder(bundle: Bundle, input_shape: list[int], output_shape: list[int], input_zero_point: int) -> None:
+    """ModelError when encoder.tflite takes or gives something else than bundle.json says. Shapes with the batch."""
+    for side, found, said in (
+        ("input", input_shape, [1, *bundle.input_shape]),
+        ("output", output_shape, [1, *bundle.latent_shape]),
+    ):
+        if found != said:
+            raise ModelError(f"bundle {bundle.path}: the encoder's {side} is {found}, bundle.json says {said}")
+    if input_zero_point != INPUT_ZERO_POINT:
+        raise ModelError(f"bundle {bundle.path}: the encoder's input zero point is {input_zero_point}, not -128")
+
+
+def header(bundle: Bundle, engine: str, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
+    """inkling_model.h. arena_bytes: what the engine's arena takes; model_crc32: of the network as the engine holds
+    it in flash; lines: what this engine alone needs."""
+    height, width, channels = bundle.input_shape
+    latent_height, latent_width, latent_channels = bundle.latent_shape
+    return f"""/* Generated from bundle {_plain(bundle.name)}. */
+#ifndef INKLING_MODEL_H
+#define INKLING_MODEL_H
+
+#include "wire/payload.h"
+
+#define INKLING_ENGINE_{engine.upper()} 1
+
+#define INKLING_HEIGHT {height}u
+#define INKLING_WIDTH {width}u
+#define INKLING_CHANNELS {channels}u
+#define INKLING_INPUT_BYTES {height * width * channels}u
+#define INKLING_LATENT_HEIGHT {latent_height}u
+#define INKLING_LATENT_WIDTH {latent_width}u
+#define INKLING_LATENT_CHANNELS {latent_channels}u
+#define INKLING_LATENT_BYTES {latent_height * latent_width * latent_channels}u
+#define INKLING_SYMBOLS {len(bundle.symbol_order)}u
+#define INKLING_BITS_PER_SYMBOL {bundle.bits_per_symbol}u
+
+#ifndef INKLING_ARENA_BYTES /* more than that by -D INKLING_ARENA_BYTES=... */
+#define INKLING_ARENA_BYTES {arena_bytes}u
+#endif
+
+#define INKLING_MODEL_CRC32 0x{model_crc32:08X}u
+#define INKLING_TABLES_CRC32 0x{_tables_crc32(bundle):08X}u
+{lines}
+extern const struct wire_model inkling_model;
+
+#endif
+"""
+
+
+def tables(bundle: Bundle) -> str:
+    """inkling_model.c: what the payload's symbols mean."""
+    chunks = (f"{{{first}u, {count}u}}" for first, count in bundle.chunks)
+    return f"""/* Generated from bundle {_plain(bundle.name)}. */
+#include "inkling_model.h"
+
+static const uint8_t symbol_table[256] = {{
+{rows(bundle.symbol_table)}
+}};
+
+static const uint16_t symbol_order[INKLING_SYMBOLS] = {{
+{rows(bundle.symbol_order)}
+}};
+
+static const struct wire_chunk chunks[] = {{
+{rows(chunks)}
+}};
+
+const struct wire_model inkling_model = {{
+    .number = 0x{bundle.model_id}u,
+    .symbol_table = symbol_table,
+    .symbol_order = symbol_order,
+    .chunks = chunks,
+    .chunk_count = {len(bundle.chunks)}u,
+    .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
+}};
+"""
+
+
+def rows(items: Iterable[object]) -> str:
+    """An initializer's values, 16 a line."""
+    texts = [str(item) for item in items]
+    return "\n".join("    " + ", ".join(texts[i : i + 16]) + "," for i in range(0, len(texts), 16))
+
+
+def _tables_crc32(bundle: Bundle) -> int:
+    """Of symbol table, order and chunks as a little-endian machine holds them."""
+    crc = zlib.crc32(bundle.symbol_table.astype(np.uint8).tobytes())
+    crc = zlib.crc32(bundle.symbol_order.astype("<u2").tobytes(), crc)
+    return zlib.crc32(np.array(bundle.chunks, "<u2").tobytes(), crc)
+
+
+def _plain(name: str) -> str:
+    """A bundle's name, fit for a comment in C whatever is in it."""
+    return re.sub(r"[^\w .-]", "_", name)

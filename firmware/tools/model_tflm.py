@@ -1,0 +1,102 @@
+"""The `tflm` engine's network: the bundle's encoder.tflite as it is, and what TFLite Micro must be told of it.
+
+That is the list of operators to register, the arena, and what the input and output look like.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+from firmware.tools.model_common import ModelError, check_encoder, header, rows
+from wire.bundle import Bundle
+
+PACKAGE = "tflite"
+ARENA_ALIGNMENT = 16
+# bundle.json's arena_bytes is what TFLM's interpreter used on a 64-bit machine with its reference kernels. On a
+# 32-bit one structures are smaller, but optimized kernels want scratch: this much more than the manifest says.
+ARENA_MARGIN = 1 / 8
+
+
+def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
+    """Writes inkling_model.h, the model and its operators to the folder `out`; the kernels are the TFLM library's. No compiler flags."""
+    model = bundle.encoder_path.read_bytes()
+    ops, lines = _inspect(bundle, model)
+    text = header(bundle, "tflm", _arena_bytes(bundle), zlib.crc32(model), lines)
+    (out / "inkling_model.h").write_text(text, encoding="utf-8")
+    (out / "inkling_model_tflite.c").write_text(_array(model), encoding="utf-8")
+    (out / "inkling_model_ops.h").write_text(_operators(ops), encoding="utf-8")
+    return []
+
+
+def _inspect(bundle: Bundle, model: bytes) -> tuple[list[str], str]:
+    """The operators' names, each once, and the header's lines for this engine."""
+    import tflite  # there: the stamp has asked for its version
+
+    names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
+    try:
+        parsed = tflite.Model.GetRootAs(model, 0)
+        graph = parsed.Subgraphs(0)
+        codes = [parsed.OperatorCodes(i) for i in range(parsed.OperatorCodesLength())]
+        # Codes below 127 may stand in the older field alone.
+        ops = [names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
+        tensors = [graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))]
+        shapes = [[int(size) for size in tensor.ShapeAsNumpy()] for tensor in tensors]
+        zeros = [int(tensor.Quantization().ZeroPoint(0)) for tensor in tensors]
+        types = [tensor.Type() for tensor in tensors]
+        version = parsed.Version()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise ModelError(f"bundle {bundle.path}: encoder.tflite is no .tflite file ({error})") from None
+    if types != [tflite.TensorType.INT8] * 2:
+        raise ModelError(f"bundle {bundle.path}: the encoder's input and output are not both int8")
+    check_encoder(bundle, shapes[0], shapes[1], zeros[0])
+    unknown = set(bundle.manifest["ops"]) ^ set(ops)
+    if unknown:
+        raise ModelError(f"bundle {bundle.path}: encoder.tflite and bundle.json differ in {', '.join(sorted(unknown))}")
+    lines = f"""
+#define INKLING_MODEL_BYTES {len(model)}u
+#define INKLING_MODEL_VERSION {version}u
+#define INKLING_INPUT_ZERO_POINT ({zeros[0]})
+#define INKLING_LATENT_ZERO_POINT ({zeros[1]})
+
+extern const unsigned char inkling_model_tflite[INKLING_MODEL_BYTES];
+"""
+    return sorted(set(ops)), lines
+
+
+def _arena_bytes(bundle: Bundle) -> int:
+    size = bundle.manifest["arena_bytes"] * (1 + ARENA_MARGIN)
+    return -(-int(size) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+
+
+def _array(model: bytes) -> str:
+    return f"""#include <stdalign.h>
+
+#include "inkling_model.h"
+
+alignas(16) const unsigned char inkling_model_tflite[INKLING_MODEL_BYTES] = {{
+{rows(model)}
+}};
+"""
+
+
+def _operators(ops: list[str]) -> str:
+    lines = "\n".join(f"           resolver.Add{_camel(op)}() == kTfLiteOk &&" for op in ops)
+    return f"""#ifndef INKLING_MODEL_OPS_H
+#define INKLING_MODEL_OPS_H
+
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+
+using InklingOpResolver = tflite::MicroMutableOpResolver<{len(ops)}>;
+
+/* Registers what the model needs, and nothing else; false when that fails. */
+inline bool inkling_add_ops(InklingOpResolver &resolver) {{
+    return {lines.strip().removesuffix(" &&")};
+}}
+
+#endif
+"""
+
+
+def _camel(op: str) -> str:
+    """DEPTHWISE_CONV_2D -> DepthwiseConv2D: TFLM's way."""
+    return "".join(word.upper() if word[0].isdigit() else word.capitalize() for word in op.split("_"))

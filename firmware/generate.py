@@ -36,7 +36,9 @@ def stop(message: str) -> None:
 chosen = os.environ.get("INKLING_ENGINE") or env.GetProjectOption("custom_engine")
 env["INKLING_ENGINE"] = chosen  # names the sources in firmware/lib/encoder/library.json
 if chosen == "tflm":
-    env.Append(CPPDEFINES=["TF_LITE_STATIC_MEMORY"])  # TFLM's structures: the library and its user must agree
+    # The library and its user must agree on what TFLM's structures look like and on messages. Of those there are
+    # none, and no asserts that print: the board says what is wrong by a code, and has no console for more.
+    env.Append(CPPDEFINES=["TF_LITE_STATIC_MEMORY", "TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG"])
     env.Replace(LINK="$CXX")
 if not env.IsCleanTarget():
     env.Append(LIBSOURCE_DIRS=[str(model_library(chosen))])

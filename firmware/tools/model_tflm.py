@@ -18,7 +18,8 @@ ARENA_MARGIN = 1 / 8
 
 
 def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
-    """Writes inkling_model.h, the model and its operators to the folder `out`; the kernels are the TFLM library's. No compiler flags."""
+    """Writes inkling_model.h, the model and its operators to the folder `out`. Returns no compiler flags; kernels are
+    the TFLM library's."""
     model = bundle.encoder_path.read_bytes()
     ops, lines = _inspect(bundle, model)
     text = header(bundle, "tflm", _arena_bytes(bundle), zlib.crc32(model), lines)

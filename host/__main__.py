@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     # Imported here, since onnxruntime takes its time and Ctrl-C may come meanwhile.
-    from host import cmd_bench, cmd_devices, cmd_flash, cmd_info, cmd_receive, cmd_run
+    from host import cmd_bench, cmd_capture, cmd_devices, cmd_flash, cmd_info, cmd_receive, cmd_run
     from wire.bundle import BundleError
 
     parser = argparse.ArgumentParser(
@@ -50,7 +50,7 @@ def _run(arguments: list[str] | None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cmd_flash, cmd_devices, cmd_info, cmd_run, cmd_bench, cmd_receive):
+    for module in (cmd_flash, cmd_devices, cmd_info, cmd_run, cmd_capture, cmd_bench, cmd_receive):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

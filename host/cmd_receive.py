@@ -133,11 +133,11 @@ class _Session:
             )
 
     def _complaint(self, control: Control) -> None:
-        """An error that a board tells unasked, told once."""
+        """What a board says unasked that it cannot do, told once."""
         if control.opcode != Opcode.ERROR or len(control.data) < ErrorReply.FORMAT.size:
             return
         reply, device = ErrorReply.unpack(control.data), control.header.device
-        if reply.opcode == 0 and (device, reply.code) not in self._complaints:
+        if (device, reply.code) not in self._complaints:
             self._complaints.add((device, reply.code))
             self.screen.note(f"device {device} has a problem: {in_words(reply)}")
 

@@ -38,6 +38,9 @@ def library() -> CDLL:
         function = getattr(lib, name)
         function.argtypes = [POINTER(Picture), POINTER(Target)]
         function.restype = c_bool
+    lib.motion_thumbnail.argtypes = [POINTER(Picture), POINTER(c_uint8)]
+    lib.motion_differs.argtypes = [c_char_p, c_char_p, c_uint32]
+    lib.motion_thumbnail.restype = lib.motion_differs.restype = c_bool
     return lib
 
 

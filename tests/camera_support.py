@@ -1,12 +1,10 @@
 """For the tests of cameras: recorded frames, and boards as processes that play them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -32,8 +30,7 @@ def write_frame(file: Path, rgb: np.ndarray) -> None:
 @cache
 def program(flags: str = "", environment: str = "native_camera", bundle: Path | None = None) -> Path:
     """The built firmware of an environment with more build flags, once a test run."""
-    with mock.patch.dict(os.environ, PLATFORMIO_BUILD_FLAGS=flags):
-        return build(environment, bundle=bundle, build_dir=mkdtemp(prefix="inkling-build-"))
+    return build(environment, bundle=bundle, build_dir=mkdtemp(prefix="inkling-build-"), flags=flags)
 
 
 @contextmanager

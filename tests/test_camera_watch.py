@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from channel_sim import LoRa
+from channel_sim.air import Air
 from firmware.tools import emulator
 from host.events import ControlFrame, FeatureFrame
 from host.port import Port
 from host.receiver import Receiver
+from tests import radio_support
 from tests.camera_support import SANITIZED, program, write_frame
 from tests.firmware_tools import bundle_path
 from wire.bundle import Bundle, load
@@ -147,6 +150,24 @@ def test_a_picture_waits_for_the_command_that_is_coming_in(tmp_path: Path, bundl
         board.hear(5, frames=len(board.frames) + 3)
     answers = {frame.header.sequence: frame.symbols for frame in board.frames}
     assert 77 % 32 in answers and np.array_equal(answers[77 % 32], answers[78 % 32])
+
+
+def test_a_node_sends_its_pictures_by_radio(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:
+    """Within its duty cycle, and nothing of them on its line."""
+    flags = f"{AWAKE} -D INKLING_CAMERA=1 {radio_support.NO_LIMIT}"
+    folder = play(tmp_path / "frames", scene, moved(scene))
+    gateway = radio_support.program("native_gateway", "sanitized", f"{SANITIZED} {radio_support.NO_LIMIT}")
+    with Air(LoRa(10.0), seed=1, fast=True) as air, radio_support.listener(air, gateway, bundle) as host:
+        place = ("--radio", f"tcp:127.0.0.1:{air.port}", "--device", "3", "--camera", str(folder))
+        with emulator.native(program(flags, "native_radio"), *place) as url:
+            board = Listener(url, bundle)
+            board.hear(5)
+            board.port.close()
+        readings = host.end()
+    assert not board.frames and not board.errors
+    numbers = [reading["sequence"] for reading in readings]
+    assert len(numbers) >= 3 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert {(reading["device"], reading["chunk"], reading["crc_ok"]) for reading in readings} == {(3, 0, True)}
 
 
 def test_a_camera_that_fails_is_told_and_asked_again(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:

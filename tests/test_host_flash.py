@@ -103,7 +103,7 @@ def test_a_flashed_board_is_asked_what_it_runs(
     assert (tmp_path / pio.LOG).read_text() == f"[/dev] Processing native {built.path.resolve()}\n"
 
 
-def test_another_model_or_target_than_was_flashed_is_told(
+def test_another_model_than_was_flashed_is_told(
     here: Main, port: Path, built: Bundle, tmp_path: Path, uploads: Callable[[str], None]
 ) -> None:
     uploads(STARTS_A_BOARD)

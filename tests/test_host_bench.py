@@ -4,11 +4,12 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 
 import pytest
 
-from firmware.tools import emulator
+from firmware.tools import core_dir, emulator
 from host.energy import SPREADING_FACTORS, VOLTS, chip_of, chips, radio_of, radios
 from tests import firmware_tools
 from tests.conftest import Main
@@ -104,9 +105,12 @@ def test_impossible_numbers_are_one_line(here: Main, built: Bundle) -> None:
 
 
 def test_every_stated_figure_is_whole_and_names_its_source() -> None:
+    project = ConfigParser(interpolation=None, strict=False)
+    project.read(core_dir.ROOT / "platformio.ini")
     for figure in [*chips().values(), *radios().values()]:
         assert 0 < figure.ma < 200 and figure.targets
         assert "datasheet" in figure.source.lower()
+        assert all(project.has_section(f"env:{target}") for target in figure.targets)
     assert VOLTS == 3.3
     assert chip_of("ttgo-lora32") == chip_of("ttgo-lora32_gateway") == chips()["esp32"]
     assert radio_of("heltec_wifi_lora_32_V3_g") == radios()["sx1262"]  # as far as INFO has room for the name

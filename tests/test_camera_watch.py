@@ -21,7 +21,7 @@ from tests import radio_support
 from tests.camera_support import SANITIZED, program, write_frame
 from tests.firmware_tools import bundle_path
 from wire.bundle import Bundle, load
-from wire.control import ErrorCode, ErrorReply, Opcode, command
+from wire.control import LONGEST_PREFIX, REPLY_BIT, RUN_BY_RADIO, ErrorCode, ErrorReply, Opcode, command
 
 AWAKE = f"{SANITIZED} -D INKLING_PERIOD_S=1"
 MOTION = f"{AWAKE} -D INKLING_MOTION=4"
@@ -131,7 +131,7 @@ def test_deep_sleep_waits_for_commands_first(tmp_path: Path, bundle: Bundle, sce
             board.port.write(command(Opcode.INFO, n))
             board.hear(0.7)
         silent_since = time.monotonic()
-        assert board.other == [Opcode.INFO | 0x80] * 6 and not board.frames
+        assert board.other == [Opcode.INFO | REPLY_BIT] * 6 and not board.frames
         board.hear(15, frames=1)
     assert board.times[0] - silent_since > 1.0
 
@@ -153,7 +153,7 @@ def test_a_picture_waits_for_the_command_that_is_coming_in(tmp_path: Path, bundl
 
 
 def test_a_node_sends_its_pictures_by_radio(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:
-    """Within its duty cycle, and nothing of them on its line."""
+    """Those that nobody asked for and the one that was; nothing of them on its line but the reply."""
     flags = f"{AWAKE} -D INKLING_CAMERA=1 {radio_support.NO_LIMIT}"
     folder = play(tmp_path / "frames", scene, moved(scene))
     gateway = radio_support.program("native_gateway", "sanitized", f"{SANITIZED} {radio_support.NO_LIMIT}")
@@ -162,10 +162,14 @@ def test_a_node_sends_its_pictures_by_radio(tmp_path: Path, bundle: Bundle, scen
         with emulator.native(program(flags, "native_radio"), *place) as url:
             board = Listener(url, bundle)
             board.hear(5)
+            board.port.write(command(Opcode.CAPTURE, 31, bytes((RUN_BY_RADIO, LONGEST_PREFIX))))
+            board.hear(3)
             board.port.close()
         readings = host.end()
     assert not board.frames and not board.errors
+    assert board.other == [Opcode.CAPTURE | REPLY_BIT]
     numbers = [reading["sequence"] for reading in readings]
+    numbers.remove(31)
     assert len(numbers) >= 3 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert {(reading["device"], reading["chunk"], reading["crc_ok"]) for reading in readings} == {(3, 0, True)}
 

@@ -148,7 +148,7 @@ def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle)
     assert f"{other.model_number % 32:05b}; at hand: first {bundle.model_id})" in told
 
 
-@pytest.mark.parametrize("command", ["receive", "run", "info"])
+@pytest.mark.parametrize("command", ["receive", "run", "capture", "info"])
 def test_missing_things_are_one_line(here: Main, bundle: Bundle, tmp_path: Path, command: str) -> None:
     url, nowhere = no_port(), tmp_path / "nowhere"
     picture = [tmp_path / "p.png"] if command == "run" else []
@@ -173,6 +173,7 @@ def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_
         ("info", "--timeout", "inf"),
         ("run", "--timeout", "nan"),
         ("run", "--timeout", "-1"),
+        ("capture", "--every", "0"),
         ("receive", "--baud", "-9600"),
         ("receive", "--count", "0"),
     ],
@@ -278,6 +279,6 @@ def test_a_reader_that_has_had_enough_is_no_fault(bundle: Bundle) -> None:
 
 
 def test_help_gives_examples(here: Main) -> None:
-    for command in ([], ["receive"], ["run"], ["info"]):
+    for command in ([], ["receive"], ["run"], ["capture"], ["info"]):
         code, out, _ = here(*command, "--help")
         assert code == 0 and "examples:\n  python -m host " in out

@@ -84,7 +84,7 @@ def sources(name: str) -> list[Path]:
 
 
 def includes(name: str, model: Path) -> list[str]:
-    headers = [*folders(name), *HEADERS, model]
+    headers = [*HEADERS, model]
     standins = [STANDINS / core(name), STANDINS / "lora"]
     return [*(f"-I{folder}" for folder in headers), *(f"-isystem{folder}" for folder in standins)]
 

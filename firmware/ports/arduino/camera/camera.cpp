@@ -1,7 +1,7 @@
 /* The OV2640 of an AI Thinker ESP32-CAM, by Espressif's driver. */
 #include "camera.h"
 
-#include "core.h"
+#include "../common/core.h"
 #include "driver.h"
 #include "inkling_model.h"
 

@@ -1,7 +1,7 @@
 /* Cycles, clock, stack and sleep of the ESP32 family (ESP-IDF 4.4, under Arduino core 2.0). */
+#include "../common/core.h"
+#include "../common/port.h"
 #include "board.h"
-#include "core.h"
-#include "port.h"
 
 #include <esp_sleep.h>
 

@@ -1,8 +1,8 @@
 /* Serial line of the ESP32 family: UART0, which the boards' USB bridge is wired to. The core's driver collects bytes by
  * interrupt into its buffer, and tells from a task of its own when the UART's 128 bytes ran over. */
+#include "../common/core.h"
+#include "../common/port.h"
 #include "board.h"
-#include "core.h"
-#include "port.h"
 
 namespace {
 

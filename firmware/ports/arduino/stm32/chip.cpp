@@ -1,7 +1,7 @@
 /* Cycles, clock, stack and sleep of STM32 chips. */
+#include "../common/core.h"
+#include "../common/port.h"
 #include "board.h"
-#include "core.h"
-#include "port.h"
 
 #include "cycles.h"
 

@@ -1,8 +1,8 @@
 /* Serial line of STM32 boards: the UART that the board's ST-LINK passes on to USB, or the chip's own USB. The core
  * collects bytes by interrupt. */
+#include "../common/core.h"
+#include "../common/port.h"
 #include "board.h"
-#include "core.h"
-#include "port.h"
 
 void serial_start() {
     Serial.begin(INKLING_BAUD);

@@ -1,6 +1,6 @@
 /* The radio inside an STM32WL: an SX126x, its antenna switched by pins of the chip, which the board's description in the
  * Arduino core names (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
-#include "chip.h"
+#include "../common/chip.h"
 
 #ifndef LORAWAN_RFSWITCH_PINS
 #error "the Arduino core does not say how this board switches its antenna"

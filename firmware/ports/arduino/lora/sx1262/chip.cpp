@@ -1,5 +1,5 @@
 /* An SX1262 on SPI, its antenna switched by the chip's own DIO2. */
-#include "chip.h"
+#include "../common/chip.h"
 
 #if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \
     !defined(INKLING_LORA_CS) || !defined(INKLING_LORA_RESET) || !defined(INKLING_LORA_DIO1) || \

@@ -1,5 +1,5 @@
 /* An SX1276 on SPI, as in RFM95 modules; power by its PA_BOOST pin. */
-#include "chip.h"
+#include "../common/chip.h"
 
 #if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \
     !defined(INKLING_LORA_CS) || !defined(INKLING_LORA_RESET) || !defined(INKLING_LORA_DIO0) || \

@@ -5,6 +5,8 @@
 
 #include "chip.h"
 
+#include <RadioLib.h> /* once more, by name: PlatformIO looks into no header of a port for the libraries it needs */
+
 namespace {
 
 PhysicalLayer *chip; /* null: no radio that answers */

@@ -2,6 +2,8 @@
  * Arduino core names (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
 #include "../common/chip.h"
 
+#include <SubGhz.h> /* RadioLib's way to the radio; named for PlatformIO, which does not see that RadioLib needs it */
+
 #ifndef LORAWAN_RFSWITCH_PINS
 #error "the Arduino core does not say how this board switches its antenna"
 #endif

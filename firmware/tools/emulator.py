@@ -63,7 +63,7 @@ def qemu(
     if shutil.which(machine.program) is None:
         raise EmulatorError(f"{machine.program} is not installed (Debian: apt install {machine.package})")
     _need_file(elf)
-    port = port or _free_port()
+    port = port or free_port()
     arguments = [machine.program, *machine.arguments, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
     arguments += ["-serial", f"tcp:127.0.0.1:{port},server,nowait"]
     if count_instructions:
@@ -83,7 +83,7 @@ def labwired(elf: str | Path, environment: str = "sim_esp32c3", *, port: int = 0
     if util.find_spec("labwired") is None:
         raise EmulatorError("labwired is not installed here: pip install -r requirements.txt")
     _need_file(elf)
-    port = port or _free_port()
+    port = port or free_port()
     bridge = str(Path(__file__).with_name("labwired_board.py"))
     with _process([sys.executable, bridge, CHIPS[environment], str(elf), str(port)]) as (child, log):
         _await_answer(child, log, port, SIMULATOR_ASK_SECONDS)
@@ -97,7 +97,7 @@ def native(program: str | Path, *arguments: str, port: int = 0) -> Iterator[str]
     arguments: more of the program's own, such as "--device", "3".
     """
     _need_file(program)
-    port = port or _free_port()
+    port = port or free_port()
     with _process([str(program), "--port", f"tcp:{port}", *arguments]) as (child, log):
         _await_answer(child, log, port)
         yield f"socket://localhost:{port}"
@@ -117,7 +117,8 @@ def _need_file(path: str | Path) -> None:
         raise EmulatorError(f"no firmware at {path}: build it first")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

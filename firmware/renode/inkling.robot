@@ -1,0 +1,41 @@
+*** Settings ***
+Documentation     The STM32F405's firmware in Renode, asked over its serial line by the same host as any board.
+...               PYTHON is one that has requirements-demo.txt: renode-test --variable PYTHON:PATH inkling.robot
+Suite Setup       Setup
+Suite Teardown    Teardown
+Test Setup        Boot
+Test Teardown     Test Teardown
+Test Timeout      3 minutes
+Resource          ${RENODEKEYWORDS}
+Library           Process
+
+*** Variables ***
+${ROOT}           ${CURDIR}/../..
+${PYTHON}         python3
+${ELF}            ${ROOT}/.pio/build/qemu_stm32f405/firmware.elf
+${BUNDLE}         ${ROOT}/bundles/cifar10
+${PORT}           5000
+
+*** Keywords ***
+Boot
+    Reset Emulation
+    Execute Command    $elf=@${ELF}
+    Execute Command    $port=${PORT}
+    Execute Command    include @${CURDIR}/stm32f405.resc
+    Start Emulation
+
+Python
+    [Documentation]    A module run from the root of the project; returns what it printed, fails where it fails.
+    [Arguments]    @{arguments}
+    ${done}=    Run Process    ${PYTHON}    -m    @{arguments}    cwd=${ROOT}    timeout=2 minutes
+    Should Be Equal As Integers    ${done.rc}    0    ${done.stderr}
+    RETURN    ${done.stdout}
+
+*** Test Cases ***
+Info Is Answered
+    ${said}=    Python    host    info    --port    socket://localhost:${PORT}    --bundle    ${BUNDLE}
+    Should Contain    ${said}    qemu_stm32f405
+
+A Golden Picture Comes Back To The Byte
+    ${said}=    Python    tests.golden_frame    socket://localhost:${PORT}    ${BUNDLE}
+    Should Contain    ${said}    equal

@@ -1,0 +1,48 @@
+/* A machine for firmware/src/node.c alone: a clock, a radio and a sleep that a test sets. */
+#include <string.h>
+
+#include "board.h"
+#include "encoder.h"
+#include "line.h"
+#include "radio.h"
+
+uint8_t line_device = 7;
+
+uint32_t machine_micros;
+bool machine_woke;
+bool machine_starts;
+bool machine_sends;
+uint32_t machine_air_micros; /* that a packet takes */
+uint32_t machine_started;    /* how often the radio was */
+uint32_t machine_slept;
+uint8_t machine_packet[RADIO_MAX_BYTES];
+size_t machine_packet_bytes;
+
+uint32_t board_micros(void) {
+    return machine_micros;
+}
+
+uint32_t board_cycles(void) {
+    return machine_micros;
+}
+
+bool board_woke(void) {
+    return machine_woke;
+}
+
+bool radio_start(const struct radio_settings *settings) {
+    (void)settings;
+    machine_started++;
+    return machine_starts;
+}
+
+bool radio_send(const uint8_t *packet, size_t length) {
+    memcpy(machine_packet, packet, length);
+    machine_packet_bytes = length;
+    machine_micros += machine_air_micros;
+    return machine_sends;
+}
+
+void radio_sleep(void) {
+    machine_slept++;
+}

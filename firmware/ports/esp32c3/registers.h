@@ -1,4 +1,4 @@
-/* The few registers this port touches. ESP32-C3 Technical Reference Manual 1.1. */
+/* The few registers this port touches. ESP32-C3 Technical Reference Manual (TRM). */
 #ifndef INKLING_ESP32C3_REGISTERS_H
 #define INKLING_ESP32C3_REGISTERS_H
 
@@ -6,7 +6,7 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
-/* TRM 26.6: the serial port UART0 */
+/* Chapter "UART Controller": the serial port UART0 */
 #define UART_FIFO REGISTER(0x60000000u)
 #define UART_FIFO_BYTES 128u
 #define UART_INT_RAW REGISTER(0x60000004u)
@@ -23,7 +23,7 @@
 #define UART_CLK_CONF REGISTER(0x60000078u)
 #define UART_CLK_CONF_CRYSTAL_UNDIVIDED (3u << 20 | 1u << 22 | 3u << 24)
 
-/* TRM 10.5: the system timer's first unit, 52 bits */
+/* Chapter "System Timer": its first unit, 52 bits */
 #define SYSTIMER_CONF REGISTER(0x60023000u)
 #define SYSTIMER_CONF_CLK_EN_UNIT0_EN (1u << 31 | 1u << 30)
 #define SYSTIMER_UNIT0_OP REGISTER(0x60023004u)

@@ -1,5 +1,5 @@
-/* Time and cycles from the system timer, 16 MHz whatever the CPU's clock. The core's own counter (mpccr, TRM 1.14.2)
- * would count cycles one by one, but in labwired it runs 256 times too fast. */
+/* Time and cycles from the system timer, 16 MHz whatever the CPU's clock. The core's own counter (mpccr; TRM,
+ * "ESP-RISC-V CPU") would count cycles one by one, but in labwired it runs 256 times too fast. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"

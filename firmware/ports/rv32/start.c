@@ -11,7 +11,7 @@ void start(void);
 
 /* A fault leaves nothing to trust: start over, and the host hears from a board that works. A trap on RISC-V is but a
  * jump, so that the entry serves as it is. Interrupts stay masked, so that no other traps come.
- * 256: the ESP32-C3's traps are always vectored, exceptions to the table's first place (TRM 1.5, mtvec). */
+ * 256: the ESP32-C3's traps are always vectored, exceptions to the table's first place (its TRM, mtvec). */
 __attribute__((naked, used, aligned(256))) void fault(void) {
     __asm__ volatile("tail entry");
 }

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import arduino_host
+from tests import arduino_host, camera_c
 from tests.arduino_host import CROSS, HOST, boards, check
 from tests.firmware_tools import Board
 from wire.control import REPLY_BIT, Control, ErrorCode, Opcode, Packet, RadioReport, RunCost, run_data
+from wire.frame import SYNC
 
+SIZE = (120, 160)  # of the camera's frames, for an encoder of 32 x 32
 RUN_COST_BYTES = 12
 PACKET = bytes(range(40, 98))
 
@@ -97,6 +99,57 @@ def test_usb_holds_the_host_back(program: Callable[..., Path]) -> None:
         board.send(board.command(Opcode.BENCH, b"\x02") + bytes(3000))
         assert board.reply().opcode == Opcode.BENCH | REPLY_BIT
         assert board.info().wire_version == 1
+
+
+# The camera
+
+
+def capture(board: Board) -> bytes:
+    """Takes a picture; returns the pixels that the encoder got."""
+    board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
+    board.read(board.bundle.chunk_layout(0).serial_size)
+    board.send(board.command(Opcode.PIXELS))
+    return board.reply().data
+
+
+def test_the_camera_shows_what_is_there_now(program: Callable[..., Path], tmp_path: Path) -> None:
+    scenes = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), np.uint8)
+    scenes = [np.ascontiguousarray(np.kron(scene[::8, ::8], np.ones((8, 8, 1), np.uint8))) for scene in scenes]
+    frames = [camera_c.pack(scene, camera_c.RGB565) for scene in scenes]
+    file = tmp_path / "frame"
+    file.write_bytes(frames[0])
+    with arduino_host.run(program("esp32cam"), frame=str(file), log=str(tmp_path / "log")) as board:
+        for frame in frames:
+            file.write_bytes(frame)
+            expected = camera_c.fit(frame, SIZE, camera_c.RGB565, board.bundle.input_shape)
+            assert capture(board) == expected.tobytes()
+    assert "camera 160x120 rgb565, power 32, clock 0" in log(tmp_path / "log")
+
+
+def test_without_an_answer_from_the_camera_the_board_says_so(program: Callable[..., Path]) -> None:
+    with arduino_host.run(program("esp32cam"), broken="1") as board:
+        board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
+        assert board.error() == (ErrorCode.CAMERA, Opcode.CAPTURE, board.request)
+        assert board.info().wire_version == 1
+
+
+ASLEEP = ("-DINKLING_PERIOD_S=60", "-DINKLING_DEEP_SLEEP=1", "-DINKLING_AWAKE_S=1")
+
+
+def test_a_board_that_the_timer_woke_sends_a_picture_and_sleeps_again(
+    program: Callable[..., Path], tmp_path: Path
+) -> None:
+    frame = camera_c.pack(np.full((*SIZE, 3), 90, np.uint8), camera_c.RGB565)
+    (tmp_path / "frame").write_bytes(frame)
+    watcher = program("esp32cam", *ASLEEP)
+    with arduino_host.run(watcher, woke="1", frame=str(tmp_path / "frame"), log=str(tmp_path / "log")) as board:
+        sent = board.read(board.bundle.chunk_layout(0).serial_size)
+        assert sent.startswith(SYNC)
+        assert board.silent()
+    said = log(tmp_path / "log")
+    assert said.index("camera off") < said.index("pin 32 1") < said.index("deep sleep")
+    slept = int(next(line for line in said if line.startswith("timer ")).removeprefix("timer "))
+    assert 50_000_000 < slept <= 60_000_000
 
 
 # The radio

@@ -84,7 +84,8 @@ def _measure(bundle: Bundle, console: Console) -> dict[str, dict[str, Measured]]
             with console.status(f"{name}, {words}"):
                 elf = build(target.environment, bundle=bundle.path, build_dir=BUILDS / engine, engine=engine)
                 cost = measure(elf, target.environment, engine, bundle)
-            measured[name][engine] = Measured(cost, compiler_version(target), time.strftime("%Y-%m-%d"), COMMAND)
+            command = f"{'PLATFORMIO_LIB_EXTRA_DIRS=DIR ' if engine == 'tflm' else ''}{COMMAND}"
+            measured[name][engine] = Measured(cost, compiler_version(target), time.strftime("%Y-%m-%d"), command)
     return measured
 
 

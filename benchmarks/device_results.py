@@ -18,7 +18,7 @@ ROWS = {
     "instructions": "instructions an image",
     "model_flash_bytes": "model flash: weights, kernels, tables, engine",
     "encoder_ram_bytes": "encoder RAM: arena, input, output, scratch",
-    "arena_bytes": "of which arena",
+    "arena_bytes": "of which arena in use",
     "firmware_flash_bytes": "whole firmware: flash",
     "static_ram_bytes": "whole firmware: static RAM",
     "stack_bytes": "deepest stack",
@@ -97,9 +97,21 @@ def section(bundle: str, device: dict, details: dict, baseline: Baseline) -> str
         "",
         *[f"- {program.title}: {program.how}." for program in shown],
     ]
-    if shown[-1].colour == GREY:
-        lines += ["", _offloading(shown[0], shown[-1], details["payload_bytes"])]
+    aot, other, whole = shown[0], shown[1], shown[-1]
+    if other.target == aot.target and other.colour == COLOURS["tflm"]:
+        lines += ["", _engines(aot, other)]
+    if whole.colour == GREY:
+        lines += ["", _offloading(aot, whole, details["payload_bytes"])]
     return "\n".join(lines) + "\n"
+
+
+def _engines(aot: Program, tflm: Program) -> str:
+    """The ahead-of-time engine against TFLite Micro on the same file."""
+    share = {row: f"{aot.figures[row] / tflm.figures[row]:.2f}" for row in ROWS}
+    return (
+        f"`aot` takes {share['instructions']} x the instructions, {share['model_flash_bytes']} x the model flash and "
+        f"{share['encoder_ram_bytes']} x the RAM of TFLite Micro with CMSIS-NN, on the same file."
+    )
 
 
 def _offloading(ours: Program, whole: Program, payload_bytes: int) -> str:

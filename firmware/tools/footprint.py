@@ -3,8 +3,8 @@
     python -m firmware.tools.footprint .pio/build/qemu_stm32f405/firmware.elf
 
 The totals come from the ELF file's sections, the encoder's part from the linker's map beside it: what it kept
-of two libraries, the model (weights, kernels, tables) and the encoder's buffers and glue. What kernels take of
-the C library (memcpy) counts to the total only.
+of the model's library (weights, kernels, tables), the encoder's (buffers and glue) and, where that is the engine,
+TFLite Micro's. What kernels take of the C library (memcpy) counts to the total only.
 """
 
 import json
@@ -19,6 +19,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 ENCODER_ARCHIVES = ("libinkling_model.a", "libencoder.a")
+_TFLM_ARCHIVE = re.compile(r"([^\s/\\]+\.a)\(micro_interpreter\.\w+\)")  # whatever the library is called
 MAP_NAME = "firmware.map"
 MAP_START = "Linker script and memory map"
 # An output section starts a line; an input section stands one blank in, with its size and file on the same
@@ -70,10 +71,11 @@ def _encoder_parts(map_text: str) -> Iterator[tuple[str, int]]:
     """(output section, bytes) of each piece of the encoder that was linked in."""
     section = ""
     _, _, body = map_text.partition(MAP_START)
+    archives = {*ENCODER_ARCHIVES, *_TFLM_ARCHIVE.findall(body)}
     for line in re.sub(r"^( \S+)\n\s+0x", r"\1 0x", body, flags=re.MULTILINE).splitlines():
         if output := _OUTPUT.match(line):
             section = output[1]
-        elif (piece := _INPUT.match(line)) and any(f"{name}(" in piece[2] for name in ENCODER_ARCHIVES):
+        elif (piece := _INPUT.match(line)) and any(f"{name}(" in piece[2] for name in archives):
             yield section, int(piece[1], 16)
 
 

@@ -5,19 +5,28 @@ along.
 """
 
 import json
+import re
 import warnings
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
-from firmware.tools.model_common import ModelError, check_encoder, header
+import numpy as np
+
+from firmware.tools.model_common import ModelError, check_encoder, header, rows
 from wire.bundle import Bundle
 
 PACKAGE = "bakenn"
+WEIGHTS = "bknn_inkling_weights"
+_ARRAY = re.compile(r"const (int8_t|int32_t) bknn_inkling_(\w+)\[\d+\] = \{([^}]*)\};")
+_WORD = 4  # bytes; kernels read weights by words
 
 
 def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
     """Writes inkling_model.h and the network to the folder `out`; returns the compiler flags that it needs."""
     manifest = _compile(bundle, out, kernels)
-    (out / "inkling_model.h").write_text(header(bundle, "aot", manifest["arena_bytes"], 0), encoding="utf-8")
+    crc32 = _join_weights(out)
+    (out / "inkling_model.h").write_text(header(bundle, "aot", manifest["arena_bytes"], crc32), encoding="utf-8")
     if kernels != "cmsis_nn":
         return []
     includes = ["-Ithird_party/cmsis_nn/Include", "-Ithird_party/cmsis_core/Include"]
@@ -47,3 +56,59 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
     zero_point = network_input["qparams"]["zero_point"]
     check_encoder(bundle, network_input["shape"], network_output["shape"], zero_point)
     return manifest
+
+
+@dataclass(frozen=True)
+class Array:
+    """One of BakeNN's constants: C type, name, values, padded to whole words."""
+
+    type: str
+    name: str
+    values: np.ndarray
+
+    @property
+    def member(self) -> str:
+        return f"    {self.type} {self.name}[{self.values.size}];"
+
+
+def _join_weights(out: Path) -> int:
+    """Puts BakeNN's constants, each an array of its own, into one structure, so that the board can check them all at
+    once; returns the CRC-32 of the structure's bytes."""
+    arrays = _arrays((out / f"{WEIGHTS}.c").read_text(encoding="utf-8"))
+    names = "\n".join(f"#define bknn_inkling_{array.name} inkling_weights.{array.name}" for array in arrays)
+    members = "\n".join(array.member for array in arrays)
+    (out / f"{WEIGHTS}.h").write_text(
+        f"""#ifndef INKLING_WEIGHTS_H
+#define INKLING_WEIGHTS_H
+
+#include <stdint.h>
+
+/* All that the network has learned; no padding. */
+struct inkling_weights {{
+{members}
+}};
+
+extern const struct inkling_weights inkling_weights;
+
+{names}
+
+#endif
+""",
+        encoding="utf-8",
+    )
+    values = "\n".join(f"    .{array.name} = {{\n{rows(array.values)}\n    }}," for array in arrays)
+    definition = f"const struct inkling_weights inkling_weights = {{\n{values}\n}};\n"
+    (out / f"{WEIGHTS}.c").write_text(f'#include "{WEIGHTS}.h"\n\n{definition}', encoding="utf-8")
+    return zlib.crc32(b"".join(array.values.tobytes() for array in arrays))
+
+
+def _arrays(text: str) -> list[Array]:
+    """BakeNN's constants, words before bytes."""
+    found = []
+    for kind, name, body in _ARRAY.findall(text):
+        values = np.array([int(value) for value in body.split(",")], "<i4" if kind == "int32_t" else "i1")
+        padding = -values.nbytes % _WORD
+        found.append(Array(kind, name, np.pad(values, (0, padding))))
+    if len(found) != text.count("[") or not found:
+        raise ModelError("this version of BakeNN writes its constants in another way")
+    return sorted(found, key=lambda array: array.type)

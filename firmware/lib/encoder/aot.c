@@ -2,16 +2,22 @@
 #include "encoder.h"
 
 #include "bknn_inkling.h"
+#include "bknn_inkling_weights.h"
 #include "tables.h"
+#include "wire/crc.h"
 
 static _Alignas(4) int8_t input[INKLING_INPUT_BYTES];
 static _Alignas(4) int8_t latent[INKLING_LATENT_BYTES];
 static _Alignas(16) uint8_t arena[INKLING_ARENA_BYTES]; /* BakeNN's holds the kernels' scratch, too */
 
 _Static_assert(BKNN_INKLING_ARENA_ALIGNMENT <= 16u, "the arena needs a stronger alignment");
+_Static_assert(BKNN_INKLING_ARENA_SIZE <= INKLING_ARENA_BYTES, "the arena is too small");
+_Static_assert(BKNN_INKLING_INPUT_BYTES == INKLING_INPUT_BYTES, "another input than the bundle's");
+_Static_assert(BKNN_INKLING_OUTPUT_BYTES == INKLING_LATENT_BYTES, "another latent than the bundle's");
 
 enum wire_error encoder_start(void) {
-    return encoder_tables_intact() ? WIRE_ERROR_NONE : WIRE_ERROR_MODEL_DAMAGED;
+    const uint32_t crc = wire_crc32(0, (const uint8_t *)&inkling_weights, sizeof inkling_weights);
+    return encoder_tables_intact() && crc == INKLING_MODEL_CRC32 ? WIRE_ERROR_NONE : WIRE_ERROR_MODEL_DAMAGED;
 }
 
 int8_t *encoder_input(void) {

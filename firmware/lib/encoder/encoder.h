@@ -23,7 +23,8 @@ int8_t *encoder_input(void);
  * next run; NULL when the engine failed, or did not start. */
 const int8_t *encoder_run(void);
 
-/* Working memory of the network, in bytes; and all that the encoder takes: arena, input, output, scratch. */
+/* Working memory that the network uses, in bytes; and all that the encoder takes: arena with its margin, input, output,
+ * scratch. */
 uint32_t encoder_arena_bytes(void);
 uint32_t encoder_ram_bytes(void);
 

@@ -81,7 +81,7 @@ const int8_t *encoder_run(void) {
 }
 
 uint32_t encoder_arena_bytes(void) {
-    return sizeof arena;
+    return input == nullptr ? sizeof arena : static_cast<uint32_t>(interpreter->arena_used_bytes());
 }
 
 uint32_t encoder_ram_bytes(void) {

@@ -4,6 +4,10 @@
 
 #pragma GCC system_header
 
+#if !__has_include("tensorflow/lite/micro/micro_interpreter.h")
+#error "no TFLite Micro in lib_deps or PLATFORMIO_LIB_EXTRA_DIRS: docs/firmware.md, The engine"
+#endif
+
 #include "inkling_model_ops.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/schema/schema_generated.h"

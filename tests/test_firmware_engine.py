@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,16 @@ FAULTS = {
 }
 
 
+@cache
+def built(engine: str) -> Path:
+    """The folder of a native build that is up to date: PlatformIO empties one that is not, planted faults included."""
+    return build("native", engine=engine, build_dir=BUILDS / engine).parent
+
+
 @contextmanager
 def planted(engine: str, change: Change) -> Iterator[Path]:
     """A native build whose generated library has a fault; the next build makes the library anew."""
-    library = BUILDS / engine / "native" / "model" / LIBRARY
+    library = built(engine) / "model" / LIBRARY
     generate(bundle_path(), library, "portable", engine)
     try:
         change(library)

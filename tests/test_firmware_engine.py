@@ -55,7 +55,7 @@ FAULTS = {
     "level": ("aot", replace("inkling_model.c", r"symbol_table\[256\] = \{\s*0", "symbol_table[256] = {1"), 10),
     "order": ("aot", replace("inkling_model.c", r"(SYMBOLS\] = \{\s*)(\d+), (\d+)", r"\1\3, \2"), 10),
     "chunk": ("aot", replace("inkling_model.c", r"(chunks\[\] = \{\s*\{0u, )\d+", r"\g<1>1"), 10),
-    "weight": ("aot", replace("bknn_inkling_weights.c", r"(constant_1 = \{\s*)-?\d+", r"\g<1>99"), 10),
+    "weight": ("aot", replace("bknn_inkling_weights.c", r"-?\d+(,\s*\},\s*\};\s*)$", r"99\1"), 10),
     "multiplier": ("aot", replace("bknn_inkling_weights.c", r"(op0_multiplier = \{\s*)\d+", r"\g<1>99"), 10),
     "byte": ("tflm", replace("inkling_model_tflite.c", r"(= \{\s*)\d+", r"\g<1>99"), 10),
     "tflm's level": ("tflm", replace("inkling_model.c", r"symbol_table\[256\] = \{\s*0", "symbol_table[256] = {1"), 10),

@@ -1,8 +1,27 @@
-"""Numbers on the command line: argparse turns what is raised here into one line."""
+"""What several commands take from the command line; argparse turns what is raised here into one line."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from host.port import Port
 
 MOST_SECONDS = 86400.0
+
+
+def add_line(parser: ArgumentParser) -> None:
+    """How to open a serial port, for `open_port`."""
+    add = parser.add_argument
+    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add(
+        "--no-dtr-rts",
+        dest="dtr_rts",
+        action="store_false",
+        help="leave DTR and RTS alone (ESP32-CAM)",
+    )
+
+
+def open_port(options: Namespace, url: str) -> Port:
+    """The port, as the options of `add_line` say. PortError when it cannot be opened."""
+    return Port(url, options.baud, options.dtr_rts)
 
 
 def at_least_one(text: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 from PIL import Image
 
-from host.arguments import at_least_one, seconds
+from host.arguments import add_line, at_least_one, open_port, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.reader import Reader
@@ -42,7 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--count", type=at_least_one, metavar="N", help="end after N pictures (default 1, with --every no end)")
     add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols (default 0: all)")
     add("--json", action="store_true", help="print JSON lines to standard output")
-    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add_line(parser)
     add("--timeout", type=seconds, default=TIMEOUT_S + CAMERA_S, metavar="S", help="seconds to wait for an answer (7)")
     parser.set_defaults(command=run)
 
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.chunk < len(bundle.chunks):
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     screen = Screen("-" if options.json else None)
-    with Device.open(options.port, bundle, options.baud, options.timeout) as device:
+    with Device(open_port(options, options.port), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:

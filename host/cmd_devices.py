@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from host.arguments import at_least_one, seconds
+from host.arguments import add_line, open_port, seconds
 from host.device import Device
 from host.errors import HostError
 from host.ports import NONE, about, serial_ports
@@ -45,7 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add = parser.add_argument
     add("--port", action="append", default=[], metavar="URL", help="ask there too, e.g. socket://HOST:PORT; repeatable")
     add("--bundle", action="append", default=[], metavar="DIR", help="tell which boards run its model; repeatable")
-    add("--baud", type=at_least_one, default=115200, help="speed of the serial ports (default 115200)")
+    add_line(parser)
     add("--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for each of three answers (1)")
     parser.set_defaults(command=run)
 
@@ -58,15 +58,15 @@ def run(options: argparse.Namespace) -> int:
     if not ports:
         raise HostError(NONE)
     with ThreadPoolExecutor(len(ports)) as pool:
-        asked = [pool.submit(_ask, port, what, options.baud, options.timeout) for port, what in ports.items()]
+        asked = [pool.submit(_ask, port, what, options) for port, what in ports.items()]
         found = [answer.result() for answer in asked]
     Console(highlight=False, markup=False).print(_table(found, known))
     return 0 if any(each.info for each in found) else 1
 
 
-def _ask(port: str, what: str, baud: int, timeout: float) -> Found:
+def _ask(port: str, what: str, options: argparse.Namespace) -> Found:
     try:
-        with Device.open(port, baud=baud, timeout=timeout) as device:
+        with Device(open_port(options, port), timeout=options.timeout) as device:
             info = device.info()
             return Found(port, what, device.number, info)
     except HostError as error:

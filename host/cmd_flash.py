@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from host import pio
-from host.arguments import at_least_one, seconds
+from host.arguments import add_line, open_port, seconds
 from host.device import Device
 from host.errors import HostError
 from host.ports import need_port
@@ -40,7 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
     add("--bundle", required=True, metavar="DIR", help="whose encoder is built in")
     add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only one on USB)")
-    add("--baud", type=at_least_one, default=115200, help="speed of the serial port afterwards (default 115200)")
+    add_line(parser)
     add("--timeout", type=seconds, default=20.0, metavar="S", help="seconds for the board to come back (20)")
     parser.set_defaults(command=run)
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         show("PlatformIO builds and flashes")
         pio.upload(options.env, port, bundle.path, show)
         show(f"flashed; waiting for the board on {port}")
-        number, info = _await_board(port, options.baud, options.timeout)
+        number, info = _await_board(port, options)
     _check(info, options.env, bundle)
     told = f"device {number}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"
     console.print(f"{port}: {told}", soft_wrap=True)
@@ -79,17 +79,18 @@ def _need_board(environment: str) -> None:
         )
 
 
-def _await_board(port: str, baud: int, timeout: float) -> tuple[int | None, Info]:
+def _await_board(port: str, options: argparse.Namespace) -> tuple[int | None, Info]:
     """Device number and INFO of what answers on the port, once it is back; the last failure when nothing does."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + options.timeout
     while True:
         try:
-            with Device.open(port, baud=baud, timeout=ANSWER_S) as device:
+            with Device(open_port(options, port), timeout=ANSWER_S) as device:
                 info = device.info()
                 return device.number, info
         except HostError as error:  # it restarts: the port may have gone, and it prints what is no reply
             if time.monotonic() > deadline:
-                raise DeviceError(f"flashed, but the board did not come back within {timeout:g} s: {error}") from None
+                late = f"flashed, but the board did not come back within {options.timeout:g} s"
+                raise DeviceError(f"{late}: {error}") from None
         time.sleep(PAUSE_S)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from host.arguments import at_least_one
+from host.arguments import add_line, at_least_one, open_port
 from host.errors import PortError
 from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.frames import Frames
@@ -49,7 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--bundle", required=True, action="append", metavar="DIR", help="of a model; may be repeated")
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
-    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add_line(parser)
     add("--reconnect", action="store_true", help="wait for a port that is missing or goes")
     parser.set_defaults(command=run)
 
@@ -157,7 +157,7 @@ def run(options: argparse.Namespace) -> int:
     with _signals(session.stopped):
         while not session.done:
             try:
-                with Port(options.port, options.baud) as port:
+                with open_port(options, options.port) as port:
                     told = False
                     session.listen(port)
             except PortError as error:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from host.arguments import at_least_one, seconds
+from host.arguments import add_line, open_port, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.image import load_image
@@ -41,7 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest "
         "prefix that the air time left allows)")  # fmt: skip
     add("--json", action="store_true", help="print JSON lines to standard output")
-    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
+    add_line(parser)
     add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
     parser.set_defaults(command=run)
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
-    with Device.open(options.port, bundle, options.baud, options.timeout) as device:
+    with Device(open_port(options, options.port), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:

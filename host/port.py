@@ -17,16 +17,22 @@ READ_BYTES = 1 << 16
 class Port:
     """Anything that pyserial's serial_for_url opens: /dev/ttyUSB0, COM3, socket://HOST:PORT, loop://.
 
-    PortError when it cannot be opened, is in use, or has gone.
+    dtr_rts: whether DTR and RTS are held while it is open, as the operating system does; a board's own USB may wait for
+    DTR, while some adapters wire RTS to a board's reset. PortError when it cannot be opened, is in use, or has gone.
     """
 
-    def __init__(self, url: str, baud: int = 115200) -> None:
+    def __init__(self, url: str, baud: int = 115200, dtr_rts: bool = True) -> None:
         self.url = url
         self.baud = baud
         if url.startswith("socket://") and not _has_port(url):
             raise PortError(f"cannot open {url}: a socket is socket://HOST:PORT")
         try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S)
+            self._serial = serial.serial_for_url(
+                url, do_not_open=True, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S
+            )
+            if not dtr_rts:
+                self._serial.dtr = self._serial.rts = False
+            self._serial.open()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"cannot open {url}: {_reason(error)}") from None
         try:

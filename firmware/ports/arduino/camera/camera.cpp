@@ -7,7 +7,7 @@
 
 namespace {
 
-/* AI Thinker, "ESP32-CAM" schematic: the camera's connector. */
+/* The AI Thinker ESP32-CAM's camera connector, as several public examples for the board agree on it. */
 constexpr int POWER_DOWN = 32;
 constexpr int NOT_CONNECTED = -1;
 

@@ -77,7 +77,7 @@ def test_too_long(board: Board) -> None:
     assert board.error() == (ErrorCode.TOO_LONG, Opcode.RUN, board.request)
 
 
-@pytest.mark.parametrize("opcode", [0x00, 0x04, 0x7F, 0x81, 0xFF])
+@pytest.mark.parametrize("opcode", [0x00, 0x06, 0x07, 0x7F, 0x81, 0xFF])
 def test_unknown_command(board: Board, opcode: int) -> None:
     board.send(board.command(opcode))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, opcode, board.request)
@@ -99,10 +99,19 @@ def test_bench_argument(board: Board, repeats: int) -> None:
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.BENCH, board.request)
 
 
-@pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (2, 0), (0x80, 0)])
+@pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (4, 0), (0x80, 0)])
 def test_run_argument(board: Board, flags: int, chunk: int) -> None:
     board.send(board.command(Opcode.RUN, bytes((flags, chunk)) + image(board)))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "by_radio", "answer"), [(Opcode.RUN, True, ErrorCode.RADIO), (Opcode.CAPTURE, False, ErrorCode.CAMERA)]
+)
+def test_what_the_board_does_not_have(board: Board, opcode: int, by_radio: bool, answer: ErrorCode) -> None:
+    pixels = image(board) if opcode == Opcode.RUN else b""
+    board.send(board.command(opcode, bytes((2 if by_radio else 0, 0)) + pixels))
+    assert board.error() == (answer, opcode, board.request)
 
 
 def test_chunk_that_the_model_lacks(board: Board) -> None:

@@ -100,6 +100,15 @@ def check(name: str, model: Path, compilers: tuple[str, str], extra: list[str] |
     return said
 
 
+def check_tflm(model: Path, extra: list[str] | None = None) -> str:
+    """Compiles the engine tflm, without output, with the names that the pinned TFLM library has; returns what the
+    compiler said. model: generated for that engine."""
+    flags = ["-std=gnu++17", "-Wall", "-Wextra", "-Wdouble-promotion", "-Werror", "-DTF_LITE_STATIC_MEMORY"]
+    where = [*(f"-I{folder}" for folder in (*HEADERS, model)), f"-isystem{STANDINS / 'tflm'}"]
+    source = FIRMWARE / "lib" / "encoder" / "tflm.cpp"
+    return _run([CROSS[1], "-fsyntax-only", *flags, *(extra or []), *where, source]).stderr
+
+
 def build(name: str, encoder: Path, folder: Path, extra: list[str] | None = None) -> Path:
     """Compiles and links an environment with its machine, under sanitizers; `encoder`: from build_encoder()."""
     folder.mkdir(parents=True, exist_ok=True)

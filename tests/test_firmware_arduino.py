@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware.tools.model import generate
 from tests import arduino_host, camera_c
 from tests.arduino_host import CROSS, HOST, boards, check
-from tests.firmware_tools import Board
+from tests.firmware_tools import Board, bundle_path
 from wire.control import REPLY_BIT, Control, ErrorCode, Opcode, Packet, RadioReport, RunCost, run_data
 from wire.frame import SYNC
 
@@ -47,6 +48,13 @@ def log(file: Path) -> list[str]:
 @pytest.mark.parametrize("name", sorted(boards()))
 def test_compiles_without_a_warning_where_words_have_32_bits(encoder: Path, name: str) -> None:
     assert check(name, encoder / arduino_host.LIBRARY, CROSS) == ""
+
+
+def test_the_engine_tflm_compiles_with_the_names_of_the_pinned_library(tmp_path: Path) -> None:
+    generate(bundle_path(), tmp_path / "model", "portable", "tflm")
+    assert arduino_host.check_tflm(tmp_path / "model") == ""
+    newer = ["-DTfLiteRegistration=TFLMRegistration"]  # as later versions call it
+    assert arduino_host.check_tflm(tmp_path / "model", newer) == ""
 
 
 @pytest.mark.parametrize(

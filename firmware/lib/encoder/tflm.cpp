@@ -24,7 +24,8 @@ tflite::MicroInterpreter *interpreter;
 
 bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver &resolver) {
     for (const tflite::OperatorCode *code : *model.operator_codes()) {
-        const TFLMRegistration *registration = nullptr;
+        // Older libraries have another name for this type.
+        decltype(resolver.FindOp(tflite::BuiltinOperator_ADD)) registration = nullptr;
         if (tflite::GetRegistrationFromOpCode(code, resolver, &registration) != kTfLiteOk) {
             return false;
         }

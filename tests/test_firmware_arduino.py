@@ -134,11 +134,17 @@ def test_the_camera_shows_what_is_there_now(program: Callable[..., Path], tmp_pa
     assert "camera 160x120 rgb565, power 32, clock 0" in log(tmp_path / "log")
 
 
-def test_without_an_answer_from_the_camera_the_board_says_so(program: Callable[..., Path]) -> None:
-    with arduino_host.run(program("esp32cam"), broken="1") as board:
+@pytest.mark.parametrize("fault", ["broken", "mute"])
+def test_without_an_answer_from_the_camera_the_board_says_so_and_powers_it_down(
+    program: Callable[..., Path], tmp_path: Path, fault: str
+) -> None:
+    with arduino_host.run(program("esp32cam"), log=str(tmp_path / "log"), **{fault: "1"}) as board:
         board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
         assert board.error() == (ErrorCode.CAMERA, Opcode.CAPTURE, board.request)
         assert board.info().wire_version == 1
+    said = log(tmp_path / "log")
+    assert said.count("no frame") == (fault == "mute")  # each one is a wait of 4 s
+    assert said[-3:] == ["camera off", "pin 32 1", "hold 32"]
 
 
 ASLEEP = ("-DINKLING_PERIOD_S=60", "-DINKLING_DEEP_SLEEP=1", "-DINKLING_AWAKE_S=1")
@@ -155,7 +161,8 @@ def test_a_board_that_the_timer_woke_sends_a_picture_and_sleeps_again(
         assert sent.startswith(SYNC)
         assert board.silent()
     said = log(tmp_path / "log")
-    assert said.index("camera off") < said.index("pin 32 1") < said.index("deep sleep")
+    assert said.index("camera off") < said.index("pin 32 1") < said.index("hold 32") < said.index("deep sleep")
+    assert said.index("let go 32") < said.index("camera 160x120 rgb565, power 32, clock 0")
     slept = int(next(line for line in said if line.startswith("timer ")).removeprefix("timer "))
     assert 50_000_000 < slept <= 60_000_000
 

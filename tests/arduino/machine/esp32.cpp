@@ -1,4 +1,5 @@
 #include <Arduino.h>
+#include <driver/rtc_io.h>
 #include <esp_sleep.h>
 #include <stdlib.h>
 
@@ -84,6 +85,16 @@ void pinMode(uint8_t, uint8_t) {}
 
 void digitalWrite(uint8_t pin, uint8_t val) {
     note("pin %u %u", pin, val);
+}
+
+esp_err_t rtc_gpio_hold_en(gpio_num_t gpio_num) {
+    note("hold %d", gpio_num);
+    return 0;
+}
+
+esp_err_t rtc_gpio_hold_dis(gpio_num_t gpio_num) {
+    note("let go %d", gpio_num);
+    return 0;
 }
 
 esp_err_t esp_sleep_enable_timer_wakeup(uint64_t time_in_us) {

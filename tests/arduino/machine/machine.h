@@ -5,6 +5,7 @@
  *   INKLING_LOG=FILE  what the program did to radio, camera and sleep, a line each
  *   INKLING_BROKEN=1  radio and camera do not answer
  *   INKLING_FRAME=FILE  what the camera sees: the frame's bytes
+ *   INKLING_MUTE=1    the camera answers, but gives no frames
  *   INKLING_WOKE=1    the timer of a deep sleep started the board
  */
 #ifndef INKLING_TEST_MACHINE_H

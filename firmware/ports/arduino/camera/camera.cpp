@@ -8,7 +8,7 @@
 namespace {
 
 /* The AI Thinker ESP32-CAM's camera connector, as several public examples for the board agree on it. */
-constexpr int POWER_DOWN = 32;
+constexpr gpio_num_t POWER_DOWN = GPIO_NUM_32;
 constexpr int NOT_CONNECTED = -1;
 
 /* Frames in which exposure and white balance settle after power-up. */
@@ -56,28 +56,41 @@ camera_config_t settings() {
     return config;
 }
 
-void drop_frame() {
+/* False when none came, for which the driver waits 4 s. */
+bool drop_frame() {
     camera_fb_t *stale = esp_camera_fb_get();
-    if (stale != nullptr) {
-        esp_camera_fb_return(stale);
+    if (stale == nullptr) {
+        return false;
     }
+    esp_camera_fb_return(stale);
+    return true;
+}
+
+bool settle() {
+    for (int i = 0; i < FRAMES_TO_SETTLE; i++) {
+        if (!drop_frame()) {
+            return false;
+        }
+    }
+    return true;
 }
 
 } // namespace
 
 bool camera_start() {
+    rtc_gpio_hold_dis(POWER_DOWN);
     const camera_config_t config = settings();
-    if (esp_camera_init(&config) != ESP_OK) {
+    if (esp_camera_init(&config) != ESP_OK || !settle()) {
+        camera_stop();
         return false;
-    }
-    for (int i = 0; i < FRAMES_TO_SETTLE; i++) {
-        drop_frame();
     }
     return true;
 }
 
 bool camera_take(struct camera_picture *picture) {
-    drop_frame(); /* the one buffer was filled when it became free, perhaps long ago */
+    if (!drop_frame()) { /* the one buffer was filled when it became free, perhaps long ago */
+        return false;
+    }
     frame = esp_camera_fb_get();
     if (frame == nullptr) {
         return false;
@@ -101,4 +114,5 @@ void camera_stop() {
     esp_camera_deinit();
     pinMode(POWER_DOWN, OUTPUT);
     digitalWrite(POWER_DOWN, HIGH);
+    rtc_gpio_hold_en(POWER_DOWN); /* else the pin floats in deep sleep, and the camera may wake */
 }

@@ -1,9 +1,10 @@
-/* The camera driver that the Arduino core brings along. Its headers are others', as in core.h. */
+/* The camera driver that the Arduino core brings along, and pins that hold their level in deep sleep. Their headers are others', as in core.h. */
 #ifndef INKLING_ARDUINO_CAMERA_DRIVER_H
 #define INKLING_ARDUINO_CAMERA_DRIVER_H
 
 #pragma GCC system_header
 
+#include <driver/rtc_io.h>
 #include <esp_camera.h>
 
 #endif

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import labwired
-
 CHIPS = Path(__file__).resolve().parents[1] / "labwired"
+MAX_PORT = 65535
+INTERRUPTED = 130
 SLICE = "1ms"  # of the board's time, between two looks at the line
 
 
@@ -49,6 +49,8 @@ class Simulation:
     """A board whose time advances only when asked."""
 
     def __init__(self, chip: str, elf: str) -> None:
+        import labwired  # not in every environment: main() tells
+
         self._uart = UARTS[chip]
         with tempfile.TemporaryDirectory(prefix="inkling-") as folder:
             system = Path(folder) / "system.yaml"  # JSON is YAML
@@ -87,14 +89,22 @@ def listen(board: Simulation, port: int) -> None:
                 serve(board, client)
 
 
-def main(chip: str, elf: str, port: str) -> None:
+def main(arguments: list[str]) -> None:
     """Serves one connection after the other, until the process is ended. One line when the simulation fails."""
+    match arguments:
+        case [chip, elf, port] if chip in UARTS and port.isdecimal() and 0 < int(port) <= MAX_PORT:
+            pass
+        case _:
+            sys.exit(f"inkling: what it takes is CHIP ELF PORT; CHIP is {' or '.join(UARTS)}, PORT 1..{MAX_PORT}")
     try:
-        board = Simulation(chip, elf)
-        listen(board, int(port))
+        listen(Simulation(chip, elf), int(port))
+    except ModuleNotFoundError:
+        sys.exit("inkling: labwired is not installed here: pip install -r requirements.txt")
     except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"inkling: labwired: {error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -1,6 +1,8 @@
 """What an engine finds out about its model at the start, by faults that are planted in a built library."""
 
+import json
 import re
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,7 +130,9 @@ def test_generated_only_when_something_changed(tmp_path: Path, engine: str) -> N
     assert not generate(bundle_path(), tmp_path / "out", "portable", engine)
     other = {"aot": "tflm", "tflm": "aot"}[engine]
     assert generate(bundle_path(), tmp_path / "out", "portable", other)
-    assert f"#define INKLING_ENGINE_{other.upper()} 1\n" in (tmp_path / "out" / "inkling_model.h").read_text()
+    networks = {"aot": "bknn_inkling_weights.c", "tflm": "inkling_model_tflite.c"}
+    assert (tmp_path / "out" / networks[other]).is_file()
+    assert not (tmp_path / "out" / networks[engine]).exists()
 
 
 def test_tflm_is_told_exactly_what_the_model_needs(tmp_path: Path) -> None:
@@ -144,6 +148,19 @@ def test_tflm_is_told_exactly_what_the_model_needs(tmp_path: Path) -> None:
     assert "alignas(16) const unsigned char" in array
     numbers = bytes(map(int, re.findall(r"\d+", array.split("= {")[1])))
     assert numbers == (bundle_path() / "encoder.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("field", ["ops", "arena_bytes"])
+@pytest.mark.parametrize("value", [None, True, [3]])
+def test_tflm_without_what_it_needs_of_the_manifest_is_one_line(tmp_path: Path, field: str, value: object) -> None:
+    shutil.copytree(bundle_path(), tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    manifest[field] = value
+    if value is None:
+        del manifest[field]
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match=f"bundle.json's {field} is not a"):
+        generate(tmp_path / "bundle", tmp_path / "out", "portable", "tflm")
 
 
 def test_an_unknown_engine_is_one_line(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
     """Writes inkling_model.h and the network to the folder `out`; returns the compiler flags that it needs."""
     manifest = _compile(bundle, out, kernels)
     crc32 = _join_weights(out)
-    (out / "inkling_model.h").write_text(header(bundle, "aot", manifest["arena_bytes"], crc32), encoding="utf-8")
+    (out / "inkling_model.h").write_text(header(bundle, manifest["arena_bytes"], crc32), encoding="utf-8")
     if kernels != "cmsis_nn":
         return []
     includes = ["-Ithird_party/cmsis_nn/Include", "-Ithird_party/cmsis_core/Include"]

@@ -27,7 +27,7 @@ def check_encoder(bundle: Bundle, input_shape: list[int], output_shape: list[int
         raise ModelError(f"bundle {bundle.path}: the encoder's input zero point is {input_zero_point}, not -128")
 
 
-def header(bundle: Bundle, engine: str, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
+def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
     """inkling_model.h. arena_bytes: what the engine's arena takes; model_crc32: of the network as the engine holds
     it in flash; lines: what this engine alone needs."""
     height, width, channels = bundle.input_shape
@@ -37,8 +37,6 @@ def header(bundle: Bundle, engine: str, arena_bytes: int, model_crc32: int, line
 #define INKLING_MODEL_H
 
 #include "wire/payload.h"
-
-#define INKLING_ENGINE_{engine.upper()} 1
 
 #define INKLING_HEIGHT {height}u
 #define INKLING_WIDTH {width}u

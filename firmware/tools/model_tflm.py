@@ -22,7 +22,7 @@ def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
     the TFLM library's."""
     model = bundle.encoder_path.read_bytes()
     ops, lines = _inspect(bundle, model)
-    text = header(bundle, "tflm", _arena_bytes(bundle), zlib.crc32(model), lines)
+    text = header(bundle, _arena_bytes(bundle), zlib.crc32(model), lines)
     (out / "inkling_model.h").write_text(text, encoding="utf-8")
     (out / "inkling_model_tflite.c").write_text(_array(model), encoding="utf-8")
     (out / "inkling_model_ops.h").write_text(_operators(ops), encoding="utf-8")
@@ -44,18 +44,16 @@ def _inspect(bundle: Bundle, model: bytes) -> tuple[list[str], str]:
         shapes = [[int(size) for size in tensor.ShapeAsNumpy()] for tensor in tensors]
         zeros = [int(tensor.Quantization().ZeroPoint(0)) for tensor in tensors]
         types = [tensor.Type() for tensor in tensors]
-        version = parsed.Version()
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:
         raise ModelError(f"bundle {bundle.path}: encoder.tflite is no .tflite file ({error})") from None
     if types != [tflite.TensorType.INT8] * 2:
         raise ModelError(f"bundle {bundle.path}: the encoder's input and output are not both int8")
     check_encoder(bundle, shapes[0], shapes[1], zeros[0])
-    unknown = set(bundle.manifest["ops"]) ^ set(ops)
+    unknown = set(_manifest_ops(bundle)) ^ set(ops)
     if unknown:
         raise ModelError(f"bundle {bundle.path}: encoder.tflite and bundle.json differ in {', '.join(sorted(unknown))}")
     lines = f"""
 #define INKLING_MODEL_BYTES {len(model)}u
-#define INKLING_MODEL_VERSION {version}u
 #define INKLING_INPUT_ZERO_POINT ({zeros[0]})
 #define INKLING_LATENT_ZERO_POINT ({zeros[1]})
 
@@ -64,9 +62,18 @@ extern const unsigned char inkling_model_tflite[INKLING_MODEL_BYTES];
     return sorted(set(ops)), lines
 
 
+def _manifest_ops(bundle: Bundle) -> list[str]:
+    ops = bundle.manifest.get("ops")
+    if not isinstance(ops, list) or not all(isinstance(op, str) for op in ops):
+        raise ModelError(f"bundle {bundle.path}: bundle.json's ops is not a list of texts, which tflm needs")
+    return ops
+
+
 def _arena_bytes(bundle: Bundle) -> int:
-    size = bundle.manifest["arena_bytes"] * (1 + ARENA_MARGIN)
-    return -(-int(size) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+    counted = bundle.manifest.get("arena_bytes")
+    if type(counted) is not int or counted <= 0:
+        raise ModelError(f"bundle {bundle.path}: bundle.json's arena_bytes is not a number above 0, which tflm needs")
+    return -(-int(counted * (1 + ARENA_MARGIN)) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 
 def _array(model: bytes) -> str:

@@ -16,7 +16,7 @@ def model_library(engine: str) -> Path:
     try:
         from firmware.tools.model import LIBRARY, ModelError, generate
     except ImportError as error:
-        stop(f"{error.name} is not installed in PlatformIO's Python: pip install -r requirements.txt")
+        stop(f"{error.name} is not installed in PlatformIO's Python: pip install -r requirements-demo.txt")
     bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
     libraries = Path(env.subst("$BUILD_DIR")) / "model"
     try:

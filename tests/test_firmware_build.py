@@ -116,8 +116,8 @@ def test_missing_bakenn_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="there is no environment esp99"):
-        build("esp99")
+    with pytest.raises(BuildError, match=r"no environment esp32dev here; .*for a board: python -m host flash"):
+        build("esp32dev")
     with pytest.raises(ModelError, match="custom_kernels"):
         generate(bundle_path(), tmp_path / "out", "magic")
 

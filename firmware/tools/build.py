@@ -1,4 +1,4 @@
-"""Builds the firmware with PlatformIO, by a core folder that needs no package registry.
+"""Builds the firmware that needs no board with PlatformIO, by a core folder that needs no package registry.
 
 python -m firmware.tools.build [ENVIRONMENT ...]     # prints the path of each program
 """
@@ -43,9 +43,11 @@ def build(
     PlatformIO is missing or the build fails.
     """
     if environment not in PROGRAMS:
-        raise BuildError(f"there is no environment {environment}; there are: {', '.join(PROGRAMS)}")
+        there = f"this builds what needs no board: {', '.join(PROGRAMS)}"
+        board = "for a board: python -m host flash --env ENV --bundle DIR"
+        raise BuildError(f"there is no environment {environment} here; {there}; {board}")
     if util.find_spec("platformio") is None:
-        raise BuildError("PlatformIO is not installed here: pip install -r requirements.txt")
+        raise BuildError("PlatformIO is not installed here: pip install -r requirements-demo.txt")
     folder = Path(build_dir).resolve() if build_dir else core_dir.ROOT / ".pio" / "build"
     try:
         variables = core_dir.environment()

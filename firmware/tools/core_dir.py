@@ -1,6 +1,6 @@
 """A PlatformIO core folder of the project's own, so that `pio run` needs no package registry.
 
-PlatformIO fetches one package for every build, `tool-scons`. SCons is on PyPI too (requirements.txt), so a
+PlatformIO fetches one package for every build, `tool-scons`. SCons is on PyPI too (requirements-demo.txt), so a
 shim in the core folder stands in for that package. `python -m firmware.tools.core_dir` makes the folder
 and prints its path, for PLATFORMIO_CORE_DIR.
 """
@@ -20,7 +20,7 @@ def prepare(core: Path = CORE_DIR) -> Path:
     try:
         release = metadata.version("scons")
     except metadata.PackageNotFoundError:
-        raise RuntimeError("SCons is not installed here: pip install -r requirements.txt") from None
+        raise RuntimeError("SCons is not installed here: pip install -r requirements-demo.txt") from None
     major, minor, patch = [*release.split("."), "0"][:3]
     version = f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"  # PlatformIO's way: 4.11.1 is 4.41101.0
     about = {"name": "tool-scons", "version": version, "description": "SCons of this Python environment"}

@@ -38,7 +38,7 @@ def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "ao
         raise ModelError(str(error)) from None
     except metadata.PackageNotFoundError:
         package = ENGINES[engine].PACKAGE
-        missing = f"{package} is not installed in PlatformIO's Python: pip install -r requirements.txt"
+        missing = f"{package} is not installed in PlatformIO's Python: pip install -r requirements-demo.txt"
         raise ModelError(missing) from None
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
         return False

@@ -12,6 +12,8 @@
 #define CRYSTAL_HZ 40000000u
 #define SIXTEENTHS (CRYSTAL_HZ * 16ull / INKLING_BAUD) /* of the clock's divider */
 
+_Static_assert(SIXTEENTHS / 16u <= 0xFFFu, "INKLING_BAUD is too low: the divider has 12 bits, 9768 baud and up");
+
 void uart_start(void) {
     UART_CLK_CONF = UART_CLK_CONF_CRYSTAL_UNDIVIDED;
     UART_CLKDIV = (uint32_t)(SIXTEENTHS / 16u | (SIXTEENTHS % 16u) << UART_CLKDIV_FRAG_BIT);

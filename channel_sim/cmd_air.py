@@ -1,9 +1,9 @@
 """`python -m channel_sim air`: stand for the air between simulated radios."""
 
 import argparse
+import contextlib
 import os
 import signal
-import threading
 
 from channel_sim.air import Air
 from channel_sim.lora import LoRa
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   python -m channel_sim air --port 4500 lora:snr=-8
   python -m channel_sim air --port 4500 lora:snr=-8,sf=7,header=implicit --snr 3=-11 --seed 1 --fast
 """
+MOST_DB = 200  # either way; what stations are told has room for no more than 8000
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,7 +46,7 @@ def _station_snr(text: str) -> tuple[int, float]:
     device, _, value = text.partition("=")
     try:
         snr_db = float(value)
-        if device.isdecimal() and int(device) < 255 and abs(snr_db) <= 200:
+        if device.isdecimal() and int(device) < 255 and abs(snr_db) <= MOST_DB:
             return int(device), snr_db
     except ValueError:
         pass
@@ -57,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     channel = parse(options.channel)
     if not isinstance(channel, LoRa):
         raise ValueError(f"radios need a lora channel alone, not {options.channel!r}")
+    if not abs(float(channel.snr_db)) <= MOST_DB:
+        raise ValueError(f"an SNR is {-MOST_DB} to {MOST_DB} dB, not {float(channel.snr_db):g}")
     try:
         air = Air(channel, options.seed, options.port, dict(options.snr), options.fast)
     except OSError as error:
@@ -64,12 +67,11 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"cannot listen on port {options.port}: {reason}") from None
     except OverflowError:
         raise ValueError(f"cannot listen on port {options.port}: a port is 0 to 65535") from None
-    stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopped.set())
-    with air:
-        print(f"listening: --radio tcp:127.0.0.1:{air.port}", flush=True)
-        stopped.wait()
+        signal.signal(name, lambda *_: air.stop())
+    print(f"listening: --radio tcp:127.0.0.1:{air.port}", flush=True)
+    with contextlib.closing(air):
+        air.run()
     for device, counts in air.devices.items():
         print(
             f"device {device}: {counts.sent} packets sent, {counts.air_s:.3f} s of air time; "

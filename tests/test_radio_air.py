@@ -206,6 +206,8 @@ def test_the_command_says_where_it_listens_and_what_came_of_it() -> None:
         (["bsc:ber=0.1"], "channel_sim: radios need a lora channel alone, not 'bsc:ber=0.1'"),
         (["lora:snr=-9+frame-loss:p=0.1"], "channel_sim: radios need a lora channel alone"),
         (["lora:snr=low"], "channel_sim: lora: snr is a number, not 'low'"),
+        (["lora:snr=inf"], "channel_sim: an SNR is -200 to 200 dB, not inf\n"),
+        (["lora:snr=9000"], "channel_sim: an SNR is -200 to 200 dB, not 9000\n"),
         (["lora:snr=-9", "--seed", "-1"], "channel_sim: a seed is 0 or more, not -1"),
         (["lora:snr=-9", "--port", "70000"], "channel_sim: cannot listen on port 70000: "),
         (["lora:snr=-9", "--snr", "x=3"], "usage: "),

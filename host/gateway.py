@@ -10,7 +10,7 @@ COUNTS = 256
 class Gateways:
     """The gateways on one line: hand it the control frames that come, and it gives back what their packets hold.
 
-    A gateway that starts again looks like losses, as a sender does.
+    A gateway that starts again looks like losses, as a sender does; a packet that comes twice counts once.
     """
 
     def __init__(self, receiver: PacketReceiver) -> None:
@@ -30,6 +30,8 @@ class Gateways:
             return None
         gateway = control.header.device
         last = self._last.get(gateway, control.request - 1)
+        if last == control.request:
+            return None
         self.lost += (control.request - last - 1) % COUNTS
         self._last[gateway] = control.request
         self.packets += 1

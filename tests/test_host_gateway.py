@@ -58,6 +58,13 @@ def test_gaps_in_a_gateways_count_are_what_the_line_lost(bundle: Bundle) -> None
     assert (gateways.packets, gateways.lost) == (7, 2 + 2)
 
 
+def test_a_packet_that_comes_twice_counts_once(bundle: Bundle) -> None:
+    gateways = Gateways(PacketReceiver([bundle]))
+    events = [gateways.take(control(handed_on(count, on_air(bundle, count)))) for count in (0, 0, 1)]
+    assert events[1] is None and isinstance(events[2], FeatureFrame)
+    assert (gateways.packets, gateways.lost) == (2, 0)
+
+
 def test_what_is_no_packet_of_ours_is_counted_or_passed_over(bundle: Bundle, tmp_path: Path) -> None:
     gateways = Gateways(PacketReceiver([bundle]))
     other = make_bundle(tmp_path / "other", seed=1)

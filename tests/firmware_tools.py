@@ -25,12 +25,19 @@ def bundle_path() -> Path:
     return Path(os.environ.get("INKLING_BUNDLE") or core_dir.ROOT / "bundles" / "cifar10")
 
 
-@cache
-def program(environment: str) -> Path:
-    """The built firmware of an environment of platformio.ini. Workers of one test run take turns."""
+@contextmanager
+def build_lock() -> Iterator[None]:
+    """Workers of one test run, and test runs beside it, take turns at building."""
     core_dir.prepare()
     with (core_dir.CORE_DIR / "tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@cache
+def program(environment: str) -> Path:
+    """The built firmware of an environment of platformio.ini."""
+    with build_lock():
         return build(environment)
 
 
@@ -96,11 +103,16 @@ class Board:
 
 
 def start(target: str, elf: Path, *, count_instructions: bool = False) -> AbstractContextManager[str]:
-    """The emulator of a target with any firmware for it; its context is the URL of the board's line."""
+    """The emulator of a target with any firmware for it; its context is the URL of the board's line.
+
+    ValueError for a target that has no emulator.
+    """
     if target in emulator.MACHINES:
         return emulator.qemu(elf, target, count_instructions=count_instructions)
     if target in emulator.CHIPS:
         return emulator.labwired(elf, target)
+    if target != "native":
+        raise ValueError(f"no emulator for {target}")
     return emulator.native(elf)
 
 

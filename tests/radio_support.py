@@ -1,6 +1,5 @@
 """Nodes and gateways as processes, joined by a simulated air."""
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from channel_sim.air import Air
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import build
 from host.device import Device
-from tests.firmware_tools import bundle_path
+from tests.firmware_tools import build_lock, bundle_path
 from wire.bundle import Bundle, load
 
 GATEWAY = 9
@@ -30,10 +29,8 @@ PATIENCE_S = 30
 @cache
 def program(environment: str, variant: str = "", flags: str = "") -> Path:
     """The built native_radio or native_gateway; a variant has more flags and a folder of its own."""
-    core_dir.prepare()
     folder = core_dir.ROOT / ".pio" / f"radio_{variant}" if variant else None
-    with (core_dir.CORE_DIR / "tests.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with build_lock():
         return build(environment, build_dir=folder, flags=flags)
 
 

@@ -4,8 +4,7 @@ import json
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from benchmarks.device import tflm_in_reach
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import BuildError, build
 from firmware.tools.model import LIBRARY, ModelError, generate
-from tests.firmware_tools import Board, bundle_path, program
+from tests.firmware_tools import Board, build_lock, bundle_path, program
 from wire import bundle
 from wire.control import ErrorCode, Opcode
 from wire.frame import FeatureLayout
@@ -76,24 +75,30 @@ def built(engine: str) -> Path:
     return build("native", engine=engine, build_dir=BUILDS / engine).parent
 
 
-@contextmanager
-def planted(engine: str, change: Change) -> Iterator[Path]:
-    """A native build whose generated library has a fault; the next build makes the library anew."""
-    library = built(engine) / "model" / LIBRARY
-    generate(bundle_path(), library, "portable", engine)
-    try:
-        change(library)
-        yield build("native", engine=engine, build_dir=BUILDS / engine)
-    finally:
-        (library / "stamp.txt").unlink()
+def planted(engine: str, change: Change, folder: Path) -> Path:
+    """A native build whose generated library has a fault, copied to a folder; the next build makes the library anew."""
+    with build_lock():
+        library = built(engine) / "model" / LIBRARY
+        generate(bundle_path(), library, "portable", engine)
+        try:
+            change(library)
+            return Path(shutil.copy2(build("native", engine=engine, build_dir=BUILDS / engine), folder))
+        finally:
+            (library / "stamp.txt").unlink()
+
+
+def with_tflm(environment: str, folder: Path) -> Path:
+    """A build with the other engine than by default, copied to a folder."""
+    with build_lock():
+        return Path(shutil.copy2(build(environment, engine="tflm", build_dir=BUILDS / "tflm"), folder))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_said_and_nothing_runs(fault: str) -> None:
+def test_a_fault_is_said_and_nothing_runs(fault: str, tmp_path: Path) -> None:
     engine, change, code = FAULTS[fault]
     if engine == "tflm" and not tflm_in_reach():
         pytest.skip(NEEDS_TFLM.kwargs["reason"])
-    with planted(engine, change) as elf, emulator.native(elf) as url:
+    with emulator.native(planted(engine, change, tmp_path)) as url:
         board = Board(url)
         assert board.info().engine == engine  # a board that cannot encode still tells what it is
         pixels = bytes(int(np.prod(board.bundle.input_shape)))
@@ -105,9 +110,9 @@ def test_a_fault_is_said_and_nothing_runs(fault: str) -> None:
 
 @pytest.mark.parametrize("environment", ["native", "qemu_stm32f405"])
 @NEEDS_TFLM
-def test_both_engines_give_the_same_bytes(environment: str) -> None:
+def test_both_engines_give_the_same_bytes(environment: str, tmp_path: Path) -> None:
     golden = np.load(bundle_path() / "golden.npz")
-    boards = {"aot": program(environment), "tflm": build(environment, engine="tflm", build_dir=BUILDS / "tflm")}
+    boards = {"aot": program(environment), "tflm": with_tflm(environment, tmp_path)}
     start = emulator.native if environment == "native" else emulator.qemu
     frames = {}
     for engine, elf in boards.items():

@@ -15,7 +15,7 @@ def add_line(parser: ArgumentParser) -> None:
         "--no-dtr-rts",
         dest="dtr_rts",
         action="store_false",
-        help="leave DTR and RTS alone (ESP32-CAM)",
+        help="hold neither DTR nor RTS (ESP32-CAM on its programmer base)",
     )
 
 

@@ -115,13 +115,12 @@ def test_on_motion_only_what_has_moved(tmp_path: Path, bundle: Bundle, scene: np
     """Still, still, moved, still moved, gone again: three looks are news, the first one included."""
     still = [noisy(scene, n) for n in range(3)] + [noisy(moved(scene), 7), noisy(moved(scene), 8)]
     folder = play(tmp_path / "frames", *still, *[noisy(scene, n) for n in range(3, 40)])
-    started = time.monotonic()
     with listening(folder, flags, bundle) as board:
         board.hear(30, frames=2)
         board.hear(5)
     seen = board.sequences()
     assert seen in ([0, 1, 2], [1, 2]), seen  # the first may be gone before anyone listens
-    assert not board.errors and time.monotonic() - started > 5
+    assert not board.errors
 
 
 def test_deep_sleep_waits_for_commands_first(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:

@@ -28,7 +28,7 @@ def test_takes_less_than_300_mb(python: Path) -> None:
     assert 20_000_000 < size < LIMIT_BYTES
 
 
-@pytest.mark.parametrize("command", ["flash", "devices", "info", "run", "bench", "receive"])
+@pytest.mark.parametrize("command", ["flash", "devices", "info", "run", "capture", "bench", "receive"])
 def test_runs_in_its_own_environment(python: Path, command: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(

@@ -181,7 +181,7 @@ def test_a_node_whose_radio_was_away_sends_when_it_is_back(known: Golden) -> Non
                 assert again.devices[3].sent == 1
 
 
-def test_a_radio_that_is_set_to_something_else_is_told_so(known: Golden, tmp_path: Path) -> None:
+def test_a_radio_that_is_set_to_something_else_is_told_so(known: Golden) -> None:
     with Air(LoRa(0.0, sf=9), fast=True) as air:
         command = [program("native_gateway"), "--port", "stdio", "--radio", f"tcp:127.0.0.1:{air.port}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=20)

@@ -13,6 +13,7 @@ from host.port import Port
 from host.receiver import MAX_REPLY_BYTES, Receiver
 from host.refusals import (
     PASSING,
+    RECEIVE_FAULTS,
     BoardError,
     DeviceError,
     GarbledReplyError,
@@ -65,7 +66,7 @@ class Device:
         self._address = ANY_DEVICE if number is None else number
         self._timeout = timeout
         self._receiver = Receiver([bundle] if bundle else [])
-        self._request = -1
+        self._request = 0
         self._heard = 0  # bytes since the last command
 
     @classmethod
@@ -232,7 +233,10 @@ class Device:
             if not received:
                 break
             self._heard += len(received)
-            yield from self._receiver.feed(received)
+            for event in self._receiver.feed(received):
+                if isinstance(event, ControlFrame) and event.control.request != request:
+                    size += EMPTY_REPLY_BYTES + len(event.control.data)  # said besides: no part of the answer
+                yield event
         yield from self._receiver.flush()
 
     def _is_mine(self, header: Header, sequence: int) -> bool:
@@ -242,12 +246,15 @@ class Device:
         """Whether this answers the command; BoardError when it refuses it."""
         if control.opcode == Opcode.ERROR:
             reply = _unpack(ErrorReply, control.data)
-            if reply.opcode in (0, opcode):
+            # What it says unasked is of other things, unless of a command that broke before its number had come.
+            unnumbered = (control.request, reply.opcode) == (0, 0) and reply.code in RECEIVE_FAULTS
+            if control.request == request or unnumbered:
                 raise BoardError(reply)
         return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
 
     def _new_request(self) -> int:
-        self._request = (self._request + 1) % 256
+        """1..255 in turn: 0 is what a board says unasked."""
+        self._request = self._request % 255 + 1
         return self._request
 
     def _failure(self) -> DeviceError:

@@ -25,6 +25,9 @@ IN_WORDS = {
 # The same command may well succeed when it is sent again.
 PASSING = (ErrorCode.BAD_HEADER, ErrorCode.BAD_CRC, ErrorCode.TIMEOUT, ErrorCode.OVERRUN)
 
+# What a board may say before it knows which command it was: its number is 0 then.
+RECEIVE_FAULTS = (*PASSING, ErrorCode.TOO_LONG)
+
 
 def in_words(reply: ErrorReply) -> str:
     """What an ERROR reply means, with its name; its number when this program does not know it."""

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from wire.control import Control, control_size, parse_control
+from wire.frame import SYNC
+
 
 @contextmanager
 def line(*plays: Callable[[socket.socket], None]) -> Iterator[str]:
@@ -38,6 +41,25 @@ def plays(data: bytes, hold: bool = False) -> Callable[[socket.socket], None]:
         connection.sendall(data)
         if hold:
             falls_silent(connection)
+
+    return play
+
+
+def answers(reply: Callable[[Control], bytes], first: bytes = b"") -> Callable[[socket.socket], None]:
+    """A board that says `first` by itself after the first command's bytes, then a reply to every command."""
+
+    def play(connection: socket.socket) -> None:
+        said, pending = first, b""
+        while came := connection.recv(65536):
+            pending += came
+            connection.sendall(said)
+            said = b""
+            while (start := pending.find(SYNC)) >= 0 and (size := control_size(pending[start + 4 : start + 16])):
+                if len(pending) < start + 4 + size:
+                    break
+                command = parse_control(pending[start + 4 : start + 4 + size])
+                pending = pending[start + 4 + size :]
+                connection.sendall(reply(command) if command else b"")
 
     return play
 

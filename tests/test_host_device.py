@@ -19,10 +19,10 @@ from host.errors import PortError
 from host.port import Port
 from host.refusals import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from tests import firmware_tools
-from tests.host_lines import falls_silent, line, no_port, plays
-from tests.host_support import make_bundle
+from tests.host_lines import answers, falls_silent, line, no_port, plays
+from tests.host_support import make_bundle, make_frame
 from wire.bundle import Bundle, compute_model_id, load
-from wire.control import ErrorCode, ErrorReply, Info, Opcode, reply
+from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
 
 
 def raises(kind: type[Exception], pattern: str) -> AbstractContextManager[pytest.ExceptionInfo]:
@@ -214,10 +214,10 @@ def test_a_missing_port_is_one_line() -> None:
 
 def test_other_firmware_is_told(bundle: Bundle) -> None:
     """Replies that no firmware of today makes, played from a line."""
-    old = reply(Opcode.INFO | 0x80, 0, b"\x01\x00\x01\x00", 1, 0)
+    old = reply(Opcode.INFO | 0x80, 1, b"\x01\x00\x01\x00", 1, 0)
     later = Info(2, (9, 0, 0), 1, "e", "t", (1, 1, 1), 1, 1, 1, 0, 0, 0, 0, 0).pack()
-    newer = reply(Opcode.INFO | 0x80, 0, later, 1, 0)
-    unknown = reply(Opcode.ERROR, 0, ErrorReply(77, 0).pack(), 1, 0)
+    newer = reply(Opcode.INFO | 0x80, 1, later, 1, 0)
+    unknown = reply(Opcode.ERROR, 1, ErrorReply(77, 0).pack(), 1, 0)
     for said, message in [
         (old, "does not fit this program"),
         (newer, "speaks wire version 2, this program version 1"),
@@ -225,3 +225,47 @@ def test_other_firmware_is_told(bundle: Bundle) -> None:
     ]:
         with line(plays(said, hold=True)) as url, Device.open(url) as device, raises(DeviceError, message):
             device.info()
+
+
+INFO = Info(1, (0, 1, 0), 7, "aot", "native", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
+
+
+def unasked(code: ErrorCode, opcode: int = 0) -> bytes:
+    return reply(Opcode.ERROR, 0, ErrorReply(code, opcode).pack(), 1, 0)
+
+
+def tells(command: Control) -> bytes:
+    """The INFO of a board that can do nothing else."""
+    if command.opcode == Opcode.INFO:
+        return reply(Opcode.INFO | 0x80, command.request, INFO.pack(), 1, 0)
+    return reply(Opcode.ERROR, command.request, ErrorReply(ErrorCode.MODEL_ARENA, command.opcode).pack(), 1, 0)
+
+
+@pytest.mark.parametrize("code", [ErrorCode.MODEL_ARENA, ErrorCode.RADIO])
+def test_what_a_board_says_at_its_start_refuses_nothing(code: ErrorCode) -> None:
+    with line(answers(tells, unasked(code))) as url, Device.open(url) as device:
+        assert device.info() == INFO
+        with raises(BoardError, "MODEL_ARENA"):
+            device.bench(1)
+
+
+def test_a_command_broken_before_its_number_is_sent_again() -> None:
+    said = iter([unasked(ErrorCode.BAD_HEADER)])
+    with line(answers(lambda command: next(said, tells(command)))) as url, Device.open(url, timeout=5) as device:
+        start = time.monotonic()
+        assert device.info() == INFO
+        assert time.monotonic() - start < 4
+
+
+def test_what_a_watching_camera_complains_of_refuses_no_capture(tmp_path: Path) -> None:
+    """Nor does it count as a part of the answer, which may take its time all the same."""
+    bundle = make_bundle(tmp_path / "small")
+
+    def takes(command: Control) -> bytes:
+        time.sleep(0.6)
+        return make_frame(bundle, command.request, device=1, chunk=1)
+
+    said = unasked(ErrorCode.AIR_TIME, Opcode.CAPTURE)
+    with line(answers(takes, said)) as url, Device.open(url, bundle) as device:
+        frame, _ = device.capture(chunk=1)
+        assert frame and frame.crc_ok

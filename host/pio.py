@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
+from typing import NamedTuple
 
 from host.errors import HostError
 
@@ -28,8 +29,15 @@ def command() -> list[str]:
     raise HostError("PlatformIO is not installed: pip install -r requirements-demo.txt")
 
 
-def boards() -> dict[str, bool]:
-    """The environments of platformio.ini, and whether each is of a real board, which can be flashed."""
+class Environment(NamedTuple):
+    """An environment of platformio.ini."""
+
+    is_board: bool  # a real one, which can be flashed
+    upload_protocol: str | None  # None: the board's usual one
+
+
+def environments() -> dict[str, Environment]:
+    """The environments of platformio.ini by name."""
     _need_project()
     asked = [*command(), "project", "config", "--json-output", "-d", str(PROJECT)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
@@ -37,7 +45,8 @@ def boards() -> dict[str, bool]:
         raise HostError(f"PlatformIO cannot read {PROJECT / 'platformio.ini'}: {_telling(done.stderr + done.stdout)}")
     try:
         sections = dict(json.loads(done.stdout))
-        return {name[4:]: "board" in dict(items) for name, items in sections.items() if name.startswith("env:")}
+        environments = {name[4:]: dict(items) for name, items in sections.items() if name.startswith("env:")}
+        return {name: Environment("board" in e, e.get("upload_protocol")) for name, e in environments.items()}
     except (ValueError, TypeError):
         raise HostError("PlatformIO gave no project configuration: is it older than version 6?") from None
 

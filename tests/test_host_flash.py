@@ -15,8 +15,10 @@ from serial.tools.list_ports_common import ListPortInfo
 from host import pio
 from tests import firmware_tools
 from tests.conftest import Main
+from tests.host_lines import answers, line
 from tests.host_support import make_bundle
 from wire.bundle import Bundle, load
+from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
 
 PROJECT = """
 [env:native]
@@ -42,7 +44,7 @@ STARTS_A_BOARD = """
 quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
 board = subprocess.Popen([{program!r}], **quiet)
 open({pid!r}, "w").write(str(board.pid))
-os.remove(port)
+os.path.lexists(port) and os.remove(port)
 os.symlink(board.stdout.readline().split()[1], port)
 """
 
@@ -101,6 +103,38 @@ def test_a_flashed_board_is_asked_what_it_runs(
     assert (code, err) == (0, "")
     assert out == f"{port}: device 1, native, now runs {built.name} {built.model_id}, engine aot\n"
     assert (tmp_path / pio.LOG).read_text() == f"[/dev] Processing native {built.path.resolve()}\n"
+
+
+def test_the_port_of_a_board_in_dfu_mode_comes_with_the_upload(
+    here: Main, port: Path, built: Bundle, tmp_path: Path, uploads: Callable[[str], None]
+) -> None:
+    (tmp_path / "platformio.ini").write_text(PROJECT.replace("pretended", "pretended\nupload_protocol = dfu"))
+    port.unlink()
+    uploads(STARTS_A_BOARD)
+    flash = ("flash", "--env", "native", "--bundle", built.path)
+    code, _, err = here(*flash)
+    assert code == 1 and err.startswith("host: which port? native is flashed by USB DFU") and err.count("\n") == 1
+    code, out, err = here(*flash, "--port", port)
+    assert (code, err) == (0, "") and out.startswith(f"{port}: device 1, native, now runs ")
+
+
+def test_a_board_that_cannot_run_its_model_is_told(
+    here: Main, port: Path, built: Bundle, uploads: Callable[[str], None]
+) -> None:
+    shape, model = built.input_shape, built.model_number
+    info = Info(1, (0, 1, 0), model, "tflm", "native", shape, 128, 3, 3, 0, 0, 0, 1, 999)
+
+    def tells(command: Control) -> bytes:
+        if command.opcode == Opcode.INFO:
+            return reply(Opcode.INFO | 0x80, command.request, info.pack(), 1, 0)
+        return reply(Opcode.ERROR, command.request, ErrorReply(ErrorCode.MODEL_ARENA, command.opcode).pack(), 1, 0)
+
+    uploads("")
+    at_boot = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
+    with line(answers(tells, at_boot)) as url:
+        code, out, err = here("flash", "--env", "native", "--bundle", built.path, "--port", url)
+    told = "host: the board refused: its arena is too small for the model (MODEL_ARENA)\n"
+    assert (code, out, err) == (1, "", told)
 
 
 def test_another_model_than_was_flashed_is_told(

@@ -12,9 +12,10 @@ from serial.tools.list_ports_common import ListPortInfo
 from firmware.tools import emulator
 from tests import firmware_tools
 from tests.conftest import Main
-from tests.host_lines import falls_silent, line, no_port
+from tests.host_lines import answers, falls_silent, line, no_port
 from tests.host_support import make_bundle
 from wire.bundle import Bundle, load
+from wire.control import ErrorCode, ErrorReply, Info, Opcode, reply
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,16 @@ def test_no_ports_and_broken_bundles_are_one_line(here: Main, monkeypatch: pytes
     assert err == "host: no serial port here: plug the board in, with a cable that carries data\n"
     code, out, err = here("devices", "--bundle", tmp_path / "none")
     assert (code, out, err) == (1, "", f"host: bundle {tmp_path / 'none'}: no such folder\n")
+
+
+def test_a_board_that_cannot_run_its_model_is_listed_all_the_same(here: Main, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says at its start, unasked, that its arena is too small; INFO it answers."""
+    plug_in(monkeypatch)
+    info = Info(1, (0, 1, 0), 7, "tflm", "esp32dev", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
+    at_start = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
+    board = answers(lambda asked: reply(Opcode.INFO | 0x80, asked.request, info.pack(), 1, 0), at_start)
+    with line(board, board) as url:
+        code, out, err = here("devices", "--port", url)
+        assert (code, err) == (0, "") and cells(out)[url] == ["given", "1", "esp32dev, tflm", "00000007"]
+        code, out, err = here("info", "--port", url)
+        assert (code, err) == (0, "") and "esp32dev, tflm" in out

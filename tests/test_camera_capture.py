@@ -101,6 +101,15 @@ def test_pixels_without_a_camera_are_those_that_were_sent() -> None:
         assert board.reply().data == pixels.tobytes()
 
 
+def test_pixels_of_a_run_that_is_refused_are_there_all_the_same() -> None:
+    with firmware_tools.boot("native") as board:
+        pixels = np.resize(np.arange(256, dtype=np.uint8), board.bundle.input_shape)
+        board.send(board.command(Opcode.RUN, b"\0\x0f" + pixels.tobytes()))
+        assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request)
+        board.send(board.command(Opcode.PIXELS))
+        assert board.reply().data == pixels.tobytes()
+
+
 def test_a_board_without_a_camera_says_so() -> None:
     with firmware_tools.boot("native") as board:
         board.send(board.command(Opcode.CAPTURE, b"\0\0"))

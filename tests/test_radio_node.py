@@ -135,8 +135,18 @@ def test_a_sleep_that_returns_counts_once_by_the_clock(node: Node) -> None:
         assert node.send()[0] == 0
     node.c.node_sleep(c_uint32(60))
     node.set(micros=60_000_000)
+    node.c.node_wake()
     node.c.node_step()
     assert node.left() == BUCKET - 20 * AIR[0] + 60 * 9_000
+
+
+def test_a_sleep_that_returns_counts_in_full_though_the_clock_wrapped(node: Node) -> None:
+    while node.send()[0] == 0:
+        pass
+    node.c.node_sleep(c_uint32(4300))
+    node.set(micros=4_300_000_000 % 2**32)
+    node.c.node_wake()
+    assert node.left() == BUCKET
 
 
 def test_a_radio_that_was_never_started_is_not_put_to_sleep(node: Node) -> None:

@@ -15,11 +15,11 @@ static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
         line_send_error(parser.request, parser.opcode, parser.error);
     } else if (event == WIRE_EVENT_COMMAND) {
-        watch_heard();
         const enum wire_error error = command_execute(&parser);
         if (error != WIRE_ERROR_NONE) {
             line_send_error(parser.request, parser.opcode, (uint8_t)error);
         }
+        watch_heard();
     }
 }
 

@@ -18,7 +18,7 @@ static uint8_t packet[RADIO_MAX_BYTES];
 
 void node_start(void) {
     if (board_woke()) {
-        duty_slept(&duty, slept_seconds, board_micros());
+        node_wake();
     } else {
         duty_start(&duty, INKLING_LORA_DUTY_PERMILLE, board_micros());
     }
@@ -35,6 +35,10 @@ void node_sleep(uint32_t seconds) {
         radio_sleep();
     }
     ready = false;
+}
+
+void node_wake(void) {
+    duty_slept(&duty, slept_seconds, board_micros());
 }
 
 /* The chunk that goes out if this one is asked for: itself, or what stands for WIRE_LONGEST_PREFIX now. */

@@ -33,6 +33,9 @@ enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent,
 /* Call it right before board_sleep(), with the same time. */
 void node_sleep(uint32_t seconds);
 
+/* Call it where board_sleep() returns: what is longer than the clock takes to wrap counts, too. */
+void node_wake(void);
+
 #else
 
 static inline void node_start(void) {}
@@ -55,6 +58,8 @@ static inline enum wire_error node_send(uint8_t sequence, uint8_t chunk, const i
 static inline void node_sleep(uint32_t seconds) {
     (void)seconds;
 }
+
+static inline void node_wake(void) {}
 
 #endif
 

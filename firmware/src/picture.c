@@ -14,7 +14,9 @@ void picture_to_int8(void) {
 }
 
 struct picture_start picture_begin(void) {
-    return (struct picture_start){.micros = board_micros(), .cycles = board_cycles()};
+    const struct picture_start start = {.micros = board_micros(), .cycles = board_cycles()};
+    picture_to_int8();
+    return start;
 }
 
 enum wire_error picture_check(const struct wire_parser *command) {
@@ -30,7 +32,6 @@ enum wire_error picture_check(const struct wire_parser *command) {
 }
 
 enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start) {
-    picture_to_int8();
     const uint32_t encode_start = board_cycles();
     const int8_t *latent = encoder_run();
     const uint32_t encode_end = board_cycles();

@@ -13,13 +13,14 @@ struct picture_start {
 /* Pixels (0..255) in the encoder's input become int8 = pixel - 128 where they are, as the encoder takes them. */
 void picture_to_int8(void);
 
+/* The work on the picture in the encoder's input begins: the time is taken, and its pixels become int8. */
 struct picture_start picture_begin(void);
 
 /* Whether flags and chunk, the two bytes at the head of a RUN, ask for what this board can do. */
 enum wire_error picture_check(const struct wire_parser *command);
 
-/* Encodes the picture in the encoder's input (bytes 0..255, turned into int8 here) and answers the command. Returns
- * the error that stands in the way, or WIRE_ERROR_NONE. */
+/* Encodes the picture in the encoder's input, int8, and answers the command. Returns the error that stands in the way,
+ * or WIRE_ERROR_NONE. */
 enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start);
 
 #endif

@@ -28,12 +28,12 @@ static BOARD_KEPT bool any_sent;
 static uint8_t seen[MOTION_PIXELS];
 static bool running;
 static bool listening;   /* for commands, before the next deep sleep */
-static uint32_t seconds; /* since the last look; with deep sleep, since the last command */
+static uint32_t seconds; /* since the last look or command */
 static uint32_t counted; /* board_micros() up to which they are counted */
 
-static void count_from_now(void) {
+static void count_from(uint32_t start_seconds) {
     counted = board_micros();
-    seconds = 0;
+    seconds = start_seconds;
 }
 
 /* Bit by bit, because board_micros() wraps before a long period ends. */
@@ -43,8 +43,12 @@ static void count_seconds(void) {
     seconds += more;
 }
 
-/* Whether the picture in the encoder's input differs from the last one that went out. */
-static bool has_moved(void) {
+/* Takes a picture into the encoder's input, as int8, and a thumbnail of it. */
+static enum wire_error take(void) {
+    const enum wire_error error = capture_take();
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
     const struct camera_picture input = {
         .pixels = (const uint8_t *)encoder_input(),
         .width = INKLING_WIDTH,
@@ -52,7 +56,13 @@ static bool has_moved(void) {
         .format = INKLING_CHANNELS == 1u ? CAMERA_GREY : CAMERA_RGB888,
     };
     motion_thumbnail(&input, seen);
-    return !any_sent || motion_differs(seen, sent, INKLING_MOTION);
+    picture_to_int8();
+    return WIRE_ERROR_NONE;
+}
+
+/* Whether what is seen is worth sending. */
+static bool is_news(void) {
+    return INKLING_MOTION == 0 || !any_sent || motion_differs(seen, sent, INKLING_MOTION);
 }
 
 /* Encodes the picture and sends it as far as the way out allows. */
@@ -61,7 +71,6 @@ static enum wire_error send(void) {
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    picture_to_int8();
     const int8_t *latent = encoder_run();
     if (latent == NULL) {
         return WIRE_ERROR_ENGINE;
@@ -76,9 +85,9 @@ static enum wire_error send(void) {
 
 /* What could not be sent does not count as sent: the next look is compared with the one before it. */
 static void look(void) {
-    enum wire_error error = capture_take();
+    enum wire_error error = take();
     if (error == WIRE_ERROR_NONE) {
-        if (INKLING_MOTION > 0 && !has_moved()) {
+        if (!is_news()) {
             return;
         }
         error = send();
@@ -95,15 +104,12 @@ static void look(void) {
 void watch_start(void) {
     running = true;
     listening = INKLING_DEEP_SLEEP && !board_woke();
-    count_from_now();
-    seconds = listening ? 0 : INKLING_PERIOD_S; /* else the first look is now */
+    count_from(listening ? 0 : INKLING_PERIOD_S); /* else the first look is now */
 }
 
 void watch_heard(void) {
-    if (INKLING_DEEP_SLEEP) {
-        listening = true;
-        count_from_now();
-    }
+    listening = INKLING_DEEP_SLEEP;
+    count_from(0);
 }
 
 void watch_step(void) {
@@ -111,13 +117,15 @@ void watch_step(void) {
     if (!running || seconds < (listening ? INKLING_AWAKE_S : INKLING_PERIOD_S)) {
         return;
     }
-    count_from_now();
+    count_from(0);
     look();
     if (INKLING_DEEP_SLEEP) {
         listening = false;
         capture_stop();
         node_sleep(INKLING_PERIOD_S);
-        board_sleep(INKLING_PERIOD_S); /* where it returns, the next look is due */
+        board_sleep(INKLING_PERIOD_S);
+        node_wake();
+        count_from(INKLING_PERIOD_S); /* the next look is due, however often the clock wrapped meanwhile */
     }
 }
 

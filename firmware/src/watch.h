@@ -27,7 +27,8 @@
 /* Call it once, first, if the encoder works: without it, the others do nothing. */
 void watch_start(void);
 
-/* A command has come. */
+/* A command has been answered: the next look is a period away, so that the next command may be about the same picture.
+ * With deep sleep, the board listens on for INKLING_AWAKE_S. */
 void watch_heard(void);
 
 /* Looks when it is time to, and sleeps. Call it often, while the encoder's input is free. */

@@ -58,10 +58,14 @@ static bool good_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
     return true;
 }
 
-static void expect_picture(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
+static void expect_input(const uint8_t *pixels) {
     for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {
         require(encoder_input()[i] == pixels[i] - 128, "the pixels in the encoder's input");
     }
+}
+
+static void expect_picture(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
+    expect_input(pixels);
     const int8_t *latent = encoder_run(); /* once more: the same latent */
     if (latent == NULL) {
         answers_error(8, opcode, request);
@@ -78,6 +82,8 @@ static void expect_run(uint8_t request, const uint8_t *data, size_t length) {
         answers_error(6, 2, request);
     } else if (good_head(2, request, data)) {
         expect_picture(2, request, data, data + 2);
+    } else {
+        expect_input(data + 2); /* refused, and there for PIXELS and BENCH all the same */
     }
 }
 

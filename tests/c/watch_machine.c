@@ -1,0 +1,88 @@
+/* A machine for firmware/src/app.c and watch.c: a clock, a camera, a line and a sleep that returns, as a test sets them.
+ * Each command takes machine_command_micros. */
+#include <string.h>
+
+#include "board.h"
+#include "capture.h"
+#include "commands.h"
+#include "encoder.h"
+#include "line.h"
+#include "node.h"
+#include "picture.h"
+
+uint8_t line_device = 7;
+
+uint32_t machine_micros;
+uint32_t machine_command_micros;
+uint8_t machine_scene; /* every pixel that the camera sees */
+uint32_t machine_looks;
+uint32_t machine_frames;
+uint32_t machine_sleeps;
+const uint8_t *machine_heard;
+uint32_t machine_heard_bytes;
+
+int board_read(void) {
+    if (machine_heard_bytes == 0u) {
+        return -1;
+    }
+    machine_heard_bytes--;
+    return *machine_heard++;
+}
+
+bool board_overrun(void) {
+    return false;
+}
+
+void board_wait(void) {}
+
+uint32_t board_micros(void) {
+    return machine_micros;
+}
+
+bool board_woke(void) {
+    return false;
+}
+
+void board_sleep(uint32_t seconds) {
+    machine_sleeps++;
+    machine_micros += seconds * 1000000u; /* modulo 2^32 */
+}
+
+void commands_start(enum wire_error encoder) {
+    (void)encoder;
+}
+
+enum wire_error command_execute(const struct wire_parser *command) {
+    (void)command;
+    machine_micros += machine_command_micros;
+    return WIRE_ERROR_NONE;
+}
+
+enum wire_error capture_take(void) {
+    machine_looks++;
+    memset(encoder_input(), machine_scene, INKLING_INPUT_BYTES);
+    return WIRE_ERROR_NONE;
+}
+
+void capture_stop(void) {}
+
+void picture_to_int8(void) {
+    int8_t *input = encoder_input();
+    for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
+        input[i] = (int8_t)((uint8_t)input[i] - 128);
+    }
+}
+
+uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent) {
+    (void)request;
+    (void)chunk;
+    (void)latent;
+    machine_frames++;
+    return 0;
+}
+
+void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {
+    (void)request;
+    (void)failed_opcode;
+    (void)code;
+}

@@ -1,6 +1,7 @@
 """`python -m host run`: send pictures to a board and show what comes back."""
 
 import argparse
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -10,11 +11,13 @@ from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.image import load_image
 from host.reader import Reader
-from host.refusals import GarbledReplyError
+from host.refusals import BoardError, GarbledReplyError
 from host.show import JsonLines, Screen, reading_parts
 from wire import bundle as bundles
 from wire.bundle import Bundle
-from wire.control import LONGEST_PREFIX, RadioReport, RunCost
+from wire.control import LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
+
+AIR_PATIENCE_S = 60  # for air time, of which a node that opening the port has reset has none
 
 EXAMPLES = """examples:
   python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
@@ -74,11 +77,26 @@ def _send_on(
     """Have the board encode the pictures and send them by its radio; the exit status."""
     width = max(len(path) for path, _ in pictures)
     for path, pixels in pictures:
-        cost, sent = device.run_by_radio(pixels, LONGEST_PREFIX if chunk is None else chunk)
+        cost, sent = _when_allowed(device, pixels, LONGEST_PREFIX if chunk is None else chunk, screen)
         screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
         if json_lines:
             json_lines.write(image=path, **asdict(sent), **asdict(cost))
     return 0
+
+
+def _when_allowed(device: Device, pixels: np.ndarray, chunk: int, screen: Screen) -> tuple[RunCost, RadioReport]:
+    """As `run_by_radio`, as soon as the duty cycle allows it; BoardError if it does not for AIR_PATIENCE_S."""
+    deadline, told = time.monotonic() + AIR_PATIENCE_S, False
+    while True:
+        try:
+            return device.run_by_radio(pixels, chunk)
+        except BoardError as error:
+            if error.code != ErrorCode.AIR_TIME or time.monotonic() > deadline:
+                raise
+        if not told:
+            screen.note(f"the board has no air time for this yet: waiting for up to {AIR_PATIENCE_S} s")
+            told = True
+        time.sleep(1)
 
 
 def _classify(

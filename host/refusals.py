@@ -20,7 +20,7 @@ IN_WORDS = {
     ErrorCode.MODEL_SHAPE: "its model's input or output is not what its tables say",
     ErrorCode.CAMERA: "it has no camera, or the camera gave no picture",
     ErrorCode.RADIO: "it has no radio to send with, or one that does not answer",
-    ErrorCode.AIR_TIME: "it has used up the air time that its duty cycle allows: try again later",
+    ErrorCode.AIR_TIME: "its duty cycle allows no such packet yet: wait (a reset, too, takes its air time away)",
 }
 # The same command may well succeed when it is sent again.
 PASSING = (ErrorCode.BAD_HEADER, ErrorCode.BAD_CRC, ErrorCode.TIMEOUT, ErrorCode.OVERRUN)

@@ -19,6 +19,7 @@ from wire.frame import SYNC
 
 SIZE = (120, 160)  # of the camera's frames, for an encoder of 32 x 32
 RUN_COST_BYTES = 12
+NO_LIMIT = "-DINKLING_LORA_DUTY_PERMILLE=1000"  # a node may send at once
 PACKET = bytes(range(40, 98))
 
 
@@ -178,7 +179,7 @@ def send_by_radio(board: Board, chunk: int = 0) -> Control:
 
 @pytest.mark.parametrize("name", ["heltec_wifi_lora_32_V3", "ttgo-lora32", "nucleo_wl55jc"])
 def test_a_node_sends_a_frame_by_radio(program: Callable[..., Path], tmp_path: Path, name: str) -> None:
-    with arduino_host.run(program(name), log=str(tmp_path / "log")) as board:
+    with arduino_host.run(program(name, NO_LIMIT), log=str(tmp_path / "log")) as board:
         reply = send_by_radio(board)
         golden = np.load(board.bundle.golden_path)
         assert (reply.opcode, reply.request) == (Opcode.RUN | REPLY_BIT, board.request)
@@ -212,7 +213,7 @@ def test_a_radio_is_set_up_as_the_board_is_wired(program: Callable[..., Path], t
 
 @pytest.mark.parametrize("name", ["heltec_wifi_lora_32_V3", "ttgo-lora32", "nucleo_wl55jc"])
 def test_without_an_answer_from_the_radio_the_board_says_so(program: Callable[..., Path], name: str) -> None:
-    with arduino_host.run(program(name), broken="1") as board:
+    with arduino_host.run(program(name, NO_LIMIT), broken="1") as board:
         board.info()
         image = bytes(np.prod(board.bundle.input_shape))
         board.send(board.command(Opcode.RUN, run_data(0, image, by_radio=True)))

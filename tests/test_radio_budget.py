@@ -53,6 +53,7 @@ class Clock:
         self.c, self.now, self.duty, self.sent = c, start, radio_c.Duty(), []
         self.permille = permille
         c.duty_start(self.duty, permille, start % 2**32)
+        c.duty_slept(self.duty, 3600, start % 2**32)  # full
 
     @property
     def left(self) -> int:
@@ -115,7 +116,18 @@ def test_no_hour_holds_more_whatever_is_sent_and_slept(c: CDLL, data: st.DataObj
         assert clock.most_in_an_hour() <= clock.allowance()
 
 
-def test_the_bucket_starts_full_and_refills_at_nine_tenths(c: CDLL) -> None:
+def test_resets_whenever_the_bucket_is_spent_keep_to_every_hour(c: CDLL) -> None:
+    clock = Clock(c)
+    while clock.now < 2 * HOUR:
+        clock.send(112_896)
+        c.duty_start(clock.duty, 10, clock.now % 2**32)
+        assert clock.left == 0
+        clock.wait(13 * SECOND)
+    assert len(clock.sent) > 500
+    assert clock.most_in_an_hour() <= clock.allowance()
+
+
+def test_the_bucket_refills_at_nine_tenths(c: CDLL) -> None:
     clock = Clock(c)
     assert clock.left == BUCKET
     assert not clock.send(BUCKET + 1) and clock.left == BUCKET

@@ -25,7 +25,7 @@ class Report(Structure):
 
 
 class Node:
-    """The node, started at time 0 with a radio that works."""
+    """The node at time 0, its bucket full, with a radio that works."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         path = folder / "node.so"
@@ -38,6 +38,12 @@ class Node:
         self.c = CDLL(str(path))
         self.set(starts=True, sends=True)
         self.c.node_start()
+        self.wait_an_hour()
+
+    def wait_an_hour(self) -> None:
+        """Fills the bucket."""
+        self.c.node_sleep(c_uint32(3600))
+        self.c.node_wake()
 
     def set(self, **values: int) -> None:
         kinds = {"micros": c_uint32, "air_micros": c_uint32}
@@ -127,6 +133,8 @@ def test_deep_sleep_counts_and_the_radio_sleeps_too(node: Node) -> None:
     assert node.get("started") == 2
     node.set(micros=0, woke=False)  # a reset: nothing is known of before
     node.c.node_start()
+    assert node.check(1) == ErrorCode.AIR_TIME
+    node.wait_an_hour()
     assert node.left() == BUCKET
 
 

@@ -5,6 +5,7 @@
 #define REFILL UINT64_C(9)                  /* parts a microsecond, for each permille: nine tenths of the duty cycle */
 #define MICROS_A_SECOND UINT64_C(1000000)
 #define HOUR_SECONDS 3600u
+#define NO_LIMIT 1000u /* permille: no hour can hold more than itself */
 
 static void refill(struct duty *duty, uint64_t micros) {
     const uint64_t most = BUCKET_MICROS * PARTS * duty->permille;
@@ -14,7 +15,7 @@ static void refill(struct duty *duty, uint64_t micros) {
 
 void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros) {
     duty->permille = permille;
-    duty->left = BUCKET_MICROS * PARTS * permille;
+    duty->left = permille < NO_LIMIT ? 0 : BUCKET_MICROS * PARTS * permille;
     duty->updated_micros = now_micros;
 }
 

@@ -19,7 +19,8 @@ struct duty {
     uint16_t permille;       /* the duty cycle */
 };
 
-/* A full bucket: nothing was sent in the hour before, as far as is known. permille: 10 for EU868's 1 % (ETSI EN 300
+/* An empty bucket: the hour before is not known, and with a full one each reset would add a burst to the hour.
+ * At 1000 permille, which nothing can exceed, a full one. permille: 10 for EU868's 1 % (ETSI EN 300
  * 220-2), at most 1000. */
 void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros);
 

@@ -18,6 +18,9 @@ from channel_sim import LoRa
 from channel_sim.air import Air
 from firmware.tools import core_dir, emulator
 from host.device import Device
+from host.events import ControlFrame
+from host.port import Port
+from host.receiver import Receiver
 from host.refusals import BoardError
 from tests.radio_support import (
     GATEWAY,
@@ -31,7 +34,17 @@ from tests.radio_support import (
     node,
     program,
 )
-from wire.control import LONGEST_PREFIX, ErrorCode, ErrorReply, Opcode, command, parse_control
+from wire.control import (
+    LONGEST_PREFIX,
+    REPLY_BIT,
+    Control,
+    ErrorCode,
+    ErrorReply,
+    Opcode,
+    Packet,
+    command,
+    parse_control,
+)
 from wire.frame import SYNC
 
 DEVICES = (3, 4)
@@ -203,6 +216,32 @@ def test_a_radio_that_is_set_to_something_else_is_told_so(known: Golden) -> None
         assert b"simulated for SF9, 4/5, 125 kHz, explicit header, the radio is set to SF7" in done.stderr
         with node(air, 3, unlimited(), known.bundle) as board, pytest.raises(BoardError, match="RADIO"):
             board.run_by_radio(known.images[0])
+
+
+def test_a_gateway_tries_its_radio_again(known: Golden) -> None:
+    """Before there is an air, and after that air has gone and come back; the host is told each time."""
+    port, errors = emulator.free_port(), []
+    radio = ("--radio", f"tcp:127.0.0.1:{port}")
+    with emulator.native(program("native_gateway"), *radio) as url, Port(url) as line:
+        receiver = Receiver([known.bundle])
+        for _ in range(2):
+            deadline = time.monotonic() + PATIENCE_S
+            errors.append(heard(line, receiver, Opcode.ERROR, deadline))
+            with Air(LoRa(20.0, sf=7), fast=True, port=port) as air, node(air, 3, unlimited(), known.bundle) as board:
+                while not (packet := heard(line, receiver, Opcode.PACKET | REPLY_BIT, time.monotonic() + 1)):
+                    assert time.monotonic() < deadline, "no packet"
+                    board.run_by_radio(known.images[0])
+                assert Packet.unpack(packet.data).crc_ok
+    assert all(error and ErrorReply.unpack(error.data) == ErrorReply(ErrorCode.RADIO, 0) for error in errors)
+
+
+def heard(line: Port, receiver: Receiver, opcode: int, deadline: float) -> Control | None:
+    """The next control frame of that opcode."""
+    while (left := deadline - time.monotonic()) > 0:
+        for event in receiver.feed(line.read(left)):
+            if isinstance(event, ControlFrame) and event.control.opcode == opcode:
+                return event.control
+    return None
 
 
 def test_a_gateway_without_a_radio_says_so_and_answers_all_the_same(known: Golden) -> None:

@@ -2,18 +2,21 @@
 
 #if INKLING_GATEWAY
 
+#include "board.h"
 #include "line.h"
 #include "lora.h"
 
-static bool listening;
-static uint8_t count; /* packets so far: by its gaps the host sees what the serial line lost */
+#define RETRY_MICROS 5000000u
+
+static uint32_t tried; /* when the radio was set up last, by board_micros() */
+static uint8_t count;  /* packets so far: by its gaps the host sees what the serial line lost */
 
 void gateway_start(void) {
     const struct radio_settings settings = lora_settings();
-    listening = radio_start(&settings) && radio_listen();
-    if (!listening) {
+    if (!radio_start(&settings) || !radio_listen()) {
         line_send_error(0, 0, WIRE_ERROR_RADIO);
     }
+    tried = board_micros();
 }
 
 void gateway_step(void) {
@@ -21,7 +24,10 @@ void gateway_step(void) {
     uint8_t *packet = data + WIRE_PACKET_HEAD_BYTES;
     struct radio_reception reception;
     size_t length;
-    while (listening && (length = radio_receive(packet, &reception)) > 0u) {
+    if (!radio_listening() && board_micros() - tried >= RETRY_MICROS) {
+        gateway_start();
+    }
+    while ((length = radio_receive(packet, &reception)) > 0u) {
         const struct wire_packet_head head = {
             .crc_ok = reception.crc_ok,
             .rssi_quarter_dbm = reception.rssi_quarter_dbm,

@@ -8,7 +8,7 @@
 /* Starts to listen. If the radio does not answer, the host is told, and the board serves its commands all the same. */
 void gateway_start(void);
 
-/* Hands on what has come since the last call. */
+/* Hands on what has come since the last call. A radio that does not listen is started again every 5 s. */
 void gateway_step(void);
 
 #else

@@ -39,6 +39,9 @@ bool radio_send(const uint8_t *packet, size_t length);
 /* Listens from now on, until something is sent. False when the radio does not answer. */
 bool radio_listen(void);
 
+/* Whether it still listens: not once something was sent, or the radio has failed or gone. */
+bool radio_listening(void);
+
 /* A packet that came since the last call, its payload even when its CRC is wrong: its length; 0 = none. */
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception);
 

@@ -176,6 +176,10 @@ bool radio_listen(void) {
     return listening;
 }
 
+bool radio_listening(void) {
+    return listening;
+}
+
 static int16_t get_i16(const uint8_t *bytes) {
     return (int16_t)(uint16_t)(bytes[0] << 8 | bytes[1]);
 }

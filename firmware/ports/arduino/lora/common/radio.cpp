@@ -11,6 +11,7 @@ namespace {
 
 PhysicalLayer *chip; /* null: no radio that answers */
 bool implicit_header;
+bool listening;
 volatile bool interrupted; /* a packet came, or one has gone out: the chips have one pin for both */
 
 #ifdef ESP_PLATFORM
@@ -37,6 +38,7 @@ bool crc_right(int16_t state) {
 } // namespace
 
 bool radio_start(const struct radio_settings *settings) {
+    listening = false;
     chip = chip_set_up(*settings);
     implicit_header = settings->implicit_bytes != 0u;
     if (chip != nullptr) {
@@ -46,13 +48,19 @@ bool radio_start(const struct radio_settings *settings) {
 }
 
 bool radio_send(const uint8_t *packet, size_t length) {
+    listening = false;
     const bool sent = chip != nullptr && chip->transmit(packet, length) == RADIOLIB_ERR_NONE;
     interrupted = false; /* that was the end of the transmission */
     return sent;
 }
 
 bool radio_listen() {
-    return chip != nullptr && chip->startReceive() == RADIOLIB_ERR_NONE;
+    listening = chip != nullptr && chip->startReceive() == RADIOLIB_ERR_NONE;
+    return listening;
+}
+
+bool radio_listening() {
+    return listening;
 }
 
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception) {

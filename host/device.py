@@ -44,6 +44,8 @@ BITS_A_BYTE = 10  # on a serial line, with start and stop bit
 # its bytes are, that what could not be read is damaged. (A USB adapter may hold bytes back for 16 ms.)
 QUIET_S, GRACE_S = 0.25, 0.05
 
+FIRST_REQUEST, LAST_REQUEST = 32, 255
+
 RADIO_S = 15.0  # the longest packet's time on the air, at SF12, 4/8, 125 kHz
 
 Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ErrorReply)
@@ -66,7 +68,7 @@ class Device:
         self._address = ANY_DEVICE if number is None else number
         self._timeout = timeout
         self._receiver = Receiver([bundle] if bundle else [])
-        self._request = 0
+        self._request = LAST_REQUEST
         self._heard = 0  # bytes since the last command
 
     @classmethod
@@ -253,8 +255,8 @@ class Device:
         return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
 
     def _new_request(self) -> int:
-        """1..255 in turn: 0 is what a board says unasked."""
-        self._request = self._request % 255 + 1
+        """Never 0, which is what a board says unasked; modulo 32, as the sequence of frames, without a gap."""
+        self._request = FIRST_REQUEST if self._request == LAST_REQUEST else self._request + 1
         return self._request
 
     def _failure(self) -> DeviceError:

@@ -14,7 +14,7 @@ import pytest
 from channel_sim import BitFlips, ByteLoss, Compose
 from channel_sim.proxy import Proxy
 from firmware.tools import emulator
-from host.device import Device
+from host.device import FIRST_REQUEST, Device
 from host.errors import PortError
 from host.port import Port
 from host.refusals import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
@@ -214,10 +214,10 @@ def test_a_missing_port_is_one_line() -> None:
 
 def test_other_firmware_is_told(bundle: Bundle) -> None:
     """Replies that no firmware of today makes, played from a line."""
-    old = reply(Opcode.INFO | 0x80, 1, b"\x01\x00\x01\x00", 1, 0)
+    old = reply(Opcode.INFO | 0x80, FIRST_REQUEST, b"\x01\x00\x01\x00", 1, 0)
     later = Info(2, (9, 0, 0), 1, "e", "t", (1, 1, 1), 1, 1, 1, 0, 0, 0, 0, 0).pack()
-    newer = reply(Opcode.INFO | 0x80, 1, later, 1, 0)
-    unknown = reply(Opcode.ERROR, 1, ErrorReply(77, 0).pack(), 1, 0)
+    newer = reply(Opcode.INFO | 0x80, FIRST_REQUEST, later, 1, 0)
+    unknown = reply(Opcode.ERROR, FIRST_REQUEST, ErrorReply(77, 0).pack(), 1, 0)
     for said, message in [
         (old, "does not fit this program"),
         (newer, "speaks wire version 2, this program version 1"),
@@ -269,3 +269,16 @@ def test_what_a_watching_camera_complains_of_refuses_no_capture(tmp_path: Path) 
     with line(answers(takes, said)) as url, Device.open(url, bundle) as device:
         frame, _ = device.capture(chunk=1)
         assert frame and frame.crc_ok
+
+
+def test_requests_are_never_0_and_frames_sequences_have_no_gap() -> None:
+    asked: list[int] = []
+
+    def notes(command: Control) -> bytes:
+        asked.append(command.request)
+        return tells(command)
+
+    with line(answers(notes)) as url, Device.open(url) as device:
+        for _ in range(300):
+            device.info()
+    assert 0 not in asked and [n % 32 for n in asked] == [n % 32 for n in range(300)]

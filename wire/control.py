@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar, Self
 
 from wire import bch
 from wire.crc import crc32
@@ -152,8 +153,23 @@ class Info:
         return cls(fields[0], version, fields[4], engine, target, shape, *fields[10:])
 
 
+class _Numbers:
+    """Data that is a row of numbers: the fields of a dataclass, in their order, as FORMAT has them."""
+
+    FORMAT: ClassVar[struct.Struct]
+    WHAT: ClassVar[str]  # in words, for who gets too few bytes
+
+    def pack(self) -> bytes:
+        return self.FORMAT.pack(*vars(self).values())
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """ValueError when the data is too short; what a later firmware may append is left alone."""
+        return cls(*_unpack(cls.FORMAT, data, cls.WHAT))
+
+
 @dataclass(frozen=True)
-class RunCost:
+class RunCost(_Numbers):
     """The RUN reply: cycles of the encoder; cycles and microseconds of encoder + symbols + framing."""
 
     encode_cycles: int
@@ -161,33 +177,19 @@ class RunCost:
     microseconds: int
 
     FORMAT = struct.Struct(">III")
-
-    def pack(self) -> bytes:
-        return self.FORMAT.pack(self.encode_cycles, self.total_cycles, self.microseconds)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> "RunCost":
-        """ValueError when the data is too short."""
-        return cls(*_unpack(cls.FORMAT, data, "a RUN reply"))
+    WHAT = "a RUN reply"
 
 
 @dataclass(frozen=True)
-class RadioReport:
-    """What follows RunCost when the frame went out by radio: its chunk, its air time and the air time left."""
+class RadioReport(_Numbers):
+    """What follows RunCost's data when the frame went out by radio: its chunk, its air time and the air time left."""
 
     chunk: int
     air_micros: int
     left_micros: int
 
     FORMAT = struct.Struct(">BII")
-
-    def pack(self) -> bytes:
-        return self.FORMAT.pack(self.chunk, self.air_micros, self.left_micros)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> "RadioReport":
-        """ValueError when the data, which starts behind RunCost's, is too short."""
-        return cls(*_unpack(cls.FORMAT, data, "a RADIO reply"))
+    WHAT = "a RADIO reply"
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ class Packet:
 
 
 @dataclass(frozen=True)
-class BenchResult:
+class BenchResult(_Numbers):
     """The BENCH reply: CPU cycles of one encoder run over the repeats, and microseconds of all of them."""
 
     repeats: int
@@ -223,32 +225,18 @@ class BenchResult:
     microseconds: int
 
     FORMAT = struct.Struct(">BIIII")
-
-    def pack(self) -> bytes:
-        return self.FORMAT.pack(self.repeats, self.min_cycles, self.max_cycles, self.mean_cycles, self.microseconds)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> "BenchResult":
-        """ValueError when the data is too short."""
-        return cls(*_unpack(cls.FORMAT, data, "a BENCH reply"))
+    WHAT = "a BENCH reply"
 
 
 @dataclass(frozen=True)
-class ErrorReply:
+class ErrorReply(_Numbers):
     """The ERROR reply: an ErrorCode (a later firmware may know more); the opcode that failed, 0 unknown."""
 
     code: int
     opcode: int
 
     FORMAT = struct.Struct(">BB")
-
-    def pack(self) -> bytes:
-        return self.FORMAT.pack(self.code, self.opcode)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> "ErrorReply":
-        """ValueError when the data is too short."""
-        return cls(*_unpack(cls.FORMAT, data, "an ERROR reply"))
+    WHAT = "an ERROR reply"
 
 
 def _unpack(layout: struct.Struct, data: bytes, what: str) -> tuple:

@@ -7,6 +7,12 @@ from host.port import Port
 MOST_SECONDS = 86400.0
 
 
+def add_port(parser: ArgumentParser) -> None:
+    """The one port that a command speaks to, for `open_port`."""
+    parser.add_argument("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_line(parser)
+
+
 def add_line(parser: ArgumentParser) -> None:
     """How to open a serial port, for `open_port`."""
     add = parser.add_argument
@@ -19,9 +25,9 @@ def add_line(parser: ArgumentParser) -> None:
     )
 
 
-def open_port(options: Namespace, url: str) -> Port:
-    """The port, as the options of `add_line` say. PortError when it cannot be opened."""
-    return Port(url, options.baud, options.dtr_rts)
+def open_port(options: Namespace, url: str | None = None) -> Port:
+    """The port of `add_port`, or another, as the options of `add_line` say. PortError when it cannot be opened."""
+    return Port(url or options.port, options.baud, options.dtr_rts)
 
 
 def at_least_one(text: str) -> int:

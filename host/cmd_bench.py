@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from host.arguments import add_line, at_least_one, open_port, seconds
+from host.arguments import add_port, at_least_one, open_port, seconds
 from host.device import Device
 from host.energy import SPREADING_FACTORS, Chip, Radio, chip_of, chips, radio_of, radios
 from host.errors import HostError
@@ -34,13 +34,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_port(parser)
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
     add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (10)")
     add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols is sent (default 0: all)")
     add("--board", choices=chips(), help="its chip, where the board's own name does not tell")
     add("--radio", choices=radios(), help=f"its radio (default: the board's own, else {USUAL_RADIO})")
-    add_line(parser)
     add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds that a run of the encoder may take (5)")
     parser.set_defaults(command=run)
 
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     if options.repeats > MOST_REPEATS:
         raise HostError(f"a board runs its encoder up to {MOST_REPEATS} times a command, not {options.repeats}")
-    with Device(open_port(options, options.port), bundle, options.timeout) as device:
+    with Device(open_port(options), bundle, options.timeout) as device:
         info = device.info()
         device.check(info)
         result = device.bench(options.repeats)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 from PIL import Image
 
-from host.arguments import add_line, at_least_one, open_port, seconds
+from host.arguments import add_port, at_least_one, open_port, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.reader import Reader
@@ -35,14 +35,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_port(parser)
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
     add("--save", metavar="FILE", help="write what the encoder was given to FILE, enlarged; a PNG, for one")
     add("--every", type=seconds, metavar="S", help="go on, a picture every S seconds, until Ctrl-C")
     add("--count", type=at_least_one, metavar="N", help="end after N pictures (default 1, with --every no end)")
     add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols (default 0: all)")
     add("--json", action="store_true", help="print JSON lines to standard output")
-    add_line(parser)
     add("--timeout", type=seconds, default=TIMEOUT_S + CAMERA_S, metavar="S", help="seconds to wait for an answer (7)")
     parser.set_defaults(command=run)
 
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.chunk < len(bundle.chunks):
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     screen = Screen("-" if options.json else None)
-    with Device(open_port(options, options.port), bundle, options.timeout) as device:
+    with Device(open_port(options), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:

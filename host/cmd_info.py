@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from host.arguments import add_line, open_port, seconds
+from host.arguments import add_port, open_port, seconds
 from host.device import TIMEOUT_S, Device
 from wire import bundle as bundles
 from wire.control import Info
@@ -26,9 +26,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_port(parser)
     add("--bundle", metavar="DIR", help="check that the board runs this model")
-    add_line(parser)
     add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
     parser.set_defaults(command=run)
 
@@ -36,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     """Ask, show, check; the exit status."""
     bundle = bundles.load(options.bundle) if options.bundle else None
-    with Device(open_port(options, options.port), bundle, options.timeout) as device:
+    with Device(open_port(options), bundle, options.timeout) as device:
         info = device.info()
         table = Table(show_header=False, title=f"device {device.number}")
         for name, value in _rows(info):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from host.arguments import add_line, at_least_one, open_port
+from host.arguments import add_port, at_least_one, open_port
 from host.errors import PortError
 from host.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.frames import Frames
@@ -45,11 +45,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_port(parser)
     add("--bundle", required=True, action="append", metavar="DIR", help="of a model; may be repeated")
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
-    add_line(parser)
     add("--reconnect", action="store_true", help="wait for a port that is missing or goes")
     parser.set_defaults(command=run)
 
@@ -157,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
     with _signals(session.stopped):
         while not session.done:
             try:
-                with open_port(options, options.port) as port:
+                with open_port(options) as port:
                     told = False
                     session.listen(port)
             except PortError as error:

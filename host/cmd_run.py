@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from host.arguments import add_line, open_port, seconds
+from host.arguments import add_port, open_port, seconds
 from host.device import TIMEOUT_S, Device
 from host.errors import HostError
 from host.image import load_image
@@ -38,13 +38,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add = parser.add_argument
     add("images", nargs="+", metavar="IMAGE", help="any picture that Pillow reads; it is cut and scaled")
-    add("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
+    add_port(parser)
     add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
     add("--by-radio", action="store_true", help="have the board send the frame by its radio; a gateway gets it")
     add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest "
         "prefix that the air time left allows)")  # fmt: skip
     add("--json", action="store_true", help="print JSON lines to standard output")
-    add_line(parser)
     add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
     parser.set_defaults(command=run)
 
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
-    with Device(open_port(options, options.port), bundle, options.timeout) as device:
+    with Device(open_port(options), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:

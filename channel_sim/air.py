@@ -22,14 +22,13 @@ import heapq
 import selectors
 import socket
 import struct
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 
 import numpy as np
 
+from channel_sim.background import Background
 from channel_sim.lora import LoRa
 
 HELLO = struct.Struct(">BIIBBHBB")
@@ -74,7 +73,7 @@ class _Packet:
     payload: bytes
 
 
-class Air:
+class Air(Background):
     """A hub that stands for the air; `with Air(LoRa(-9.0)) as air:` runs it in a thread, at `air.port` of this machine.
 
     channel: its spreading factor, coding rate, bandwidth and kind of header are the only ones that stations may have.
@@ -98,42 +97,23 @@ class Air:
         self._server = socket.create_server(("127.0.0.1", port))
         self._server.setblocking(False)
         self.port: int = self._server.getsockname()[1]
-        self._wake, self._alarm = socket.socketpair()
+        super().__init__()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._server, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
-        self._thread: threading.Thread | None = None
 
     @property
     def devices(self) -> dict[int, Counts]:
         """What became of each device's packets so far."""
         return dict(sorted(self._devices.items()))
 
-    def __enter__(self) -> "Air":
-        self._thread = threading.Thread(target=self.run, name="channel_sim.air", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if self._thread:
-            self._thread.join()
-        self.close()
-
-    def stop(self) -> None:
-        """Make `run` return; safe from any thread and from a signal handler."""
-        with contextlib.suppress(OSError):
-            self._alarm.send(b"!")
-
     def close(self) -> None:
         """Hang up on all stations."""
         for station in self._stations:
             station.line.close()
         self._selector.close()
-        for line in (self._server, self._wake, self._alarm):
-            line.close()
+        self._server.close()
+        super().close()
 
     def run(self) -> None:
         """Carry packets until `stop` is called."""

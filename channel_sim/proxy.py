@@ -3,12 +3,10 @@
 import contextlib
 import os
 import select
-import socket
-import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
+from channel_sim.background import Background
 from channel_sim.channel import Channel, Compose
 from channel_sim.ends import End, ProxyError, open_end
 from channel_sim.recording import Recorder
@@ -25,7 +23,7 @@ RETRY_S = 0.5
 DRAIN_S = 2.0
 
 
-class Proxy:
+class Proxy(Background):
     """Passes bytes between a board and a host; the uplink (board -> host) goes through a channel.
 
     `with Proxy("socket://localhost:4000", BitFlips(0.05), seed=1) as proxy:` runs it in a thread; the host
@@ -67,9 +65,8 @@ class Proxy:
         except ProxyError:
             self.board.close()
             raise
-        self._wake, self._alarm = socket.socketpair()
+        super().__init__()
         self._up, self._down = bytearray(), bytearray()  # to the host, to the board
-        self._thread: threading.Thread | None = None
         self._first_time = self._last_time = 0.0  # of bytes from the board
         self._next_try = 0.0
         self.url = self.host.url
@@ -92,35 +89,11 @@ class Proxy:
         """Bytes that hosts have sent so far."""
         return self._downlink.statistics.bytes_in
 
-    def __enter__(self) -> "Proxy":
-        self._thread = threading.Thread(target=self.run, name="channel_sim.proxy", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        self.wait()
-        self.close()
-
-    def stop(self) -> None:
-        """Make `run` return; safe from any thread and from a signal handler."""
-        with contextlib.suppress(OSError):
-            self._alarm.send(b"!")
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the thread to end; True when it has."""
-        if self._thread:
-            self._thread.join(seconds)
-        return self._thread is None or not self._thread.is_alive()
-
     def close(self) -> None:
         """Close both ends."""
         self.host.close()
         self.board.close()
-        self._wake.close()
-        self._alarm.close()
+        super().close()
 
     def run(self) -> None:
         """Pass bytes until `stop` is called or an end has gone for good (then `failure` says so)."""

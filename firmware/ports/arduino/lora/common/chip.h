@@ -8,20 +8,19 @@
 /* Resets the chip and sets it up as asked, CRC on. Null when it does not answer or cannot do it. */
 PhysicalLayer *chip_set_up(const struct radio_settings &settings);
 
-/* RadioLib's units. */
-inline float megahertz(uint32_t hertz) {
-    return static_cast<float>(hertz) / 1e6f;
-}
-
-inline float kilohertz(uint32_t hertz) {
-    return static_cast<float>(hertz) / 1e3f;
-}
-
-/* What the chips have in common after begin(). Whether all went well. */
-template <class Chip> bool finish_set_up(Chip &chip, int16_t begun, const struct radio_settings &settings) {
+/* What all chips have in common, for a chip_set_up(): `more` goes behind the arguments of begin() that all chips take.
+ * The chip, or null. */
+template <class Chip, class... More>
+PhysicalLayer *begin(Chip &chip, const struct radio_settings &settings, More... more) {
     constexpr uint8_t current_limit_ma = 140; /* RadioLib's 60 would cut the power short that was asked for */
-    return begun == RADIOLIB_ERR_NONE && chip.setCurrentLimit(current_limit_ma) == RADIOLIB_ERR_NONE &&
-           (settings.implicit_bytes == 0u || chip.implicitHeader(settings.implicit_bytes) == RADIOLIB_ERR_NONE);
+    const float megahertz = static_cast<float>(settings.frequency_hz) / 1e6f;
+    const float kilohertz = static_cast<float>(settings.bandwidth_hz) / 1e3f;
+    const bool good =
+        chip.begin(megahertz, kilohertz, settings.spreading_factor, settings.coding_rate, settings.sync_word,
+                   settings.power_dbm, settings.preamble_symbols, more...) == RADIOLIB_ERR_NONE &&
+        chip.setCurrentLimit(current_limit_ma) == RADIOLIB_ERR_NONE &&
+        (settings.implicit_bytes == 0u || chip.implicitHeader(settings.implicit_bytes) == RADIOLIB_ERR_NONE);
+    return good ? &chip : nullptr;
 }
 
 #endif

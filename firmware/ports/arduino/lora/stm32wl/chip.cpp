@@ -31,9 +31,5 @@ const Module::RfSwitchMode_t switch_modes[] = {
 
 PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
     chip.setRfSwitchTable(switch_pins, switch_modes); /* first: it tells begin() which amplifiers there are */
-    const int16_t begun =
-        chip.begin(megahertz(settings.frequency_hz), kilohertz(settings.bandwidth_hz), settings.spreading_factor,
-                   settings.coding_rate, settings.sync_word, settings.power_dbm, settings.preamble_symbols,
-                   INKLING_LORA_TCXO_MILLIVOLTS / 1000.0f);
-    return finish_set_up(chip, begun, settings) ? &chip : nullptr;
+    return begin(chip, settings, INKLING_LORA_TCXO_MILLIVOLTS / 1000.0f);
 }

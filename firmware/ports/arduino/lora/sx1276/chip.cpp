@@ -17,8 +17,5 @@ SX1276 chip(&module);
 
 PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
     SPI.begin(INKLING_LORA_SCK, INKLING_LORA_MISO, INKLING_LORA_MOSI, INKLING_LORA_CS);
-    const int16_t begun =
-        chip.begin(megahertz(settings.frequency_hz), kilohertz(settings.bandwidth_hz), settings.spreading_factor,
-                   settings.coding_rate, settings.sync_word, settings.power_dbm, settings.preamble_symbols);
-    return finish_set_up(chip, begun, settings) ? &chip : nullptr;
+    return begin(chip, settings);
 }

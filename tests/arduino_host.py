@@ -114,7 +114,8 @@ def build(name: str, encoder: Path, folder: Path, extra: list[str] | None = None
     folder.mkdir(parents=True, exist_ok=True)
     parts = [kind for kind in ("radio", "camera") if f"-DINKLING_{kind.upper()}=1" in macros(name)]
     jobs = [(file, source_flags(name, cpp=file.suffix == ".cpp")) for file in sources(name)]
-    jobs += [(STANDINS / "machine" / f"{part}.cpp", ["-std=gnu++17"]) for part in ("machine", core(name), *parts)]
+    parts += ["machine", "serial", core(name)]
+    jobs += [(STANDINS / "machine" / f"{part}.cpp", ["-std=gnu++17"]) for part in parts]
     objects = []
     for file, flags in jobs:
         objects.append(folder / f"{'_'.join(file.relative_to(ROOT).parts)}.o")

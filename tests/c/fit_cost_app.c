@@ -3,23 +3,13 @@
 #include <stdint.h>
 
 #include "../../firmware/lib/camera/fit.c"
+#include "answer.h"
 #include "app.h"
 #include "board.h"
 
 #define SIDE 32u
 
 static const uint8_t frame[320u * 240u * 2u] = {0x12, 0x34};
-
-static void answer(uint32_t number) {
-    uint8_t text[11];
-    size_t next = sizeof text;
-    text[--next] = '\n';
-    do {
-        text[--next] = (uint8_t)('0' + number % 10u);
-        number /= 10u;
-    } while (number != 0u);
-    board_write(text + next, sizeof text - next);
-}
 
 static uint32_t cycles(uint8_t channels) {
     static uint8_t pixels[SIDE * SIDE * 3u];

@@ -3,19 +3,9 @@
  * sleep of one second; in decimal. */
 #include <stdint.h>
 
+#include "answer.h"
 #include "app.h"
 #include "board.h"
-
-static void answer(uint32_t number) {
-    uint8_t text[11];
-    size_t next = sizeof text;
-    text[--next] = '\n';
-    do {
-        text[--next] = (uint8_t)('0' + number % 10u);
-        number /= 10u;
-    } while (number != 0u);
-    board_write(text + next, sizeof text - next);
-}
 
 static uint32_t loop_cycles(void) {
     uint32_t rounds = 500000u;

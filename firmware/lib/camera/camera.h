@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 enum camera_format {
-    CAMERA_GREY = 1,  /* one byte a pixel */
+    CAMERA_GREY = 1,   /* one byte a pixel */
     CAMERA_RGB565 = 2, /* two bytes a pixel, most significant first, as an OV2640 sends them */
-    CAMERA_RGB888 = 3 /* red, green, blue */
+    CAMERA_RGB888 = 3  /* red, green, blue */
 };
 
 struct camera_picture {

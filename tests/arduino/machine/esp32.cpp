@@ -35,20 +35,6 @@ void HardwareSerial::onReceiveError(OnReceiveErrorCb function) {
     on_error = function;
 }
 
-int HardwareSerial::available() {
-    return line_available();
-}
-
-int HardwareSerial::read() {
-    return line_read();
-}
-
-size_t HardwareSerial::write(const uint8_t *buffer, size_t size) {
-    return line_write(buffer, size);
-}
-
-void HardwareSerial::flush() {}
-
 uint32_t EspClass::getCycleCount() {
     return static_cast<uint32_t>(nanoseconds() * 240u / 1000u);
 }

@@ -12,20 +12,6 @@ void HardwareSerial::begin(unsigned long baud) {
     line_open(SERIAL_RX_BUFFER_SIZE - 1, nullptr); /* a ring that is never quite full, and tells nobody */
 }
 
-int HardwareSerial::available() {
-    return line_available();
-}
-
-int HardwareSerial::read() {
-    return line_read();
-}
-
-size_t HardwareSerial::write(const uint8_t *buffer, size_t size) {
-    return line_write(buffer, size);
-}
-
-void HardwareSerial::flush() {}
-
 void USBSerial::begin(uint32_t) {
     note("usb");
     line_open(64, nullptr);

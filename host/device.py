@@ -121,7 +121,7 @@ class Device:
         The frame is None when it did not come through, and so is the cost, which comes only when asked for.
         Nothing is repeated. ValueError when the picture is not of the bundle's shape.
         """
-        self._bundle_of(image)
+        self._need_picture(image)
         return self._picture(Opcode.RUN, image.tobytes(), chunk, cost)
 
     def capture(self, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
@@ -181,7 +181,7 @@ class Device:
         Without a chunk it is the longest prefix that the air time left allows. Nothing is repeated: when the reply
         is lost, the packet may be out. ValueError when the picture is not of the bundle's shape.
         """
-        self._bundle_of(image)
+        self._need_picture(image)
         request, size = self._new_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
         data = run_data(chunk, image.tobytes(), by_radio=True)
         for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size):
@@ -196,11 +196,9 @@ class Device:
             raise ValueError("needs a bundle")
         return self.bundle
 
-    def _bundle_of(self, image: np.ndarray) -> Bundle:
-        bundle = self.bundle
-        if bundle is None or image.shape != bundle.input_shape or image.dtype != np.uint8:
+    def _need_picture(self, image: np.ndarray) -> None:
+        if image.shape != self._known_bundle().input_shape or image.dtype != np.uint8:
             raise ValueError(f"needs a bundle and a picture of its shape, got {image.dtype} {image.shape}")
-        return bundle
 
     def _ask(self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int) -> Control:
         """Send a command until its reply comes, a bounded number of times."""

@@ -1,14 +1,12 @@
 """A training run as one short TOML file, read into dataclasses and checked before anything costs time."""
 
 import dataclasses
-import tomllib
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from channel_sim.severity import AT_BER
-from train.errors import TrainError
+from train import settings
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,10 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with warm-up and cosine decay; then quantization-aware epochs on the folded encoder."""
+    """AdamW with warm-up and cosine decay; then, where asked for, quantization-aware epochs on the folded encoder."""
 
     epochs: int
-    qat_epochs: int
+    qat_epochs: int = 0
     batch: int = 256
     lr: float = 6e-3
     qat_lr: float = 4e-4
@@ -108,90 +106,69 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def _build(cls: type, values: Any, where: str) -> Any:  # noqa: ANN401 - returns an instance of cls
-    if not isinstance(values, dict):
-        raise TrainError(f"{where}: expected a table, found {values!r}")
-    kinds = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(kinds))
-    if unknown:
-        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(kinds)}")
-    needed = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [name for name in needed if name not in values]
-    if missing:
-        raise TrainError(f"{where}: missing setting {missing[0]!r}")
-    return cls(**{key: _convert(value, kinds[key], f"{where}: {key}") for key, value in values.items()})
-
-
-def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value, any field's type
-    if type(None) in typing.get_args(kind):  # an optional setting, None in a run's config.json
-        (kind,) = (k for k in typing.get_args(kind) if k is not type(None))
-        if value is None:
-            return None
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, where)
-    if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        if not isinstance(value, list | tuple):
-            raise TrainError(f"{where}: expected a list, found {value!r}")
-        if kinds[-1] is Ellipsis:
-            kinds = kinds[:1] * len(value)
-        if len(value) != len(kinds):
-            raise TrainError(f"{where}: expected {len(kinds)} values, found {list(value)!r}")
-        return tuple(_convert(v, k, where) for v, k in zip(value, kinds, strict=True))
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise TrainError(f"{where}: expected {kind.__name__}, found {value!r}")
-    return value
-
-
 def load(path: Path) -> Config:
     """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainError(f"cannot read config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainError(f"{path} is not valid TOML: {error}") from None
-    return from_dict({"name": path.stem, **values}, str(path))
+    return from_dict(settings.read(path), str(path))
 
 
-def from_dict(values: object, where: str = "config") -> Config:
-    """A checked `Config` from plain dictionaries, as `Config.as_dict` gives them."""
-    config: Config = _build(Config, values, where)
-    d, q, t, s, link = config.data, config.quantizer, config.teacher, config.schedule, config.link
-    for rule, ok in {
-        "name must be that of a folder, without /": config.name == Path(config.name).name != "",
-        "seed must be at least 0": config.seed >= 0,
+def data_rules(d: Data) -> dict[str, bool]:
+    """What a `[data]` table must keep to."""
+    return {
         "data.holdout must be at least 1": d.holdout >= 1,
         "data.size must be at least 1 by 1": d.size is None or min(d.size) >= 1,
         "data.crop_padding must be at least 0": d.crop_padding >= 0,
-        "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
-        "quantizer.temperature must be above 0": q.temperature > 0,
-        "decoder.width must be at least 1": config.decoder.width >= 1,
-        "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
-        "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,
+    }
+
+
+def link_rules(link: Link, bits: int) -> dict[str, bool]:
+    """What a `[link]` table must keep to, for symbols of `bits` bits."""
+    return {
         f"link.channels must be some of {', '.join(AT_BER)}": set() < set(link.channels) <= set(AT_BER),
         "link.channels: lora carries payloads of up to 255 bytes": "lora" not in link.channels
-        or all(count * q.bits <= 8 * 255 for _, count in link.chunks),
+        or all(count * bits <= 8 * 255 for _, count in link.chunks),
         "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < link.ber[0] <= link.ber[1] <= 0.5,
         "link.clean_share must be 0 to 1": 0 <= link.clean_share <= 1,
         "link.prefix_share must be 0 to 1": 0 <= link.prefix_share <= 1,
         "link.estimate_spread must be at least 0": link.estimate_spread >= 0,
-        "link.chunks must be 1 to 16 pairs": 1 <= len(link.chunks) <= 16,
-        "teacher.depth must be 20, 32, 44 or 56": t is None or t.depth in (20, 32, 44, 56),
-        "teacher.views must be at least 1": t is None or t.views >= 1,
-        "teacher.weight must be 0 to 1": t is None or 0 <= t.weight <= 1,
-        "teacher.temperature must be above 0": t is None or t.temperature > 0,
+    }
+
+
+def schedule_rules(s: Schedule) -> dict[str, bool]:
+    """What a `[schedule]` table must keep to."""
+    return {
         "schedule.epochs must be at least 1": s.epochs >= 1,
-        "schedule.qat_epochs must be at least 1": s.qat_epochs >= 1,
+        "schedule.qat_epochs must be at least 0": s.qat_epochs >= 0,
         "schedule.batch must be at least 2": s.batch >= 2,
         "schedule.lr and qat_lr must be above 0": s.lr > 0 and s.qat_lr > 0,
         "schedule.weight_decay must be at least 0": s.weight_decay >= 0,
         "schedule.warmup_epochs must be at least 0": s.warmup_epochs >= 0,
         "schedule.label_smoothing must be 0 to 1": 0 <= s.label_smoothing <= 1,
         "schedule.ema must be 0 to below 1": 0 <= s.ema < 1,
-    }.items():
-        if not ok:
-            raise TrainError(f"{where}: {rule}")
+    }
+
+
+def from_dict(values: object, where: str = "config") -> Config:
+    """A checked `Config` from plain dictionaries, as `Config.as_dict` gives them."""
+    config = settings.build(Config, values, where)
+    q, t = config.quantizer, config.teacher
+    settings.check(
+        {
+            **settings.name_and_seed(config),
+            **data_rules(config.data),
+            "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
+            "quantizer.temperature must be above 0": q.temperature > 0,
+            "decoder.width must be at least 1": config.decoder.width >= 1,
+            "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
+            "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,
+            **link_rules(config.link, q.bits),
+            "link.chunks must be 1 to 16 pairs": 1 <= len(config.link.chunks) <= 16,
+            "teacher.depth must be 20, 32, 44 or 56": t is None or t.depth in (20, 32, 44, 56),
+            "teacher.views must be at least 1": t is None or t.views >= 1,
+            "teacher.weight must be 0 to 1": t is None or 0 <= t.weight <= 1,
+            "teacher.temperature must be above 0": t is None or t.temperature > 0,
+            "schedule.qat_epochs must be at least 1": config.schedule.qat_epochs >= 1,
+            **schedule_rules(config.schedule),
+        },
+        where,
+    )
     return config

@@ -58,9 +58,11 @@ def load(
     grey: bool = False,
     say: Callable[[str], None] = print,
 ) -> Dataset:
-    """Load `cifar10`, `npz:FILE` or `folder:DIR`; raises `TrainError` with what was tried when it cannot."""
+    """Load `cifar10`, `cifar100`, `npz:FILE` or `folder:DIR`; a `TrainError` says what was tried when it cannot."""
     if name == "cifar10":
         data = _from_npz(_cifar10_npz(say), "cifar10", CIFAR10_CLASSES)
+    elif name == "cifar100":
+        data = _from_npz(cache_dir() / "cifar100.npz", "cifar100", None)
     elif name.startswith("npz:"):
         data = _from_npz(_find(name[4:]), name, None)
     elif name.startswith("folder:"):

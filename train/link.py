@@ -20,6 +20,12 @@ class Impairment:
     told_ber: Tensor
 
 
+def quiet(link: Impairment, images: int) -> Impairment:
+    """The first `images` of a batch over a link that does nothing to them."""
+    flips, missing, told = (part[:images] for part in (link.flips, link.missing, link.told_ber))
+    return Impairment(torch.zeros_like(flips), torch.zeros_like(missing), torch.zeros_like(told))
+
+
 def symbol_flips(mask: np.ndarray, bits: int) -> np.ndarray:
     """Flip mask of the payload's bits (B, S * bits), most significant first -> an integer a symbol, int64 (B, S)."""
     weights = 1 << np.arange(bits - 1, -1, -1)

@@ -41,9 +41,8 @@ class Progress:
         """One optimizer step done."""
         self.bar.update(self.task, advance=1, description=f"loss {loss:.3f}")
 
-    def epoch_done(self, epoch: int, loss: float, figures: dict[str, float], quantizing: bool) -> None:
+    def epoch_done(self, epoch: int, loss: float, figures: dict[str, float], phase: str) -> None:
         """Print the epoch's loss and, where it was evaluated, its held-out accuracies in percent."""
         shown = "  ".join(f"{k}: {100 * v:.2f}" for k, v in figures.items())
-        kind = "int8 " if quantizing else "float"
         held_out = f"  held-out % by BER  {shown}" if figures else ""
-        self.console.print(f"epoch {epoch:3d}/{self.epochs} {kind} loss {loss:.3f}{held_out}", highlight=False)
+        self.console.print(f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}{held_out}", highlight=False)

@@ -16,6 +16,6 @@ if torch.version.cuda is None:
     except RuntimeError:  # a torchvision built for this torch has defined them already
         _library = None
 
-from torchvision import datasets  # noqa: E402
+from torchvision import datasets, models  # noqa: E402
 
-__all__ = ["datasets"]
+__all__ = ["datasets", "models"]

@@ -1,0 +1,101 @@
+"""Training of a base classifier, which the systems of train/codecs split behind its stem."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from train import settings
+from train.augment import as_input
+from train.classifiers import ARCHITECTURES, Classifier, build
+from train.config import Data, Schedule, data_rules, schedule_rules
+from train.datasets import Dataset
+from train.errors import TrainError
+from train.loop import Loop, Phase, fill, read_best, saved_config
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """All of one base classifier's training."""
+
+    name: str
+    data: Data
+    architecture: str
+    schedule: Schedule
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def from_dict(values: object, where: str = "config") -> ClassifierConfig:
+    """A checked `ClassifierConfig` from plain dictionaries, as `as_dict` gives them."""
+    config = settings.build(ClassifierConfig, values, where)
+    settings.check(
+        {
+            **settings.name_and_seed(config),
+            **data_rules(config.data),
+            f"architecture must be one of {', '.join(ARCHITECTURES)}": config.architecture in ARCHITECTURES,
+            "schedule.qat_epochs is for codecs: a classifier stays on the host": config.schedule.qat_epochs == 0,
+            **schedule_rules(config.schedule),
+        },
+        where,
+    )
+    return config
+
+
+def load(path: Path) -> ClassifierConfig:
+    """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
+    return from_dict(settings.read(path), str(path))
+
+
+class ClassifierRun(Loop[ClassifierConfig, Classifier]):
+    """Cross-entropy on augmented pictures; no channel."""
+
+    parse = staticmethod(from_dict)
+
+    def build(self) -> Classifier:
+        """The architecture, for the data set's classes."""
+        channels = self.data.x_train.shape[3]
+        if channels != 3:
+            raise TrainError(f"base classifiers take colour pictures, and these have {channels} channel")
+        return build(self.config.architecture, len(self.data.classes))
+
+    def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
+        """Cross-entropy."""
+        smoothing = self.config.schedule.label_smoothing
+        return F.cross_entropy(self.state.model(pictures), self.labels[index], label_smoothing=smoothing)
+
+    def evaluate(self, model: Classifier) -> dict[str, float]:
+        """Held-out accuracy; there is no channel, hence BER 0."""
+        return {"0": accuracy(model, self.x_held, self.y_held)}
+
+    def score(self, figures: dict[str, float]) -> float:
+        """Held-out accuracy."""
+        return figures["0"]
+
+
+@torch.no_grad()
+def accuracy(model: Classifier, images: np.ndarray, labels: np.ndarray) -> float:
+    """Share of images uint8 (N, H, W, C) classified rightly."""
+    model.eval()
+    right = 0
+    for first in range(0, len(images), 500):
+        logits = model(as_input(torch.from_numpy(images[first : first + 500])))
+        right += int((logits.argmax(1).numpy() == labels[first : first + 500]).sum())
+    return right / len(labels)
+
+
+def load_classifier(folder: Path, data: Dataset) -> tuple[Classifier, ClassifierConfig, dict[str, Any]]:
+    """A finished run -> classifier (evaluating), its config, best.pt's record. Raises TrainError without one."""
+    config = from_dict(saved_config(folder), str(folder / "config.json"))
+    saved = read_best(folder, "last epoch")
+    model = build(config.architecture, len(data.classes))
+    fill(model, saved["model"], folder / "best.pt")
+    return model.eval(), config, saved

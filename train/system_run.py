@@ -1,0 +1,147 @@
+"""Training of the systems that split a base classifier (train/codecs), all through the same channel."""
+
+import dataclasses
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+import train.codecs
+from train import classifier_run, evaluate, settings
+from train.classifiers import Classifier, build
+from train.codecs.system import SplitCodec
+from train.config import Data, Link, Quantizer, Schedule, data_rules, schedule_rules
+from train.datasets import Dataset
+from train.errors import TrainError
+from train.link import draw
+from train.loop import Loop, Phase, fill, read_best, saved_config
+
+# One channel for every system, so that they are compared under equal terms; no prefixes, which only Inkling's own has.
+CHANNEL = Link(prefix_share=0.0, chunks=())
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class SystemConfig:
+    """All of one system's training. `options` are those of the dataclass `Options` in the system's file."""
+
+    name: str
+    system: str
+    classifier: str  # the base classifier's config, a TOML file; it is trained first where its run is not there
+    data: Data
+    schedule: Schedule
+    quantizer: Quantizer = field(default_factory=Quantizer)
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def systems() -> list[str]:
+    """Names of the systems: the files of train/codecs that define a `System` and its `Options`."""
+    names = [module.name for module in pkgutil.iter_modules(train.codecs.__path__)]
+    return [name for name in names if hasattr(importlib.import_module(f"train.codecs.{name}"), "Options")]
+
+
+def module_of(system: str) -> ModuleType:
+    """The file of a system. Raises TrainError for an unknown one."""
+    if system not in systems():
+        raise TrainError(f"unknown system {system!r}; known: {', '.join(systems())}")
+    return importlib.import_module(f"train.codecs.{system}")
+
+
+def from_dict(values: object, where: str = "config") -> SystemConfig:
+    """A checked `SystemConfig` from plain dictionaries, as `as_dict` gives them."""
+    config = settings.build(SystemConfig, values, where)
+    settings.build(module_of(config.system).Options, config.options, f"{where}: options")
+    settings.check(
+        {
+            **settings.name_and_seed(config),
+            **data_rules(config.data),
+            "quantizer.bits must be 1..8": 1 <= config.quantizer.bits <= 8,
+            "quantizer.temperature must be above 0": config.quantizer.temperature > 0,
+            **schedule_rules(config.schedule),
+        },
+        where,
+    )
+    return config
+
+
+def load(path: Path) -> SystemConfig:
+    """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
+    return from_dict(settings.read(path), str(path))
+
+
+def base_classifier(config: SystemConfig, data: Dataset) -> Classifier:
+    """The base classifier of a system's config, trained here where its run is not there or not finished."""
+    base = classifier_run.load(Path(config.classifier))
+    if base.data.name != config.data.name:
+        raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
+    folder = RUNS / base.name
+    run = classifier_run.ClassifierRun(base, data, folder)
+    if not (folder / "best.pt").exists():
+        print(f"base classifier {base.name} first")
+        run.go()
+    return classifier_run.load_classifier(folder, data)[0]
+
+
+def create(config: SystemConfig, classifier: Classifier, data: Dataset) -> SplitCodec:
+    """The system around a classifier, freshly initialised."""
+    module = module_of(config.system)
+    height, width, channels = data.x_train.shape[1:]
+    options = settings.build(module.Options, config.options, "options")
+    return module.System(classifier, (height, width, channels), config.quantizer, options)
+
+
+class SystemRun(Loop[SystemConfig, SplitCodec]):
+    """A system's stages, one after the other, in the epochs of the schedule."""
+
+    parse = staticmethod(from_dict)
+
+    def build(self) -> SplitCodec:
+        """The system around its trained base classifier."""
+        return create(self.config, base_classifier(self.config, self.data), self.data)
+
+    def phases(self) -> list[Phase]:
+        """The system's stages, each with its own warm-up and decay, then the int8 epochs where there are any."""
+        s, stages = self.config.schedule, self.state.model.stages
+        ends = np.rint(np.cumsum([0.0, *(stage.share for stage in stages)]) * s.epochs).astype(int)
+        phases = [
+            Phase(stage.name, int(end - start), s.lr, *self._decay(), s.warmup_epochs)
+            for stage, start, end in zip(stages, ends[:-1], ends[1:], strict=True)
+        ]
+        return [*(phase for phase in phases if phase.epochs), *self._int8()]
+
+    def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
+        """The loss of the system's stage; int8 epochs go on with its last one."""
+        model = self.state.model
+        link = draw(CHANNEL, len(index), model.symbols, model.quantizer.bits, rng)
+        stage = model.stages[-1].name if phase.int8 else phase.name
+        return model.loss(stage, pictures, self.labels[index], link)
+
+    def evaluate(self, model: SplitCodec) -> dict[str, float]:
+        """Held-out accuracy by BER."""
+        return evaluate.summary(model, self.x_held, self.y_held, CHANNEL.chunks)
+
+    def score(self, figures: dict[str, float]) -> float:
+        """The mean of clean and noisy accuracies."""
+        return evaluate.score(figures)
+
+
+def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, dict[str, Any]]:
+    """A finished run -> system (evaluating), its config, best.pt's record. Raises TrainError without one."""
+    config = from_dict(saved_config(folder), str(folder / "config.json"))
+    saved = read_best(folder, "last epoch")
+    base = classifier_run.load(Path(config.classifier))
+    model = create(config, build(base.architecture, len(data.classes)), data)
+    if config.schedule.qat_epochs:
+        model.encoder.fold()
+    fill(model, saved["model"], folder / "best.pt")
+    return model.eval(), config, saved

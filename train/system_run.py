@@ -14,12 +14,14 @@ from torch import Tensor
 import train.codecs
 from train import classifier_run, evaluate, settings
 from train.classifiers import Classifier, build
+from train.codecs.deployable import Deployable
 from train.codecs.system import SplitCodec
 from train.config import Data, Link, Quantizer, Schedule, data_rules, schedule_rules
 from train.datasets import Dataset
 from train.errors import TrainError
+from train.fakequant import calibrate
 from train.link import draw
-from train.loop import Loop, Phase, fill, read_best, saved_config
+from train.loop import Loop, Phase, calibration_images, fill, read_best, saved_config, split
 
 # One channel for every system, so that they are compared under equal terms; no prefixes, which only Inkling's own has.
 CHANNEL = Link(prefix_share=0.0, chunks=())
@@ -97,7 +99,10 @@ def create(config: SystemConfig, classifier: Classifier, data: Dataset) -> Split
     module = module_of(config.system)
     height, width, channels = data.x_train.shape[1:]
     options = settings.build(module.Options, config.options, "options")
-    return module.System(classifier, (height, width, channels), config.quantizer, options)
+    model = module.System(classifier, (height, width, channels), config.quantizer, options)
+    if config.schedule.qat_epochs and not isinstance(model, Deployable):
+        raise TrainError(f"schedule.qat_epochs is for encoders in int8, and {config.system} has none")
+    return model
 
 
 class SystemRun(Loop[SystemConfig, SplitCodec]):
@@ -136,7 +141,10 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
 
 
 def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, dict[str, Any]]:
-    """A finished run -> system (evaluating), its config, best.pt's record. Raises TrainError without one."""
+    """A finished run -> system (evaluating, in int8 where trained so), its config, best.pt's record.
+
+    Raises TrainError without one.
+    """
     config = from_dict(saved_config(folder), str(folder / "config.json"))
     saved = read_best(folder, "last epoch")
     base = classifier_run.load(Path(config.classifier))
@@ -144,4 +152,6 @@ def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, 
     if config.schedule.qat_epochs:
         model.encoder.fold()
     fill(model, saved["model"], folder / "best.pt")
+    if config.schedule.qat_epochs:
+        calibrate(model.encoder, calibration_images(data, split(data, config.data.holdout, config.seed)[0]))
     return model.eval(), config, saved

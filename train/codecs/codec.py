@@ -66,6 +66,15 @@ class Codec(nn.Module):
         """Levels as received (B, S) int64, -1 where missing, and BER (B,) -> logits (B, classes)."""
         return self.decoder(symbols, ber, self.quantizer.centres())
 
+    def latent_centres(self) -> Tensor:
+        """Centres (L,) in the units of the encoder's output, which are the quantizer's here."""
+        return self.quantizer.centres()
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The one that gives the logits."""
+        return self.decoder.classify
+
     @torch.no_grad()
     def send(self, images: Tensor) -> Tensor:
         """Pictures (B, C, H, W) in [0, 1] -> levels (B, S), as the (fake-quantized) encoder makes them."""

@@ -1,6 +1,6 @@
-"""The device's part: a small convolutional network that int8 TensorFlow Lite runs without a PAD or TRANSPOSE.
+"""The device's part: a small convolutional network that int8 TensorFlow Lite runs without a TRANSPOSE.
 
-A layer is one line of the config:
+In Inkling's own encoder, which needs no PAD either, a layer is one line of the config:
     conv 24      dense 3x3 convolution to 24 channels
     conv4s2 24   dense 4x4, stride 2 (halves H and W; padding 1 is symmetric there, so no PAD op is needed)
     sep 24       depthwise 3x3, then 1x1 to 24 channels; adds its input when the channels agree
@@ -29,7 +29,8 @@ class ConvUnit(nn.Module):
 
     def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True) -> None:
         super().__init__()
-        padding = {1: 0, 3: 1, 4: 1}[kernel]
+        # H / stride rows come out of H. For 3x3 stride 2, which torchvision's stems have, TensorFlow Lite needs a PAD.
+        padding = (kernel - stride + 1) // 2
         self.conv = nn.Conv2d(cin, cout, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(cout)
         self.relu = relu
@@ -79,31 +80,12 @@ class Separable(nn.Module):
         return self.range(total)
 
 
-class Encoder(nn.Module):
-    """Picture (B, C, H, W) in [0, 1] -> latent (B, c, h, w)."""
+class ConvEncoder(nn.Module):
+    """Picture (B, C, H, W) in [0, 1] -> latent (B, c, h, w), by `layers` one after the other."""
 
-    def __init__(self, channels: int, layers: Sequence[str]) -> None:
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
-        if [text.startswith("head") for text in layers] != [False] * (len(layers) - 1) + [True]:
-            raise TrainError("encoder.layers must end with a head, as in 'head 8', and have no other")
-        self.layers = nn.Sequential()
-        self.stride = 1
-        for text in layers:
-            match = _LAYER.fullmatch(text)
-            if match is None:
-                raise TrainError(f"encoder.layers: cannot read {text!r}; kinds: conv, conv4s2, sep, sep4s2, head")
-            kind, cout = match[1], int(match[2])
-            kernel, stride = (4, 2) if kind.endswith("4s2") else (3, 1)
-            if kind == "head":
-                layer: nn.Module = ConvUnit(channels, cout, 1, relu=False)
-            elif kind.startswith("sep"):
-                layer = Separable(channels, cout, kernel, stride)
-            else:
-                layer = ConvUnit(channels, cout, kernel, stride)
-            self.layers.append(layer)
-            self.stride *= stride
-            channels = cout
-        self.latent_channels = channels
+        self.layers = nn.Sequential(*layers)
 
     def fold(self) -> None:
         """Merge every batch norm into its convolution."""
@@ -133,3 +115,29 @@ class Encoder(nn.Module):
         for hook in hooks:
             hook.remove()
         return total
+
+
+class Encoder(ConvEncoder):
+    """Inkling's own, from the lines of the config."""
+
+    def __init__(self, channels: int, layers: Sequence[str]) -> None:
+        super().__init__()
+        if [text.startswith("head") for text in layers] != [False] * (len(layers) - 1) + [True]:
+            raise TrainError("encoder.layers must end with a head, as in 'head 8', and have no other")
+        self.stride = 1
+        for text in layers:
+            match = _LAYER.fullmatch(text)
+            if match is None:
+                raise TrainError(f"encoder.layers: cannot read {text!r}; kinds: conv, conv4s2, sep, sep4s2, head")
+            kind, cout = match[1], int(match[2])
+            kernel, stride = (4, 2) if kind.endswith("4s2") else (3, 1)
+            if kind == "head":
+                layer: nn.Module = ConvUnit(channels, cout, 1, relu=False)
+            elif kind.startswith("sep"):
+                layer = Separable(channels, cout, kernel, stride)
+            else:
+                layer = ConvUnit(channels, cout, kernel, stride)
+            self.layers.append(layer)
+            self.stride *= stride
+            channels = cout
+        self.latent_channels = channels

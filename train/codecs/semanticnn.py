@@ -97,12 +97,17 @@ class System(SplitCodec):
         if height % 4 or width % 4:
             raise TrainError(f"semanticnn needs features of a multiple of 4, the stem's are {height} x {width}")
         self.latent_shape = (height // 4, width // 4, channels // 2)
-        self.conv = nn.Conv2d(channels, channels // 2, 4, 4)
-        self.norm = GDN(channels // 2)
-        self.activation = nn.PReLU()
+        self.build_encoder()
         self.decoder = FeatureDecoder(channels)
         self.quantizer.requires_grad_(options.soft_quantization)
         self.set_order(middle(self.latent_shape, options.compression))
+
+    def build_encoder(self) -> None:
+        """The layers of `encode`."""
+        channels, _, _ = self.feature_shape
+        self.conv = nn.Conv2d(channels, channels // 2, 4, 4)
+        self.norm = GDN(channels // 2)
+        self.activation = nn.PReLU()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -123,13 +128,13 @@ class System(SplitCodec):
 
     def loss(self, stage: str, images: Tensor, labels: Tensor, link: Impairment) -> Tensor:
         """Stage 1: mean square error of the cleaned features. Stage 2: cross-entropy, centre usage, XAI."""
-        with torch.no_grad():
-            features = self.classifier.features(images)
-        z = self.encode(features, link.told_ber).permute(0, 2, 3, 1).flatten(1)[:, self.order]
+        z = self.latent_in_order(images, link.told_ber)
         values, soft = self.transmit(z, link)
         if not self.options.soft_quantization:
             values = values.detach() + torch.where(link.flips == 0, z - z.detach(), 0.0)
         if stage == "stage 1":
+            with torch.no_grad():
+                features = self.classifier.features(images)
             return F.mse_loss(self.reconstruct(self.place(values), link.told_ber), features)
         loss = F.cross_entropy(self.classify_values(values, link.told_ber), labels)
         loss = loss + self.options.usage * usage(soft)

@@ -56,6 +56,10 @@ class SplitCodec(nn.Module, ABC):
     def stages(self) -> tuple[Stage, ...]:
         """Stages of training, in order; their shares add up to 1."""
 
+    def stem(self, images: Tensor) -> Tensor:
+        """The device's first layer: pictures (B, 3, H, W) in [0, 1] -> features (B, C, H', W')."""
+        return self.classifier.features(images)
+
     @abstractmethod
     def encode(self, features: Tensor, ber: Tensor) -> Tensor:
         """The device: features (B, C, H', W'), BER as the receiver last reported it (B,) -> latent (B, c, h, w)."""
@@ -81,7 +85,7 @@ class SplitCodec(nn.Module, ABC):
 
     def latent_in_order(self, images: Tensor, ber: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] and BER (B,) -> latent values (B, S) in the order of sending."""
-        z = self.encode(self.classifier.features(images), ber).permute(0, 2, 3, 1).flatten(1)  # (B, h*w*c)
+        z = self.encode(self.stem(images), ber).permute(0, 2, 3, 1).flatten(1)  # (B, h*w*c)
         return z[:, self.order]
 
     def flip(self, levels: Tensor, flips: Tensor) -> Tensor:

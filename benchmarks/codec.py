@@ -18,21 +18,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.delivery import BERS, Delivery
 from benchmarks.images import images_for
-from channel_sim.bsc import BitFlips
 from export.reference import ReferenceEncoder
-from host.ber import BerEstimator, payload_ber
 from host.decode import Decoder
 from host.errors import HostError
-from host.events import FeatureFrame
-from host.receiver import Receiver
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 
-BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
-DEVICE = 1
-WARM_UP = 20  # clean frames, not counted, by which the receiver comes to know the device
 BATCH = 500
 
 
@@ -106,50 +100,13 @@ def _one(
     seed: int,
     each: Callable[[], None],
 ) -> dict[str, float]:
-    receiver, estimator = Receiver([bundle]), BerEstimator()
-    channel, clean = BitFlips(ber), BitFlips(0.0)
-    rng = np.random.default_rng([seed, chunk, round(ber * 1e6)])
-    arrived, got, link, told = [], [], [], []
-    wrong = 0
-    for number in range(-WARM_UP, len(symbols)):
-        sent = _frame(bundle, symbols[max(number, 0)], chunk, number % 32)
-        damaged = (clean if number < 0 else channel).corrupt(sent, rng)
-        events = [*receiver.feed(damaged or b""), *receiver.flush()]
-        if number < 0:
-            continue
-        frames = [e for e in events if isinstance(e, FeatureFrame)]
-        mine = [f for f in frames if (f.device, f.sequence, f.chunk) == (DEVICE, number % 32, chunk)]
-        wrong += len(frames) - len(mine)
-        for frame in mine[:1]:
-            arrived.append(number)
-            got.append(frame.symbols)
-            link.append(estimator.update(frame))
-            told.append(payload_ber(frame, link[-1]))
-        each()
-    if not arrived:
-        raise HostError(f"no frame came through at BER {ber:g}")
-    right = _right(decoder, np.array(got), np.array(told), labels[arrived])
-    right_if_true = _right(decoder, np.array(got), np.full(len(got), max(ber, 1e-4)), labels[arrived])
-    return {
-        "accuracy": right / len(arrived),
-        "accuracy_sent": right / len(symbols),
-        "accuracy_true_ber_told": right_if_true / len(arrived),
-        "frames_lost": len(symbols) - len(arrived),
-        "wrong_headers": wrong,
-        "ber_estimated": float(np.mean(link)),
-    }
+    def classes(got: np.ndarray, told: np.ndarray) -> np.ndarray:
+        parts = range(0, len(got), BATCH)
+        return np.concatenate([decoder.logits(got[i : i + BATCH], told[i : i + BATCH]).argmax(1) for i in parts])
 
-
-def _frame(bundle: Bundle, symbols: np.ndarray, chunk: int, sequence: int) -> bytes:
-    first, count = bundle.chunk_symbols(chunk)
-    return bundle.frame(symbols[first : first + count], DEVICE, sequence, chunk)
-
-
-def _right(decoder: Decoder, symbols: np.ndarray, told: np.ndarray, labels: np.ndarray) -> int:
-    found = [
-        decoder.logits(symbols[i : i + BATCH], told[i : i + BATCH]).argmax(1) for i in range(0, len(symbols), BATCH)
-    ]
-    return int((np.concatenate(found) == labels).sum())
+    delivery = Delivery(bundle, chunk, ber, seed)
+    delivery.send(symbols, each)
+    return delivery.figures(classes, labels)
 
 
 def _line(bundle: Bundle, chunk: int, ber: float, row: dict[str, float]) -> str:

@@ -1,7 +1,7 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint firmware train export bench bench-link bench-device goodput results clean
+.PHONY: help demo test fuzz lint firmware train export bench bench-link bench-device bench-accuracy goodput results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -53,6 +53,9 @@ build/bench/codec.json:
 bench-device: ## the encoder's instructions, flash and RAM on emulated processors: build/bench/device.json (BUNDLES=...)
 	@scripts/apt.sh $(EMULATOR) $(RISCV)
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.device $(BUNDLES) $(ARGS)
+
+bench-accuracy: ## train and measure the systems under equal terms, hours: benchmarks/results (ARGS=--list shows what is there)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.accuracy $(ARGS)
 
 goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)

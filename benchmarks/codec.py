@@ -68,7 +68,7 @@ def measure(path: Path, count: int, seed: int) -> dict:
             rows = {}
             for ber in BERS:
                 task = bar.add_task(f"{bundle.chunk_bytes(chunk)} bytes, BER {ber:g}", total=len(images))
-                row = _one(bundle, decoder, symbols, labels, chunk, ber, seed, partial(bar.advance, task))
+                row = one_chunk(bundle, decoder, symbols, labels, chunk, ber, seed, partial(bar.advance, task))
                 rows[f"{ber:g}"] = row
                 console.print(_line(bundle, chunk, ber, row), highlight=False, soft_wrap=True)
             chunks[str(bundle.chunk_bytes(chunk))] = {
@@ -90,7 +90,7 @@ def measure(path: Path, count: int, seed: int) -> dict:
     }
 
 
-def _one(
+def one_chunk(
     bundle: Bundle,
     decoder: Decoder,
     symbols: np.ndarray,
@@ -100,6 +100,8 @@ def _one(
     seed: int,
     each: Callable[[], None],
 ) -> dict[str, float]:
+    """All figures of one chunk at one BER; symbols (N, S) as sent, labels (N,), seed of the flips."""
+
     def classes(got: np.ndarray, told: np.ndarray) -> np.ndarray:
         parts = range(0, len(got), BATCH)
         return np.concatenate([decoder.logits(got[i : i + BATCH], told[i : i + BATCH]).argmax(1) for i in parts])

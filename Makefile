@@ -14,7 +14,7 @@ BUNDLES ?=
 MINUTES ?= 30
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--help shows options)
 	@scripts/apt.sh $(EMULATOR)

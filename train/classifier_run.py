@@ -1,5 +1,6 @@
 """Training of a base classifier, which the systems of train/codecs split behind its stem."""
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from train.classifiers import ARCHITECTURES, Classifier, build
 from train.config import Data, Schedule, data_rules, schedule_rules
 from train.datasets import Dataset
 from train.errors import TrainError
+from train.files import read
 from train.loop import Loop, Phase, fill, read_best, saved_config
 
 
@@ -72,9 +74,15 @@ class ClassifierRun(Loop[ClassifierConfig, Classifier]):
         smoothing = self.config.schedule.label_smoothing
         return F.cross_entropy(self.state.model(pictures), self.labels[index], label_smoothing=smoothing)
 
+    def kept(self, model: Classifier) -> dict[str, Tensor]:
+        """Weights in half precision: half the size for a repository, and all that a classifier needs."""
+        return {name: part.half() if part.is_floating_point() else part for name, part in model.state_dict().items()}
+
     def evaluate(self, model: Classifier) -> dict[str, float]:
-        """Held-out accuracy; there is no channel, hence BER 0."""
-        return {"0": accuracy(model, self.x_held, self.y_held)}
+        """Held-out accuracy of what is kept; there is no channel, hence BER 0."""
+        rounded = copy.deepcopy(model)
+        rounded.load_state_dict(self.kept(model))
+        return {"0": accuracy(rounded, self.x_held, self.y_held)}
 
     def score(self, figures: dict[str, float]) -> float:
         """Held-out accuracy."""
@@ -96,6 +104,20 @@ def load_classifier(folder: Path, data: Dataset) -> tuple[Classifier, Classifier
     """A finished run -> classifier (evaluating), its config, best.pt's record. Raises TrainError without one."""
     config = from_dict(saved_config(folder), str(folder / "config.json"))
     saved = read_best(folder, "last epoch")
+    return _filled(config, data, saved, folder / "best.pt"), config, saved
+
+
+def load_shipped(file: Path, config: ClassifierConfig, data: Dataset) -> Classifier | None:
+    """The classifier (evaluating) in a copy of a run's best.pt; None where that run had another config."""
+    saved = read(file)
+    if not isinstance(saved, dict) or not {"config", "model"} <= saved.keys():
+        raise TrainError(f"{file} is no best.pt of a base classifier's run")
+    if from_dict(saved["config"], f"{file}: config") != config:
+        return None
+    return _filled(config, data, saved, file)
+
+
+def _filled(config: ClassifierConfig, data: Dataset, saved: dict[str, Any], file: Path) -> Classifier:
     model = build(config.architecture, len(data.classes))
-    fill(model, saved["model"], folder / "best.pt")
-    return model.eval(), config, saved
+    fill(model, saved["model"], file)
+    return model.eval()

@@ -154,6 +154,10 @@ class Loop(ABC, Generic[C, M]):
     def prepare(self) -> None:
         """What else a run needs in its folder."""
 
+    def kept(self, model: M) -> dict[str, Tensor]:
+        """What best.pt keeps of the model; `evaluate` must measure the same."""
+        return model.state_dict()
+
     def view(self) -> int:
         """Number of the augmented view that the coming epoch sees."""
         return self.state.epoch
@@ -297,7 +301,8 @@ class Loop(ABC, Generic[C, M]):
         s = self.state
         if self._candidate(phase) and self.score(figures) > s.best_score:
             s.best_score = self.score(figures)
-            _write(self.folder / "best.pt", {"model": s.average.state_dict(), "epoch": s.epoch, "held_out": figures})
+            record = {"epoch": s.epoch, "held_out": figures, "config": self.config.as_dict()}
+            _write(self.folder / "best.pt", {"model": self.kept(s.average), **record})
         _write(
             self.folder / "checkpoint.pt",
             {

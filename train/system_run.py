@@ -34,7 +34,7 @@ class SystemConfig:
 
     name: str
     system: str
-    classifier: str  # the base classifier's config, a TOML file; it is trained first where its run is not there
+    classifier: str  # the base classifier's config, a TOML file; trained first where it is neither there nor ships
     data: Data
     schedule: Schedule
     quantizer: Quantizer = field(default_factory=Quantizer)
@@ -82,11 +82,25 @@ def load(path: Path) -> SystemConfig:
 
 
 def base_classifier(config: SystemConfig, data: Dataset) -> Classifier:
-    """The base classifier of a system's config, trained here where its run is not there or not finished."""
+    """The base classifier of a system's config, trained here where it is neither there nor ships."""
     base = classifier_run.load(Path(config.classifier))
     if base.data.name != config.data.name:
         raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
-    folder = RUNS / base.name
+    return ready_classifier(Path(config.classifier), data)
+
+
+def ready_classifier(file: Path, data: Dataset) -> Classifier:
+    """The classifier (evaluating) of the config NAME.toml: of its run, else NAME.pt beside it, else trained here.
+
+    NAME.pt is a copy of such a run's best.pt, and is used where that run had this very config.
+    """
+    base = classifier_run.load(file)
+    folder, shipped = RUNS / base.name, file.with_name(f"{base.name}.pt")
+    if not (folder / "best.pt").exists() and shipped.exists():
+        classifier = classifier_run.load_shipped(shipped, base, data)
+        if classifier is not None:
+            return classifier
+        print(f"{shipped} was trained by another config than {file}, and is not used")
     run = classifier_run.ClassifierRun(base, data, folder)
     if not (folder / "best.pt").exists():
         print(f"base classifier {base.name} first")

@@ -94,7 +94,7 @@ def check_schema(cell: dict) -> None:
 def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
     status, said, complaint = measure("--cells", "tiny-semanticnn*")
     assert (status, complaint) == (0, "")
-    assert "training runs/tiny-resnet20: 1 epochs" in said and "training runs/tiny-semanticnn-noxai: 1 epochs" in said
+    assert "base classifier tiny-resnet20 first" in said and "training runs/tiny-semanticnn-noxai: 1 epochs" in said
     cell = report("tiny-semanticnn-noxai")
     check_schema(cell)
     assert (cell["system"], cell["ablation"], cell["classifier"]) == ("semanticnn", "noxai", "resnet20")

@@ -145,7 +145,7 @@ class System(SplitCodec):
         return self.decoder(values, condition)
 
     def transmit(self, z: Tensor, link: Impairment) -> tuple[Tensor, Tensor]:
-        """As every system's; without soft quantization an intact symbol's gradient goes straight to its latent value."""
+        """As in every system; without soft quantization, the gradient of an intact symbol goes straight to it."""
         values, soft = super().transmit(z, link)
         if not self.options.soft_quantization:
             values = values.detach() + torch.where(link.flips == 0, z - z.detach(), 0.0)

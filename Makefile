@@ -60,7 +60,7 @@ bench-accuracy: ## train and measure the systems under equal terms, hours: bench
 goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)
 
-results: ## write docs/RESULTS.md from the figures of make bench, bench-link, bench-device, goodput and demo
+results: ## write docs/RESULTS.md from the figures of make bench, bench-link, bench-device, bench-accuracy, goodput and demo
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from train import classifier_run, config, evaluate, run, system_run
 from train.augment import as_input
 from train.classifiers import Classifier, feature_shape
 from train.codecs.codec import Codec
+from train.codecs.plain import Plain
 from train.codecs.system import SplitCodec, frozen
 from train.datasets import Dataset
 from train.errors import TrainError
@@ -25,9 +26,6 @@ from train.loop import Loop, RunConfig, saved_config
 from train.system_run import RUNS
 from wire.bundle import Bundle
 from wire.payload import payload_bytes
-
-if TYPE_CHECKING:
-    from train.codecs.plain import Plain
 
 BLOCK = 500  # images; between two of them a sender hears from the receiver
 Each = Callable[[int], None]  # told how many more images are done
@@ -77,7 +75,7 @@ class Framed:
 class Packets:
     """`train.codecs.plain`: packets that are dropped unless their CRC is right; nothing to tell anyone."""
 
-    plain: "Plain"
+    plain: Plain
     images: np.ndarray
     encoder_macs: int
     feature_values: int
@@ -147,7 +145,9 @@ def prepare(cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np
     base_config = classifier_run.load(cell.classifier)
     base, base_folder = system_run.ready_classifier(cell.classifier, data), RUNS / base_config.name
     right = classifier_run.accuracy(base, images, labels)
-    seconds = {"classifier": _seconds(base_folder)} if base_folder.exists() else {}  # one that ships was trained before
+    seconds = (
+        {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
+    )  # one that ships was trained before
     if cell.system == PLAIN:
         return Ready(plain(base, data, images), right, seconds)
     _train(system_run.SystemRun, replace(own, seed=seed), data, where)
@@ -205,8 +205,6 @@ def split_codec(name: str, model: SplitCodec, images: np.ndarray, arithmetic: st
 
 def plain(classifier: Classifier, data: Dataset, images: np.ndarray) -> Packets:
     """Its tables come from the training images. Its features are those of the classifier's stem."""
-    from train.codecs.plain import Plain
-
     height, width, channels = data.x_train.shape[1:]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         classifier.features(torch.zeros(1, channels, height, width))

@@ -1,4 +1,8 @@
-"""docs/RESULTS.md from the figures of the other benchmarks: `make bench`, bench-link, goodput, bench-device, demo."""
+"""docs/RESULTS.md from the figures of the other benchmarks: `make bench`, bench-link, goodput, bench-device, demo.
+
+The systems under equal terms need no more than the committed JSONs of benchmarks/results; for their section alone,
+where nothing else has been measured here: `python -m benchmarks.accuracy_results`.
+"""
 
 import argparse
 import json
@@ -7,6 +11,8 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
+from benchmarks import accuracy_results
+from benchmarks.accuracy_cells import cells, stored
 from benchmarks.device_baseline import load as load_baseline
 from benchmarks.device_results import draw as draw_device
 from benchmarks.device_results import section as device_costs
@@ -14,11 +20,12 @@ from benchmarks.limits import section as limits_section
 from benchmarks.link_plots import draw_lora, draw_serial
 from benchmarks.link_results import section as goodput_section
 from host.errors import HostError
+from train.errors import TrainError
 
 HEAD = """# Results
 
-Made by `make results` from what `make bench`, `make bench-link`, `make goodput`, `make bench-device` and `make demo`
-measured; nothing here is typed by hand.
+Made by `make results` from what `make bench`, `make bench-link`, `make goodput`, `make bench-device`, `make demo` and
+`make bench-accuracy` measured; nothing here is typed by hand.
 Accuracy is of the frames delivered; *of all sent* counts lost frames as wrong. BER: bit error rate, true bit flips,
 each bit independent, over the whole frame (sync and header too). 1 kB = 1000 bytes.
 """
@@ -44,8 +51,14 @@ def main() -> int:
         details_file = args.device.with_name("device_details.json")
         details = json.loads(details_file.read_text())[name]
         baseline = load_baseline()
+        systems, measured = cells(), stored()
+    except TrainError as error:
+        print(f"results: {error}", file=sys.stderr)
+        return 1
     except (OSError, ValueError, KeyError, HostError) as error:
-        print(f"results: {error}; run make bench, bench-link, goodput, bench-device and demo first", file=sys.stderr)
+        first = "run make bench, bench-link, goodput, bench-device and demo first"
+        alone = "python -m benchmarks.accuracy_results writes the systems' section without"
+        print(f"results: {error}; {first} ({alone})", file=sys.stderr)
         return 1
     for file, figures in zip((*files[1:], details_file), (link, goodput, demo, details), strict=True):
         if codec["model_id"] != figures["model_id"]:
@@ -54,11 +67,12 @@ def main() -> int:
             return 1
     device_section = _device(demo, device_costs(name, device, details, baseline))
     sections = [_accuracy(codec), limits_section(link), goodput_section(goodput), device_section]
+    sections.append(accuracy_results.section(systems, measured))
     args.out.write_text("\n".join([HEAD, *sections]))
     folder = args.out.parent
     _plot(folder / PLOT, codec)
     drawn = [str(PLOT), *draw_lora(folder, goodput), *draw_serial(folder, goodput)]
-    drawn += draw_device(folder, name, device, details, baseline)
+    drawn += draw_device(folder, name, device, details, baseline) + accuracy_results.draw(folder, measured)
     print(f"written: {args.out}, {', '.join(drawn)}")
     return 0
 

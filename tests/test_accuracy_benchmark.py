@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import accuracy, accuracy_models, codec
-from benchmarks.accuracy_cells import CONFIGS, RESULTS, cells, stored
+from benchmarks import accuracy, accuracy_findings, accuracy_models, accuracy_results, codec
+from benchmarks.accuracy_cells import CONFIGS, RESULTS, Cell, cells, stored
 from benchmarks.delivery import BERS
 from host.decode import Decoder
 from tests.conftest import Main
@@ -77,7 +77,7 @@ def check_schema(cell: dict) -> None:
     assert isinstance(cell["system"], str) and isinstance(cell["dataset"], str)
     assert cell["classifier"] is None or 0 < cell["classifier_accuracy"] <= 1
     assert cell["payload_bytes"] > 0 and cell["encoder_macs"] > 0
-    assert cell["ratio_rgb"] > 1 and cell["ratio_float_features"] > 1
+    assert cell["ratio_rgb"] > 0 and cell["ratio_float_features"] > 1
     for key in ("accuracy", "accuracy_sent", "accuracy_std"):
         assert list(cell[key]) == GRID
     assert all(0 <= cell["accuracy_sent"][ber] <= cell["accuracy"][ber] + 1e-6 <= 1.000002 for ber in GRID)
@@ -106,6 +106,16 @@ def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
     assert status == 0 and said == "tiny-semanticnn-noxai: measured already, skipped\n"
     assert (RESULTS / "tiny-semanticnn-noxai.json").stat().st_mtime_ns == before
     assert "not measured" in measure("--list")[1]
+
+    # Without learning: on the same base classifier, which is there.
+    status, said, _ = measure("--cells", "tiny-resnet20-plain")
+    assert status == 0 and "training" not in said
+    plain = report("tiny-resnet20-plain")
+    check_schema(plain)
+    assert (plain["system"], plain["epochs_by_part"], plain["recipe"]["config"]) == ("plain", {"classifier": 1}, None)
+    assert plain["packets_lost"]["0"] == 0 and plain["packets_lost"]["0.1"] > 0.9
+    assert plain["accuracy"]["0"] == pytest.approx(plain["classifier_accuracy"], abs=0.13)  # two pictures of 16
+    assert plain["payload_bytes"] > 1000 and plain["encoder_macs"] == 3 * 9 * 16 * 32 * 32
 
     # More asked for is measured again, from the run that is there; a new config is trained again.
     status, said, _ = measure("--cells", "tiny-semanticnn*", "--draws", "3")
@@ -181,3 +191,75 @@ def test_the_committed_figures_are_of_the_configs_as_they_are(monkeypatch: pytes
     for name, figures in stored(RESULTS).items():
         check_schema(figures)
         assert figures["recipe"] == accuracy_models.recipe(known[name]), f"{name}: measure it again"
+
+
+# The page
+
+
+def figures_of(cell: Cell, clean: float, noisy: float, **changes: object) -> dict:
+    """What a cell's JSON could hold: `clean` without errors, `noisy` at any BER."""
+    grid = dict.fromkeys(GRID, noisy) | {"0": clean}
+    return {
+        "system": cell.system, "dataset": cell.dataset, "classifier": "mobilenet_v2", "ablation": cell.ablation,
+        "payload_bytes": 96, "ratio_rgb": 32.0, "ratio_float_features": 341.33, "encoder_macs": 356352,
+        "encoder_arithmetic": "float32", "classifier_accuracy": 0.5, "epochs": 34,
+        "epochs_by_part": {"system": 10, "classifier": 24}, "training_seconds": {"system": [60.0], "classifier": [1.0]},
+        "accuracy": grid, "accuracy_sent": grid, "accuracy_std": dict.fromkeys(GRID, 0.001),
+        "accuracy_std_over": "draws", "accuracy_true_ber_told": grid, "images": 10_000, "draws": 3, "seeds": [0],
+        "hardware": "a processor", "date": "2026-11-26", **changes,
+    }  # fmt: skip
+
+
+def cell_of(name: str, system: str) -> Cell:
+    return Cell(f"cifar100-{name}", system, "cifar100", Path("a.toml"), Path("b.toml"))
+
+
+WHOLE, NOXAI, PLAIN = (
+    cell_of(*pair)
+    for pair in (("semanticnn", "semanticnn"), ("semanticnn-noxai", "semanticnn"), ("mobilenet_v2-plain", "plain"))
+)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [(0.5, "it helps (+4.14 points"), (0.545, "no difference that"), (0.58, "it does harm (-3.86")],
+)
+def test_an_ablation_is_judged_by_its_figures(without: float, said: str) -> None:
+    measured = {WHOLE.name: figures_of(WHOLE, 0.55, 0.54), NOXAI.name: figures_of(NOXAI, without, without)}
+    lines = accuracy_findings.findings(measured, {WHOLE.name: None, NOXAI.name: "noxai"})
+    assert lines[0].startswith(f"- **XAI.** CIFAR-100, `mobilenet_v2`: {said}"), lines[0]
+
+
+@pytest.mark.parametrize(("noisy", "plain", "verdict"), [(0.5, 0.1, "supported"), (0.4, 0.1, "not supported")])
+def test_robustness_is_judged_by_its_figures(noisy: float, plain: float, verdict: str) -> None:
+    measured = {WHOLE.name: figures_of(WHOLE, 0.55, noisy), PLAIN.name: figures_of(PLAIN, 0.55, plain)}
+    lines = accuracy_findings.findings(measured, {WHOLE.name: None, PLAIN.name: None})
+    robust = next(line for line in lines if "Robust" in line)
+    assert f"keeps {100 * noisy / 0.55:.1f} %" in robust and robust.endswith(f": {verdict}.")
+    assert any("341 : 1, as the paper says, and 32 : 1 against the raw pixels" in line for line in lines)
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    text = accuracy_results.section([WHOLE, NOXAI, PLAIN], {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)})
+    assert "| `mobilenet_v2-plain` | not measured yet |" in text
+    assert "| CIFAR-100 | `semanticnn-noxai` | not measured yet |" in text and "- **XAI.** Not measured yet." in text
+    assert "`mobilenet_v2` 50.00 % (the paper's: 58.26 %)" in text
+    assert "| `semanticnn` | 96 | 32.0 | 341.3 | 356,352 | 24 + 10 | 1 | 55.00 | 50.00 |" in text
+    assert accuracy_results.draw(tmp_path, {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)}) == ["systems-cifar100.png"]
+    assert (tmp_path / "systems-cifar100.png").stat().st_size > 1000
+
+
+def test_only_the_section_of_the_page_is_renewed() -> None:
+    heading = accuracy_results.HEADING
+    page = f"# Results\n\n## A\n\nfirst\n\n{heading}\nold\n\n### inside\n\n## B\n\nlast\n"
+    renewed = accuracy_results.replaced(page, f"{heading}\nnew\n")
+    assert renewed == f"# Results\n\n## A\n\nfirst\n\n{heading}\nnew\n\n## B\n\nlast\n"
+    assert accuracy_results.replaced("# Results\n", f"{heading}\nnew\n") == f"# Results\n\n{heading}\nnew\n"
+
+
+def test_the_page_is_what_the_committed_figures_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = accuracy_results.PAGE.read_text()
+    assert accuracy_results.replaced(page, accuracy_results.section(cells(), stored())) == page, (
+        "python -m benchmarks.accuracy_results"
+    )

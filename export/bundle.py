@@ -12,8 +12,8 @@ import onnxruntime
 
 from export.errors import ExportError
 from export.inspect_tflite import Op
-from train.codecs.codec import Codec
-from train.config import Config
+from train.codecs.deployable import Deployable
+from train.loop import RunConfig
 from wire.bundle import SCHEMA, BundleError, compute_model_id, latent_symbols
 from wire.bundle import load as load_bundle
 from wire.payload import pack, payload_bytes
@@ -28,21 +28,22 @@ def check_out(folder: Path) -> None:
         raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or the bundle to replace")
 
 
-def symbol_table(codec: Codec, scale: float, zero_point: int) -> np.ndarray:
+def symbol_table(codec: Deployable, scale: float, zero_point: int) -> np.ndarray:
     """Level of int8 latent value v, at index v + 128: the centre nearest to (v - zero_point) * scale, ties down."""
-    centres = codec.quantizer.centres().detach().double().numpy()
+    centres = codec.latent_centres().detach().double().numpy()
     values = (np.arange(-128, 128) - zero_point) * float(scale)
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, values, side="left").astype(np.uint8)
 
 
 def write(
     folder: Path,
-    config: Config,
-    codec: Codec,
+    config: RunConfig,
+    codec: Deployable,
     files: dict[str, Path],
     table: np.ndarray,
     golden: tuple[np.ndarray, np.ndarray, np.ndarray],
     classes: tuple[str, ...],
+    chunks: tuple[tuple[int, int], ...],
     ops: list[Op],
     arena_bytes: int,
     output_quantization: tuple[float, int],
@@ -54,7 +55,7 @@ def write(
     """
     folder = folder.resolve()  # "." has a name too
     order = codec.order.numpy().astype(np.uint16)
-    bits = config.quantizer.bits
+    bits = codec.quantizer.bits
     model_id = compute_model_id(files["encoder.tflite"].read_bytes(), table, bits, order)
     h, w, _ = codec.input_shape
     manifest = {
@@ -73,7 +74,7 @@ def write(
         "bits_per_symbol": bits,
         "symbol_table": table.tolist(),
         "symbol_order": order.tolist(),
-        "chunks": [list(chunk) for chunk in config.link.chunks],
+        "chunks": [list(chunk) for chunk in chunks],
         "payload_bytes": payload_bytes(codec.symbols, bits),
         "arena_bytes": arena_bytes,
         "ops": [op.name for op in ops],
@@ -109,7 +110,7 @@ def _json(manifest: dict[str, Any]) -> str:
 
 
 def _golden(
-    codec: Codec,
+    codec: Deployable,
     folder: Path,
     table: np.ndarray,
     order: np.ndarray,

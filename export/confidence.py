@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from train.codecs.codec import Codec
+from train.codecs.deployable import Deployable
 from train.evaluate import encode, logits
 
 BERS = (0.0, 1e-2, 5e-2)  # what links are like, so that one temperature serves them
@@ -16,7 +16,7 @@ CANDIDATES = torch.logspace(-1, 1, 201, base=10)
 
 
 @torch.no_grad()
-def calibrate(codec: Codec, images: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+def calibrate(codec: Deployable, images: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
     """Scale the codec's last layer; images uint8 (N, H, W, C), held out of training, and labels (N,).
 
     Returns the temperature, and the negative log-likelihood before and after, in nats an image.
@@ -27,6 +27,6 @@ def calibrate(codec: Codec, images: np.ndarray, labels: np.ndarray) -> tuple[flo
     losses = torch.stack([F.cross_entropy(given / t, target) for t in CANDIDATES])
     best = int(losses.argmin())
     temperature = float(CANDIDATES[best])
-    codec.decoder.classify.weight /= temperature
-    codec.decoder.classify.bias /= temperature
+    codec.last_layer.weight /= temperature
+    codec.last_layer.bias /= temperature
     return temperature, float(F.cross_entropy(given, target)), float(losses[best])

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from train.codecs.codec import Codec
+from train.codecs.deployable import Deployable
 from train.fakequant import set_mode
 
 OPSET = 18
+HALF_FROM = 256  # values; below, a Cast node costs more than it saves
 
 
 @contextlib.contextmanager
@@ -47,7 +48,7 @@ def quiet() -> Iterator[None]:
             sys.setrecursionlimit(recursion_limit)
 
 
-def encoder_onnx(codec: Codec, file: Path) -> None:
+def encoder_onnx(codec: Deployable, file: Path) -> None:
     """Write the float encoder: `image` (N, C, H, W) float32 in [0, 1] -> `latent` (N, c, h, w)."""
     h, w, c = codec.input_shape
     encoder = codec.encoder.eval()
@@ -60,20 +61,35 @@ def encoder_onnx(codec: Codec, file: Path) -> None:
 class _HostEnd(nn.Module):
     """The codec without its encoder: what decoder.onnx holds."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Deployable) -> None:
         super().__init__()
-        self.decoder = codec.decoder
-        self.register_buffer("centres", codec.quantizer.centres().detach())
+        self.codec = codec
 
     def forward(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        return self.decoder(symbols, ber, self.centres)
+        return self.codec.decode(symbols, ber)
 
 
-def decoder_onnx(codec: Codec, file: Path) -> None:
+def decoder_onnx(codec: Deployable, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
     n = torch.export.Dim("n")
     arguments = (torch.zeros(2, codec.symbols, dtype=torch.int64), torch.full((2,), 0.01))
     _export(_HostEnd(codec).eval(), arguments, file, ["symbols", "ber"], ["logits"], ({0: n}, {0: n}))
+    _store_as_half(file)
+
+
+def _store_as_half(file: Path) -> None:
+    """Store large weights whose values are all float16 ones as such, and widen them when the model is loaded."""
+    model = onnx.load(str(file))
+    for weight in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < HALF_FROM or (values.astype(np.float16) != values).any():
+            continue
+        half = f"{weight.name}.half"
+        cast = onnx.helper.make_node("Cast", [half], [weight.name], to=onnx.TensorProto.FLOAT)
+        model.graph.node.insert(0, cast)
+        weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), half))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(file))
 
 
 def _export(

@@ -12,11 +12,11 @@ from channel_sim.bsc import BitFlips
 from export import bundle, confidence, convert, proofs
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
+from export.run import load as load_run
 from train import evaluate
-from train.codecs.codec import Codec
-from train.datasets import load as load_data
+from train.codecs.deployable import Deployable
 from train.fakequant import set_mode
-from train.run import load_best, load_config, split
+from train.loop import split
 from wire.bundle import latent_symbols
 from wire.payload import bits_to_levels, levels_to_bits
 
@@ -28,9 +28,8 @@ UNWANTED = ("PAD", "PADV2", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE")
 def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     """Make the bundle `out` of the run in `run`. Raises ExportError when a step or a proof fails."""
     bundle.check_out(out)
-    config = load_config(run)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
-    codec, calibration, saved = load_best(run, config, data)
+    finished = load_run(run)
+    config, codec, data, saved = finished.config, finished.codec, finished.data, finished.saved
     x_test, y_test = data.x_test[:test_images], data.y_test[:test_images]
     print(f"run {run}: epoch {saved['epoch']}, held-out accuracy {100 * saved['held_out']['0']:.2f} %")
 
@@ -47,7 +46,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     convert.encoder_onnx(codec, encoder)
     convert.decoder_onnx(codec, decoder)
     convert.saved_model(encoder, scratch / "saved_model")
-    convert.tflite(scratch / "saved_model", calibration.permute(0, 2, 3, 1).numpy(), floating, integer)
+    convert.tflite(scratch / "saved_model", finished.calibration.permute(0, 2, 3, 1).numpy(), floating, integer)
 
     images = x_test[:PROOF_IMAGES]
     print(f"proofs, on {len(images)} test images:")
@@ -81,6 +80,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
         table,
         (images[:n], y_test[:n], int8[:n]),
         data.classes,
+        finished.chunks,
         ops,
         arena,
         reference.output_quantization,
@@ -92,7 +92,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
 
 def _accuracy(
     p: proofs.Proofs,
-    codec: Codec,
+    codec: Deployable,
     reference: ReferenceEncoder,
     decoder: Path,
     table: np.ndarray,
@@ -128,7 +128,7 @@ def _accuracy(
     }
 
 
-def _decoded(decoder: Path, codec: Codec, symbols: np.ndarray, labels: np.ndarray, ber: float) -> float:
+def _decoded(decoder: Path, codec: Deployable, symbols: np.ndarray, labels: np.ndarray, ber: float) -> float:
     session = onnxruntime.InferenceSession(str(decoder), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng([0, 2])
     right = 0

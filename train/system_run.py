@@ -154,12 +154,17 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
         return evaluate.score(figures)
 
 
+def load_config(folder: Path) -> SystemConfig:
+    """The config of a run's folder."""
+    return from_dict(saved_config(folder), str(folder / "config.json"))
+
+
 def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, dict[str, Any]]:
     """A finished run -> system (evaluating, in int8 where trained so), its config, best.pt's record.
 
     Raises TrainError without one.
     """
-    config = from_dict(saved_config(folder), str(folder / "config.json"))
+    config = load_config(folder)
     saved = read_best(folder, "last epoch")
     base = classifier_run.load(Path(config.classifier))
     model = create(config, build(base.architecture, len(data.classes)), data)

@@ -27,4 +27,5 @@ class GDN(nn.Module):
         rows = x.permute(0, 2, 3, 1).flatten(0, 2)
         root = torch.addmm(self.b.square() + BETA_MIN, rows.square(), self.g.square().T).sqrt()
         rows = rows * root if self.inverse else rows / root
-        return rows.unflatten(0, (len(x), *x.shape[2:])).permute(0, 3, 1, 2)
+        # Not len(x), which would fix the batch in ONNX.
+        return rows.unflatten(0, (x.shape[0], *x.shape[2:])).permute(0, 3, 1, 2)

@@ -108,7 +108,7 @@ class SplitCodec(nn.Module, ABC):
     def place(self, values: Tensor) -> Tensor:
         """Values in the order of sending (B, S) -> latent (B, c, h, w); positions that are not sent are 0."""
         h, w, c = self.latent_shape
-        latent = values.new_zeros(len(values), h * w * c)
+        latent = values.new_zeros(values.shape[0], h * w * c)  # len() would fix the batch in ONNX
         latent = latent.index_copy(1, self.order, values)
         return latent.reshape(-1, h, w, c).permute(0, 3, 1, 2)
 

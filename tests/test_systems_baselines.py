@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import system_run
+from train import evaluate, system_run
 from train.classifiers import ARCHITECTURES, Classifier, build
 from train.codecs import adjscc, deepcod
 from train.codecs.quantizer import Quantizer
@@ -128,6 +128,21 @@ def test_adjscc_is_told_the_snr_at_both_ends() -> None:
     code = codec.encode(features, good)
     assert not torch.allclose(code, codec.encode(features, bad), atol=1e-3)
     assert not torch.allclose(codec.reconstruct(code, good), codec.reconstruct(code, bad), atol=1e-3)
+
+
+@BOTH
+def test_held_out_figures_are_those_of_a_told_encoder(name: str) -> None:
+    codec = system(name)
+    images, labels = (255 * batch()[0]).byte().permute(0, 2, 3, 1).numpy(), batch()[1].numpy()
+    told = []
+    send = codec.send
+    codec.send = lambda pictures, ber: told.append(ber[0].item()) or send(pictures, ber)
+    figures = system_run.told_at_both_ends(codec, images, labels)
+    assert told == pytest.approx(evaluate.BER_GRID)
+    assert list(figures) == ["0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1"]
+    del codec.send
+    same = torch.equal(evaluate.encode(codec, images, told_ber=0.1), evaluate.encode(codec, images))
+    assert same == (name == "deepcod")
 
 
 def test_adjscc_sends_unit_power() -> None:

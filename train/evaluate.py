@@ -13,10 +13,14 @@ BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
 
 
 @torch.no_grad()
-def encode(codec: Codec, images: np.ndarray, batch: int = 500) -> Tensor:
-    """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending."""
+def encode(codec: Codec, images: np.ndarray, batch: int = 500, told_ber: float | None = None) -> Tensor:
+    """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending; told_ber: of a system that splits, if any."""
     codec.eval()
-    parts = [codec.send(as_input(torch.from_numpy(images[i : i + batch]))) for i in range(0, len(images), batch)]
+    parts = []
+    for first in range(0, len(images), batch):
+        pictures = as_input(torch.from_numpy(images[first : first + batch]))
+        told = () if told_ber is None else (torch.full((len(pictures),), told_ber),)
+        parts.append(codec.send(pictures, *told))
     return torch.cat(parts)
 
 

@@ -145,9 +145,8 @@ def prepare(cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np
     base_config = classifier_run.load(cell.classifier)
     base, base_folder = system_run.ready_classifier(cell.classifier, data), RUNS / base_config.name
     right = classifier_run.accuracy(base, images, labels)
-    seconds = (
-        {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
-    )  # one that ships was trained before
+    # A base classifier that ships was trained before: its seconds are not known here.
+    seconds = {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
     if cell.system == PLAIN:
         return Ready(plain(base, data, images), right, seconds)
     _train(system_run.SystemRun, replace(own, seed=seed), data, where)

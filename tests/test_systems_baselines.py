@@ -97,6 +97,13 @@ def test_features_that_do_not_divide_by_4_are_refused(name: str) -> None:
 
 
 @BOTH
+def test_there_is_nothing_to_set(name: str) -> None:
+    config = system_run.load(ROOT / f"configs/systems/cifar10-{name}.toml").as_dict() | {"options": {"xai": True}}
+    with pytest.raises(TrainError, match="config: options: unknown setting 'xai'; known: none"):
+        system_run.from_dict(config)
+
+
+@BOTH
 def test_encoder_centres_and_decoder_learn_and_the_classifier_does_not(name: str) -> None:
     codec = system(name)
     if name == "deepcod":  # an attention that starts as nothing gets gradients from its second step on

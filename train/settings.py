@@ -30,7 +30,7 @@ def build(cls: type[T], values: Any, where: str) -> T:  # noqa: ANN401 - any TOM
     kinds = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(kinds))
     if unknown:
-        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(kinds)}")
+        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(kinds) or 'none'}")
     needed = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
     missing = [name for name in needed if name not in values]
     if missing:

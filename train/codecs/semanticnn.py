@@ -171,7 +171,8 @@ class System(SplitCodec):
         """Integrated gradients of the loss (B, S) at the quantized feature `values` (B, S), from an empty one.
 
         Sundararajan et al. 2017 (arXiv 1703.01365), trapezoid over the two ends of the path, as the paper's code has
-        it. The gradients are constants, (feature - baseline) is not: through it the encoder learns.
+        it (captum's weights are half of its: shares are what counts). The gradients are constants, (feature - baseline)
+        is not: through it the encoder learns.
         """
 
         def losses(point: Tensor, wanted: Tensor) -> Tensor:

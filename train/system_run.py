@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 import train.codecs
@@ -126,7 +127,9 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
 
     def build(self) -> SplitCodec:
         """The system around its trained base classifier."""
-        return create(self.config, base_classifier(self.config, self.data), self.data)
+        classifier = base_classifier(self.config, self.data)
+        torch.manual_seed(self.config.seed)  # again: the start must not depend on whether the classifier was there
+        return create(self.config, classifier, self.data)
 
     def phases(self) -> list[Phase]:
         """The system's stages, each with its own warm-up and decay, then the int8 epochs where there are any."""

@@ -84,6 +84,11 @@ def test_the_code_has_unit_power() -> None:
     torch.testing.assert_close(code.square().mean((1, 2, 3)), torch.ones(12))
 
 
+def test_at_the_start_every_level_is_used() -> None:
+    levels = torch.cat([system(32, seed=seed).send(torch.rand(20, 3, 32, 32)).flatten() for seed in range(4)])
+    assert (levels.bincount(minlength=8) / len(levels)).min() > 0.03
+
+
 # Who learns from what
 
 
@@ -172,8 +177,8 @@ def steps(model: semanticnn.System, stage: str, count: int) -> list[float]:
 def test_the_loss_falls_the_centres_move_and_a_seed_repeats_it(stage: str) -> None:
     model = system(xai_images=4)
     start = model.quantizer.centres().detach()
-    losses = steps(model, stage, 40)
-    assert losses[-1] < 0.7 * losses[0]
+    losses = steps(model, stage, 25)
+    assert losses[-1] < 0.8 * losses[0]
     moved = model.quantizer.centres().detach()
     assert (moved - start).abs().max() > 1e-3 and (moved.diff() > 0).all()
     assert steps(system(xai_images=4), stage, 3) == losses[:3]
@@ -198,7 +203,7 @@ def test_descending_the_xai_term_concentrates_the_attribution() -> None:
     images, labels = batch()
     optimizer = torch.optim.Adam(model.conv.parameters(), 3e-3)
     spread = []
-    for _ in range(30):
+    for _ in range(20):
         clean, _ = model.transmit(model.latent_in_order(images, torch.zeros(12)), link(model))
         loss = concentration(model.attribution(clean, labels))
         optimizer.zero_grad()

@@ -125,7 +125,7 @@ class System(SplitCodec):
         channels, _, _ = self.feature_shape
         self.conv = nn.Conv2d(channels, channels // 2, 4, 4)
         self.norm = GDN(channels // 2)
-        self.activation = nn.PReLU()
+        self.activation = nn.PReLU(init=1.0)  # a half-closed one starts with the lowest centres out of reach
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -208,3 +208,12 @@ def test_what_is_wrong_is_one_line_and_leaves_no_run(
     assert main(monkeypatch, tmp_path / "wrong.toml", "--out", tmp_path / "run") == 1
     assert message in train_support.one_line(capsys.readouterr().err, "train: ")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+CONFIGS = sorted((train_support.ROOT / "configs" / "classifiers").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_config_that_ships_reads_and_is_named_after_what_it_trains(file: Path) -> None:
+    config = load(file)
+    assert config.name == f"{config.data.name}-{config.architecture}"

@@ -22,9 +22,10 @@ from export.reference import ReferenceEncoder
 from firmware.tools.build import build
 from host.decode import Decoder
 from tests import firmware_tools, train_support
-from train import classifiers, datasets, system_run
+from train import classifiers, datasets, evaluate, system_run
 from train.codecs import semanticnn_device
 from train.config import Quantizer
+from train.loop import split
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 
@@ -124,6 +125,15 @@ def test_golden_symbols_are_the_nearest_centres_of_the_reference_kernels_latents
     units = ((values - 3) / 1.5).reshape(PICTURES, -1)[:, model.order.numpy()]
     centres = model.quantizer.centres().detach().double().numpy()
     np.testing.assert_array_equal(abs(units[..., None] - centres).argmin(-1), made.golden["symbols"])
+
+
+def test_a_run_is_loaded_in_int8_and_gives_the_figures_of_its_log(made: Made) -> None:
+    data = datasets.load(made.config.data.name)
+    model, config, saved = system_run.load_system(made.run, data)
+    _, held = split(data, config.data.holdout, config.seed)
+    figures = evaluate.summary(model, data.x_train[held], data.y_train[held], system_run.CHANNEL.chunks)
+    assert figures == saved["held_out"]
+    assert {layer.range.mode for layer in model.encoder.layers} == {"quantize"}
 
 
 @pytest.mark.parametrize("environment", ["qemu_stm32f405", "native_sanitized"])

@@ -56,6 +56,7 @@ def _codec(file: Path, out: Path | None) -> None:
 
 
 def _system(file: Path, out: Path | None) -> None:
+    from train.codecs.deployable import Deployable
     from train.datasets import load as load_data
     from train.system_run import SystemRun, load
 
@@ -69,7 +70,9 @@ def _system(file: Path, out: Path | None) -> None:
         f"encoder {model.encoder_macs():,} MACs, {model.symbols} symbols of {config.quantizer.bits} bits"
     )
     run.go()
-    print(f"done: {folder}/best.pt")
+    for_a_board = config.schedule.qat_epochs and isinstance(model, Deployable)
+    export = f"; next: python -m export {folder} -o build/bundles/{config.name}" if for_a_board else ""
+    print(f"done: {folder}/best.pt{export}")
 
 
 def _inkling(file: Path, out: Path | None) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from train.augment import Views, as_input
+from train.codecs.gdn import GDN
 from train.config import Data, Schedule
 from train.datasets import Dataset
 from train.errors import TrainError
@@ -85,7 +86,8 @@ def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
 def _optimizer(model: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
     # Decay only what multiplies features: not biases, norms, priors, centres.
     learned = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in learned if p.ndim in (2, 4) and p.numel() > 256]
+    norms = {id(p) for module in model.modules() if isinstance(module, GDN) for p in module.parameters()}
+    decayed = [p for p in learned if p.ndim in (2, 4) and p.numel() > 256 and id(p) not in norms]
     chosen = {id(p) for p in decayed}
     rest = [p for p in learned if id(p) not in chosen]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import evaluate, system_run
+from train import evaluate, loop, system_run
 from train.classifiers import ARCHITECTURES, Classifier, build
 from train.codecs import adjscc, deepcod
 from train.codecs.quantizer import Quantizer
@@ -156,6 +156,20 @@ def test_adjscc_sends_unit_power() -> None:
     codec = system("adjscc").eval()
     code = codec.encode(5 * torch.rand(3, 8, 8, 8), torch.full((3,), 1e-2))
     assert torch.allclose(code.square().mean((1, 2, 3)), torch.ones(3), atol=1e-4)
+
+
+def test_at_its_start_adjscc_uses_every_level() -> None:
+    starts = [system("adjscc", 32, seed=seed) for seed in range(4)]
+    levels = torch.cat([codec.send(torch.rand(20, 3, 32, 32)).flatten() for codec in starts])
+    assert (levels.bincount(minlength=8) / len(levels)).min() > 0.03
+
+
+def test_weight_decay_acts_on_kernels_alone() -> None:
+    codec = system("adjscc", 32, build("mobilenet_v2", 4))
+    names = {id(parameter): name for name, parameter in codec.named_parameters()}
+    decayed, rest = ([names[id(p)] for p in group["params"]] for group in loop._optimizer(codec, 0.05).param_groups)
+    assert decayed and all(name.endswith("weight") and ".norm." not in name for name in decayed)
+    assert {"norm.g", "encoder.0.norm.g", "decoder.0.norm.b", "quantizer.gaps", "last.bias"} <= set(rest)
 
 
 def test_the_snr_is_that_of_bpsk() -> None:

@@ -60,6 +60,7 @@ class System(SplitCodec):
         self.latent_shape = (height // 4, width // 4, c // 2)
         # 4n -> 4n + 3 -> 2n + 1 -> n -> 2n + 1 -> 4n + 3 -> 4n
         self.encoder = nn.ModuleList([Reduce(c, 2 * c, 2, 1, 2), Reduce(2 * c, c, 3, 2, 0), Reduce(c, c // 2, 3, 2, 0)])
+        nn.init.ones_(self.encoder[2].activation.weight)  # as SemanticNN's: half-closed, the lowest centres lie idle
         self.attention = nn.ModuleList([AttentionFeature(2 * c), AttentionFeature(c)])
         self.decoder = nn.ModuleList([Expand(c // 2, c, 2, 0), Expand(c, 2 * c, 2, 0)])
         self.last = nn.ConvTranspose2d(2 * c, c, 2, 1, 2)

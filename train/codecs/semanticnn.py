@@ -32,7 +32,7 @@ class Options:
     usage: float = 2.0  # weight of the centre-usage regularizer
     xai: bool = True
     xai_weight: float = 0.5
-    xai_images: int = 32  # images of each batch that are attributed
+    xai_images: int = 16  # images of each batch that are attributed
     soft_quantization: bool = True  # off: straight-through gradient, centres stay where they start
     ber_input: bool = True  # off: the decoder is not told the BER
 

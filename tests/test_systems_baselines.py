@@ -52,15 +52,15 @@ def link(codec: SplitCodec, n: int = 12, flipped: int = 0) -> Impairment:
     return Impairment(flips, torch.zeros_like(flips, dtype=torch.bool), torch.full((n,), 1e-2))
 
 
-def train_steps(codec: SplitCodec, steps: int) -> list[float]:
+def train_steps(codec: SplitCodec, steps: int, stage: str = "task", rate: float = 1e-2) -> list[float]:
     """Loss of each of some steps on one batch, whose classes are those that the base classifier sees in it."""
     images, _ = batch()
     with torch.no_grad():
         labels = codec.classifier(images).argmax(1)
-    optimizer = torch.optim.AdamW([p for p in codec.parameters() if p.requires_grad], 1e-2)
+    optimizer = torch.optim.AdamW([p for p in codec.parameters() if p.requires_grad], rate)
     losses = []
     for _ in range(steps):
-        loss = codec.loss("task", images, labels, link(codec, flipped=2))
+        loss = codec.loss(stage, images, labels, link(codec, flipped=2))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

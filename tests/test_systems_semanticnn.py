@@ -9,7 +9,7 @@ from captum.attr import IntegratedGradients
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.test_systems_baselines import batch, link, small_classifier
+from tests.test_systems_baselines import batch, link, small_classifier, train_steps
 from train.classifiers import ARCHITECTURES, Classifier, build
 from train.codecs import semanticnn
 from train.codecs.semanticnn import Options, concentration, middle, usage
@@ -158,19 +158,8 @@ def no_flips(z: Tensor) -> Impairment:
 
 
 def steps(model: semanticnn.System, stage: str, count: int) -> list[float]:
-    """Loss of each of some steps on one batch, whose classes are those that the base classifier sees in it."""
-    images, _ = batch()
-    with torch.no_grad():
-        labels = model.classifier(images).argmax(1)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 5e-3)
-    losses = []
-    for _ in range(count):
-        loss = model.loss(stage, images, labels, link(model, flipped=2))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+    """Loss of each of some steps of a stage."""
+    return train_steps(model, count, stage, 5e-3)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -5,6 +5,7 @@ Decoder: two transposed ones (with IGDN) and their attention, then a transposed 
 of the "3+3" variant to which SemanticNN (arXiv 2511.11038) is compared, without its sigmoid: features exceed 1.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,6 @@ from train.codecs.gdn import GDN
 from train.codecs.semanticnn import Expand, start
 from train.codecs.system import BER_MIN, SplitCodec, Stage
 from train.config import Quantizer as QuantizerConfig
-from train.errors import TrainError
 from train.link import Impairment
 
 WORST_BER = 0.3  # told as -8.6 dB; towards 0.5, dB go to minus infinity
@@ -54,10 +54,8 @@ class System(SplitCodec):
         self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__(classifier, input_shape, quantizer, options)
-        c, height, width = self.feature_shape
-        if height % 4 or width % 4:
-            raise TrainError(f"adjscc needs features of a multiple of 4, the stem's are {height} x {width}")
-        self.latent_shape = (height // 4, width // 4, c // 2)
+        c, _, _ = self.feature_shape
+        self.latent_shape = self.quarter()
         # 4n -> 4n + 3 -> 2n + 1 -> n -> 2n + 1 -> 4n + 3 -> 4n
         self.encoder = nn.ModuleList([Reduce(c, 2 * c, 2, 1, 2), Reduce(2 * c, c, 3, 2, 0), Reduce(c, c // 2, 3, 2, 0)])
         nn.init.ones_(self.encoder[2].activation.weight)  # as SemanticNN's: half-closed, the lowest centres lie idle
@@ -66,7 +64,7 @@ class System(SplitCodec):
         self.last = nn.ConvTranspose2d(2 * c, c, 2, 1, 2)
         start(self.last)
         self.norm = GDN(c, inverse=True)
-        self.set_order(torch.arange(height // 4 * (width // 4) * (c // 2)))
+        self.set_order(torch.arange(math.prod(self.latent_shape)))
 
     @property
     def stages(self) -> tuple[Stage, ...]:

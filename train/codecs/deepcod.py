@@ -3,9 +3,10 @@
 Encoder: one convolution (4x4, stride 4, C -> C/2), without anything after it. Decoder: self-attention (SAGAN, Zhang et
 al. 2018, arXiv 1805.08318) and residual transposed convolutions, twice. Neither end is told the link's condition.
 Knowledge is distilled from the base classifier on the clean features; in the public code of SemanticNN (arXiv
-2511.11038) both sides of that loss are detached, so that it teaches nothing. Here the student's side has a gradient.
+2511.11038) its feature terms are detached on both sides, and teach nothing. Here the student's side has a gradient.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,6 @@ from torch.nn import functional as F
 from train.classifiers import Classifier
 from train.codecs.system import SplitCodec, Stage
 from train.config import Quantizer as QuantizerConfig
-from train.errors import TrainError
 from train.link import Impairment
 
 DISTILLED_BLOCKS = 4  # the first ones
@@ -74,10 +74,8 @@ class System(SplitCodec):
         self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__(classifier, input_shape, quantizer, options)
-        c, height, width = self.feature_shape
-        if height % 4 or width % 4:
-            raise TrainError(f"deepcod needs features of a multiple of 4, the stem's are {height} x {width}")
-        self.latent_shape = (height // 4, width // 4, c // 2)
+        c, _, _ = self.feature_shape
+        self.latent_shape = self.quarter()
         self.conv = nn.Conv2d(c, c // 2, 4, 4)
         nn.init.orthogonal_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)
@@ -90,7 +88,7 @@ class System(SplitCodec):
             nn.LeakyReLU(),
             nn.Conv2d(2 * c, c, 3, 1, 1),
         )
-        self.set_order(torch.arange(height // 4 * (width // 4) * (c // 2)))
+        self.set_order(torch.arange(math.prod(self.latent_shape)))
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -19,7 +19,6 @@ from train.codecs.attention import AttentionFeature
 from train.codecs.gdn import GDN
 from train.codecs.system import SplitCodec, Stage, log_ber
 from train.config import Quantizer as QuantizerConfig
-from train.errors import TrainError
 from train.link import Impairment, quiet
 
 
@@ -111,12 +110,9 @@ class System(SplitCodec):
         self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__(classifier, input_shape, quantizer, options)
-        channels, height, width = self.feature_shape
-        if height % 4 or width % 4:
-            raise TrainError(f"semanticnn needs features of a multiple of 4, the stem's are {height} x {width}")
-        self.latent_shape = (height // 4, width // 4, channels // 2)
+        self.latent_shape = self.quarter()
         self.build_encoder()
-        self.decoder = FeatureDecoder(channels)
+        self.decoder = FeatureDecoder(self.feature_shape[0])
         self.quantizer.requires_grad_(options.soft_quantization)
         self.set_order(middle(self.latent_shape, options.compression))
 

@@ -72,6 +72,17 @@ class SplitCodec(nn.Module, ABC):
     def loss(self, stage: str, images: Tensor, labels: Tensor, link: Impairment) -> Tensor:
         """Loss of a batch: images (B, 3, H, W) in [0, 1], labels (B,), what the channel does to its symbols."""
 
+    def quarter(self) -> tuple[int, int, int]:
+        """Latent shape (h, w, c) of a code a quarter as high and wide as the features, with half their channels.
+
+        Raises TrainError for features that do not divide by 4.
+        """
+        channels, height, width = self.feature_shape
+        if height % 4 or width % 4:
+            system = type(self).__module__.rpartition(".")[2]
+            raise TrainError(f"{system} needs features of a multiple of 4, the stem's are {height} x {width}")
+        return height // 4, width // 4, channels // 2
+
     def set_order(self, positions: Tensor) -> None:
         """Send the latent's `positions` (S,), row-major in (h, w, c)."""
         self.symbols = len(positions)

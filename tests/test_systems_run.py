@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import train_support
+from tests import resume_support, train_support
 from train import __main__ as command_line
-from train import classifier_run, datasets, evaluate, loop, settings, system_run
+from train import classifier_run, datasets, evaluate, settings, system_run
 from train.errors import TrainError
 from train.loop import split
 
@@ -149,24 +149,14 @@ def test_cut_off_and_resumed_equals_uninterrupted(
     trained: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], epoch: int
 ) -> None:
     """In stage 1, and between the stages. The base classifier was there before, unlike in the run of `trained`."""
-
-    class CutOff(loop.Progress):
-        def epoch_done(self, done: int, loss: float, figures: dict[str, float], phase: str) -> None:
-            if done == epoch:
-                raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Progress", CutOff)
+        resume_support.cut_off(patch, epoch)
         assert main(patch, "system.toml") == 130
     capsys.readouterr()
     assert main(monkeypatch, "system.toml") == 0
     said = capsys.readouterr().out
     assert f"going on after epoch {epoch} of 4" in said and "base classifier" not in said
-    got, expected = (
-        torch.load(folder / "runs" / "system" / "checkpoint.pt", weights_only=True) for folder in (place, trained)
-    )
-    for part in ("model", "average"):
-        assert [name for name in expected[part] if not torch.equal(got[part][name], expected[part][name])] == []
+    assert resume_support.differing(place / "runs" / "system", trained / "runs" / "system") == []
 
 
 # It says what is wrong

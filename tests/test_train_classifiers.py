@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests import train_support
+from tests import resume_support, train_support
 from train import __main__ as command_line
-from train import loop
 from train.classifier_run import accuracy, load, load_classifier
 from train.classifiers import ARCHITECTURES, Classifier, build, feature_shape
 from train.codecs.system import frozen
@@ -163,24 +162,15 @@ def test_what_is_loaded_has_the_accuracy_of_the_log(trained: Path) -> None:
 def test_cut_off_and_resumed_equals_uninterrupted(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class CutOff(loop.Progress):
-        def epoch_done(self, epoch: int, loss: float, figures: dict[str, float], phase: str) -> None:
-            if epoch == 3:
-                raise KeyboardInterrupt
-
     command = (trained / "small.toml", "--out", tmp_path / "run", "--threads", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Progress", CutOff)
+        resume_support.cut_off(patch, 3)
         assert main(patch, *command) == 130
     assert not (tmp_path / "run" / "best.pt").exists()
     capsys.readouterr()
     assert main(monkeypatch, *command) == 0
     assert "going on after epoch 3 of 6" in capsys.readouterr().out
-    for part in ("model", "average"):
-        got, expected = (
-            torch.load(folder / "run" / "checkpoint.pt", weights_only=True)[part] for folder in (tmp_path, trained)
-        )
-        assert [name for name in expected if not torch.equal(got[name], expected[name])] == []
+    assert resume_support.differing(tmp_path / "run", trained / "run") == []
 
 
 WRONG = {

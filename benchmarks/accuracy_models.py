@@ -22,7 +22,8 @@ from train.codecs.plain import Plain
 from train.codecs.system import SplitCodec, frozen
 from train.datasets import Dataset
 from train.errors import TrainError
-from train.loop import Loop, RunConfig, saved_config
+from train.files import saved_config
+from train.loop import Loop, RunConfig
 from train.system_run import RUNS
 from wire.bundle import Bundle
 from wire.payload import payload_bytes

@@ -12,7 +12,8 @@ from train import system_run
 from train.codecs.deployable import Deployable
 from train.datasets import Dataset
 from train.datasets import load as load_data
-from train.loop import RunConfig, calibration_images, saved_config, split
+from train.files import saved_config
+from train.loop import RunConfig, calibration_images, split
 from train.run import load_best, load_config
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import evaluate, loop, system_run
+from train import evaluate, system_run
 from train.classifiers import ARCHITECTURES, Classifier, build
 from train.codecs import adjscc, deepcod
 from train.codecs.quantizer import Quantizer
@@ -15,6 +15,7 @@ from train.codecs.system import SplitCodec
 from train.config import Quantizer as QuantizerConfig
 from train.errors import TrainError
 from train.link import Impairment
+from train.optimizer import adamw
 
 ROOT = Path(__file__).parents[1]
 SYSTEMS = {"adjscc": adjscc, "deepcod": deepcod}
@@ -167,7 +168,7 @@ def test_at_its_start_adjscc_uses_every_level() -> None:
 def test_weight_decay_acts_on_kernels_alone() -> None:
     codec = system("adjscc", 32, build("mobilenet_v2", 4))
     names = {id(parameter): name for name, parameter in codec.named_parameters()}
-    decayed, rest = ([names[id(p)] for p in group["params"]] for group in loop._optimizer(codec, 0.05).param_groups)
+    decayed, rest = ([names[id(p)] for p in group["params"]] for group in adamw(codec, 0.05).param_groups)
     assert decayed and all(name.endswith("weight") and ".norm." not in name for name in decayed)
     assert {"norm.g", "encoder.0.norm.g", "decoder.0.norm.b", "quantizer.gaps", "last.bias"} <= set(rest)
 

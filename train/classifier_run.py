@@ -17,8 +17,8 @@ from train.classifiers import ARCHITECTURES, Classifier, build
 from train.config import Data, Schedule, data_rules, schedule_rules
 from train.datasets import Dataset
 from train.errors import TrainError
-from train.files import read
-from train.loop import Loop, Phase, fill, read_best, saved_config
+from train.files import fill, read, read_best, saved_config
+from train.loop import Loop, Phase
 
 
 @dataclass(frozen=True)

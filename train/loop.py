@@ -6,7 +6,6 @@ What is trained, and by which loss, a subclass says. A run resumes after each ep
 import copy
 import json
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from train.augment import Views, as_input
-from train.codecs.gdn import GDN
 from train.config import Data, Schedule
 from train.datasets import Dataset
 from train.errors import TrainError
 from train.fakequant import calibrate
-from train.files import read
+from train.files import fill, read, saved_config, write
+from train.optimizer import adamw, update_average
 from train.progress import Progress
 
 CALIBRATION_IMAGES = 500
@@ -83,26 +82,6 @@ def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
     return as_input(torch.from_numpy(data.x_train[train[:CALIBRATION_IMAGES]]))
 
 
-def _optimizer(model: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
-    # Decay only what multiplies features: not biases, norms, priors, centres.
-    learned = [p for p in model.parameters() if p.requires_grad]
-    norms = {id(p) for module in model.modules() if isinstance(module, GDN) for p in module.parameters()}
-    decayed = [p for p in learned if p.ndim in (2, 4) and p.numel() > 256 and id(p) not in norms]
-    chosen = {id(p) for p in decayed}
-    rest = [p for p in learned if id(p) not in chosen]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.99))
-
-
-@torch.no_grad()
-def _update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
-
-
 class Loop(ABC, Generic[C, M]):
     """One run in its folder: `config.json`, `checkpoint.pt`, `best.pt`, `log.jsonl`."""
 
@@ -116,7 +95,7 @@ class Loop(ABC, Generic[C, M]):
         self.views = Views(data.x_train[train], config.data, config.seed)
         self.calibration = calibration_images(data, train)
         model = self.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.state: State[M] = State(model, copy.deepcopy(model), _optimizer(model, config.schedule.weight_decay))
+        self.state: State[M] = State(model, copy.deepcopy(model), adamw(model, config.schedule.weight_decay))
         self.steps_per_epoch = len(train) // config.schedule.batch
         if self.steps_per_epoch < 1:
             raise TrainError(f"{len(train)} training images do not fill one batch of {config.schedule.batch}")
@@ -243,7 +222,7 @@ class Loop(ABC, Generic[C, M]):
     def _from_average(self) -> None:
         s = self.state
         s.model = copy.deepcopy(s.average)
-        s.optimizer = _optimizer(s.model, self.config.schedule.weight_decay)
+        s.optimizer = adamw(s.model, self.config.schedule.weight_decay)
 
     def _learning_rate(self, phase: Phase, step: int) -> float:
         warmup = round(phase.warmup_epochs * self.steps_per_epoch)
@@ -283,7 +262,7 @@ class Loop(ABC, Generic[C, M]):
         s.optimizer.step()
         # A young average must not remember the random start: its memory grows with its age.
         age = s.epoch * self.steps_per_epoch + number
-        _update_average(s.average, s.model, min(self.config.schedule.ema, (1 + age) / (10 + age)))
+        update_average(s.average, s.model, min(self.config.schedule.ema, (1 + age) / (10 + age)))
         return loss.item()
 
     def _candidate(self, phase: Phase) -> bool:
@@ -304,8 +283,8 @@ class Loop(ABC, Generic[C, M]):
         if self._candidate(phase) and self.score(figures) > s.best_score:
             s.best_score = self.score(figures)
             record = {"epoch": s.epoch, "held_out": figures, "config": self.config.as_dict()}
-            _write(self.folder / "best.pt", {"model": self.kept(s.average), **record})
-        _write(
+            write(self.folder / "best.pt", {"model": self.kept(s.average), **record})
+        write(
             self.folder / "checkpoint.pt",
             {
                 "model": s.model.state_dict(),
@@ -315,33 +294,3 @@ class Loop(ABC, Generic[C, M]):
                 "best_score": s.best_score,
             },
         )
-
-
-def _write(file: Path, content: dict[str, Any]) -> None:
-    part = file.with_suffix(".part")
-    torch.save(content, part)
-    os.replace(part, file)  # an interrupted write leaves the last checkpoint whole
-
-
-def fill(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
-    """Load a saved state into a model of the same config."""
-    try:
-        model.load_state_dict(saved)
-    except RuntimeError:  # same config, other data
-        raise TrainError(f"{file} does not fit the data set: other classes, or another size of picture?") from None
-
-
-def saved_config(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """What a run's config.json holds."""
-    try:
-        return json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{folder} is no run: {error}") from None
-
-
-def read_best(folder: Path, not_yet: str) -> dict[str, Any]:
-    """A run's best.pt; `not_yet` says what a run without one has not reached."""
-    try:
-        return read(folder / "best.pt")
-    except FileNotFoundError:
-        raise TrainError(f"{folder} has no best.pt: the run has not reached its {not_yet} yet") from None

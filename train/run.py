@@ -13,8 +13,9 @@ from train.config import Config, from_dict
 from train.datasets import Dataset
 from train.errors import TrainError
 from train.fakequant import calibrate
+from train.files import fill, read_best, saved_config
 from train.link import draw
-from train.loop import Loop, Phase, calibration_images, fill, read_best, saved_config, split
+from train.loop import Loop, Phase, calibration_images, split
 from train.teacher import SoftLabels
 
 

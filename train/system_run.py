@@ -21,8 +21,9 @@ from train.config import Data, Link, Quantizer, Schedule, data_rules, schedule_r
 from train.datasets import Dataset
 from train.errors import TrainError
 from train.fakequant import calibrate
+from train.files import fill, read_best, saved_config
 from train.link import draw
-from train.loop import Loop, Phase, calibration_images, fill, read_best, saved_config, split
+from train.loop import Loop, Phase, calibration_images, split
 
 # One channel for every system, so that they are compared under equal terms; no prefixes, which only Inkling's own has.
 CHANNEL = Link(prefix_share=0.0, chunks=())

@@ -8,15 +8,13 @@ import re
 import sys
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from benchmarks.accuracy_cells import CONFIGS, RESULTS, Cell, cells, stored
 from benchmarks.accuracy_findings import complete, difference, findings, title
 from benchmarks.delivery import BERS
+from benchmarks.plots import finish
 from train.errors import TrainError
-
-mpl.use("Agg")
 
 HEADING = "## Systems under equal terms\n"
 PAGE = Path("docs/RESULTS.md")
@@ -227,15 +225,9 @@ def _plot(file: Path, dataset: str, lines: dict[str, dict]) -> None:
         c["classifier"]: c["classifier_accuracy"] for c in lines.values() if c["classifier"]
     }.items():
         axes.axhline(100 * accuracy, color="#8a8f98", linestyle=":", label=f"{name} alone")
-    axes.set_xlabel("bit error rate")
-    axes.set_ylabel("accuracy of the frames delivered, %")
     images = " and ".join(f"{n:,}" for n in sorted({c["images"] for c in lines.values()}))
-    axes.set_title(f"{title(dataset)}, {images} test images, estimated BER", fontsize=11)
-    axes.grid(axis="y", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    heading = f"{title(dataset)}, {images} test images, estimated BER"
+    finish(figure, axes, file, heading, "accuracy of the frames delivered, %")
 
 
 if __name__ == "__main__":

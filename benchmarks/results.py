@@ -19,6 +19,7 @@ from benchmarks.device_results import section as device_costs
 from benchmarks.limits import section as limits_section
 from benchmarks.link_plots import draw_lora, draw_serial
 from benchmarks.link_results import section as goodput_section
+from benchmarks.plots import finish
 from host.errors import HostError
 from train.errors import TrainError
 
@@ -138,14 +139,7 @@ def _plot(file: Path, codec: dict) -> None:
         100 * codec["accuracy_float_clean"], color="#8a8f98", linestyle=":", label="float encoder, clean, whole payload"
     )
     axes.set_ylim(50, 100)
-    axes.set_xlabel("bit error rate")
-    axes.set_ylabel("accuracy, %")
-    axes.set_title(f"CIFAR-10, {codec['images']:,} test images, int8 encoder, estimated BER", fontsize=11)
-    axes.grid(axis="y", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    finish(figure, axes, file, f"CIFAR-10, {codec['images']:,} test images, int8 encoder, estimated BER", "accuracy, %")
 
 
 if __name__ == "__main__":

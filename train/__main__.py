@@ -3,8 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from train.errors import TrainError
+
+if TYPE_CHECKING:  # torch takes seconds to import, --help should not
+    from train.loop import Loop, RunConfig
+
+    L = TypeVar("L", bound=Loop)
 
 EPILOG = """examples:
   python -m train configs/cifar10.toml && python -m export runs/cifar10 -o bundles/mine
@@ -57,54 +63,48 @@ def _codec(file: Path, out: Path | None) -> None:
 
 def _system(file: Path, out: Path | None) -> None:
     from train.codecs.deployable import Deployable
-    from train.datasets import load as load_data
     from train.system_run import SystemRun, load
 
-    config = load(file)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
-    folder = out or Path("runs") / config.name
-    run = SystemRun(config, data, folder)
-    model = run.state.model
-    print(
-        f"{config.name}: {config.system}, {len(data.x_train):,} training images ({config.data.holdout:,} held out), "
-        f"encoder {model.encoder_macs():,} MACs, {model.symbols} symbols of {config.quantizer.bits} bits"
+    run = _ready(SystemRun, load(file), out)
+    config, model = run.config, run.state.model
+    _go(
+        run,
+        f"{config.system}, encoder {model.encoder_macs():,} MACs, "
+        f"{model.symbols} symbols of {config.quantizer.bits} bits",
+        "build/bundles" if config.schedule.qat_epochs and isinstance(model, Deployable) else None,
     )
-    run.go()
-    for_a_board = config.schedule.qat_epochs and isinstance(model, Deployable)
-    export = f"; next: python -m export {folder} -o build/bundles/{config.name}" if for_a_board else ""
-    print(f"done: {folder}/best.pt{export}")
 
 
 def _inkling(file: Path, out: Path | None) -> None:
     from train.config import load
-    from train.datasets import load as load_data
     from train.run import Run
 
-    config = load(file)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
-    folder = out or Path("runs") / config.name
-    run = Run(config, data, folder)
-    h, w, _ = run.state.model.input_shape
-    print(
-        f"{config.name}: {len(data.x_train):,} training images ({config.data.holdout:,} held out), "
-        f"encoder {run.state.model.encoder.macs(h, w):,} MACs, "
-        f"{run.state.model.symbols} symbols of {config.quantizer.bits} bits"
-    )
-    run.go()
-    print(f"done: {folder}/best.pt; next: python -m export {folder} -o bundles/{config.name}")
+    run = _ready(Run, load(file), out)
+    model = run.state.model
+    macs = model.encoder.macs(*model.input_shape[:2])
+    _go(run, f"encoder {macs:,} MACs, {model.symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
 
 
 def _classifier(file: Path, out: Path | None) -> None:
     from train.classifier_run import ClassifierRun, load
-    from train.datasets import load as load_data
 
-    config = load(file)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
-    folder = out or Path("runs") / config.name
-    run = ClassifierRun(config, data, folder)
-    print(f"{config.name}: {len(data.x_train):,} training images ({config.data.holdout:,} held out)")
+    run = _ready(ClassifierRun, load(file), out)
+    _go(run, run.config.architecture, None)
+
+
+def _ready(kind: "type[L]", config: "RunConfig", out: Path | None) -> "L":
+    from train.datasets import load
+
+    data = load(config.data.name, config.data.size, config.data.grey)
+    return kind(config, data, out or Path("runs") / config.name)
+
+
+def _go(run: "Loop", what: str, bundles: str | None) -> None:
+    name, held = run.config.name, run.config.data.holdout
+    print(f"{name}: {len(run.data.x_train):,} training images ({held:,} held out), {what}")
     run.go()
-    print(f"done: {folder}/best.pt")
+    export = f"; next: python -m export {run.folder} -o {bundles}/{name}" if bundles else ""
+    print(f"done: {run.folder}/best.pt{export}")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from channel_sim.severity import at_ber
-from train.classifiers import Classifier
 from train.codecs.attention import AttentionFeature
 from train.codecs.gdn import GDN
 from train.codecs.semanticnn import Expand, start
 from train.codecs.system import BER_MIN, SplitCodec, Stage
-from train.config import Quantizer as QuantizerConfig
 from train.link import Impairment
 
 WORST_BER = 0.3  # told as -8.6 dB; towards 0.5, dB go to minus infinity
@@ -50,10 +48,8 @@ class System(SplitCodec):
 
     options: Options
 
-    def __init__(
-        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
-    ) -> None:
-        super().__init__(classifier, input_shape, quantizer, options)
+    def build(self) -> None:
+        """Encoder and decoder of the code."""
         c, _, _ = self.feature_shape
         self.latent_shape = self.quarter()
         # 4n -> 4n + 3 -> 2n + 1 -> n -> 2n + 1 -> 4n + 3 -> 4n

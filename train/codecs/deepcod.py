@@ -13,9 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.classifiers import Classifier
 from train.codecs.system import SplitCodec, Stage
-from train.config import Quantizer as QuantizerConfig
 from train.link import Impairment
 
 DISTILLED_BLOCKS = 4  # the first ones
@@ -70,10 +68,8 @@ class System(SplitCodec):
 
     options: Options
 
-    def __init__(
-        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
-    ) -> None:
-        super().__init__(classifier, input_shape, quantizer, options)
+    def build(self) -> None:
+        """Encoder and decoder of the code."""
         c, _, _ = self.feature_shape
         self.latent_shape = self.quarter()
         self.conv = nn.Conv2d(c, c // 2, 4, 4)

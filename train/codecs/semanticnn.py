@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train import settings
-from train.classifiers import Classifier
 from train.codecs.attention import AttentionFeature
 from train.codecs.gdn import GDN
 from train.codecs.system import SplitCodec, Stage, log_ber
-from train.config import Quantizer as QuantizerConfig
 from train.link import Impairment, quiet
 
 
@@ -106,15 +104,13 @@ class System(SplitCodec):
 
     options: Options
 
-    def __init__(
-        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
-    ) -> None:
-        super().__init__(classifier, input_shape, quantizer, options)
+    def build(self) -> None:
+        """Encoder and decoder of the code."""
         self.latent_shape = self.quarter()
         self.build_encoder()
         self.decoder = FeatureDecoder(self.feature_shape[0])
-        self.quantizer.requires_grad_(options.soft_quantization)
-        self.set_order(middle(self.latent_shape, options.compression))
+        self.quantizer.requires_grad_(self.options.soft_quantization)
+        self.set_order(middle(self.latent_shape, self.options.compression))
 
     def build_encoder(self) -> None:
         """The layers of `encode`."""

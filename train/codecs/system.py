@@ -31,7 +31,7 @@ class Stage(NamedTuple):
 class SplitCodec(nn.Module, ABC):
     """A frozen classifier, split after its stem, with a codec between its parts.
 
-    A subclass sets `latent_shape`, builds its encoder and decoder, and calls `set_order` at the end of its __init__.
+    A subclass says in `build` what the codec is, and in the other methods what it does.
     """
 
     latent_shape: tuple[int, int, int]  # (h, w, c)
@@ -50,6 +50,14 @@ class SplitCodec(nn.Module, ABC):
         code, level = gray_tables(quantizer.bits)
         self.register_buffer("gray", code)
         self.register_buffer("ungray", level)
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the layers of encoder and decoder, set `latent_shape`, and call `set_order` last.
+
+        `options`, `feature_shape` (C, H', W'), `classifier` and `quantizer` are there already.
+        """
 
     @property
     @abstractmethod

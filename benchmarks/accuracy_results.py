@@ -149,7 +149,7 @@ def _row(cell: Cell, figures: dict | None) -> str:
     parts, seconds = figures["epochs_by_part"], figures["training_seconds"]
     own = f"{sum(seconds['system']) / len(seconds['system']) / 60:.0f}" if "system" in seconds else "-"
     cost = [
-        f"{figures['payload_bytes']:g}",
+        f"{figures['payload_bytes']:,.0f}",
         f"{figures['ratio_rgb']:.1f}",
         f"{figures['ratio_float_features']:.1f}",
         f"{figures['encoder_macs']:,}{' int8' if figures['encoder_arithmetic'] == 'int8' else ''}",
@@ -215,19 +215,19 @@ def draw(folder: Path, measured: dict[str, dict]) -> list[str]:
 
 
 def _plot(file: Path, dataset: str, lines: dict[str, dict]) -> None:
-    figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 5.4), layout="constrained")
     colours = iter(COLOURS * len(lines))
     for name, c in lines.items():
         colour, width = ("#1f5fa8", 2.4) if c["system"] == "inkling" else (next(colours), 1.6)
         axes.plot(GRID, [100 * c["accuracy"][ber] for ber in GRID], color=colour, marker="o", linewidth=width,
-                  label=f"{name.removeprefix(f'{dataset}-')}, {c['payload_bytes']:g} bytes")  # fmt: skip
+                  label=f"{name.removeprefix(f'{dataset}-')}, {c['payload_bytes']:,.0f} bytes")  # fmt: skip
     for name, accuracy in {
         c["classifier"]: c["classifier_accuracy"] for c in lines.values() if c["classifier"]
     }.items():
         axes.axhline(100 * accuracy, color="#8a8f98", linestyle=":", label=f"{name} alone")
     images = " and ".join(f"{n:,}" for n in sorted({c["images"] for c in lines.values()}))
     heading = f"{title(dataset)}, {images} test images, estimated BER"
-    finish(figure, axes, file, heading, "accuracy of the frames delivered, %")
+    finish(figure, axes, file, heading, "accuracy of the frames delivered, %", legend_below=True)
 
 
 if __name__ == "__main__":

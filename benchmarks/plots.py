@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 mpl.use("Agg")
 
 
-def finish(figure: Figure, axes: Axes, file: Path, title: str, ylabel: str) -> None:
-    """Labels, grid and legend; then write the picture to `file`."""
+def finish(figure: Figure, axes: Axes, file: Path, title: str, ylabel: str, legend_below: bool = False) -> None:
+    """Labels, grid and legend, inside or below the axes where many lines would cross it; then write `file`."""
     axes.set_xlabel("bit error rate")
     axes.set_ylabel(ylabel)
     axes.set_title(title, fontsize=11)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    if legend_below:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    else:
+        axes.legend(loc="lower left", frameon=False, fontsize=9)
     figure.savefig(file, dpi=110)
     plt.close(figure)

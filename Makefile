@@ -6,6 +6,7 @@
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 COMPILER := gcc g++ libc6-dev
+TFLM := libstdc++-arm-none-eabi-newlib
 FUZZER := clang-14 libclang-rt-14-dev
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))
@@ -21,7 +22,7 @@ demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--h
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.demo $(ARGS)
 
 test: ## lint and all tests, the emulated boards among them
-	@scripts/apt.sh $(EMULATOR) $(RISCV) $(COMPILER) $(FUZZER)
+	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check . && "$$python" -m pytest $(ARGS)
 
 fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; what is found stays in build/fuzz

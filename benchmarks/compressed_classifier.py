@@ -19,16 +19,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.nn import functional as F
 
 from benchmarks.compressed import FORMATS, Format, pixels, sizes
-from train import teacher
+from train import classifier_run, teacher
 from train.augment import Views, as_input
 from train.config import Data, Teacher
 from train.datasets import Dataset, load
 from train.errors import TrainError
-from train.files import read
+from train.files import read, write
 
 DATA = Data("cifar10")
 START = Teacher("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
-BATCH, BATCH_TEST = 128, 500
+BATCH = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 WARM_UP = 0.15  # of all steps
 
@@ -67,7 +67,7 @@ def _judge(form: Format, data: Dataset, epochs: int, seed: int, out: Path, conso
     with _bar(console) as bar:
         task = bar.add_task(f"{form.title}: test images", total=len(data.x_test))
         whole, bare = sizes(data.x_test, form, lambda: bar.advance(task))
-    right = _right(model, pixels(data.x_test, form), data.y_test)
+    right = classifier_run.right(model, pixels(data.x_test, form), data.y_test)
     report = {
         "title": form.title,
         "options": form.options,
@@ -123,10 +123,10 @@ def _fine_tune(
                 loss.backward()
                 optimizer.step()
                 bar.advance(task)
-            accuracy = float(_right(model, held_out, data.y_train[count:]).mean())
+            accuracy = classifier_run.accuracy(model, held_out, data.y_train[count:])
             if accuracy > best["accuracy"]:
                 best = {"accuracy": accuracy, "epoch": epoch + 1, "model": _copy(model)}
-            _save(file, {"seed": seed, "epochs": epochs, "done": epoch + 1, "best": best,
+            write(file, {"seed": seed, "epochs": epochs, "done": epoch + 1, "best": best,
                          "model": model.state_dict(), "optimizer": optimizer.state_dict()})  # fmt: skip
             console.print(
                 f"{form.title}: epoch {epoch + 1}/{epochs}  loss {loss.item():.3f}  held-out {100 * accuracy:.2f} %",
@@ -143,22 +143,8 @@ def _rate(progress: float) -> float:
     return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
-@torch.no_grad()
-def _right(model: teacher.CifarResNet, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which pictures uint8 (N, H, W, 3) are classified rightly, bool (N,)."""
-    model.eval()
-    found = [model(as_input(part)).argmax(1).numpy() for part in torch.from_numpy(images).split(BATCH_TEST)]
-    return np.concatenate(found) == labels
-
-
 def _copy(model: teacher.CifarResNet) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _save(file: Path, state: dict) -> None:
-    part = file.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(file)
 
 
 def _bar(console: Console) -> Progress:

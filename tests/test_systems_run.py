@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests import resume_support, train_support
-from train import __main__ as command_line
+from tests.train_support import changed
 from train import classifier_run, datasets, evaluate, settings, system_run
 from train.errors import TrainError
 from train.loop import split
@@ -55,9 +55,8 @@ BASE_EPOCHS, EPOCHS, STAGE_1 = 2, 4, 2
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`python -m train` in this process."""
-    monkeypatch.setattr("sys.argv", ["train", *map(str, arguments), "--threads", "1"])
-    return command_line.main()
+    """`python -m train` in this process, on one thread: the same sums in the same order."""
+    return train_support.main(monkeypatch, *arguments, "--threads", 1)
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +83,6 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(trained / "runs" / "base", tmp_path / "runs" / "base")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def changed(place: Path, old: str, new: str) -> Path:
-    """system.toml with a change."""
-    text = (place / "system.toml").read_text()
-    assert old in text
-    (place / "changed.toml").write_text(text.replace(old, new, 1))
-    return place / "changed.toml"
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -179,15 +170,14 @@ WRONG = {
 def test_what_is_wrong_is_one_line_and_leaves_no_run(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str
 ) -> None:
-    assert main(monkeypatch, changed(place, *WRONG[message])) == 1
-    assert message in train_support.one_line(capsys.readouterr().err, "train: ")
+    train_support.fails(monkeypatch, capsys, message, changed(place / "system.toml", place, *WRONG[message]))
     assert not (place / "runs" / "changed" / "config.json").exists()
 
 
 def test_a_run_of_other_options_is_refused(
     trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Path
 ) -> None:
-    other = changed(place, "xai_images = 4", "xai_images = 5")
+    other = changed(place / "system.toml", place, "xai_images = 4", "xai_images = 5")
     other.write_text('name = "system"\n' + other.read_text())
     assert main(monkeypatch, other, "--out", trained / "runs" / "system") == 1
     assert "holds a run of another config" in train_support.one_line(capsys.readouterr().err, "train: ")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from tests import resume_support, train_support
-from train import __main__ as command_line
 from train.classifier_run import accuracy, load, load_classifier
 from train.classifiers import ARCHITECTURES, Classifier, build, feature_shape
 from train.codecs.system import frozen
@@ -119,8 +118,7 @@ def test_a_frozen_classifier_says_the_same_and_learns_nothing(architecture: str)
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """`python -m train classifier` in this process."""
-    monkeypatch.setattr("sys.argv", ["train", "classifier", *map(str, arguments)])
-    return command_line.main()
+    return train_support.main(monkeypatch, "classifier", *arguments)
 
 
 def write_config(folder: Path, size: int = 16) -> Path:
@@ -191,12 +189,8 @@ def test_what_is_wrong_is_one_line_and_leaves_no_run(
     capsys: pytest.CaptureFixture[str],
     message: str,
 ) -> None:
-    old, new = WRONG[message]
-    text = (trained / "small.toml").read_text()
-    assert old in text
-    (tmp_path / "wrong.toml").write_text(text.replace(old, new))
-    assert main(monkeypatch, tmp_path / "wrong.toml", "--out", tmp_path / "run") == 1
-    assert message in train_support.one_line(capsys.readouterr().err, "train: ")
+    wrong = train_support.changed(trained / "small.toml", tmp_path, *WRONG[message])
+    train_support.fails(monkeypatch, capsys, message, "classifier", wrong, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
 
 

@@ -14,8 +14,7 @@ import torch
 
 from tests import train_support
 from tests.conftest import Trained
-from tests.train_support import EPOCHS, QAT_EPOCHS
-from train import __main__ as command_line
+from tests.train_support import EPOCHS, QAT_EPOCHS, changed, fails, main
 from train import config, datasets
 from train.errors import TrainError
 from train.run import Run, load_best, load_config, split
@@ -152,33 +151,11 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
 # It says what is wrong
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`python -m train` in this process."""
-    monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
-    return command_line.main()
-
-
-def fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str, *arguments: object
-) -> None:
-    capsys.readouterr()
-    assert main(monkeypatch, *arguments) == 1
-    assert message in train_support.one_line(capsys.readouterr().err, "train: ")
-
-
-def changed(trained: Trained, tmp_path: Path, old: str, new: str) -> Path:
-    text = trained.config.read_text()
-    assert old in text
-    file = tmp_path / "changed.toml"
-    file.write_text(text.replace(old, new))
-    return file
-
-
 def test_a_run_of_another_config_is_refused_and_left_alone(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {file.name: file.read_bytes() for file in trained.folder.iterdir()}
-    other = changed(trained, tmp_path, "lr = 1e-2", "lr = 2e-2")
+    other = changed(trained.config, tmp_path, "lr = 1e-2", "lr = 2e-2")
     fails(monkeypatch, capsys, "holds a run of another config; give --out", other, "--out", trained.folder)
     assert before == {file.name: file.read_bytes() for file in trained.folder.iterdir()}
 
@@ -208,7 +185,7 @@ def test_what_does_not_fit_is_one_line_and_the_mended_config_may_have_the_folder
     capsys: pytest.CaptureFixture[str],
     message: str,
 ) -> None:
-    wrong = changed(trained, tmp_path, *WRONG[message])
+    wrong = changed(trained.config, tmp_path, *WRONG[message])
     fails(monkeypatch, capsys, message, wrong, "--out", tmp_path / "run")
     if "loss" not in message:
         right = config.load(trained.config)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.firmware_tools import bundle_path
+from train import __main__ as command_line
 from train.datasets import CIFAR10_CLASSES, Dataset, load
 from train.downloads import places
 
@@ -104,3 +105,27 @@ def public(name: str) -> Dataset:
 def cifar10() -> Dataset:
     """CIFAR-10, or a skip (python -m train or make demo fetches it)."""
     return public("cifar10")
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """`python -m train` in this process."""
+    monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
+    return command_line.main()
+
+
+def fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str, *arguments: object
+) -> None:
+    """`python -m train` must fail, with the message in its one line."""
+    capsys.readouterr()
+    assert main(monkeypatch, *arguments) == 1
+    assert message in one_line(capsys.readouterr().err, "train: ")
+
+
+def changed(config: Path, folder: Path, old: str, new: str) -> Path:
+    """A copy of a config in `folder`, with `old` replaced, which it must have."""
+    text = config.read_text()
+    assert old in text
+    file = folder / "changed.toml"
+    file.write_text(text.replace(old, new, 1))
+    return file

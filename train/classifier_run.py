@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train import settings
@@ -89,15 +89,17 @@ class ClassifierRun(Loop[ClassifierConfig, Classifier]):
         return figures["0"]
 
 
-@torch.no_grad()
-def accuracy(model: Classifier, images: np.ndarray, labels: np.ndarray) -> float:
+def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of images uint8 (N, H, W, C) classified rightly."""
+    return float(right(model, images, labels).mean())
+
+
+@torch.no_grad()
+def right(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which images uint8 (N, H, W, C) a model of pictures in [0, 1] classifies rightly, bool (N,)."""
     model.eval()
-    right = 0
-    for first in range(0, len(images), 500):
-        logits = model(as_input(torch.from_numpy(images[first : first + 500])))
-        right += int((logits.argmax(1).numpy() == labels[first : first + 500]).sum())
-    return right / len(labels)
+    found = [model(as_input(part)).argmax(1).numpy() for part in torch.from_numpy(images).split(500)]
+    return np.concatenate(found) == labels
 
 
 def load_classifier(folder: Path, data: Dataset) -> tuple[Classifier, ClassifierConfig, dict[str, Any]]:

@@ -120,6 +120,14 @@ def data_rules(d: Data) -> dict[str, bool]:
     }
 
 
+def quantizer_rules(q: Quantizer) -> dict[str, bool]:
+    """What a `[quantizer]` table must keep to."""
+    return {
+        "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
+        "quantizer.temperature must be above 0": q.temperature > 0,
+    }
+
+
 def link_rules(link: Link, bits: int) -> dict[str, bool]:
     """What a `[link]` table must keep to, for symbols of `bits` bits."""
     return {
@@ -155,8 +163,7 @@ def from_dict(values: object, where: str = "config") -> Config:
         {
             **settings.name_and_seed(config),
             **data_rules(config.data),
-            "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
-            "quantizer.temperature must be above 0": q.temperature > 0,
+            **quantizer_rules(q),
             "decoder.width must be at least 1": config.decoder.width >= 1,
             "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
             "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,

@@ -130,7 +130,7 @@ class Loop(ABC, Generic[C, M]):
     def phases(self) -> list[Phase]:
         """Float epochs, then, where there are any, int8 ones."""
         s = self.config.schedule
-        return [Phase("float", s.epochs, s.lr, *self._decay(), s.warmup_epochs), *self._int8()]
+        return [Phase("float", s.epochs, s.lr, self._end_lr(), s.warmup_epochs), *self._int8()]
 
     def prepare(self) -> None:
         """What else a run needs in its folder."""
@@ -143,10 +143,10 @@ class Loop(ABC, Generic[C, M]):
         """Number of the augmented view that the coming epoch sees."""
         return self.state.epoch
 
-    def _decay(self) -> tuple[float]:
+    def _end_lr(self) -> float:
         # Not to zero where quantization-aware training goes on from there, at qat_lr.
         s = self.config.schedule
-        return (min(s.qat_lr, s.lr) if s.qat_epochs else 0.0,)
+        return min(s.qat_lr, s.lr) if s.qat_epochs else 0.0
 
     def _int8(self) -> list[Phase]:
         s = self.config.schedule
@@ -163,8 +163,9 @@ class Loop(ABC, Generic[C, M]):
         if not file.exists():
             return False
         saved = read(file)
-        if saved["epoch"] > 0 and self._phase(saved["epoch"] - 1)[1].int8:
-            self._start_int8()
+        _, phase = self._phase(saved["epoch"] - 1)
+        if phase.int8:  # its encoder is a folded one
+            self._start(phase)
         s = self.state
         fill(s.model, saved["model"], file)
         fill(s.average, saved["average"], file)
@@ -209,18 +210,10 @@ class Loop(ABC, Generic[C, M]):
         raise ValueError(f"no epoch follows {epoch}")
 
     def _start(self, phase: Phase) -> None:
-        # Go on from the average, the better model.
-        if phase.int8:
-            self._start_int8()
-            return
-        self._from_average()
-
-    def _start_int8(self) -> None:
-        self.state.average.encoder.fold()  # batch norm merged as the board will have it
-        self._from_average()
-
-    def _from_average(self) -> None:
+        # Go on from the average, the better model, for a board with batch norm merged as it will have it.
         s = self.state
+        if phase.int8:
+            s.average.encoder.fold()
         s.model = copy.deepcopy(s.average)
         s.optimizer = adamw(s.model, self.config.schedule.weight_decay)
 

@@ -17,7 +17,7 @@ from train import classifier_run, evaluate, settings
 from train.classifiers import Classifier, build
 from train.codecs.deployable import Deployable
 from train.codecs.system import SplitCodec
-from train.config import Data, Link, Quantizer, Schedule, data_rules, schedule_rules
+from train.config import Data, Link, Quantizer, Schedule, data_rules, quantizer_rules, schedule_rules
 from train.datasets import Dataset
 from train.errors import TrainError
 from train.fakequant import calibrate
@@ -69,8 +69,7 @@ def from_dict(values: object, where: str = "config") -> SystemConfig:
         {
             **settings.name_and_seed(config),
             **data_rules(config.data),
-            "quantizer.bits must be 1..8": 1 <= config.quantizer.bits <= 8,
-            "quantizer.temperature must be above 0": config.quantizer.temperature > 0,
+            **quantizer_rules(config.quantizer),
             **schedule_rules(config.schedule),
         },
         where,
@@ -137,7 +136,7 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
         s, stages = self.config.schedule, self.state.model.stages
         ends = np.rint(np.cumsum([0.0, *(stage.share for stage in stages)]) * s.epochs).astype(int)
         phases = [
-            Phase(stage.name, int(end - start), s.lr, *self._decay(), s.warmup_epochs)
+            Phase(stage.name, int(end - start), s.lr, self._end_lr(), s.warmup_epochs)
             for stage, start, end in zip(stages, ends[:-1], ends[1:], strict=True)
         ]
         return [*(phase for phase in phases if phase.epochs), *self._int8()]

@@ -97,15 +97,18 @@ def ready_classifier(file: Path, data: Dataset) -> Classifier:
     """
     base = classifier_run.load(file)
     folder, shipped = RUNS / base.name, file.with_name(f"{base.name}.pt")
-    if not (folder / "best.pt").exists() and shipped.exists():
+    if (folder / "best.pt").exists():
+        classifier, found, _ = classifier_run.load_classifier(folder, data)
+        if found != base:
+            raise TrainError(f"{folder} holds a run of another config: move it away to train it again")
+        return classifier
+    if shipped.exists():
         classifier = classifier_run.load_shipped(shipped, base, data)
         if classifier is not None:
             return classifier
         print(f"{shipped} was trained by another config than {file}, and is not used")
-    run = classifier_run.ClassifierRun(base, data, folder)
-    if not (folder / "best.pt").exists():
-        print(f"base classifier {base.name} first")
-        run.go()
+    print(f"base classifier {base.name} first")
+    classifier_run.ClassifierRun(base, data, folder).go()
     return classifier_run.load_classifier(folder, data)[0]
 
 

@@ -28,6 +28,7 @@ from benchmarks.accuracy_models import Model, Ready
 from benchmarks.delivery import BERS
 from host.errors import HostError
 from train.datasets import Dataset, load
+from train.device import CPU, choose
 from train.errors import TrainError
 
 IMAGES, DRAWS = 10_000, 3
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=DRAWS, help="of the bit flips (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the one in each config)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    parser.add_argument("--device", help="to train on: cpu, cuda, cuda:1 (default: cuda where there is one, else cpu)")
     parser.add_argument("--configs", type=Path, default=CONFIGS, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
     args = parser.parse_args(arguments)
@@ -58,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         if args.list:
             console.print(_table(chosen, args))
             return 0
+        device = choose(args.device)
         for cell in chosen:
-            _cell(cell, args, console)
+            _cell(cell, args, device, console)
     except (TrainError, HostError, OSError) as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 1
@@ -86,7 +89,7 @@ def missing(cell: Cell, old: dict | None, args: argparse.Namespace) -> str | Non
     return "measured on less" if less else None
 
 
-def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
+def _cell(cell: Cell, args: argparse.Namespace, device: torch.device, console: Console) -> None:
     file = args.out / f"{cell.name}.json"
     why = missing(cell, stored(args.out).get(cell.name), args)
     if why is None:
@@ -95,7 +98,7 @@ def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
     console.print(f"{cell.name}: {why}", highlight=False)
     settings = accuracy_models.own_config(cell).data
     data = load(settings.name, settings.size, settings.grey, console.print)
-    report = _report(cell, data, seeds_of(cell, args.seeds), args, console)
+    report = _report(cell, data, seeds_of(cell, args.seeds), args, device, console)
     args.out.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -103,11 +106,13 @@ def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
     console.print(f"figures: {file}", highlight=False)
 
 
-def _report(cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console) -> dict:
+def _report(
+    cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespace, device: torch.device, console: Console
+) -> dict:
     images, labels = data.x_test[: args.images], data.y_test[: args.images]
     ready, rows = [], []
     for seed in seeds:
-        ready.append(accuracy_models.prepare(cell, seed, data, images, labels))
+        ready.append(accuracy_models.prepare(cell, seed, data, images, labels, device))
         started = time.monotonic()
         title = cell.name if len(seeds) == 1 else f"{cell.name}, seed {seed}"
         rows.append(_grid(title, ready[-1].model, labels, args.draws, console))
@@ -115,7 +120,7 @@ def _report(cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespac
     return {
         **_facts(cell, ready, rows, data),
         **_figures(rows),
-        **_circumstances(cell, ready, seeds, data, args),
+        **_circumstances(cell, ready, seeds, data, args, device),
     }
 
 
@@ -178,7 +183,9 @@ def _spread(values: np.ndarray) -> float | None:
     return round(float(of.std(ddof=1)), 6) if len(of) > 1 else None
 
 
-def _circumstances(cell: Cell, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace) -> dict:
+def _circumstances(
+    cell: Cell, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace, device: torch.device
+) -> dict:
     options = [f"--images {args.images}", f"--draws {args.draws}"]
     if args.seeds is not None and cell.system != PLAIN:
         options.append(f"--seeds {' '.join(map(str, seeds))}")
@@ -188,22 +195,23 @@ def _circumstances(cell: Cell, ready: list[Ready], seeds: list[int], data: Datas
         "images": min(args.images, len(data.y_test)),
         "test_images": len(data.y_test),
         "training_seconds": {part: [one.seconds[part] for one in ready] for part in ready[0].seconds},
-        "hardware": hardware(),
+        "hardware": hardware(device),
         "command": f"python -m benchmarks.accuracy --cells {cell.name} {' '.join(options)}",
         "date": datetime.date.today().isoformat(),
         "recipe": accuracy_models.recipe(cell),
     }
 
 
-def hardware() -> str:
-    """The processor, its cores and what computes on it."""
+def hardware(device: torch.device = CPU) -> str:
+    """The processor, its cores, what computes on it, and the GPU if that is where training goes."""
     names = [
         line.partition(":")[2].strip()
         for line in (Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "").splitlines()
         if line.startswith("model name")
     ]
     name = names[0] if names else "unknown processor"
-    return f"{name}, {os.cpu_count()} cores; PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
+    gpu = f"; trained on {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    return f"{name}, {os.cpu_count()} cores; PyTorch {torch.__version__}, {torch.get_num_threads()} threads{gpu}"
 
 
 def _table(chosen: list[Cell], args: argparse.Namespace) -> Table:

@@ -21,6 +21,7 @@ from train.codecs.codec import Codec
 from train.codecs.plain import Plain
 from train.codecs.system import SplitCodec, frozen
 from train.datasets import Dataset
+from train.device import CPU
 from train.errors import TrainError
 from train.files import saved_config
 from train.loop import Loop, RunConfig
@@ -136,21 +137,23 @@ def epochs_done(where: Path) -> int:
     return log[-1]["epoch"] if log else 0
 
 
-def prepare(cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray) -> Ready:
+def prepare(
+    cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device = CPU
+) -> Ready:
     """Train what is not trained yet, and load it, with the test images that it will send; labels (N,) of these."""
     own, where = own_config(cell), folder(cell, seed)
     if cell.classifier is None:
-        _train(run.Run, replace(own, seed=seed), data, where)
+        _train(run.Run, replace(own, seed=seed), data, where, device)
         codec = run.load_best(where, run.load_config(where), data)[0]
         return Ready(inkling(cell.name, codec, images), None, {"system": _seconds(where)})
     base_config = classifier_run.load(cell.classifier)
-    base, base_folder = system_run.ready_classifier(cell.classifier, data), RUNS / base_config.name
+    base, base_folder = system_run.ready_classifier(cell.classifier, data, device), RUNS / base_config.name
     right = classifier_run.accuracy(base, images, labels)
     # A base classifier that ships was trained before: its seconds are not known here.
     seconds = {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
     if cell.system == PLAIN:
         return Ready(plain(base, data, images), right, seconds)
-    _train(system_run.SystemRun, replace(own, seed=seed), data, where)
+    _train(system_run.SystemRun, replace(own, seed=seed), data, where, device)
     model = system_run.load_system(where, data)[0]
     if not _alike(model.classifier, frozen(base)):
         raise TrainError(f"{where} was trained around another {base_config.name}: move it away to train it again")
@@ -158,13 +161,13 @@ def prepare(cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np
     return Ready(split_codec(cell.name, model, images, arithmetic), right, {**seconds, "system": _seconds(where)})
 
 
-def _train(kind: type[Loop], wanted: RunConfig, data: Dataset, where: Path) -> None:
+def _train(kind: type[Loop], wanted: RunConfig, data: Dataset, where: Path, device: torch.device) -> None:
     if (where / "config.json").exists() and kind.parse(saved_config(where), str(where)) != wanted:
         raise TrainError(f"{where} holds a run of another config: move it away to train it again")
     total = wanted.schedule.epochs + wanted.schedule.qat_epochs
     if epochs_done(where) < total:
         print(f"training {where}: {total} epochs")
-        kind(wanted, data, where).go()
+        kind(wanted, data, where, device).go()
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:

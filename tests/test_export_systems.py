@@ -112,6 +112,7 @@ def test_the_bundle_says_what_it_is(made: Made) -> None:
     assert manifest["ops"] == [op.name for op in operators(loaded.encoder_path)] == ["PAD", "CONV_2D", "CONV_2D"]
     assert system_run.from_dict(manifest["recipe"]) == made.config
     assert manifest["accuracy"]["0"] >= 0.8
+    assert "accuracy_half_payload" not in manifest and "first half" not in made.said  # it never learned to send one
 
 
 def test_golden_symbols_are_the_nearest_centres_of_the_reference_kernels_latents(made: Made) -> None:

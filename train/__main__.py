@@ -24,7 +24,7 @@ def main() -> int:
     base_classifier = arguments[:1] == ["classifier"]
     parser = argparse.ArgumentParser(
         prog="python -m train",
-        usage="%(prog)s [classifier] config [--out OUT] [--threads THREADS]",
+        usage="%(prog)s [classifier] config [--out OUT] [--threads THREADS] [--device DEVICE]",
         description="Train a codec through a bit-flipping channel or, with the word classifier, a base classifier. "
         "Interrupt it at will: the same command goes on.",
         epilog=EPILOG,
@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("config", type=Path, help="a TOML file, as in configs/ or configs/classifiers/")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/NAME)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one, else cpu)")
     args = parser.parse_args(arguments[base_classifier:])
     try:
         import torch
@@ -40,9 +41,9 @@ def main() -> int:
         if args.threads > 0:
             torch.set_num_threads(args.threads)
         if base_classifier:
-            _classifier(args.config, args.out)
+            _classifier(args.config, args.out, args.device)
         else:
-            _codec(args.config, args.out)
+            _codec(args.config, args.out, args.device)
     except (TrainError, OSError) as error:  # OSError: a folder that cannot be made, a full disk
         print(f"train: {error}", file=sys.stderr)
         return 1
@@ -52,20 +53,20 @@ def main() -> int:
     return 0
 
 
-def _codec(file: Path, out: Path | None) -> None:
+def _codec(file: Path, out: Path | None, device: str | None) -> None:
     from train import settings
 
     if "system" in settings.read(file):
-        _system(file, out)
+        _system(file, out, device)
     else:
-        _inkling(file, out)
+        _inkling(file, out, device)
 
 
-def _system(file: Path, out: Path | None) -> None:
+def _system(file: Path, out: Path | None, device: str | None) -> None:
     from train.codecs.deployable import Deployable
     from train.system_run import SystemRun, load
 
-    run = _ready(SystemRun, load(file), out)
+    run = _ready(SystemRun, load(file), out, device)
     config, model = run.config, run.state.model
     _go(
         run,
@@ -75,33 +76,35 @@ def _system(file: Path, out: Path | None) -> None:
     )
 
 
-def _inkling(file: Path, out: Path | None) -> None:
+def _inkling(file: Path, out: Path | None, device: str | None) -> None:
     from train.config import load
     from train.run import Run
 
-    run = _ready(Run, load(file), out)
+    run = _ready(Run, load(file), out, device)
     model = run.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
     _go(run, f"encoder {macs:,} MACs, {model.symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
 
 
-def _classifier(file: Path, out: Path | None) -> None:
+def _classifier(file: Path, out: Path | None, device: str | None) -> None:
     from train.classifier_run import ClassifierRun, load
 
-    run = _ready(ClassifierRun, load(file), out)
+    run = _ready(ClassifierRun, load(file), out, device)
     _go(run, run.config.architecture, None)
 
 
-def _ready(kind: "type[L]", config: "RunConfig", out: Path | None) -> "L":
+def _ready(kind: "type[L]", config: "RunConfig", out: Path | None, device: str | None) -> "L":
     from train.datasets import load
+    from train.device import choose
 
+    where = choose(device)
     data = load(config.data.name, config.data.size, config.data.grey)
-    return kind(config, data, out or Path("runs") / config.name)
+    return kind(config, data, out or Path("runs") / config.name, where)
 
 
 def _go(run: "Loop", what: str, bundles: str | None) -> None:
     name, held = run.config.name, run.config.data.holdout
-    print(f"{name}: {len(run.data.x_train):,} training images ({held:,} held out), {what}")
+    print(f"{name}: {len(run.data.x_train):,} training images ({held:,} held out), {what}; on {run.device}")
     run.go()
     export = f"; next: python -m export {run.folder} -o {bundles}/{name}" if bundles else ""
     print(f"done: {run.folder}/best.pt{export}")

@@ -16,6 +16,7 @@ from train.augment import as_input
 from train.classifiers import ARCHITECTURES, Classifier, build
 from train.config import Data, Schedule, data_rules, schedule_rules
 from train.datasets import Dataset
+from train.device import of
 from train.errors import TrainError
 from train.files import fill, read, read_best, saved_config
 from train.loop import Loop, Phase
@@ -98,7 +99,8 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
 def right(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Which images uint8 (N, H, W, C) a model of pictures in [0, 1] classifies rightly, bool (N,)."""
     model.eval()
-    found = [model(as_input(part)).argmax(1).numpy() for part in torch.from_numpy(images).split(500)]
+    parts = torch.from_numpy(images).split(500)
+    found = [model(as_input(part).to(of(model))).argmax(1).cpu().numpy() for part in parts]
     return np.concatenate(found) == labels
 
 

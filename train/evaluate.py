@@ -7,6 +7,7 @@ from torch import Tensor
 from channel_sim.bsc import BitFlips
 from train.augment import as_input
 from train.codecs.codec import Codec
+from train.device import of
 from train.link import symbol_flips
 
 BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
@@ -18,9 +19,9 @@ def encode(codec: Codec, images: np.ndarray, batch: int = 500, told_ber: float |
     codec.eval()
     parts = []
     for first in range(0, len(images), batch):
-        pictures = as_input(torch.from_numpy(images[first : first + batch]))
-        told = () if told_ber is None else (torch.full((len(pictures),), told_ber),)
-        parts.append(codec.send(pictures, *told))
+        pictures = as_input(torch.from_numpy(images[first : first + batch])).to(of(codec))
+        told = () if told_ber is None else (pictures.new_full((len(pictures),), told_ber),)
+        parts.append(codec.send(pictures, *told).cpu())
     return torch.cat(parts)
 
 
@@ -35,10 +36,11 @@ def logits(codec: Codec, levels: Tensor, ber: float, kept: int | None = None, se
     parts = []
     for part in levels.split(500):
         mask, _ = BitFlips(ber).flips(len(part), part.shape[1] * codec.quantizer.bits, rng)
-        got = codec.flip(part, torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)))
+        flips = torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)).to(of(codec))
+        got = codec.flip(part.to(of(codec)), flips)
         if kept is not None:
             got[:, kept:] = -1
-        parts.append(codec.decode(got, torch.full((len(part),), ber)))
+        parts.append(codec.decode(got, torch.full((len(part),), ber, device=of(codec))).cpu())
     return torch.cat(parts)
 
 

@@ -19,6 +19,10 @@ class Impairment:
     missing: Tensor
     told_ber: Tensor
 
+    def to(self, device: torch.device) -> "Impairment":
+        """The same, on a device."""
+        return Impairment(self.flips.to(device), self.missing.to(device), self.told_ber.to(device))
+
 
 def quiet(link: Impairment, images: int) -> Impairment:
     """The first `images` of a batch over a link that does nothing to them."""

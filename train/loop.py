@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from train.augment import Views, as_input
 from train.config import Data, Schedule
 from train.datasets import Dataset
+from train.device import CPU
 from train.errors import TrainError
 from train.fakequant import calibrate
 from train.files import fill, read, saved_config, write
@@ -85,16 +86,16 @@ def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
 class Loop(ABC, Generic[C, M]):
     """One run in its folder: `config.json`, `checkpoint.pt`, `best.pt`, `log.jsonl`."""
 
-    def __init__(self, config: C, data: Dataset, folder: Path) -> None:
-        self.config, self.data, self.folder = config, data, folder
+    def __init__(self, config: C, data: Dataset, folder: Path, device: torch.device = CPU) -> None:
+        self.config, self.data, self.folder, self.device = config, data, folder, device
         self._refuse_another_config()
         torch.manual_seed(config.seed)
         train, held = split(data, config.data.holdout, config.seed)
         self.x_held, self.y_held = data.x_train[held], data.y_train[held]
-        self.labels = torch.from_numpy(data.y_train[train])
+        self.labels = torch.from_numpy(data.y_train[train]).to(device)
         self.views = Views(data.x_train[train], config.data, config.seed)
-        self.calibration = calibration_images(data, train)
-        model = self.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.calibration = calibration_images(data, train).to(device)
+        model = self.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.state: State[M] = State(model, copy.deepcopy(model), adamw(model, config.schedule.weight_decay))
         self.steps_per_epoch = len(train) // config.schedule.batch
         if self.steps_per_epoch < 1:
@@ -248,7 +249,7 @@ class Loop(ABC, Generic[C, M]):
 
     def _step(self, number: int, index: Tensor, phase: Phase, rng: np.random.Generator) -> float:
         s = self.state
-        loss = self.loss(self.views.batch(index), index, phase, rng)
+        loss = self.loss(self.views.batch(index).to(self.device), index, phase, rng)
         s.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(s.model.parameters(), 2.0)

@@ -34,7 +34,13 @@ class Run(Loop[Config, Codec]):
     def prepare(self) -> None:
         """The teacher and the file of its soft labels."""
         self.soft_labels = (
-            SoftLabels(self.config.teacher, len(self.views), len(self.data.classes), self.folder / "teacher.npy")
+            SoftLabels(
+                self.config.teacher,
+                len(self.views),
+                len(self.data.classes),
+                self.folder / "teacher.npy",
+                self.device,
+            )
             if self.config.teacher
             else None
         )
@@ -46,7 +52,7 @@ class Run(Loop[Config, Codec]):
     def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """Cross-entropy, mixed with the divergence from the teacher's soft labels."""
         s, c = self.state, self.config
-        link = draw(c.link, len(index), s.model.symbols, s.model.quantizer.bits, rng)
+        link = draw(c.link, len(index), s.model.symbols, s.model.quantizer.bits, rng).to(self.device)
         logits = s.model(pictures, link.flips, link.missing, link.told_ber)
         loss = F.cross_entropy(logits, self.labels[index], label_smoothing=c.schedule.label_smoothing)
         if self.soft_labels is not None and c.teacher is not None:

@@ -19,6 +19,7 @@ from train.codecs.deployable import Deployable
 from train.codecs.system import SplitCodec
 from train.config import Data, Link, Quantizer, Schedule, data_rules, quantizer_rules, schedule_rules
 from train.datasets import Dataset
+from train.device import CPU
 from train.errors import TrainError
 from train.fakequant import calibrate
 from train.files import fill, read_best, saved_config
@@ -82,15 +83,15 @@ def load(path: Path) -> SystemConfig:
     return from_dict(settings.read(path), str(path))
 
 
-def base_classifier(config: SystemConfig, data: Dataset) -> Classifier:
+def base_classifier(config: SystemConfig, data: Dataset, device: torch.device = CPU) -> Classifier:
     """The base classifier of a system's config, trained here where it is neither there nor ships."""
     base = classifier_run.load(Path(config.classifier))
     if base.data.name != config.data.name:
         raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
-    return ready_classifier(Path(config.classifier), data)
+    return ready_classifier(Path(config.classifier), data, device)
 
 
-def ready_classifier(file: Path, data: Dataset) -> Classifier:
+def ready_classifier(file: Path, data: Dataset, device: torch.device = CPU) -> Classifier:
     """The classifier (evaluating) of the config NAME.toml: of its run, else NAME.pt beside it, else trained here.
 
     NAME.pt is a copy of such a run's best.pt, and is used where that run had this very config.
@@ -108,7 +109,7 @@ def ready_classifier(file: Path, data: Dataset) -> Classifier:
             return classifier
         print(f"{shipped} was trained by another config than {file}, and is not used")
     print(f"base classifier {base.name} first")
-    classifier_run.ClassifierRun(base, data, folder).go()
+    classifier_run.ClassifierRun(base, data, folder, device).go()
     return classifier_run.load_classifier(folder, data)[0]
 
 
@@ -130,7 +131,7 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
 
     def build(self) -> SplitCodec:
         """The system around its trained base classifier."""
-        classifier = base_classifier(self.config, self.data)
+        classifier = base_classifier(self.config, self.data, self.device)
         torch.manual_seed(self.config.seed)  # again: the start must not depend on whether the classifier was there
         return create(self.config, classifier, self.data)
 
@@ -147,7 +148,7 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
     def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """The loss of the system's stage; int8 epochs go on with its last one."""
         model = self.state.model
-        link = draw(CHANNEL, len(index), model.symbols, model.quantizer.bits, rng)
+        link = draw(CHANNEL, len(index), model.symbols, model.quantizer.bits, rng).to(self.device)
         stage = model.stages[-1].name if phase.int8 else phase.name
         return model.loss(stage, pictures, self.labels[index], link)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.config import Teacher
+from train.device import CPU
 from train.errors import TrainError
 from train.files import read
 
@@ -86,9 +87,9 @@ def load(config: Teacher, classes: int) -> CifarResNet:
 class SoftLabels:
     """The teacher's logits for each view of each image: computed at first use, kept in a file (float16)."""
 
-    def __init__(self, config: Teacher, images: int, classes: int, file: Path) -> None:
+    def __init__(self, config: Teacher, images: int, classes: int, file: Path, device: torch.device = CPU) -> None:
         self.config = config
-        self.model = load(config, classes).to(memory_format=torch.channels_last)
+        self.model = load(config, classes).to(device, memory_format=torch.channels_last)
         shape = (config.views, images, classes)
         if not file.is_file() or np.load(file, mmap_mode="r").shape != shape:
             part = file.with_suffix(".part")
@@ -104,9 +105,9 @@ class SoftLabels:
         rows = index.numpy()
         kept = self.kept[view, rows]
         if np.isnan(kept).any():
-            kept = self.model(pictures).numpy().astype(np.float16)
+            kept = self.model(pictures).cpu().numpy().astype(np.float16)
             self.kept[view, rows] = kept
-        return torch.from_numpy(kept.astype(np.float32))
+        return torch.from_numpy(kept.astype(np.float32)).to(pictures.device)
 
     def loss(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
         """T^2 * KL(teacher || student), both softened by T; mean over the batch."""

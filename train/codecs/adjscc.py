@@ -97,5 +97,5 @@ def snr(ber: Tensor) -> Tensor:
 
     In such units it spans about [-2, 2], as the inputs beside it and the log BER that SemanticNN is told.
     """
-    rate = ber.clamp(BER_MIN, WORST_BER).double().numpy()
-    return torch.from_numpy(at_ber("bpsk-awgn", rate).ebn0_db / 4).to(ber.dtype)
+    rate = ber.clamp(BER_MIN, WORST_BER).cpu().double().numpy()
+    return torch.from_numpy(at_ber("bpsk-awgn", rate).ebn0_db / 4).to(ber)

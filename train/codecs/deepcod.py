@@ -126,4 +126,4 @@ class System(SplitCodec):
 def skew(weight: Tensor) -> Tensor:
     """|W W' - 1|^2 / 2 of a convolution's kernels as the rows of W: 0 where they are orthonormal."""
     rows = weight.flatten(1)
-    return (rows @ rows.T - torch.eye(len(rows))).square().sum() / 2
+    return (rows @ rows.T - torch.eye(len(rows), device=rows.device)).square().sum() / 2

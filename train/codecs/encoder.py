@@ -110,7 +110,7 @@ class ConvEncoder(nn.Module):
         training = self.training
         self.eval()
         with torch.no_grad():
-            self(torch.zeros(1, units[0].conv.in_channels, height, width))
+            self(units[0].conv.weight.new_zeros(1, units[0].conv.in_channels, height, width))
         self.train(training)
         for hook in hooks:
             hook.remove()

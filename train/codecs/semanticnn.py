@@ -168,7 +168,7 @@ class System(SplitCodec):
         """
 
         def losses(point: Tensor, wanted: Tensor) -> Tensor:
-            told = torch.full((len(point),), 1e-4)
+            told = point.new_full((len(point),), 1e-4)
             return F.cross_entropy(self.classify_values(point, told), wanted, reduction="none")
 
         return IntegratedGradients(losses).attribute(

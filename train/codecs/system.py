@@ -144,7 +144,7 @@ class SplitCodec(nn.Module, ABC):
     def send(self, images: Tensor, ber: Tensor | None = None) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] -> levels (B, S); ber (B,): the receiver's report, none by default."""
         if ber is None:
-            ber = torch.full((len(images),), BER_MIN)
+            ber = images.new_full((len(images),), BER_MIN)
         return self.quantizer.nearest(self.latent_in_order(images, ber))
 
     def encoder_macs(self) -> int:
@@ -153,7 +153,8 @@ class SplitCodec(nn.Module, ABC):
         self.eval()
         height, width, channels = self.input_shape
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.latent_in_order(torch.zeros(1, channels, height, width), torch.full((1,), BER_MIN))
+            images = self.quantizer.centres().new_zeros(1, channels, height, width)
+            self.latent_in_order(images, images.new_full((1,), BER_MIN))
         self.train(training)
         return counter.get_total_flops() // 2
 

@@ -1,0 +1,115 @@
+"""Training on another device than the CPU: the same weights, and nothing left behind on the CPU."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import train_support
+from tests.far_device import FAR, Far
+from tests.resume_support import cut_off
+from train import classifier_run, datasets, run, system_run
+from train.config import load as load_inkling
+from train.device import CPU, choose, of
+from train.errors import TrainError
+from train.loop import Loop
+
+DATA = """
+[data]
+name = "npz:{npz}"
+holdout = 16
+crop_padding = 1
+"""
+SCHEDULE = """
+[schedule]
+epochs = {epochs}
+qat_epochs = {qat_epochs}
+batch = 16
+lr = 1e-2
+"""
+SYSTEMS = {"semanticnn": 0, "semanticnn_device": 1, "adjscc": 0, "deepcod": 0}  # and epochs in int8
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a data set of 64 pictures and a config for each kind of run, with a base classifier's."""
+    folder = tmp_path_factory.mktemp("device")
+    images, labels = train_support.golden()
+    npz = train_support.write_npz(folder / "golden.npz", images[:, ::2, ::2], labels, copies=2)
+    data, schedule = DATA.format(npz=npz), SCHEDULE.format(epochs=2, qat_epochs=0)
+    (folder / "classifier.toml").write_text(f'architecture = "resnet20"\n{data}{schedule}')
+    for system, qat_epochs in SYSTEMS.items():
+        head = f'system = "{system}"\nclassifier = "{folder}/classifier.toml"\n'
+        (folder / f"{system}.toml").write_text(head + data + SCHEDULE.format(epochs=2, qat_epochs=qat_epochs))
+    inkling = '[encoder]\nlayers = ["conv4s2 8", "sep4s2 12", "head 8"]\n[decoder]\nwidth = 8\nblocks = 1\n'
+    (folder / "inkling.toml").write_text(inkling + data + SCHEDULE.format(epochs=1, qat_epochs=1))
+    return folder
+
+
+def trained(place: Path, name: str, folder: Path, device: torch.device, patch: pytest.MonkeyPatch) -> Loop:
+    """The run of a config to its end on a device."""
+    patch.setattr(system_run, "RUNS", place / "runs")  # the base classifier's is trained once, on the CPU
+    kinds = {"classifier": (classifier_run.load, classifier_run.ClassifierRun), "inkling": (load_inkling, run.Run)}
+    load, kind = kinds.get(name, (system_run.load, system_run.SystemRun))
+    config = load(place / f"{name}.toml")
+    if name in SYSTEMS:
+        system_run.base_classifier(config, datasets.load(config.data.name))
+    result = kind(config, datasets.load(config.data.name), folder, device)
+    result.go()
+    return result
+
+
+@pytest.mark.parametrize("name", ["classifier", "inkling", *SYSTEMS])
+def test_another_device_gives_the_same_weights_and_figures(
+    name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = trained(place, name, tmp_path / "here", CPU, monkeypatch)
+    with Far():
+        there = trained(place, name, tmp_path / "there", FAR, monkeypatch)
+        assert {part.device for part in there.state.model.state_dict().values()} == {FAR}
+    files = [
+        torch.load(folder / "checkpoint.pt", weights_only=True)["average"] for folder in (here.folder, there.folder)
+    ]
+    for part, other in zip(*(file.values() for file in files), strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-3, atol=1e-4)
+    logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (here.folder, there.folder)]
+    for line, other in zip(*logs, strict=True):
+        one, two = json.loads(line), json.loads(other)
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+        assert two["held_out"] == pytest.approx(one["held_out"], abs=0.07)  # one picture of 16
+
+
+def test_a_run_goes_on_on_another_device(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(place, "adjscc", tmp_path / "whole", CPU, monkeypatch)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        cut_off(patch, 1)
+        trained(place, "adjscc", tmp_path / "cut", CPU, patch)
+    with Far():
+        rest = trained(place, "adjscc", tmp_path / "cut", FAR, monkeypatch)
+        assert rest.state.epoch == 2 and of(rest.state.average) == FAR
+    saved = [torch.load(r.folder / "best.pt", weights_only=True)["model"] for r in (whole, rest)]
+    for part, other in zip(*(model.values() for model in saved), strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-3, atol=1e-4)
+
+
+def test_the_device_of_these_tests_refuses_a_tensor_of_the_cpu() -> None:
+    with Far():
+        layer = torch.nn.Linear(3, 2).to(FAR)
+        assert layer(torch.ones(1, 3).to(FAR)).cpu().shape == (1, 2)
+        with pytest.raises(RuntimeError, match="same device"):
+            layer(torch.ones(1, 3))
+        with pytest.raises((RuntimeError, TypeError)):
+            layer.weight.detach().numpy()
+
+
+def test_a_device_is_named_as_pytorch_names_it() -> None:
+    assert choose("cpu") == CPU
+    assert choose(None) == torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["toaster", "lazy", "cpu:x", "cuda:99"])
+def test_a_device_that_is_not_there_is_said_in_one_line(name: str) -> None:
+    with pytest.raises(TrainError, match=f"--device {name}: PyTorch cannot use it here") as error:
+        choose(name)
+    assert "\n" not in str(error.value)

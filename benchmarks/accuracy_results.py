@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from benchmarks.accuracy_cells import CONFIGS, RESULTS, Cell, cells, stored
+from benchmarks.accuracy_cells import CONFIGS, INKLING, PLAIN, RESULTS, Cell, cells, stored
 from benchmarks.accuracy_findings import complete, difference, findings, title
 from benchmarks.delivery import BERS
 from benchmarks.plots import finish
@@ -25,7 +25,16 @@ if the two systems had seen different ones, which makes it the larger. Another t
 """
 # On CIFAR-100; the paper gives none for CIFAR-10.
 PAPERS_ACCURACY = {("cifar100", "resnet50"): 0.6791, ("cifar100", "mobilenet_v2"): 0.5826}
-COLOURS = ("#c4691c", "#1b7f4b", "#7a4fa3", "#b3344a", "#3f8f9b", "#8a6d3b", "#5b6470")
+COLOURS = {
+    INKLING: "#1f5fa8",
+    "semanticnn": "#1b7f4b",
+    "semanticnn_device": "#7a4fa3",
+    "adjscc": "#c4691c",
+    "deepcod": "#b3344a",
+    PLAIN: "#8a6d3b",
+}
+OTHER = "#3f8f9b"  # a system of one's own
+DASHES = ("-", "--", "-.", ":")  # a base classifier each
 RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) says
 what each is. The systems split the same frozen base classifier behind its stem and are trained on the same pictures
 through the same channel; Inkling's default has no base classifier and no teacher here, and trains for as many epochs
@@ -216,11 +225,17 @@ def draw(folder: Path, measured: dict[str, dict]) -> list[str]:
 
 def _plot(file: Path, dataset: str, lines: dict[str, dict]) -> None:
     figure, axes = plt.subplots(figsize=(7, 5.4), layout="constrained")
-    colours = iter(COLOURS * len(lines))
+    bases = sorted({c["classifier"] for c in lines.values() if c["classifier"]})
     for name, c in lines.items():
-        colour, width = ("#1f5fa8", 2.4) if c["system"] == "inkling" else (next(colours), 1.6)
-        axes.plot(GRID, [100 * c["accuracy"][ber] for ber in GRID], color=colour, marker="o", linewidth=width,
-                  label=f"{name.removeprefix(f'{dataset}-')}, {c['payload_bytes']:,.0f} bytes")  # fmt: skip
+        axes.plot(
+            GRID,
+            [100 * c["accuracy"][ber] for ber in GRID],
+            color=COLOURS.get(c["system"], OTHER),
+            linestyle=DASHES[bases.index(c["classifier"]) % len(DASHES)] if c["classifier"] else "-",
+            linewidth=2.4 if c["system"] == INKLING else 1.6,
+            marker="o",
+            label=f"{name.removeprefix(f'{dataset}-')}, {c['payload_bytes']:,.0f} bytes",
+        )
     for name, accuracy in {
         c["classifier"]: c["classifier_accuracy"] for c in lines.values() if c["classifier"]
     }.items():

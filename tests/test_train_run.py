@@ -66,7 +66,7 @@ def test_the_loss_falls_and_pictures_by_heart_are_known(trained: Trained) -> Non
 def test_it_says_what_it_does(trained: Trained) -> None:
     lines = trained.said.splitlines()
     assert lines[0].startswith("tiny: 1,024 training images (64 held out), encoder ")
-    assert lines[0].endswith(" MACs, 128 symbols of 3 bits")
+    assert lines[0].endswith(" MACs, 128 symbols of 3 bits; on cpu")
     assert sum(line.startswith("epoch ") for line in lines) == EPOCHS + QAT_EPOCHS
     assert lines[-1].startswith(f"done: {trained.folder}/best.pt; next: python -m export {trained.folder}")
 

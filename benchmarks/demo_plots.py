@@ -1,5 +1,6 @@
 """The demo's two pictures: accuracy against BER, and some images with the bytes that stood for them."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,15 +65,17 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
 
 def draw_pictures(file: Path, rows: list[list[Shown]], bundle: Bundle) -> None:
     """A row for each BER, the first images that came through: picture, true and found class, payload in hex."""
+    lines = math.ceil(max(len(item.payload) for row in rows for item in row) / BYTES_A_LINE) if any(rows) else 0
+    height = 3.0 + 0.13 * lines  # picture and title, then the bytes
     figure, grid = plt.subplots(
-        len(rows), COLUMNS, figsize=(2.35 * COLUMNS, 3.5 * len(rows)), layout="constrained", squeeze=False
+        len(rows), COLUMNS, figsize=(2.35 * COLUMNS, height * len(rows)), layout="constrained", squeeze=False
     )
     for line, shown in zip(grid, rows, strict=True):
         for axes, item in zip(line, [*shown[:COLUMNS], *[None] * COLUMNS][:COLUMNS], strict=True):
             axes.axis("off")
             if item is not None:
                 _draw_one(axes, item, bundle)
-    figure.savefig(file, dpi=130)
+    figure.savefig(file, dpi=130, bbox_inches="tight")
     plt.close(figure)
 
 

@@ -33,7 +33,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
     x_test, y_test = data.x_test[:test_images], data.y_test[:test_images]
     print(f"run {run}: epoch {saved['epoch']}, held-out accuracy {100 * saved['held_out']['0']:.2f} %")
 
-    _, held_out = split(data, config.data.holdout, config.seed)
+    _, held_out = split(data, config.data.holdout)
     temperature, before, after = confidence.calibrate(codec, data.x_train[held_out], data.y_train[held_out])
     print(
         f"confidence: logits divided by {temperature:.2f}, fitted on {len(held_out):,} held-out training images; "

@@ -107,7 +107,7 @@ def codec(grey: Grey) -> Codec:
     """The codec that was exported: the run's best, with its confidences calibrated."""
     data = datasets.load(grey.config.data.name)
     best = load_best(grey.run, grey.config, data)[0]
-    _, held_out = split(data, grey.config.data.holdout, grey.config.seed)
+    _, held_out = split(data, grey.config.data.holdout)
     confidence.calibrate(best, data.x_train[held_out], data.y_train[held_out])
     return best
 

@@ -131,7 +131,7 @@ def test_golden_symbols_are_the_nearest_centres_of_the_reference_kernels_latents
 def test_a_run_is_loaded_in_int8_and_gives_the_figures_of_its_log(made: Made) -> None:
     data = datasets.load(made.config.data.name)
     model, config, saved = system_run.load_system(made.run, data)
-    _, held = split(data, config.data.holdout, config.seed)
+    _, held = split(data, config.data.holdout)
     figures = evaluate.summary(model, data.x_train[held], data.y_train[held], system_run.CHANNEL.chunks)
     assert figures == saved["held_out"]
     assert {layer.range.mode for layer in model.encoder.layers} == {"quantize"}

@@ -48,7 +48,7 @@ flip = false
 [schedule]
 epochs = 4
 batch = 32
-lr = 5e-3
+lr = 2e-3
 warmup_epochs = 0.2
 """
 BASE_EPOCHS, EPOCHS, STAGE_1 = 2, 4, 2
@@ -127,7 +127,7 @@ def test_what_is_loaded_gives_the_figures_of_the_log(trained: Path, monkeypatch:
     data = datasets.load(config.data.name)
     model, found, saved = system_run.load_system(folder, data)
     assert found == config and saved["epoch"] == EPOCHS and not model.training
-    _, held = split(data, config.data.holdout, config.seed)
+    _, held = split(data, config.data.holdout)
     figures = evaluate.summary(model, data.x_train[held], data.y_train[held], ())
     assert figures == saved["held_out"] == log_of(folder)[-1]["held_out"]
 
@@ -161,7 +161,7 @@ WRONG = {
     "cannot read config none.toml": ('"base.toml"', '"none.toml"'),
     "base.toml is for npz:": ('name = "npz:', 'name = "npz:/'),
     "quantizer.bits must be 1..8": ("[options]", "[quantizer]\nbits = 9\n[options]"),
-    "schedule.qat_epochs is for encoders in int8, and semanticnn has none": ("lr = 5e-3", "qat_epochs = 1\nlr = 5e-3"),
+    "schedule.qat_epochs is for encoders in int8, and semanticnn has none": ("lr = 2e-3", "qat_epochs = 1\nlr = 5e-3"),
     "160 training images do not fill one batch of 161": ("batch = 32", "batch = 161"),
 }
 

@@ -70,11 +70,14 @@ class State(Generic[M]):
     best_score: float = -1.0
 
 
-def split(data: Dataset, holdout: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training images: (to train on, held out for model selection)."""
+def split(data: Dataset, holdout: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training images: (to train on, held out for model selection).
+
+    The same for every run on the data: what one holds out, its base classifier, of whatever seed, has not seen.
+    """
     if not 0 < holdout < len(data.x_train):
         raise TrainError(f"data.holdout = {holdout}, but there are {len(data.x_train)} training images")
-    order = np.random.default_rng([seed, 0]).permutation(len(data.x_train))
+    order = np.random.default_rng([0, 0]).permutation(len(data.x_train))
     return np.sort(order[holdout:]), np.sort(order[:holdout])
 
 
@@ -90,7 +93,7 @@ class Loop(ABC, Generic[C, M]):
         self.config, self.data, self.folder, self.device = config, data, folder, device
         self._refuse_another_config()
         torch.manual_seed(config.seed)
-        train, held = split(data, config.data.holdout, config.seed)
+        train, held = split(data, config.data.holdout)
         self.x_held, self.y_held = data.x_train[held], data.y_train[held]
         self.labels = torch.from_numpy(data.y_train[train]).to(device)
         self.views = Views(data.x_train[train], config.data, config.seed)

@@ -85,7 +85,7 @@ def load_best(folder: Path, config: Config, data: Dataset) -> tuple[Codec, Tenso
     codec.encoder.fold()
     fill(codec, saved["model"], folder / "best.pt")
     codec.eval()
-    train, _ = split(data, config.data.holdout, config.seed)
+    train, _ = split(data, config.data.holdout)
     calibration = calibration_images(data, train)
     calibrate(codec.encoder, calibration)
     return codec, calibration, saved

@@ -187,5 +187,5 @@ def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, 
         model.encoder.fold()
     fill(model, saved["model"], folder / "best.pt")
     if config.schedule.qat_epochs:
-        calibrate(model.encoder, calibration_images(data, split(data, config.data.holdout, config.seed)[0]))
+        calibrate(model.encoder, calibration_images(data, split(data, config.data.holdout)[0]))
     return model.eval(), config, saved

@@ -38,7 +38,8 @@ DASHES = ("-", "--", "-.", ":")  # a base classifier each
 RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) says
 what each is. The systems split the same frozen base classifier behind its stem and are trained on the same pictures
 through the same channel; Inkling's default has no base classifier and no teacher here, and trains for as many epochs
-as base classifier and system together. Encoders are measured in float, in PyTorch, unless *int8* stands at their MACs:
+as base classifier and system together. Budgets are small, as the epochs in the tables say: longer trainings may raise
+the systems, and not all alike. Encoders are measured in float, in PyTorch, unless *int8* stands at their MACs:
 these as training rounds them. Payloads travel in Inkling's frames through the binary symmetric channel into
 `host.receiver`, and each decoder is told the BER that the receiver estimates; an encoder that wants to know it
 (`adjscc`) is told the newest estimate before each 500 images. `plain` (int8 features, Huffman code, a CRC-16 for each

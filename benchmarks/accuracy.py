@@ -28,7 +28,7 @@ from benchmarks.accuracy_models import Model, Ready
 from benchmarks.delivery import BERS
 from host.errors import HostError
 from train.datasets import Dataset, load
-from train.device import CPU, choose
+from train.device import choose
 from train.errors import TrainError
 
 IMAGES, DRAWS = 10_000, 3
@@ -120,7 +120,7 @@ def _report(
     return {
         **_facts(cell, ready, rows, data),
         **_figures(rows),
-        **_circumstances(cell, ready, seeds, data, args, device),
+        **_circumstances(cell, ready, seeds, data, args),
     }
 
 
@@ -183,9 +183,7 @@ def _spread(values: np.ndarray) -> float | None:
     return round(float(of.std(ddof=1)), 6) if len(of) > 1 else None
 
 
-def _circumstances(
-    cell: Cell, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace, device: torch.device
-) -> dict:
+def _circumstances(cell: Cell, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace) -> dict:
     options = [f"--images {args.images}", f"--draws {args.draws}"]
     if args.seeds is not None and cell.system != PLAIN:
         options.append(f"--seeds {' '.join(map(str, seeds))}")
@@ -195,23 +193,23 @@ def _circumstances(
         "images": min(args.images, len(data.y_test)),
         "test_images": len(data.y_test),
         "training_seconds": {part: [one.seconds[part] for one in ready] for part in ready[0].seconds},
-        "hardware": hardware(device),
+        "hardware": hardware({device for seed in seeds for device in accuracy_models.trained_on(cell, seed)}),
         "command": f"python -m benchmarks.accuracy --cells {cell.name} {' '.join(options)}",
         "date": datetime.date.today().isoformat(),
         "recipe": accuracy_models.recipe(cell),
     }
 
 
-def hardware(device: torch.device = CPU) -> str:
-    """The processor, its cores, what computes on it, and the GPU if that is where training goes."""
+def hardware(trained_on: set[str]) -> str:
+    """The processor, its cores, what computes on it, and which other devices the logs of the trainings name."""
     names = [
         line.partition(":")[2].strip()
         for line in (Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "").splitlines()
         if line.startswith("model name")
     ]
     name = names[0] if names else "unknown processor"
-    gpu = f"; trained on {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
-    return f"{name}, {os.cpu_count()} cores; PyTorch {torch.__version__}, {torch.get_num_threads()} threads{gpu}"
+    gpus = "".join(f"; trained on {device}" for device in sorted(trained_on - {"cpu"}))
+    return f"{name}, {os.cpu_count()} cores; PyTorch {torch.__version__}, {torch.get_num_threads()} threads{gpus}"
 
 
 def _table(chosen: list[Cell], args: argparse.Namespace) -> Table:

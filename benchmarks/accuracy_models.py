@@ -137,6 +137,11 @@ def epochs_done(where: Path) -> int:
     return log[-1]["epoch"] if log else 0
 
 
+def trained_on(cell: Cell, seed: int) -> set[str]:
+    """The devices that a cell's run was trained on, as its log names them."""
+    return {epoch.get("device", "cpu") for epoch in _log(folder(cell, seed))}  # older logs are the CPU's
+
+
 def prepare(
     cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device = CPU
 ) -> Ready:

@@ -53,8 +53,9 @@ def _compute(op: Any, args: tuple, kwargs: dict[str, Any]) -> Any:  # noqa: ANN4
     if not far and wanted != FAR:
         return op(*args, **kwargs)
     if far and op not in MOVES:
-        for x in tensors[:1] if op in INDEXED else tensors:
-            if not isinstance(x, _FarTensor) and x.dim() > 0:
+        indices = tree_leaves(args[1]) if op in INDEXED else []
+        for x in tensors:
+            if not isinstance(x, _FarTensor) and x.dim() > 0 and not any(x is index for index in indices):
                 raise RuntimeError(f"{op}: expected all tensors to be on the same device")
     if wanted is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}

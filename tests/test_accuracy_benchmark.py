@@ -151,6 +151,18 @@ def test_inkling_is_measured_with_several_seeds(measure: Main) -> None:
     assert measure("--cells", "tiny-inkling")[1] == "tiny-inkling: measured already, skipped\n"  # seed 5 is among them
 
 
+def test_hardware_names_the_gpus_that_a_runs_log_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(accuracy_models, "RUNS", tmp_path)
+    (cell,) = (cell for cell in cells(CONFIGS) if cell.name == "cifar10-adjscc")
+    (tmp_path / cell.name).mkdir()
+    (tmp_path / cell.name / "log.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "device": "GPU 9000"}\n')
+    devices = accuracy_models.trained_on(cell, 0)
+    assert devices == {"cpu", "GPU 9000"}
+    assert accuracy.hardware(devices).endswith(" threads; trained on GPU 9000")
+    assert accuracy.hardware({"cpu"}).endswith(" threads")
+
+
 def test_wrong_arguments_are_one_line(measure: Main) -> None:
     one_line(measure("--cells", "nothing")[2], "accuracy: no cell is called nothing")
     one_line(measure("--configs", "nowhere")[2], "accuracy: nowhere has no configs of systems")

@@ -1,6 +1,7 @@
 """Base classifiers for the systems: what a run keeps of them, and where a system finds its own."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,13 @@ def test_a_classifier_of_another_config_is_not_used(
     assert "base classifier small first" in said
     assert same(classifier, load_classifier(place / "runs" / "small", data)[0])
     assert not same(classifier, load_classifier(trained / "runs" / "small", data)[0])
+
+
+def test_a_classifier_that_holds_out_less_than_a_system_is_refused(place: Path) -> None:
+    config, data = system(place)
+    more = replace(config, data=replace(config.data, holdout=33))
+    with pytest.raises(TrainError, match=r"holds 32 training images out, system 33: .* \(data\.holdout\)$"):
+        base_classifier(more, data)
 
 
 def test_a_shipped_file_that_is_none_is_one_line(trained: Path, place: Path) -> None:

@@ -1,6 +1,7 @@
 """Training on another device than the CPU: the same weights, and nothing left behind on the CPU."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from tests import train_support
 from tests.far_device import FAR, Far
 from tests.resume_support import cut_off
+from tests.test_train_teacher import checkpoint
 from train import classifier_run, datasets, run, system_run
 from train.config import load as load_inkling
 from train.device import CPU, choose, of
@@ -43,6 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         head = f'system = "{system}"\nclassifier = "{folder}/classifier.toml"\n'
         (folder / f"{system}.toml").write_text(head + data + SCHEDULE.format(epochs=2, qat_epochs=qat_epochs))
     inkling = '[encoder]\nlayers = ["conv4s2 8", "sep4s2 12", "head 8"]\n[decoder]\nwidth = 8\nblocks = 1\n'
+    inkling += f'[teacher]\ncheckpoint = "{checkpoint(folder)}"\nviews = 1\n'
     (folder / "inkling.toml").write_text(inkling + data + SCHEDULE.format(epochs=1, qat_epochs=1))
     return folder
 
@@ -60,6 +63,11 @@ def trained(place: Path, name: str, folder: Path, device: torch.device, patch: p
     return result
 
 
+def devices(run: Path) -> set[str]:
+    """What a run's log names."""
+    return {json.loads(line)["device"] for line in (run / "log.jsonl").read_text().splitlines()}
+
+
 @pytest.mark.parametrize("name", ["classifier", "inkling", *SYSTEMS])
 def test_another_device_gives_the_same_weights_and_figures(
     name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -67,6 +75,7 @@ def test_another_device_gives_the_same_weights_and_figures(
     here = trained(place, name, tmp_path / "here", CPU, monkeypatch)
     with Far():
         there = trained(place, name, tmp_path / "there", FAR, monkeypatch)
+        assert devices(there.folder) == {"lazy"}
         assert {part.device for part in there.state.model.state_dict().values()} == {FAR}
     files = [
         torch.load(folder / "checkpoint.pt", weights_only=True)["average"] for folder in (here.folder, there.folder)
@@ -103,13 +112,56 @@ def test_the_device_of_these_tests_refuses_a_tensor_of_the_cpu() -> None:
             layer.weight.detach().numpy()
 
 
-def test_a_device_is_named_as_pytorch_names_it() -> None:
-    assert choose("cpu") == CPU
-    assert choose(None) == torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def test_a_base_classifier_that_is_not_there_trains_on_the_same_device(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
+    config = system_run.load(place / "deepcod.toml")
+    with Far():
+        system_run.SystemRun(config, datasets.load(config.data.name), tmp_path / "run", FAR)
+    assert devices(tmp_path / "runs" / "classifier") == {"lazy"}
 
 
-@pytest.mark.parametrize("name", ["toaster", "lazy", "cpu:x", "cuda:99"])
+@pytest.mark.parametrize("name", ["classifier", "inkling", "adjscc"])
+def test_the_command_line_trains_on_the_device_that_it_names(
+    name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr("train.device.choose", {"far": FAR}.__getitem__)
+    words = ["classifier"] if name == "classifier" else []
+    with Far():
+        assert (
+            train_support.main(monkeypatch, *words, place / f"{name}.toml", "--out", tmp_path, "--device", "far") == 0
+        )
+    assert devices(tmp_path) == {"lazy"}
+    assert "; on lazy\n" in capsys.readouterr().out
+
+
+def test_without_a_name_it_is_the_gpu_if_it_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert choose("cpu") == choose(None) == CPU and capsys.readouterr().out == ""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet none works
+    assert choose(None) == CPU
+    assert capsys.readouterr().out.startswith("training on the CPU: the GPU does not work (")
+    monkeypatch.setattr("train.device._trouble", lambda device: None)
+    assert choose(None) == torch.device("cuda") and choose("cuda:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("name", ["toaster", "lazy", "meta", "cpu:x", "cuda:x", "cuda:99", "cuda"])
 def test_a_device_that_is_not_there_is_said_in_one_line(name: str) -> None:
-    with pytest.raises(TrainError, match=f"--device {name}: PyTorch cannot use it here") as error:
+    said = "PyTorch cannot use it here" if re.fullmatch(r"cuda(:99)?", name) else "known are cpu, cuda"
+    with pytest.raises(TrainError, match=f"--device {name}: {said}") as error:
         choose(name)
     assert "\n" not in str(error.value)
+
+
+def test_a_gpu_that_is_too_small_is_said_in_one_line(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+    monkeypatch.setattr(classifier_run.ClassifierRun, "loss", full)
+    said = "the GPU's memory is full: lower schedule.batch, or try --device cpu"
+    train_support.fails(monkeypatch, capsys, said, "classifier", place / "classifier.toml", "--out", tmp_path)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from train.augment import Views, as_input
 from train.config import Data, Schedule
 from train.datasets import Dataset
-from train.device import CPU
+from train.device import CPU, title
 from train.errors import TrainError
 from train.fakequant import calibrate
 from train.files import fill, read, saved_config, write
@@ -73,7 +73,8 @@ class State(Generic[M]):
 def split(data: Dataset, holdout: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the training images: (to train on, held out for model selection).
 
-    The same for every run on the data: what one holds out, its base classifier, of whatever seed, has not seen.
+    The same for every run on the data, whatever its seed, and a smaller holdout is part of a larger one: what a system
+    holds out, a base classifier with the same holdout has not seen.
     """
     if not 0 < holdout < len(data.x_train):
         raise TrainError(f"data.holdout = {holdout}, but there are {len(data.x_train)} training images")
@@ -184,7 +185,13 @@ class Loop(ABC, Generic[C, M]):
         self.train()
 
     def train(self) -> None:
-        """Run what remains of the epochs."""
+        """Run what remains of the epochs. Raises TrainError where a GPU's memory does not suffice."""
+        try:
+            self._train()
+        except torch.OutOfMemoryError:
+            raise TrainError("the GPU's memory is full: lower schedule.batch, or try --device cpu") from None
+
+    def _train(self) -> None:
         with Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch) as progress:
             while self.state.epoch < self.total_epochs:
                 first, phase = self._phase(self.state.epoch)
@@ -199,6 +206,7 @@ class Loop(ABC, Generic[C, M]):
                     "epoch": self.state.epoch,
                     "loss": round(loss, 4),
                     "seconds": round(time.monotonic() - started, 1),
+                    "device": title(self.device),
                 }
                 with (self.folder / "log.jsonl").open("a") as log:
                     log.write(json.dumps({**record, "held_out": figures}) + "\n")

@@ -20,7 +20,7 @@ class Named(Protocol):
 
     @property
     def seed(self) -> int:
-        """Seed of everything random in the run."""
+        """Seed of everything random in the run; what is held out is the same for all."""
 
 
 def build(cls: type[T], values: Any, where: str) -> T:  # noqa: ANN401 - any TOML value

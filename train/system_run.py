@@ -88,6 +88,9 @@ def base_classifier(config: SystemConfig, data: Dataset, device: torch.device = 
     base = classifier_run.load(Path(config.classifier))
     if base.data.name != config.data.name:
         raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
+    if base.data.holdout < config.data.holdout:
+        sizes = f"{base.data.holdout} training images out, {config.name} {config.data.holdout}"
+        raise TrainError(f"{config.classifier} holds {sizes}: it was trained on some of these (data.holdout)")
     return ready_classifier(Path(config.classifier), data, device)
 
 

@@ -36,17 +36,17 @@ COLOURS = {
 OTHER = "#3f8f9b"  # a system of one's own
 DASHES = ("-", "--", "-.", ":")  # a base classifier each
 RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) says
-what each is. The systems split the same frozen base classifier behind its stem and are trained on the same pictures
-through the same channel; Inkling's default has no base classifier and no teacher here, and trains for as many epochs
-as base classifier and system together. Budgets are small, as the epochs in the tables say: longer trainings may raise
-the systems, and not all alike. Encoders are measured in float, in PyTorch, unless *int8* stands at their MACs:
-these as training rounds them. Payloads travel in Inkling's frames through the binary symmetric channel into
-`host.receiver`, and each decoder is told the BER that the receiver estimates; an encoder that wants to know it
-(`adjscc`) is told the newest estimate before each 500 images. `plain` (int8 features, Huffman code, a CRC-16 for each
-channel) drops what is damaged; its packets need no header here and count as delivered, in its favour. Accuracies are
-in percent, first of the frames delivered. *Features*: the float32 features behind the stem, the paper's measure; for
-Inkling its own latent as float32, since it has no stem. MACs are those of one picture on the device. Test images chose
-nothing.
+what each is. The systems split the same frozen base classifier behind its stem (`semanticnn-device` trains the stem
+on) and are trained on the same pictures through the same channel; Inkling's default has no base classifier and no
+teacher here, and trains for as many epochs as base classifier and system together. Budgets are small, as the epochs
+in the tables say: longer trainings may raise the systems, and not all alike. Encoders are measured in float, in
+PyTorch, unless *int8* stands at their MACs: these as training rounds them. Payloads travel in Inkling's frames
+through the binary symmetric channel into `host.receiver`, and each decoder is told the BER that the receiver
+estimates; an encoder that wants to know it (`adjscc`) is told the newest estimate before each 500 images. `plain`
+(int8 features, Huffman code, a CRC-16 for each channel) drops what is damaged; its packets need no header here and
+count as delivered, in its favour. Accuracies are in percent, first of the frames delivered. *Features*: the float32
+features behind the stem, the paper's measure; for Inkling its own latent as float32, since it has no stem. MACs are
+those of one picture on the device. Test images chose nothing.
 """
 
 

@@ -60,9 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         if args.list:
             console.print(_table(chosen, args))
             return 0
-        device = choose(args.device)
+        args.device = choose(args.device)
         for cell in chosen:
-            _cell(cell, args, device, console)
+            _cell(cell, args, console)
     except (TrainError, HostError, OSError) as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 1
@@ -89,7 +89,7 @@ def missing(cell: Cell, old: dict | None, args: argparse.Namespace) -> str | Non
     return "measured on less" if less else None
 
 
-def _cell(cell: Cell, args: argparse.Namespace, device: torch.device, console: Console) -> None:
+def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
     file = args.out / f"{cell.name}.json"
     why = missing(cell, stored(args.out).get(cell.name), args)
     if why is None:
@@ -98,7 +98,7 @@ def _cell(cell: Cell, args: argparse.Namespace, device: torch.device, console: C
     console.print(f"{cell.name}: {why}", highlight=False)
     settings = accuracy_models.own_config(cell).data
     data = load(settings.name, settings.size, settings.grey, console.print)
-    report = _report(cell, data, seeds_of(cell, args.seeds), args, device, console)
+    report = _report(cell, data, seeds_of(cell, args.seeds), args, console)
     args.out.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -106,13 +106,11 @@ def _cell(cell: Cell, args: argparse.Namespace, device: torch.device, console: C
     console.print(f"figures: {file}", highlight=False)
 
 
-def _report(
-    cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespace, device: torch.device, console: Console
-) -> dict:
+def _report(cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console) -> dict:
     images, labels = data.x_test[: args.images], data.y_test[: args.images]
     ready, rows = [], []
     for seed in seeds:
-        ready.append(accuracy_models.prepare(cell, seed, data, images, labels, device))
+        ready.append(accuracy_models.prepare(cell, seed, data, images, labels, args.device))
         started = time.monotonic()
         title = cell.name if len(seeds) == 1 else f"{cell.name}, seed {seed}"
         rows.append(_grid(title, ready[-1].model, labels, args.draws, console))

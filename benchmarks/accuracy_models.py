@@ -21,9 +21,8 @@ from train.codecs.codec import Codec
 from train.codecs.plain import Plain
 from train.codecs.system import SplitCodec, frozen
 from train.datasets import Dataset
-from train.device import CPU
 from train.errors import TrainError
-from train.files import saved_config
+from train.files import read_log, saved_config
 from train.loop import Loop, RunConfig
 from train.system_run import RUNS
 from wire.bundle import Bundle
@@ -133,17 +132,17 @@ def folder(cell: Cell, seed: int) -> Path:
 
 def epochs_done(where: Path) -> int:
     """The last epoch in a run's log."""
-    log = _log(where)
+    log = read_log(where)
     return log[-1]["epoch"] if log else 0
 
 
 def trained_on(cell: Cell, seed: int) -> set[str]:
     """The devices that a cell's run was trained on, as its log names them."""
-    return {epoch.get("device", "cpu") for epoch in _log(folder(cell, seed))}  # older logs are the CPU's
+    return {epoch.get("device", "cpu") for epoch in read_log(folder(cell, seed))}  # older logs are the CPU's
 
 
 def prepare(
-    cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device = CPU
+    cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device
 ) -> Ready:
     """Train what is not trained yet, and load it, with the test images that it will send; labels (N,) of these."""
     own, where = own_config(cell), folder(cell, seed)
@@ -180,16 +179,8 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.allclose(a.float(), b.float(), rtol=1e-3, atol=1e-5) for a, b in pairs)
 
 
-def _log(where: Path) -> list[dict[str, Any]]:
-    file = where / "log.jsonl"
-    try:
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{file} cannot be read: {error}") from None
-
-
 def _seconds(where: Path) -> float:
-    return round(sum(epoch["seconds"] for epoch in _log(where)), 1)
+    return round(sum(epoch["seconds"] for epoch in read_log(where)), 1)
 
 
 def inkling(name: str, codec: Codec, images: np.ndarray) -> Framed:

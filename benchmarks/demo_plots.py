@@ -65,8 +65,8 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
 
 def draw_pictures(file: Path, rows: list[list[Shown]], bundle: Bundle) -> None:
     """A row for each BER, the first images that came through: picture, true and found class, payload in hex."""
-    lines = math.ceil(max(len(item.payload) for row in rows for item in row) / BYTES_A_LINE) if any(rows) else 0
-    height = 3.0 + 0.13 * lines  # picture and title, then the bytes
+    longest = max((len(item.payload) for row in rows for item in row), default=0)
+    height = 3.0 + 0.13 * math.ceil(longest / BYTES_A_LINE)  # picture and title, then the bytes
     figure, grid = plt.subplots(
         len(rows), COLUMNS, figsize=(2.35 * COLUMNS, height * len(rows)), layout="constrained", squeeze=False
     )

@@ -9,7 +9,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from export import __main__ as command_line
 from export.bundle import symbol_table
 from export.inspect_tflite import operators
 from export.reference import ReferenceEncoder
@@ -147,18 +146,11 @@ def test_symbol_table_takes_ties_down() -> None:
 # What goes wrong
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`python -m export` in this process."""
-    monkeypatch.setattr("sys.argv", ["export", *map(str, arguments)])
-    return command_line.main()
-
-
 def fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str, *arguments: object
 ) -> None:
-    capsys.readouterr()
-    assert main(monkeypatch, *arguments) == 1
-    assert message in train_support.one_line(capsys.readouterr().err, "export: ")
+    """`python -m export` must fail, with the message in its one line."""
+    train_support.fails(monkeypatch, capsys, message, *arguments, module="export")
 
 
 def test_runs_that_cannot_be_exported_are_one_line(
@@ -177,7 +169,7 @@ def test_runs_that_cannot_be_exported_are_one_line(
     fails(monkeypatch, capsys, "no such file or folder: ", folder, "-o", out)
     assert not out.exists()
     with pytest.raises(SystemExit):
-        main(monkeypatch, folder, "-o", out, "--test-images", 0)
+        train_support.main(monkeypatch, folder, "-o", out, "--test-images", 0, module="export")
 
 
 def test_only_a_bundle_is_replaced(

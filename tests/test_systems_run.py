@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests import resume_support, train_support
 from tests.train_support import changed
 from train import classifier_run, datasets, evaluate, settings, system_run
 from train.errors import TrainError
+from train.files import read_log
 from train.loop import split
 
 CLASSIFIER = """
@@ -85,10 +85,6 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def log_of(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
 # One command
 
 
@@ -104,7 +100,7 @@ def test_the_base_classifier_is_trained_first_and_then_both_stages(trained: Path
 
 
 def test_both_stages_learn(trained: Path) -> None:
-    losses = [entry["loss"] for entry in log_of(trained / "runs" / "system")]
+    losses = [entry["loss"] for entry in read_log(trained / "runs" / "system")]
     assert len(losses) == EPOCHS
     assert losses[1] < losses[0] and losses[-1] < losses[STAGE_1]
 
@@ -129,7 +125,7 @@ def test_what_is_loaded_gives_the_figures_of_the_log(trained: Path, monkeypatch:
     assert found == config and saved["epoch"] == EPOCHS and not model.training
     _, held = split(data, config.data.holdout)
     figures = evaluate.summary(model, data.x_train[held], data.y_train[held], ())
-    assert figures == saved["held_out"] == log_of(folder)[-1]["held_out"]
+    assert figures == saved["held_out"] == read_log(folder)[-1]["held_out"]
 
 
 # It goes on

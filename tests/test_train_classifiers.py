@@ -1,6 +1,5 @@
 """Base classifiers: the split model is the whole one, freezing changes nothing, and the command line trains them."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from train.classifiers import ARCHITECTURES, Classifier, build, feature_shape
 from train.codecs.system import frozen
 from train.datasets import load as load_data
 from train.errors import TrainError
+from train.files import read_log
 from train.teacher import CifarResNet
 from train.torchvision_import import models
 
@@ -141,7 +141,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_learns_pictures_by_heart(trained: Path) -> None:
-    log = [json.loads(line) for line in (trained / "run" / "log.jsonl").read_text().splitlines()]
+    log = read_log(trained / "run")
     assert [entry["epoch"] for entry in log] == list(range(1, EPOCHS + 1))
     assert log[-1]["loss"] < 0.5 * log[0]["loss"]
     assert log[-1]["held_out"]["0"] > 0.8  # other copies of the same pictures

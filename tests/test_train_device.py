@@ -1,6 +1,5 @@
 """Training on another device than the CPU: the same weights, and nothing left behind on the CPU."""
 
-import json
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from train import classifier_run, datasets, run, system_run
 from train.config import load as load_inkling
 from train.device import CPU, choose, of
 from train.errors import TrainError
+from train.files import read_log
 from train.loop import Loop
 
 DATA = """
@@ -65,7 +65,13 @@ def trained(place: Path, name: str, folder: Path, device: torch.device, patch: p
 
 def devices(run: Path) -> set[str]:
     """What a run's log names."""
-    return {json.loads(line)["device"] for line in (run / "log.jsonl").read_text().splitlines()}
+    return {epoch["device"] for epoch in read_log(run)}
+
+
+def alike(one: Path, other: Path, part: str, file: str) -> None:
+    """Two runs have saved the same weights, but for the order in which sums were taken."""
+    weights, others = (torch.load(run / file, weights_only=True)[part] for run in (one, other))
+    torch.testing.assert_close(others, weights, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["classifier", "inkling", *SYSTEMS])
@@ -77,14 +83,8 @@ def test_another_device_gives_the_same_weights_and_figures(
         there = trained(place, name, tmp_path / "there", FAR, monkeypatch)
         assert devices(there.folder) == {"lazy"}
         assert {part.device for part in there.state.model.state_dict().values()} == {FAR}
-    files = [
-        torch.load(folder / "checkpoint.pt", weights_only=True)["average"] for folder in (here.folder, there.folder)
-    ]
-    for part, other in zip(*(file.values() for file in files), strict=True):
-        torch.testing.assert_close(part, other, rtol=1e-3, atol=1e-4)
-    logs = [(folder / "log.jsonl").read_text().splitlines() for folder in (here.folder, there.folder)]
-    for line, other in zip(*logs, strict=True):
-        one, two = json.loads(line), json.loads(other)
+    alike(here.folder, there.folder, "average", "checkpoint.pt")
+    for one, two in zip(read_log(here.folder), read_log(there.folder), strict=True):
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
         assert two["held_out"] == pytest.approx(one["held_out"], abs=0.07)  # one picture of 16
 
@@ -97,9 +97,7 @@ def test_a_run_goes_on_on_another_device(place: Path, tmp_path: Path, monkeypatc
     with Far():
         rest = trained(place, "adjscc", tmp_path / "cut", FAR, monkeypatch)
         assert rest.state.epoch == 2 and of(rest.state.average) == FAR
-    saved = [torch.load(r.folder / "best.pt", weights_only=True)["model"] for r in (whole, rest)]
-    for part, other in zip(*(model.values() for model in saved), strict=True):
-        torch.testing.assert_close(part, other, rtol=1e-3, atol=1e-4)
+    alike(whole.folder, rest.folder, "model", "best.pt")
 
 
 def test_the_device_of_these_tests_refuses_a_tensor_of_the_cpu() -> None:
@@ -129,10 +127,9 @@ def test_the_command_line_trains_on_the_device_that_it_names(
     monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
     monkeypatch.setattr("train.device.choose", {"far": FAR}.__getitem__)
     words = ["classifier"] if name == "classifier" else []
+    command = [*words, place / f"{name}.toml", "--out", tmp_path, "--device", "far"]
     with Far():
-        assert (
-            train_support.main(monkeypatch, *words, place / f"{name}.toml", "--out", tmp_path, "--device", "far") == 0
-        )
+        assert train_support.main(monkeypatch, *command) == 0
     assert devices(tmp_path) == {"lazy"}
     assert "; on lazy\n" in capsys.readouterr().out
 

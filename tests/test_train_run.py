@@ -1,6 +1,5 @@
 """A whole training by its command line: it learns, goes on exactly where it was cut off, and says what is wrong."""
 
-import json
 import re
 import shutil
 import signal
@@ -17,14 +16,10 @@ from tests.conftest import Trained
 from tests.train_support import EPOCHS, QAT_EPOCHS, changed, fails, main
 from train import config, datasets
 from train.errors import TrainError
+from train.files import read_log
 from train.run import Run, load_best, load_config, split
 
 WAIT_SECONDS = 120
-
-
-def log_of(folder: Path) -> list[dict]:
-    file = folder / "log.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def state(file: Path) -> dict[str, torch.Tensor]:
@@ -47,7 +42,7 @@ def state(file: Path) -> dict[str, torch.Tensor]:
 
 def test_a_run_leaves_its_config_log_and_best_model(trained: Trained) -> None:
     assert load_config(trained.folder) == config.load(trained.config)
-    log = log_of(trained.folder)
+    log = read_log(trained.folder)
     assert [entry["epoch"] for entry in log] == list(range(1, EPOCHS + QAT_EPOCHS + 1))
     assert [bool(entry["held_out"]) for entry in log] == [False, False, False, True, True, True, True]
     best = torch.load(trained.folder / "best.pt", weights_only=True)
@@ -56,7 +51,7 @@ def test_a_run_leaves_its_config_log_and_best_model(trained: Trained) -> None:
 
 
 def test_the_loss_falls_and_pictures_by_heart_are_known(trained: Trained) -> None:
-    log = log_of(trained.folder)
+    log = read_log(trained.folder)
     assert log[0]["loss"] < 2.2 and log[-1]["loss"] < 0.5 * log[0]["loss"]
     held_out = log[-1]["held_out"]  # other copies of the same pictures
     assert held_out["0"] > 0.9
@@ -90,7 +85,7 @@ def stopped_after(epochs: int, trained: Trained, folder: Path, number: int) -> t
     line = train_support.command("train", trained.config, "--out", folder, "--threads", 1)
     child = subprocess.Popen(line, cwd=train_support.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     limit = time.monotonic() + WAIT_SECONDS
-    while len(log_of(folder)) < epochs and child.poll() is None and time.monotonic() < limit:
+    while len(read_log(folder)) < epochs and child.poll() is None and time.monotonic() < limit:
         time.sleep(0.005)
     child.send_signal(number)
     _, complaint = child.communicate(timeout=WAIT_SECONDS)
@@ -106,7 +101,7 @@ def test_cut_off_and_resumed_equals_uninterrupted(trained: Trained, tmp_path: Pa
     )
     status, _ = stopped_after(EPOCHS + 1, trained, folder, signal.SIGKILL)
     assert status == -signal.SIGKILL
-    assert len(log_of(folder)) < EPOCHS + QAT_EPOCHS
+    assert len(read_log(folder)) < EPOCHS + QAT_EPOCHS
     done = train_support.run("train", trained.config, "--out", folder, "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^going on after epoch [56] of 7$", done.stdout, re.MULTILINE)
@@ -142,7 +137,7 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
         values["teacher"] = {"checkpoint": str(checkpoint(tmp_path)), "views": 1, "weight": weight}
         folder = tmp_path / f"run{weight}"
         Run(config.from_dict(values), data, folder).train()
-        losses[weight] = [entry["loss"] for entry in log_of(folder)]
+        losses[weight] = [entry["loss"] for entry in read_log(folder)]
         assert np.isfinite(np.load(folder / "teacher.npy")).all()
     assert losses[0.0][0] != losses[1.0][0]
 

@@ -4,6 +4,7 @@ A small codec that has learned 32 real pictures by heart is trained and exported
 something: what is right stays right through int8.
 """
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import numpy as np
 import pytest
 
 from tests.firmware_tools import bundle_path
-from train import __main__ as command_line
 from train.datasets import CIFAR10_CLASSES, Dataset, load
 from train.downloads import places
 
@@ -107,19 +107,23 @@ def cifar10() -> Dataset:
     return public("cifar10")
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`python -m train` in this process."""
-    monkeypatch.setattr("sys.argv", ["train", *map(str, arguments)])
-    return command_line.main()
+def main(monkeypatch: pytest.MonkeyPatch, *arguments: object, module: str = "train") -> int:
+    """`python -m train`, or another of our modules, in this process."""
+    monkeypatch.setattr("sys.argv", [module, *map(str, arguments)])
+    return importlib.import_module(f"{module}.__main__").main()
 
 
 def fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str, *arguments: object
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    message: str,
+    *arguments: object,
+    module: str = "train",
 ) -> None:
-    """`python -m train` must fail, with the message in its one line."""
+    """It must fail, with the message in its one line."""
     capsys.readouterr()
-    assert main(monkeypatch, *arguments) == 1
-    assert message in one_line(capsys.readouterr().err, "train: ")
+    assert main(monkeypatch, *arguments, module=module) == 1
+    assert message in one_line(capsys.readouterr().err, f"{module}: ")
 
 
 def changed(config: Path, folder: Path, old: str, new: str) -> Path:

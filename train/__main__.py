@@ -41,9 +41,9 @@ def main() -> int:
         if args.threads > 0:
             torch.set_num_threads(args.threads)
         if base_classifier:
-            _classifier(args.config, args.out, args.device)
+            _classifier(args)
         else:
-            _codec(args.config, args.out, args.device)
+            _codec(args)
     except (TrainError, OSError) as error:  # OSError: a folder that cannot be made, a full disk
         print(f"train: {error}", file=sys.stderr)
         return 1
@@ -53,20 +53,20 @@ def main() -> int:
     return 0
 
 
-def _codec(file: Path, out: Path | None, device: str | None) -> None:
+def _codec(args: argparse.Namespace) -> None:
     from train import settings
 
-    if "system" in settings.read(file):
-        _system(file, out, device)
+    if "system" in settings.read(args.config):
+        _system(args)
     else:
-        _inkling(file, out, device)
+        _inkling(args)
 
 
-def _system(file: Path, out: Path | None, device: str | None) -> None:
+def _system(args: argparse.Namespace) -> None:
     from train.codecs.deployable import Deployable
     from train.system_run import SystemRun, load
 
-    run = _ready(SystemRun, load(file), out, device)
+    run = _ready(SystemRun, load(args.config), args)
     config, model = run.config, run.state.model
     _go(
         run,
@@ -76,30 +76,30 @@ def _system(file: Path, out: Path | None, device: str | None) -> None:
     )
 
 
-def _inkling(file: Path, out: Path | None, device: str | None) -> None:
+def _inkling(args: argparse.Namespace) -> None:
     from train.config import load
     from train.run import Run
 
-    run = _ready(Run, load(file), out, device)
+    run = _ready(Run, load(args.config), args)
     model = run.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
     _go(run, f"encoder {macs:,} MACs, {model.symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
 
 
-def _classifier(file: Path, out: Path | None, device: str | None) -> None:
+def _classifier(args: argparse.Namespace) -> None:
     from train.classifier_run import ClassifierRun, load
 
-    run = _ready(ClassifierRun, load(file), out, device)
+    run = _ready(ClassifierRun, load(args.config), args)
     _go(run, run.config.architecture, None)
 
 
-def _ready(kind: "type[L]", config: "RunConfig", out: Path | None, device: str | None) -> "L":
+def _ready(kind: "type[L]", config: "RunConfig", args: argparse.Namespace) -> "L":
     from train.datasets import load
     from train.device import choose
 
-    where = choose(device)
+    device = choose(args.device)
     data = load(config.data.name, config.data.size, config.data.grey)
-    return kind(config, data, out or Path("runs") / config.name, where)
+    return kind(config, data, args.out or Path("runs") / config.name, device)
 
 
 def _go(run: "Loop", what: str, bundles: str | None) -> None:

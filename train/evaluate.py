@@ -17,9 +17,9 @@ BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
 def encode(codec: Codec, images: np.ndarray, batch: int = 500, told_ber: float | None = None) -> Tensor:
     """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending; told_ber: of a system that splits, if any."""
     codec.eval()
-    parts = []
+    device, parts = of(codec), []
     for first in range(0, len(images), batch):
-        pictures = as_input(torch.from_numpy(images[first : first + batch])).to(of(codec))
+        pictures = as_input(torch.from_numpy(images[first : first + batch])).to(device)
         told = () if told_ber is None else (pictures.new_full((len(pictures),), told_ber),)
         parts.append(codec.send(pictures, *told).cpu())
     return torch.cat(parts)
@@ -33,14 +33,14 @@ def logits(codec: Codec, levels: Tensor, ber: float, kept: int | None = None, se
     """
     codec.eval()
     rng = np.random.default_rng([seed, 2])
-    parts = []
+    device, parts = of(codec), []
     for part in levels.split(500):
         mask, _ = BitFlips(ber).flips(len(part), part.shape[1] * codec.quantizer.bits, rng)
-        flips = torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)).to(of(codec))
-        got = codec.flip(part.to(of(codec)), flips)
+        flips = torch.from_numpy(symbol_flips(mask, codec.quantizer.bits)).to(device)
+        got = codec.flip(part.to(device), flips)
         if kept is not None:
             got[:, kept:] = -1
-        parts.append(codec.decode(got, torch.full((len(part),), ber, device=of(codec))).cpu())
+        parts.append(codec.decode(got, torch.full((len(part),), ber, device=device)).cpu())
     return torch.cat(parts)
 
 

@@ -1,4 +1,4 @@
-"""What a run keeps in its folder: config.json and what torch.save wrote, whoever wrote it."""
+"""What a run keeps in its folder: config.json, log.jsonl and what torch.save wrote, whoever wrote it."""
 
 import json
 import os
@@ -43,6 +43,15 @@ def saved_config(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
         return json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise TrainError(f"{folder} is no run: {error}") from None
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """What a run's log.jsonl says of each epoch that is done; nothing where there is none yet."""
+    file = folder / "log.jsonl"
+    try:
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{file} cannot be read: {error}") from None
 
 
 def read_best(folder: Path, not_yet: str) -> dict[str, Any]:

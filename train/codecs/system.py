@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from train.classifiers import Classifier, feature_shape
 from train.codecs.quantizer import Quantizer, gray_tables
 from train.config import Quantizer as QuantizerConfig
+from train.device import of
 from train.errors import TrainError
 from train.link import Impairment
 
@@ -153,7 +154,7 @@ class SplitCodec(nn.Module, ABC):
         self.eval()
         height, width, channels = self.input_shape
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            images = self.quantizer.centres().new_zeros(1, channels, height, width)
+            images = torch.zeros(1, channels, height, width, device=of(self))
             self.latent_in_order(images, images.new_full((1,), BER_MIN))
         self.train(training)
         return counter.get_total_flops() // 2

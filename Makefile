@@ -43,10 +43,10 @@ export: ## make build/bundles/NAME from the run of CONFIG
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m export runs/$(NAME) -o build/bundles/$(NAME) $(ARGS)
 
 bench: ## the accuracy figures of docs/RESULTS.md: 10,000 test images over the BER grid
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.codec $(ARGS)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.accuracy.codec $(ARGS)
 
 bench-link: build/bench/codec.json ## the receiver at its limits, on a noisy line and in a soak: build/bench/link.json
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.limits $(ARGS)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.receiver $(ARGS)
 
 build/bench/codec.json:
 	@$(MAKE) bench ARGS=
@@ -58,8 +58,8 @@ bench-device: ## the encoder's instructions, flash and RAM on emulated processor
 bench-accuracy: ## train and measure the systems under equal terms, hours: benchmarks/results (ARGS=--list shows what is there)
 	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.accuracy $(ARGS)
 
-goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.compressed_classifier first)
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.link $(ARGS)
+goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.goodput.compressed_classifier first)
+	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.goodput $(ARGS)
 
 results: ## write docs/RESULTS.md from the figures of make bench, bench-link, bench-device, bench-accuracy, goodput and demo
 	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)

@@ -15,7 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from channel_sim import LoRa, bit_error_rate, lora_css, parse, symbol_error_rate
+from channel_sim import LoRa, bit_error_rate, parse, symbol_error_rate
+from channel_sim.channels import lora_css
 
 FRAME_BITS = 496
 LORA_BYTES = 56

@@ -1,14 +1,14 @@
-"""Frames of a known device, one after the other, over the binary symmetric channel and into `host.receiver`."""
+"""Frames of a known device, one after the other, over the binary symmetric channel and into `host.receive.stream`."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from channel_sim.bsc import BitFlips
-from host.ber import BerEstimator, payload_ber
+from channel_sim.channels.bsc import BitFlips
+from host.classify.ber import BerEstimator, payload_ber
 from host.errors import HostError
-from host.events import FeatureFrame
-from host.receiver import Receiver
+from host.receive.events import FeatureFrame
+from host.receive.stream import Receiver
 from wire.bundle import Bundle
 
 BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train.datasets import load
+from train.data.datasets import load
 from wire.bundle import Bundle, BundleError
 
 COMPARED_WITH = ("accuracy_float_clean", "encoder_macs")

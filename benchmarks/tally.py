@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from host.ber import BerEstimator, payload_ber
-from host.decode import Decoder, Found
-from host.events import FeatureFrame
+from host.classify.ber import BerEstimator, payload_ber
+from host.classify.decoder import Decoder, Found
+from host.receive.events import FeatureFrame
 
 
 @dataclass

@@ -4,9 +4,12 @@ import argparse
 import os
 import sys
 
-from channel_sim import cmd_air, cmd_lora, cmd_proxy, cmd_replay
-from channel_sim.ends import ProxyError
-from channel_sim.recording import RecordingError
+from channel_sim.cli import air as cmd_air
+from channel_sim.cli import lora as cmd_lora
+from channel_sim.cli import proxy as cmd_proxy
+from channel_sim.cli import replay as cmd_replay
+from channel_sim.live.endpoints import ProxyError
+from channel_sim.live.recording import RecordingError
 from wire.bundle import BundleError
 
 EXAMPLES = """examples:

@@ -13,7 +13,7 @@ import onnxruntime
 from export.errors import ExportError
 from export.inspect_tflite import Op
 from train.codecs.deployable import Deployable
-from train.loop import RunConfig
+from train.trainers.trainer import RunConfig
 from wire.bundle import SCHEMA, BundleError, compute_model_id, latent_symbols
 from wire.bundle import load as load_bundle
 from wire.payload import pack, payload_bytes

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 from train.codecs.deployable import Deployable
-from train.fakequant import set_mode
+from train.codecs.fakequant import set_mode
 
 OPSET = 18
 HALF_FROM = 256  # values; below, a Cast node costs more than it saves

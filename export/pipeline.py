@@ -8,15 +8,15 @@ import numpy as np
 import onnxruntime
 from rich.progress import Progress
 
-from channel_sim.bsc import BitFlips
+from channel_sim.channels.bsc import BitFlips
 from export import bundle, confidence, convert, proofs
+from export.finished_run import load as load_run
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
-from export.run import load as load_run
 from train import evaluate
 from train.codecs.deployable import Deployable
-from train.fakequant import set_mode
-from train.loop import split
+from train.codecs.fakequant import set_mode
+from train.trainers.trainer import split
 from wire.bundle import latent_symbols
 from wire.payload import bits_to_levels, levels_to_bits
 

@@ -13,10 +13,10 @@ from export.convert import quiet
 from export.errors import ExportError
 from export.inspect_tflite import Op
 from export.reference import ReferenceEncoder
-from train.augment import as_input
 from train.codecs.deployable import Deployable
 from train.codecs.encoder import ConvUnit, Separable
-from train.fakequant import int8_parameters, set_mode
+from train.codecs.fakequant import int8_parameters, set_mode
+from train.data.augment import as_input
 
 
 @dataclass

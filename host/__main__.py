@@ -40,7 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     # Imported here, since onnxruntime takes its time and Ctrl-C may come meanwhile.
-    from host import cmd_bench, cmd_capture, cmd_devices, cmd_flash, cmd_info, cmd_receive, cmd_run
+    from host.cli import bench as cmd_bench
+    from host.cli import capture as cmd_capture
+    from host.cli import devices as cmd_devices
+    from host.cli import flash as cmd_flash
+    from host.cli import info as cmd_info
+    from host.cli import receive as cmd_receive
+    from host.cli import run as cmd_run
     from wire.bundle import BundleError
 
     parser = argparse.ArgumentParser(

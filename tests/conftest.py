@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from host.__main__ import main
-from tests import firmware_tools, train_support
+from tests.support import firmware as firmware_tools
+from tests.support import train as train_support
 
 # Trainings are compared bit for bit, which a GPU does not promise. Read when CUDA is first asked for.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from train.errors import TrainError
 
 if TYPE_CHECKING:  # torch takes seconds to import, --help should not
-    from train.loop import Loop, RunConfig
+    from train.trainers.trainer import Loop, RunConfig
 
     L = TypeVar("L", bound=Loop)
 
@@ -64,7 +64,7 @@ def _codec(args: argparse.Namespace) -> None:
 
 def _system(args: argparse.Namespace) -> None:
     from train.codecs.deployable import Deployable
-    from train.system_run import SystemRun, load
+    from train.trainers.split import SystemRun, load
 
     run = _ready(SystemRun, load(args.config), args)
     config, model = run.config, run.state.model
@@ -78,7 +78,7 @@ def _system(args: argparse.Namespace) -> None:
 
 def _inkling(args: argparse.Namespace) -> None:
     from train.config import load
-    from train.run import Run
+    from train.trainers.codec import Run
 
     run = _ready(Run, load(args.config), args)
     model = run.state.model
@@ -87,15 +87,15 @@ def _inkling(args: argparse.Namespace) -> None:
 
 
 def _classifier(args: argparse.Namespace) -> None:
-    from train.classifier_run import ClassifierRun, load
+    from train.trainers.classifier import ClassifierRun, load
 
     run = _ready(ClassifierRun, load(args.config), args)
     _go(run, run.config.architecture, None)
 
 
 def _ready(kind: "type[L]", config: "RunConfig", args: argparse.Namespace) -> "L":
-    from train.datasets import load
-    from train.device import choose
+    from train.data.datasets import load
+    from train.trainers.compute_device import choose
 
     device = choose(args.device)
     data = load(config.data.name, config.data.size, config.data.grey)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from channel_sim.severity import AT_BER
+from channel_sim.channels.by_ber import AT_BER
 from train import settings
 
 
@@ -49,7 +49,7 @@ class Decoder:
 class Link:
     """What the channel does to the payload in training.
 
-    `channels` are names of `channel_sim.severity`: each image's flips come from one of them at that image's rate.
+    `channels` are names of `channel_sim`: each image's flips come from one of them at that image's rate.
     What is lost rather than flipped is `prefix_share`'s part: a frame or tail that never came is a prefix.
     """
 

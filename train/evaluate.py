@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from channel_sim.bsc import BitFlips
-from train.augment import as_input
+from channel_sim.channels.bsc import BitFlips
 from train.codecs.codec import Codec
-from train.device import of
-from train.link import symbol_flips
+from train.data.augment import as_input
+from train.impairment import symbol_flips
+from train.trainers.compute_device import of
 
 BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
 

@@ -37,5 +37,5 @@ Info Is Answered
     Should Contain    ${said}    qemu_stm32f405
 
 A Golden Picture Comes Back To The Byte
-    ${said}=    Python    tests.golden_frame    socket://localhost:${PORT}    ${BUNDLE}
+    ${said}=    Python    tests.support.golden_frame    socket://localhost:${PORT}    ${BUNDLE}
     Should Contain    ${said}    equal

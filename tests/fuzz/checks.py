@@ -5,9 +5,9 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from host.ber import LEAST, MOST
-from host.events import Event, FeatureFrame
-from host.reader import Reading
+from host.classify.ber import LEAST, MOST
+from host.classify.classifier import Reading
+from host.receive.events import Event, FeatureFrame
 from tests.fuzz.script import Sent
 from wire.bundle import Bundle
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from host import reader
-from host.events import Event, FeatureFrame
-from host.packets import PacketReceiver
-from host.reader import Reader
-from host.receiver import Receiver
+from host.classify import classifier as reader
+from host.classify.classifier import Reader
+from host.receive.events import Event, FeatureFrame
+from host.receive.radio import PacketReceiver
+from host.receive.stream import Receiver
 from tests.fuzz.checks import check_event, check_reading, is_found, outline
 from tests.fuzz.script import Bytes, Expect, Intact, Packet, Quiet, Script, Sent
-from tests.host_support import make_bundle
+from tests.support.host import make_bundle
 from wire import bch
 from wire.bundle import Bundle
 from wire.frame import SYNC

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.host_support import levels_of, make_frame
+from tests.support.host import levels_of, make_frame
 from wire.bundle import Bundle
 from wire.control import reply
 from wire.crc import crc16

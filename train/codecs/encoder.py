@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from train.codecs.fakequant import ActivationRange, quantize_weight
 from train.errors import TrainError
-from train.fakequant import ActivationRange, quantize_weight
 
 _LAYER = re.compile(r"(conv|conv4s2|sep|sep4s2|head) ([1-9]\d*)")
 

@@ -1,0 +1,8 @@
+"""Run the benchmark `accuracy`."""
+
+import sys
+
+from benchmarks.accuracy.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

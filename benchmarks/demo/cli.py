@@ -1,0 +1,164 @@
+"""The main job end to end: pictures -> int8 encoder on an emulated STM32 -> noisy serial line -> class on the host."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from benchmarks.demo.plots import Shown, draw_accuracy, draw_pictures
+from benchmarks.device.measure import COUNTED_IMAGES, count_instructions
+from benchmarks.images import images_for
+from benchmarks.tally import Tally
+from channel_sim.channels.bsc import BitFlips
+from channel_sim.live.proxy import Proxy, ProxyError
+from export.reference import ReferenceEncoder
+from firmware.tools.build import BuildError, build
+from firmware.tools.emulator import EmulatorError, qemu
+from firmware.tools.footprint import FootprintError, measure
+from host.board.board import Device
+from host.classify.decoder import Decoder
+from host.errors import HostError
+from train.errors import TrainError
+from wire.bundle import Bundle, BundleError
+from wire.bundle import load as load_bundle
+
+BERS = (0.0, 1e-2, 5e-2, 1e-1)
+FAULTS = (BundleError, BuildError, EmulatorError, FootprintError, HostError, ProxyError, TrainError, OSError)
+TARGET = "qemu_stm32f405"
+TIMEOUT_S = 20.0  # an emulated board on a busy machine may think for long
+
+
+@dataclass
+class Result:
+    """What one pass over the line gave."""
+
+    tally: Tally
+    symbols: dict[int, np.ndarray]  # by image
+    shown: list[Shown]
+
+
+def main() -> int:
+    """Parse the command line and run the demo."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
+    parser.add_argument("--images", type=int, default=300, help="test images at each BER (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the bit flips (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="default: %(default)s")
+    args = parser.parse_args()
+    if args.images < 1 or args.seed < 0:
+        parser.error("--images must be at least 1, --seed at least 0")
+    try:
+        run(args.bundle, args.images, args.seed, args.out, Console())
+    except FAULTS as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -> None:
+    """Do it all and write accuracy.png, pictures.png and report.json to `out`."""
+    started = time.monotonic()
+    bundle = load_bundle(bundle_path)
+    images, labels = (a[:count] for a in images_for(bundle, console.print))
+    console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
+    elf = build(TARGET, bundle=bundle_path)
+    size = measure(elf)
+    info, per_image = count_instructions(elf, TARGET, bundle, images[:COUNTED_IMAGES])
+    console.print(
+        f"Booted {info.target} in QEMU, engine {info.engine}: {per_image / 1e6:.2f} M instructions an image, "
+        f"model {size.model_flash_bytes:,} bytes of flash, encoder {size.encoder_ram_bytes:,} bytes of RAM"
+    )
+    results = _send_all(elf, bundle, images, labels, seed, console)
+    console.print("Comparing with TFLite's reference kernels")
+    expected = bundle.symbols(ReferenceEncoder(bundle.encoder_path).latents(images))
+    clean = results["0"].symbols
+    mismatches = sum(not np.array_equal(clean[i], expected[i]) for i in clean)
+    report = {
+        "target": info.target,
+        "engine": info.engine,
+        "model_id": bundle.model_id,
+        "images": len(images),
+        "payload_bytes": bundle.chunk_bytes(0),
+        "frame_bytes": bundle.chunk_layout(0).serial_size,
+        "accuracy": {k: r.tally.accuracy for k, r in results.items()},
+        "accuracy_sent": {k: r.tally.accuracy_sent for k, r in results.items()},
+        "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],
+        "frames_lost": {k: r.tally.frames_lost for k, r in results.items()},
+        "ber_estimated": {k: r.tally.ber_estimated for k, r in results.items()},
+        "parity_mismatches": mismatches,
+        "instructions_per_image": per_image,
+        "model_flash_bytes": size.model_flash_bytes,
+        "flash_bytes": size.flash_bytes,
+        "ram_bytes": size.ram_bytes,
+        "encoder_ram_bytes": size.encoder_ram_bytes,
+        "encoder_macs": bundle.manifest["encoder_macs"],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    draw_accuracy(out / "accuracy.png", report, bundle)
+    draw_pictures(out / "pictures.png", [results["0"].shown, results["0.1"].shown], bundle)
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    _print_table(console, report)
+    console.print(f"Pictures: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
+    if mismatches or len(clean) < len(images):
+        raise HostError(f"at BER 0, {len(images) - len(clean)} frames were lost and {mismatches} differ from TFLite's")
+
+
+def _send_all(
+    elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
+) -> dict[str, Result]:
+    decoder = Decoder(bundle)
+    results = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with qemu(elf) as board, Progress(*columns, console=console) as bar:
+        for ber in BERS:
+            task = bar.add_task(f"BER {ber:<5g}", total=len(images))
+            result = Result(Tally(decoder), {}, [])
+            with (
+                Proxy(board, BitFlips(ber), seed) as proxy,
+                Device.open(proxy.url, bundle, timeout=TIMEOUT_S) as device,
+            ):
+                for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+                    frame, _ = device.run(image)
+                    if frame is None:
+                        result.tally.lost()
+                    else:
+                        found = result.tally.arrived(frame, int(label))
+                        result.symbols[i] = frame.symbols
+                        result.shown.append(Shown(i, image, int(label), found, frame.payload, ber))
+                    bar.update(task, advance=1, description=f"BER {ber:<5g} {100 * result.tally.accuracy:5.1f} %")
+            results[f"{ber:g}"] = result
+    return results
+
+
+def _print_table(console: Console, report: dict) -> None:
+    table = Table(title=f"{report['images']} CIFAR-10 test images at each BER, {report['payload_bytes']} bytes each")
+    for heading in ("BER", "accuracy %", "of all sent %", "frames lost", "BER estimated"):
+        table.add_column(heading, justify="right")
+    for ber in report["accuracy"]:
+        table.add_row(
+            ber,
+            f"{100 * report['accuracy'][ber]:.1f}",
+            f"{100 * report['accuracy_sent'][ber]:.1f}",
+            str(report["frames_lost"][ber]),
+            f"{report['ber_estimated'][ber]:.4f}",
+        )
+    console.print(table)
+    console.print(
+        f"float encoder, clean, all test images: {100 * report['accuracy_float_clean']:.1f} %; symbols that differ "
+        f"from TFLite's reference kernels: {report['parity_mismatches']} images; {report['seconds']:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""Run the benchmark `device`."""
+
+import sys
+
+from benchmarks.device.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

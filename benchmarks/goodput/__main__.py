@@ -1,0 +1,8 @@
+"""Run the benchmark `goodput`."""
+
+import sys
+
+from benchmarks.goodput.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""Run the benchmark `results`."""
+
+import sys
+
+from benchmarks.results.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Lost and doubled: bytes (a UART overrun), tails (a broken-off transmission), whole frames (a radio, a repeater).
+
+The first two leave a frame of the wrong length. `flips`, which knows no lengths, reports such a frame as lost;
+that is the pessimistic view, since a receiver still gets something out of many of them.
+"""
+
+import numpy as np
+
+from channel_sim.channels.channel import Channel
+
+
+def _probability(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("a probability lies between 0 and 1")
+    return float(value)
+
+
+class ByteLoss(Channel):
+    """Each byte vanishes alone, with probability p; what follows it moves up."""
+
+    by_byte = True
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """No flips; a frame of B bytes is lost with probability 1 - (1 - p)^B."""
+        whole = (1 - self.p) ** (-(-bits // 8))
+        return np.zeros((n, bits), bool), rng.random(n) >= whole
+
+    def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
+        """The bytes that are left; None when there are none."""
+        kept = rng.random(len(frame)) >= self.p
+        return np.frombuffer(frame, np.uint8)[kept].tobytes() or None
+
+
+class Truncation(Channel):
+    """A frame breaks off with probability p, after a number of bytes that is uniform over 0 .. length - 1."""
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """No flips; a frame is lost with probability p."""
+        return np.zeros((n, bits), bool), rng.random(n) < self.p
+
+    def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
+        """The head of the frame; None when there is none."""
+        if rng.random() >= self.p:
+            return frame
+        return frame[: int(rng.integers(len(frame)))] or None
+
+
+class FrameLoss(Channel):
+    """A frame vanishes whole, with probability p."""
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """No flips; a frame is lost with probability p."""
+        return np.zeros((n, bits), bool), rng.random(n) < self.p
+
+
+class Duplicate(Channel):
+    """A frame arrives twice, one right behind the other, with probability p."""
+
+    def __init__(self, p: float) -> None:
+        self.p = _probability(p)
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Neither flips nor losses: one of the two is the frame."""
+        return np.zeros((n, bits), bool), np.zeros(n, bool)
+
+    def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
+        """The frame, once or twice."""
+        return frame * (1 + (rng.random() < self.p))

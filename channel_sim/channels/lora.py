@@ -1,0 +1,180 @@
+"""LoRa as a channel: bytes in, what the radio hands over out, through the real coding chain, symbol by symbol."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from channel_sim.channels import lora_css
+from channel_sim.channels.channel import Channel
+from channel_sim.channels.lora_coding import (
+    DECODE,
+    ENCODE,
+    WHITENING,
+    deinterleave,
+    gray,
+    header,
+    interleave,
+    payload_crc,
+    to_bytes,
+    to_nibbles,
+    ungray,
+)
+from wire.lora import air_time_s, needs_low_data_rate, symbol_s
+
+NOISE_FIGURE_DB = 6.0  # a usual SX1276 front end
+SNR_READING_ERROR_DB = 1.0
+
+
+@dataclass(frozen=True)
+class Reception:
+    """What a radio hands to its driver: the payload, whether its CRC fits, and the radio's readings."""
+
+    payload: bytes
+    crc_ok: bool
+    snr_db: float
+    rssi_dbm: float
+
+
+class LoRa(Channel):
+    """A LoRa packet in white noise, as an SX127x or SX126x receives it.
+
+    snr_db: signal to noise in the channel's bandwidth, one number or an array (n,) with one for each frame of a
+    batch. coding_rate: 5 to 8, for 4/5 to 4/8. low_data_rate: two bits fewer a symbol; None: on where a symbol
+    takes 16 ms or more, as the chips want it.
+
+    Assumed: a receiver that has found the packet, with perfect timing and frequency (a real one needs its
+    preamble for that and misses some packets at low SNR), a constant SNR within a packet, no interference.
+    Modelled: all from there on. A damaged header loses the packet; a damaged payload is handed over, `crc_ok` False.
+    ValueError for settings that no radio has.
+    """
+
+    own_sync = True
+
+    def __init__(
+        self,
+        snr_db: float | np.ndarray,
+        sf: int = 7,
+        coding_rate: int = 5,
+        bandwidth_hz: float = 125e3,
+        explicit_header: bool = True,
+        low_data_rate: bool | None = None,
+        crc: bool = True,
+        preamble_symbols: int = 8,
+    ) -> None:
+        self.snr_db = np.asarray(snr_db, np.float64)
+        if self.snr_db.ndim > 1 or np.isnan(self.snr_db).any():
+            raise ValueError("an SNR is a number of dB, one for all frames or one for each")
+        if sf not in range(7, 13):
+            raise ValueError(f"a spreading factor is 7 to 12, not {sf}")
+        if coding_rate not in ENCODE:
+            raise ValueError(f"a coding rate is 5 to 8, for 4/5 to 4/8, not {coding_rate}")
+        if not 7.8e3 <= bandwidth_hz <= 500e3:
+            raise ValueError(f"a bandwidth is 7.8 to 500 kHz, not {bandwidth_hz:g} Hz")
+        if preamble_symbols < 6:
+            raise ValueError(f"a preamble has 6 symbols or more, not {preamble_symbols}")
+        self.sf, self.coding_rate, self.bandwidth_hz = sf, coding_rate, bandwidth_hz
+        self.explicit_header, self.crc, self.preamble_symbols = explicit_header, crc, preamble_symbols
+        self.symbol_s = symbol_s(sf, bandwidth_hz)
+        self.low_data_rate = needs_low_data_rate(sf, bandwidth_hz) if low_data_rate is None else low_data_rate
+
+    def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Send frames, uint8 (n, B): received uint8 (n, B), crc_ok bool (n,), lost bool (n,).
+
+        Of a lost frame `received` is what the radio threw away. Without a CRC every frame is `crc_ok`. With one, a
+        wrong frame is so more often than 2**-16: where one symbol carries bits of the last two bytes and of the
+        CRC, which takes those bytes in as they are, its errors may cancel out.
+        """
+        n, size = frames.shape
+        if not 1 <= size <= 255:
+            raise ValueError(f"a LoRa payload has 1 to 255 bytes, not {size}")
+        parts = [to_nibbles(frames ^ WHITENING[:size])]
+        if self.explicit_header:
+            parts.insert(0, np.tile(header(size, self.coding_rate, self.crc), (n, 1)))
+        if self.crc:
+            parts.append(to_nibbles(payload_crc(frames)))
+        sent = np.concatenate(parts, 1)
+        got = self._through_the_air(sent, rng)
+        lost, start = np.zeros(n, bool), 0
+        if self.explicit_header:
+            start = 5
+            # The upper three bits of the fourth nibble mean nothing. What is left is wrong or fails its checksum.
+            lost = ((got ^ sent)[:, :5] & np.array([15, 15, 15, 1, 15], np.uint8)).any(1)
+        received = to_bytes(got[:, start : start + 2 * size]) ^ WHITENING[:size]
+        crc_ok = np.ones(n, bool)
+        if self.crc:
+            crc_ok = (payload_crc(received) == to_bytes(got[:, start + 2 * size :])).all(1)
+        return received, crc_ok, lost
+
+    def _through_the_air(self, nibbles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Nibbles (n, T) as codewords, symbols, noisy symbols, codewords and nibbles again."""
+        n, count = nibbles.shape
+        first, rows, length = self.sf - 2, self.sf - 2 * self.low_data_rate, self.coding_rate
+        blocks = max(0, -(-(count - first) // rows))
+        nibbles = np.pad(nibbles, ((0, 0), (0, first + blocks * rows - count)))
+        # The first 8 symbols are of reduced rate, SF - 2 bits each, and at 4/8: the header must get through.
+        head = _to_symbols(ENCODE[8][nibbles[:, :first]], 8, reduced=True)  # (n, 8)
+        body = _to_symbols(
+            ENCODE[length][nibbles[:, first:].reshape(n, blocks, rows)], length, reduced=self.low_data_rate
+        )  # (n, blocks, length)
+        symbols = np.concatenate([head, body.reshape(n, blocks * length)], 1)
+        symbols = lora_css.receive(symbols, np.broadcast_to(self.snr_db, (n,)), self.sf, rng)
+        head = _to_codewords(symbols[:, :8], first, reduced=True)
+        body = _to_codewords(symbols[:, 8:].reshape(n, blocks, length), rows, reduced=self.low_data_rate)
+        return np.concatenate([DECODE[8][head], DECODE[length][body].reshape(n, blocks * rows)], 1)[:, :count]
+
+    def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """See Channel.flips; `bits` is a multiple of 8. Zeros stand for all frames: codes and symbols are linear."""
+        if bits % 8:
+            raise ValueError(f"LoRa carries whole bytes, not {bits} bits")
+        received, _, lost = self.transmit(np.zeros((n, bits // 8), np.uint8), rng)
+        return np.unpackbits(received, axis=1).astype(bool), lost
+
+    def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
+        """See Channel.corrupt: the payload, right or wrong; None when the header was damaged."""
+        received, _, lost = self.transmit(np.frombuffer(frame, np.uint8)[None], rng)
+        return None if lost[0] else received.tobytes()
+
+    def receive(self, frame: bytes, rng: np.random.Generator) -> Reception | None:
+        """The same with the radio's readings; see `receive_all`."""
+        return self.receive_all(np.frombuffer(frame, np.uint8)[None], rng)[0]
+
+    def receive_all(self, frames: np.ndarray, rng: np.random.Generator) -> list[Reception | None]:
+        """Frames uint8 (n, B) as they arrive, with the readings of the SX1276 (data sheet, section 5.5.5).
+
+        SNR: quarters of a dB in a signed byte (RegPktSnrValue), here with a normal error of 1 dB. RSSI: whole dBm
+        of all power in the channel, signal and noise; below the noise the SNR reading is added to it.
+        """
+        received, crc_ok, lost = self.transmit(frames, rng)
+        snr = np.broadcast_to(self.snr_db, lost.shape)
+        readings = np.clip(np.round(4 * (snr + rng.normal(0.0, SNR_READING_ERROR_DB, lost.shape))), -128, 127) / 4
+        noise_dbm = -174 + 10 * np.log10(self.bandwidth_hz) + NOISE_FIGURE_DB
+        rssi = np.round(noise_dbm + 10 * np.log10(1 + 10 ** (snr / 10))) + np.minimum(readings, 0.0)
+        return [
+            None if gone else Reception(row.tobytes(), bool(ok), float(reading), float(dbm))
+            for row, ok, gone, reading, dbm in zip(received, crc_ok, lost, readings, rssi, strict=True)
+        ]
+
+    def air_time_s(self, payload_bytes: int) -> float:
+        """Seconds from the first preamble symbol to the last of the payload; see wire.lora."""
+        return air_time_s(
+            payload_bytes,
+            self.sf,
+            self.coding_rate,
+            self.bandwidth_hz,
+            self.explicit_header,
+            self.low_data_rate,
+            self.crc,
+            self.preamble_symbols,
+        )
+
+
+def _to_symbols(codewords: np.ndarray, length: int, reduced: bool) -> np.ndarray:
+    """Blocks of codewords (..., k) -> symbols (..., length); of reduced rate, only every fourth bin is used."""
+    return ungray(interleave(codewords, length)).astype(np.int64) << 2 * reduced
+
+
+def _to_codewords(symbols: np.ndarray, rows: int, reduced: bool) -> np.ndarray:
+    """Received symbols (..., length) -> codewords (..., rows); of reduced rate, the nearest bin that is used."""
+    if reduced:
+        symbols = (symbols + 2 >> 2) & (1 << rows) - 1
+    return deinterleave(gray(symbols).astype(np.uint16), rows)

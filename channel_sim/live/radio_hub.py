@@ -1,0 +1,250 @@
+"""The air between simulated radios: stations connect over TCP, and each packet reaches the others through LoRa's noise.
+
+The messages, big-endian, each after one letter:
+
+    station -> air  H  device 1, frequency Hz 4, bandwidth Hz 4, spreading factor 1, coding rate 1, preamble symbols 2,
+                       bytes of every packet where there is no header of the radio's, else 0: 1, sync word 1
+                    S  length 1, packet: send it, and listen no more
+                    L  listen
+                    Z  listen no more
+    air -> station  Y  to H: these settings fit
+                    N  length 1, text: they do not
+                    D  to S: the packet is out
+                    R  CRC right 1, RSSI in quarters of a dBm 2, SNR in quarters of a dB 2, length 1, packet
+
+Two packets at once do not disturb each other (no collisions), and a station that listens from before a packet's end
+receives it.
+"""
+
+import contextlib
+import copy
+import heapq
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from channel_sim.channels.lora import LoRa
+from channel_sim.live.background import Background
+
+HELLO = struct.Struct(">BIIBBHBB")
+RECEIVED = struct.Struct(">cBhhB")
+READ_BYTES = 1 << 16
+# A station that does not read has a radio that nobody asks: beyond this, packets are missed.
+MAX_UNREAD_BYTES = 1 << 16
+
+
+@dataclass
+class Counts:
+    """What became of one device's packets; receptions are one for each packet and each station that listened."""
+
+    sent: int = 0
+    clean: int = 0  # the radio's CRC was right
+    damaged: int = 0  # it was wrong, and the payload was handed over all the same
+    lost: int = 0  # the radio's header was damaged
+    air_s: float = 0.0
+
+
+@dataclass
+class _Station:
+    """A connection, and what its radio is set to."""
+
+    line: socket.socket
+    device: int = 0
+    tuned: tuple = ()  # what two stations must have alike to hear each other
+    implicit_bytes: int = 0
+    preamble_symbols: int = 8
+    listens: bool = False
+    came: bytearray = field(default_factory=bytearray)
+    unread: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """What is on the air, the device's n-th."""
+
+    sender: _Station
+    number: int
+    tuned: tuple
+    payload: bytes
+
+
+class Air(Background):
+    """A hub that stands for the air; `with Air(LoRa(-9.0)) as air:` runs it in a thread, at `air.port` of this machine.
+
+    channel: its spreading factor, coding rate, bandwidth and kind of header are the only ones that stations may have.
+    snr_db: other SNRs than the channel's for the packets of some devices. fast: packets take no time. The damage of a
+    device's n-th packet at another device depends on the seed and these numbers alone.
+
+    OSError when the port is taken, ValueError for a negative seed.
+    """
+
+    def __init__(
+        self, channel: LoRa, seed: int = 0, port: int = 0, snr_db: Mapping[int, float] | None = None, fast: bool = False
+    ) -> None:
+        if seed < 0:
+            raise ValueError(f"a seed is 0 or more, not {seed}")
+        self._channel, self._seed, self._fast = channel, seed, fast
+        self._snr_db = dict(snr_db or {})
+        self._devices: dict[int, Counts] = {}
+        self._due: list[tuple[float, int, _Packet]] = []  # on the air, by when they end
+        self._order = 0  # of packets that end at the same time
+        self._stations: list[_Station] = []
+        self._server = socket.create_server(("127.0.0.1", port))
+        self._server.setblocking(False)
+        self.port: int = self._server.getsockname()[1]
+        super().__init__()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._server, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+
+    @property
+    def devices(self) -> dict[int, Counts]:
+        """What became of each device's packets so far."""
+        return dict(sorted(self._devices.items()))
+
+    def close(self) -> None:
+        """Hang up on all stations."""
+        for station in self._stations:
+            station.line.close()
+        self._selector.close()
+        self._server.close()
+        super().close()
+
+    def run(self) -> None:
+        """Carry packets until `stop` is called."""
+        while True:
+            patience = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+            for key, events in self._selector.select(patience):
+                if key.fileobj is self._wake:
+                    return
+                if key.fileobj is self._server:
+                    self._accept()
+                else:
+                    self._serve(key.data, events)
+            while self._due and self._due[0][0] <= time.monotonic():
+                self._arrive(heapq.heappop(self._due)[-1])
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            line, _ = self._server.accept()
+            line.setblocking(False)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            station = _Station(line)
+            self._stations.append(station)
+            self._selector.register(line, selectors.EVENT_READ, station)
+
+    def _serve(self, station: _Station, events: int) -> None:
+        """Read and write what there is; forget a station that has gone or does not speak this language."""
+        try:
+            if events & selectors.EVENT_WRITE:
+                del station.unread[: station.line.send(station.unread)]
+            if events & selectors.EVENT_READ:
+                data = station.line.recv(READ_BYTES)
+                if not data:
+                    raise ConnectionError
+                station.came += data
+                while self._obey(station):
+                    pass
+        except BlockingIOError:
+            pass
+        except (OSError, ValueError):
+            self._stations.remove(station)
+            self._selector.unregister(station.line)
+            station.line.close()
+            return
+        self._await(station)
+
+    def _obey(self, station: _Station) -> bool:
+        """Carry out the first message that is there as a whole; False when there is none. ValueError for no message."""
+        came = station.came
+        letter, size = came[:1], 1
+        if letter == b"H":
+            size += HELLO.size
+        elif letter == b"S":
+            size += 1 + (came[1] if len(came) > 1 else 1)
+        elif letter not in (b"L", b"Z", b""):
+            raise ValueError("no message of a station")
+        if len(came) < size or not came:
+            return False
+        body = bytes(came[1:size])
+        del came[:size]
+        if letter == b"H":
+            self._tune(station, *HELLO.unpack(body))
+        elif letter == b"S":
+            self._send(station, body[1:])
+        else:
+            station.listens = letter == b"L"
+        return True
+
+    def _tune(
+        self, station: _Station, device: int, frequency_hz: int, bandwidth_hz: int, sf: int, coding_rate: int,
+        preamble_symbols: int, implicit_bytes: int, sync_word: int,
+    ) -> None:  # fmt: skip
+        channel = self._channel
+        here = _settings(channel.sf, channel.coding_rate, channel.bandwidth_hz, channel.explicit_header)
+        there = _settings(sf, coding_rate, bandwidth_hz, not implicit_bytes)
+        station.listens, station.device = False, device
+        station.implicit_bytes, station.preamble_symbols = implicit_bytes, max(6, preamble_symbols)
+        station.tuned = (frequency_hz, sync_word, implicit_bytes) if here == there else ()
+        if here == there:
+            self._tell(station, b"Y")
+        else:
+            text = f"the air is simulated for {here}, the radio is set to {there}".encode()
+            self._tell(station, b"N" + bytes((len(text),)) + text)
+
+    def _send(self, station: _Station, packet: bytes) -> None:
+        if not (station.tuned and packet and station.implicit_bytes in (0, len(packet))):
+            raise ValueError("a packet that this radio cannot send")
+        station.listens = False
+        air_s = self._tuned_channel(station).air_time_s(len(packet))
+        counts = self._devices.setdefault(station.device, Counts())
+        counts.sent += 1
+        counts.air_s += air_s
+        self._order += 1
+        on_air = _Packet(station, counts.sent, station.tuned, packet)
+        heapq.heappush(self._due, (time.monotonic() + air_s * (not self._fast), self._order, on_air))
+
+    def _tuned_channel(self, sender: _Station) -> LoRa:
+        """The channel as this device's packets meet it."""
+        channel = copy.copy(self._channel)
+        channel.preamble_symbols = sender.preamble_symbols
+        channel.snr_db = np.asarray(self._snr_db.get(sender.device, channel.snr_db), np.float64)
+        return channel
+
+    def _arrive(self, packet: _Packet) -> None:
+        """A packet ends: everyone who listens hears what its own noise leaves of it."""
+        sender, counts = packet.sender, self._devices[packet.sender.device]
+        for station in self._stations:
+            if not station.listens or station.tuned != packet.tuned:
+                continue
+            rng = np.random.default_rng([self._seed, sender.device, packet.number, station.device])
+            reception = self._tuned_channel(sender).receive(packet.payload, rng)
+            if reception is None:
+                counts.lost += 1
+                continue
+            counts.clean += reception.crc_ok
+            counts.damaged += not reception.crc_ok
+            quarters = round(4 * reception.rssi_dbm), round(4 * reception.snr_db)
+            head = RECEIVED.pack(b"R", reception.crc_ok, *quarters, len(reception.payload))
+            self._tell(station, head + reception.payload)
+        if sender in self._stations:
+            self._tell(sender, b"D")
+
+    def _tell(self, station: _Station, message: bytes) -> None:
+        if len(station.unread) < MAX_UNREAD_BYTES:
+            station.unread += message
+            self._await(station)
+
+    def _await(self, station: _Station) -> None:
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if station.unread else 0)
+        self._selector.modify(station.line, wanted, station)
+
+
+def _settings(sf: int, coding_rate: int, bandwidth_hz: float, explicit_header: bool) -> str:
+    header = "explicit" if explicit_header else "implicit"
+    return f"SF{sf}, 4/{coding_rate}, {bandwidth_hz / 1e3:g} kHz, {header} header"

@@ -1,0 +1,87 @@
+"""`python -m host devices`: the serial ports of this machine, and what answers on each."""
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from host.board.board import Device
+from host.board.port_list import NONE, about, serial_ports
+from host.cli.arguments import add_line, open_port, seconds
+from host.errors import HostError
+from wire import bundle as bundles
+from wire.bundle import Bundle
+from wire.control import Info
+
+EXAMPLES = """examples:
+  python -m host devices
+  python -m host devices --port socket://localhost:5000 --bundle bundles/cifar10 --bundle build/bundles/mine
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What answered on a port: INFO and device number, or why there is none."""
+
+    port: str
+    about: str
+    number: int | None = None
+    info: Info | None = None
+    failure: str = ""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "devices",
+        help="list the serial ports and what answers on each",
+        description="Asks for INFO on every serial port at once: each gets up to three commands of 20 bytes. Exits "
+        "with 1 when no board answers.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", action="append", default=[], metavar="URL", help="ask there too, e.g. socket://HOST:PORT; repeatable")
+    add("--bundle", action="append", default=[], metavar="DIR", help="tell which boards run its model; repeatable")
+    add_line(parser)
+    add("--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for each of three answers (1)")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List, ask, show; the exit status."""
+    known = [bundles.load(path) for path in options.bundle]
+    ports = {port.device: about(port) for port in serial_ports()}
+    ports |= {url: "given" for url in options.port if url not in ports}
+    if not ports:
+        raise HostError(NONE)
+    with ThreadPoolExecutor(len(ports)) as pool:
+        asked = [pool.submit(_ask, port, what, options) for port, what in ports.items()]
+        found = [answer.result() for answer in asked]
+    Console(highlight=False, markup=False).print(_table(found, known))
+    return 0 if any(each.info for each in found) else 1
+
+
+def _ask(port: str, what: str, options: argparse.Namespace) -> Found:
+    try:
+        with Device(open_port(options, port), timeout=options.timeout) as device:
+            info = device.info()
+            return Found(port, what, device.number, info)
+    except HostError as error:
+        return Found(port, what, failure=str(error).removeprefix(f"{port}: "))
+
+
+def _table(found: list[Found], known: list[Bundle]) -> Table:
+    table = Table()
+    for heading in ("port", "what it is", "device", "target, engine", "model"):
+        table.add_column(heading, overflow="fold")
+    for each in found:
+        if each.info is None:
+            table.add_row(each.port, each.about, "-", each.failure, "-")
+            continue
+        names = [bundle.name for bundle in known if bundle.model_number == each.info.model_number]
+        model = " ".join([each.info.model_id, *names])
+        table.add_row(each.port, each.about, str(each.number), f"{each.info.target}, {each.info.engine}", model)
+    return table

@@ -1,0 +1,135 @@
+"""`python -m host run`: send pictures to a board and show what comes back."""
+
+import argparse
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from host.board.board import TIMEOUT_S, Device
+from host.board.errors import BoardError, GarbledReplyError
+from host.classify.classifier import Reader
+from host.cli.arguments import add_port, open_port, seconds
+from host.cli.output import JsonLines, Screen, reading_parts
+from host.errors import HostError
+from host.image import load_image
+from wire import bundle as bundles
+from wire.bundle import Bundle
+from wire.control import LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
+
+AIR_PATIENCE_S = 60  # for air time, of which a node that opening the port has reset has none
+
+EXAMPLES = """examples:
+  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
+  python -m host run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
+  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "run",
+        help="send pictures to a board and classify what it sends back",
+        description="Sends each picture to a board, which encodes it and sends the symbols back, or on by its radio. "
+        "Exits with 1 when a frame was lost.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE", help="any picture that Pillow reads; it is cut and scaled")
+    add_port(parser)
+    add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
+    add("--by-radio", action="store_true", help="have the board send the frame by its radio; a gateway gets it")
+    add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest "
+        "prefix that the air time left allows)")  # fmt: skip
+    add("--json", action="store_true", help="print JSON lines to standard output")
+    add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Send the pictures one after the other; the exit status."""
+    bundle = bundles.load(options.bundle)
+    if options.chunk is not None and not 0 <= options.chunk < len(bundle.chunks):
+        raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
+    pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
+    screen = Screen("-" if options.json else None)
+    json_lines = JsonLines("-") if options.json else None
+    with Device(open_port(options), bundle, options.timeout) as device:
+        try:
+            device.check(device.info())
+        except GarbledReplyError as error:
+            screen.note(f"going on without checking the board's model: {error}")
+        if options.by_radio:
+            return _send_on(device, pictures, options.chunk, screen, json_lines)
+        return _classify(device, bundle, pictures, options.chunk or 0, screen, json_lines)
+
+
+def _send_on(
+    device: Device,
+    pictures: list[tuple[str, np.ndarray]],
+    chunk: int | None,
+    screen: Screen,
+    json_lines: JsonLines | None,
+) -> int:
+    """Have the board encode the pictures and send them by its radio; the exit status."""
+    width = max(len(path) for path, _ in pictures)
+    for path, pixels in pictures:
+        cost, sent = _when_allowed(device, pixels, LONGEST_PREFIX if chunk is None else chunk, screen)
+        screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
+        if json_lines:
+            json_lines.write(image=path, **asdict(sent), **asdict(cost))
+    return 0
+
+
+def _when_allowed(device: Device, pixels: np.ndarray, chunk: int, screen: Screen) -> tuple[RunCost, RadioReport]:
+    """As `run_by_radio`, as soon as the duty cycle allows it; BoardError if it does not for AIR_PATIENCE_S."""
+    deadline, told = time.monotonic() + AIR_PATIENCE_S, False
+    while True:
+        try:
+            return device.run_by_radio(pixels, chunk)
+        except BoardError as error:
+            if error.code != ErrorCode.AIR_TIME or time.monotonic() > deadline:
+                raise
+        if not told:
+            screen.note(f"the board has no air time for this yet: waiting for up to {AIR_PATIENCE_S} s")
+            told = True
+        time.sleep(1)
+
+
+def _classify(
+    device: Device,
+    bundle: Bundle,
+    pictures: list[tuple[str, np.ndarray]],
+    chunk: int,
+    screen: Screen,
+    json_lines: JsonLines | None,
+) -> int:
+    """Have the board encode the pictures and classify what comes back; the exit status."""
+    reader, lost = Reader([bundle]), 0
+    width = max(len(path) for path, _ in pictures)
+    for path, pixels in pictures:
+        frame, cost = device.run(pixels, chunk, cost=True)
+        if frame is None:
+            lost += 1
+            screen.line(f"{path:<{width}}  ", ("lost on the way", "red"))
+            if json_lines:
+                json_lines.write(**{"image": path, "class": None})
+            continue
+        reading = reader.read(frame)
+        screen.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+        if json_lines:
+            json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
+    return 1 if lost else 0
+
+
+def _air_text(sent: RadioReport) -> str:
+    return f"chunk {sent.chunk}, {sent.air_micros / 1e3:.1f} ms of air time, {sent.left_micros / 1e3:.1f} ms left"
+
+
+def _cost_text(cost: RunCost | None) -> str:
+    if cost is None:
+        return "cost lost on the way"
+    milliseconds = cost.microseconds / 1000
+    return f"{cost.encode_cycles} cycles to encode, {cost.total_cycles} in all, {milliseconds:.1f} ms"

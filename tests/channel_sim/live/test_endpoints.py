@@ -1,0 +1,309 @@
+"""The proxy's two ends: every kind of them at either side, and ends that go and come back."""
+
+import os
+import pty
+import signal
+import socket
+import struct
+import termios
+import tty
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+
+from channel_sim import BitFlips, ByteLoss, FrameLoss, LoRa, Stream
+from channel_sim.live.proxy import QUIET_S, Proxy, ProxyError
+from channel_sim.live.recording import Recorder, Recording
+from tests.support.channel import connect, read, read_all, said_url, server, start, until
+from tests.support.host import make_bundle, make_frame
+from wire.bundle import Bundle
+
+DATA = np.random.default_rng(1).bytes(3000)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("ends") / "model")
+
+
+def reset(line: socket.socket) -> None:
+    """Break a connection off, as a crash does: no polite end, a TCP reset."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.close()
+
+
+class Device:
+    """A serial device at a path of its own, which can be plugged in and out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = -1
+
+    def plug(self) -> None:
+        self.fd, other = pty.openpty()
+        tty.setraw(other)
+        self.path.symlink_to(os.ttyname(other))
+
+    def unplug(self) -> None:
+        self.path.unlink()
+        os.close(self.fd)
+
+    def read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            with suppress(OSError):  # EIO: nobody has opened the other side yet
+                data += os.read(self.fd, count - len(data))
+        return data
+
+
+def test_both_ends_may_listen() -> None:
+    with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 2) as proxy:
+        board, host = connect(proxy.board.url), connect(proxy.url)
+        until(lambda: proxy.host.fd)
+        board.sendall(DATA)
+        assert read(host, len(DATA)) == Stream(BitFlips(0.1), 2).feed(DATA)
+        host.sendall(DATA)
+        assert read(board, len(DATA)) == DATA
+        board.close()
+        assert proxy.wait(10)
+        assert proxy.failure == f"the board at {proxy.board.url} has gone: the line was closed"
+
+
+def test_both_ends_may_connect() -> None:
+    (board_port, board_url), (host_port, host_url) = server(), server()
+    with Proxy(board_url, BitFlips(0.1), 2, host_url) as proxy:
+        board, host = board_port.accept()[0], host_port.accept()[0]
+        board.sendall(DATA)
+        assert read(host, len(DATA)) == Stream(BitFlips(0.1), 2).feed(DATA)
+        reset(host)
+        assert proxy.wait(10) and proxy.failure == f"the host at {host_url} has gone: Connection reset by peer"
+
+
+def test_both_ends_may_be_terminals() -> None:
+    with (
+        Proxy("pty", BitFlips(0.1), 2, "pty") as proxy,
+        serial.Serial(proxy.board.url, timeout=10) as board,
+        serial.Serial(proxy.url, timeout=10) as host,
+    ):
+        board.write(DATA)
+        assert host.read(len(DATA)) == Stream(BitFlips(0.1), 2).feed(DATA)
+        host.write(DATA)
+        assert board.read(len(DATA)) == DATA
+
+
+def test_both_ends_may_be_devices(tmp_path: Path) -> None:
+    board, host = Device(tmp_path / "ttyBoard"), Device(tmp_path / "ttyHost")
+    board.plug()
+    host.plug()
+    with Proxy(str(board.path), BitFlips(0.1), 2, str(host.path)) as proxy:
+        assert termios.tcgetattr(board.fd)[4] == termios.B115200
+        os.write(board.fd, DATA)
+        assert host.read(len(DATA)) == Stream(BitFlips(0.1), 2).feed(DATA)
+        os.write(host.fd, DATA)
+        assert board.read(len(DATA)) == DATA
+        board.unplug()
+        assert proxy.wait(10) and str(proxy.failure).startswith(f"the board at {board.path} has gone: ")
+
+
+def test_the_downlink_has_a_channel_of_its_own() -> None:
+    expected = Stream(ByteLoss(0.1), (2, 1)).feed(DATA)
+    with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 2, downlink=ByteLoss(0.1)) as proxy:
+        board, host = connect(proxy.board.url), connect(proxy.url)
+        until(lambda: proxy.board.fd)
+        host.sendall(DATA)
+        assert read(board, len(expected)) == expected
+        assert (proxy.downlink.bytes_in, proxy.downlink.bytes_out) == (len(DATA), len(expected))
+        assert proxy.downlink.bytes_lost == len(DATA) - len(expected) > 0 == proxy.statistics.bytes_in
+
+
+def test_a_downlink_of_whole_frames_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ValueError, match="a downlink carries no feature frames"):
+        Proxy("pty", BitFlips(0.0), downlink=FrameLoss(0.1), bundles=[bundle])
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_board_that_is_reset_is_opened_again_and_the_damage_goes_on(politely: bool, tmp_path: Path) -> None:
+    port, url = server()
+    with Proxy(url, BitFlips(0.1), 3, reconnect=True) as proxy:
+        proxy.recorder = Recorder(tmp_path / "trace.jsonl", ["bsc:ber=0.1"], [], 3)
+        host = connect(proxy.url)
+        until(lambda: proxy.host.fd)
+        got = b""
+        for turn in range(3):
+            board = port.accept()[0]
+            assert proxy.statistics.resets == turn
+            board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
+            got += read(host, 1000)
+            host.sendall(b"?")
+            assert read(board, 1) == b"?"
+            board.close() if politely else reset(board)
+        until(lambda: proxy.statistics.resets == 3)
+        assert proxy.last_reset.startswith(f"the board at {url} has gone: ") and proxy.failure is None
+    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert b"".join(Recording(tmp_path / "trace.jsonl").uplink("received")) == DATA
+    assert b"".join(Recording(tmp_path / "trace.jsonl").uplink("sent")) == got
+
+
+def test_a_board_that_connects_may_come_back() -> None:
+    with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3, reconnect=True) as proxy:
+        host, got = connect(proxy.url), b""
+        until(lambda: proxy.host.fd)
+        for turn in range(3):
+            board = connect(proxy.board.url)
+            board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
+            got += read(host, 1000)
+            reset(board)
+            until(lambda turn=turn: proxy.statistics.resets == turn + 1)
+    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_host_may_go_in_any_way_and_come_back(politely: bool) -> None:
+    with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3) as proxy:
+        board, got = connect(proxy.board.url), b""
+        for turn in range(3):
+            host = connect(proxy.url)
+            until(lambda: proxy.host.fd)
+            board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
+            got += read(host, 1000)
+            host.close() if politely else reset(host)
+            until(lambda: proxy.host.fd is None)
+        board.sendall(b"nobody hears this")
+        until(lambda: proxy.statistics.bytes_unheard == 17)
+        assert proxy.failure is None and proxy.statistics.resets == 0
+    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+
+
+def test_a_host_that_was_connected_to_is_connected_to_again() -> None:
+    port, url = server()
+    with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3, url, reconnect=True) as proxy:
+        board, got = connect(proxy.board.url), b""
+        for turn in range(3):
+            host = port.accept()[0]
+            until(lambda: proxy.host.fd)
+            board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
+            got += read(host, 1000)
+            reset(host)
+            until(lambda turn=turn: proxy.statistics.resets == turn + 1)
+    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+
+
+def test_a_device_may_be_missing_at_first_and_pulled_out(tmp_path: Path) -> None:
+    board, got = Device(tmp_path / "ttyBoard"), b""
+    with Proxy(str(board.path), BitFlips(0.1), 3, reconnect=True) as proxy:
+        host = connect(proxy.url)
+        until(lambda: proxy.host.fd)
+        for turn in range(3):
+            board.plug()
+            until(lambda: proxy.board.fd)
+            os.write(board.fd, DATA[turn * 1000 : turn * 1000 + 1000])
+            got += read(host, 1000)
+            board.unplug()
+            until(lambda turn=turn: proxy.statistics.resets == turn + 1)
+    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+
+
+def test_a_port_that_is_taken_is_not_waited_for() -> None:
+    port, url = server()
+    with pytest.raises(ProxyError, match=r"cannot open the host at tcp://127\.0\.0\.1:\d+: Address already in use"):
+        Proxy("pty", BitFlips(0.0), listen_on=url.replace("socket", "tcp"), reconnect=True)
+    port.close()
+
+
+def test_a_frame_cut_by_a_reset_is_settled(bundle: Bundle) -> None:
+    first, second = make_frame(bundle, 1), make_frame(bundle, 2)
+    with Proxy("tcp://127.0.0.1:0", FrameLoss(0.0), bundles=[bundle], reconnect=True) as proxy:
+        host = connect(proxy.url)
+        until(lambda: proxy.host.fd)
+        board = connect(proxy.board.url)
+        board.sendall(first[:40])
+        until(lambda: proxy.statistics.bytes_in == 40)
+        assert proxy.statistics.bytes_out == 0
+        board.close()
+        assert read(host, 40) == first[:40]
+        connect(proxy.board.url).sendall(second)
+        assert read(host, len(second)) == second
+        assert (proxy.statistics.frames_cut, proxy.statistics.frames) == (1, 1)
+
+
+def test_a_frame_that_stops_is_not_held_for_ever(bundle: Bundle) -> None:
+    frame = make_frame(bundle, 1)
+    with Proxy("tcp://127.0.0.1:0", FrameLoss(0.0), bundles=[bundle]) as proxy:
+        host, board = connect(proxy.url), connect(proxy.board.url)
+        until(lambda: proxy.host.fd)
+        board.sendall(frame[:40])
+        host.settimeout(QUIET_S + 10)
+        assert read(host, 40) == frame[:40]
+        board.sendall(frame)
+        assert read(host, len(frame)) == frame
+        assert (proxy.statistics.frames_cut, proxy.statistics.frames) == (1, 1)
+
+
+def test_frames_pass_or_do_not_however_they_come(bundle: Bundle) -> None:
+    stream = b"".join(make_frame(bundle, n) for n in range(300))
+    expected = Stream(FrameLoss(0.3), 5, [bundle]).feed(stream)
+    with Proxy("tcp://127.0.0.1:0", FrameLoss(0.3), 5, bundles=[bundle]) as proxy:
+        host, board = connect(proxy.url), connect(proxy.board.url)
+        until(lambda: proxy.host.fd)
+        for first in range(0, len(stream), 101):
+            board.sendall(stream[first : first + 101])
+            until(lambda: proxy.statistics.bytes_in)  # so that it takes some time
+        board.close()
+        assert read_all(host) == expected  # all of it, although the board has gone
+        statistics = proxy.statistics
+        assert (statistics.frames, statistics.frames_damaged) == (300, 0)
+        assert statistics.frames_lost * len(make_frame(bundle, 0)) == len(stream) - len(expected)
+        assert statistics.rate == statistics.bytes_in / statistics.seconds > 0
+
+
+def test_a_frame_that_the_channel_cannot_carry_ends_the_proxy_with_a_word(tmp_path: Path) -> None:
+    big = make_bundle(tmp_path / "big", symbols=1000)
+    with Proxy("tcp://127.0.0.1:0", LoRa(10.0), bundles=[big]) as proxy:
+        connect(proxy.board.url).sendall(make_frame(big, 1))
+        assert proxy.wait(10) and proxy.failure == "a LoRa payload has 1 to 255 bytes, not 385"
+
+
+def test_the_command_waits_for_a_board_that_comes_back(bundle: Bundle) -> None:
+    port, url = server()
+    process = start(
+        "proxy", "--board", url, "--host", "tcp://127.0.0.1:0", "--reconnect", "--bundle", bundle.path,
+        "--channel", "frame-loss:p=0", "--channel", "bsc:ber=0", "--downlink-channel", "byte-loss:p=0",
+    )  # fmt: skip
+    host, frame = connect(said_url(process)), make_frame(bundle, 1)
+    for _ in range(2):
+        board = port.accept()[0]
+        host.sendall(b"?")
+        assert read(board, 1) == b"?"
+        board.sendall(frame)
+        assert read(host, len(frame)) == frame
+        board.close()
+    board = port.accept()[0]
+    os.kill(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert set(err.splitlines()) == {
+        f"channel_sim: the board at {url} has gone: the line was closed; waiting for it to come back"
+    }
+    assert out.startswith(f"uplink {2 * len(frame)} bytes, 0 bits flipped, measured BER 0; 2 frames; ")
+    assert out.endswith("bytes/s; 2 resets; downlink 2 bytes\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--channel", "lora:snr=-9"], "LoRa needs whole frames: give the bundle of the board's model"),
+        (["--channel", "rain:mm=3"], "unknown channel 'rain'; known: "),
+        (["--channel", "lora:snr=-9", "--bundle", "/no/such"], "bundle /no/such: no such folder"),
+        (["--downlink-channel", "truncation:p=0.1"], "a downlink carries no feature frames: give it a channel that"),
+        (["--record", "/no/such/file"], "cannot record to /no/such/file: No such file or directory"),
+        (["--record", "/dev/full"], "cannot record to /dev/full: No space left on device"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
+    process = start("proxy", "--board", "pty", "--listen", "pty", *arguments)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 1 and out == ""
+    assert err.count("\n") == 1 and message in err

@@ -1,0 +1,165 @@
+"""Where frames lie in a clean uplink, and what channels of whole frames do to them, however the stream is cut."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, LoRa, Stream, Truncation
+from channel_sim.live.framing import Framer, Piece
+from tests.support.host import make_bundle, make_frame
+from wire.bundle import Bundle
+from wire.control import reply
+from wire.frame import SYNC
+
+BOOT = b"boot: ok\r\n" + SYNC + b" is no header\x1a\xcf"
+REPLY = reply(0x82, 5, SYNC + bytes(12), device=7, model_number=1)  # a sync inside the data is data
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("framing") / "model")
+
+
+def cut(data: bytes, seed: int) -> list[bytes]:
+    """The data in pieces of 1 to 40 bytes."""
+    rng, pieces = np.random.default_rng(seed), []
+    while data:
+        size = int(rng.integers(1, 41))
+        pieces.append(data[:size])
+        data = data[size:]
+    return pieces
+
+
+def split(framer: Framer, pieces: list[bytes]) -> list[Piece]:
+    """The frames, and between them what came without a cut."""
+    merged: list[Piece] = []
+    for piece in [p for data in pieces for p in framer.feed(data)] + framer.settle():
+        if merged and not piece.is_frame and not merged[-1].is_frame:
+            merged[-1] = Piece(merged[-1].data + piece.data, False)
+        else:
+            merged.append(piece)
+    return merged
+
+
+def test_frames_are_found_between_replies_and_boot_text(bundle: Bundle) -> None:
+    frames = [make_frame(bundle, n, chunk=n % 3) for n in range(6)]
+    stream = BOOT + frames[0] + frames[1] + REPLY + frames[2] + frames[3] + BOOT + frames[4] + REPLY + frames[5]
+    expected = [
+        Piece(BOOT, False),
+        *(Piece(frame, True) for frame in frames[:2]),
+        Piece(REPLY, False),
+        *(Piece(frame, True) for frame in frames[2:4]),
+        Piece(BOOT, False),
+        Piece(frames[4], True),
+        Piece(REPLY, False),
+        Piece(frames[5], True),
+    ]
+    assert split(Framer([bundle]), [stream]) == expected
+    for seed in range(30):
+        assert split(Framer([bundle]), cut(stream, seed)) == expected
+    assert split(Framer([bundle]), [bytes((byte,)) for byte in stream]) == expected
+
+
+def test_a_frame_goes_on_with_its_last_byte(bundle: Bundle) -> None:
+    framer, frame = Framer([bundle]), make_frame(bundle, 1)
+    assert framer.feed(frame[:-1]) == [] and framer.held_bytes == len(frame) - 1
+    assert framer.feed(frame[-1:]) == [Piece(frame, True)] and framer.held_bytes == 0
+
+
+@pytest.mark.parametrize("size", range(1, 62))
+def test_a_frame_that_a_reset_cut_short_does_not_take_the_next_with_it(bundle: Bundle, size: int) -> None:
+    first, second, third = (make_frame(bundle, n) for n in range(3))
+    stream = first[:size] + second + third
+    for pieces in ([stream], [bytes((byte,)) for byte in stream]):
+        framer = Framer([bundle])
+        assert split(framer, pieces) == [Piece(first[:size], False), Piece(second, True), Piece(third, True)]
+        assert framer.cut == (size >= len(SYNC) + 8)
+
+
+def test_what_is_held_is_settled_as_no_frame(bundle: Bundle) -> None:
+    framer, frame = Framer([bundle]), make_frame(bundle, 1)
+    inner = REPLY + frame[:20]
+    assert framer.feed(frame[:30]) == []
+    assert framer.settle() == [Piece(frame[:30], False)] and framer.cut == 1
+    assert split(framer, [frame[:20] + REPLY + b"x"])[-1].data.endswith(REPLY + b"x")
+    assert split(framer, [inner]) == [Piece(inner, False)] and framer.held_bytes == 0
+
+
+def test_a_frame_damaged_before_is_a_frame(bundle: Bundle) -> None:
+    frame = bytearray(make_frame(bundle, 1))
+    frame[30] ^= 4
+    assert split(Framer([bundle]), [frame * 2]) == [Piece(bytes(frame), True)] * 2
+
+
+def test_a_model_without_a_bundle_is_counted_and_passes(bundle: Bundle, tmp_path: Path) -> None:
+    other = make_bundle(tmp_path / "other", seed=1)
+    assert other.model_number % 32 != bundle.model_number % 32
+    framer, frame = Framer([bundle]), make_frame(other, 1)
+    assert split(framer, [frame]) == [Piece(frame, False)] and framer.unknown == 1
+    assert split(Framer([bundle, other]), [frame]) == [Piece(frame, True)]
+
+
+def test_models_that_cannot_be_told_apart_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+    models = (make_bundle(tmp_path / f"b{n}", n, symbols=64) for n in range(1, 500))
+    alike = next(other for other in models if other.model_number % 32 == bundle.model_number % 32)
+    with pytest.raises(ValueError, match=f"bundles model and {alike.name} have the same 5 model bits: give one"):
+        Framer([bundle, alike])
+
+
+CHANNELS = [
+    FrameLoss(0.3),
+    Truncation(0.3),
+    Duplicate(0.3),
+    LoRa(-9.0),
+    Compose(BitFlips(0.01), FrameLoss(0.2), ByteLoss(0.01), Truncation(0.2)),
+]
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: type(channel).__name__)
+def test_the_same_damage_however_the_stream_is_cut(bundle: Bundle, channel: Channel) -> None:
+    stream = b"".join(make_frame(bundle, n) + (REPLY + BOOT) * (n % 5 == 0) for n in range(60))
+    whole = Stream(channel, 3, [bundle])
+    expected = whole.feed(stream) + whole.settle()
+    for seed in range(5):
+        other = Stream(channel, 3, [bundle])
+        assert b"".join(other.feed(piece) for piece in cut(stream, seed)) + other.settle() == expected
+        assert other.statistics == whole.statistics
+    assert whole.statistics.frames == 60 and expected != stream
+    assert whole.statistics.bytes_in == len(stream) and whole.statistics.bytes_out == len(expected)
+
+
+def test_frames_are_counted_exactly(bundle: Bundle) -> None:
+    frames = [make_frame(bundle, n) for n in range(200)]
+    stream = Stream(Compose(FrameLoss(0.2), BitFlips(0.001)), 1, [bundle])
+    out = [stream.feed(frame) for frame in frames]
+    statistics = stream.statistics
+    assert statistics.frames == 200
+    assert statistics.frames_lost == out.count(b"") > 10
+    assert statistics.frames_damaged == sum(bool(o) and o != f for o, f in zip(out, frames, strict=True)) > 10
+    assert statistics.bytes_lost == sum(map(len, frames)) - sum(map(len, out))
+    flips = [int.from_bytes(o, "big") ^ int.from_bytes(f, "big") for o, f in zip(out, frames, strict=True) if o]
+    assert statistics.bits_flipped == sum(flip.bit_count() for flip in flips)
+    assert statistics.ber == statistics.bits_flipped / (8 * statistics.bytes_in)
+
+
+def test_a_frame_that_comes_twice_is_not_damaged(bundle: Bundle) -> None:
+    stream, frame = Stream(Duplicate(1.0), 0, [bundle]), make_frame(bundle, 1)
+    assert stream.feed(frame) == 2 * frame
+    assert (stream.statistics.frames_damaged, stream.statistics.bytes_lost) == (0, 0)
+
+
+def test_a_radio_sees_no_sync_and_replies_do_not_pass_through_it(bundle: Bundle) -> None:
+    frame, radio = make_frame(bundle, 1), LoRa(-9.0)
+    rng = np.random.default_rng(4).spawn(1)[0]
+    stream, got, expected = Stream(radio, 4, [bundle]), b"", b""
+    for _ in range(50):
+        got += stream.feed(frame + REPLY)
+        packet = radio.corrupt(frame[len(SYNC) :], rng)
+        expected += (SYNC + packet if packet else b"") + REPLY
+    assert got == expected and stream.statistics.frames_damaged > 0
+
+
+def test_whole_frames_need_a_bundle() -> None:
+    with pytest.raises(ValueError, match="FrameLoss needs whole frames: give the bundle of the board's model"):
+        Stream(Compose(BitFlips(0.1), FrameLoss(0.1)), 0)

@@ -1,0 +1,226 @@
+"""The hub that stands for the air, spoken to by stations of the test's own."""
+
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from channel_sim import LoRa
+from channel_sim.live.radio_hub import HELLO, RECEIVED, Air
+from tests.support import ROOT
+
+PACKET = bytes(range(58))
+PATIENCE_S = 20.0
+SILENCE_S = 0.3
+
+
+class Station:
+    """A radio's end of the connection."""
+
+    def __init__(self, air: Air | SimpleNamespace, device: int, **settings: int) -> None:
+        self.line = socket.create_connection(("127.0.0.1", air.port), timeout=PATIENCE_S)
+        usual = {"frequency": 868_100_000, "bandwidth": 125_000, "sf": 7, "cr": 5, "preamble": 8}
+        usual |= {"implicit": 0, "sync": 0x12}
+        self.line.sendall(b"H" + HELLO.pack(device, *(usual | settings).values()))
+        self.answer = self.line.recv(1)
+        if self.answer == b"N":
+            self.refusal = self.line.recv(self.line.recv(1)[0]).decode()
+
+    def listen(self) -> "Station":
+        """From now on, once the hub has read it."""
+        self.line.sendall(b"L")
+        time.sleep(0.05)
+        return self
+
+    def send(self, packet: bytes = PACKET) -> float:
+        """Seconds until it was out."""
+        start = time.monotonic()
+        self.line.sendall(b"S" + bytes((len(packet),)) + packet)
+        assert self.line.recv(1) == b"D"
+        return time.monotonic() - start
+
+    def receive(self) -> tuple[bool, float, float, bytes] | None:
+        """CRC right, RSSI, SNR, payload; None when nothing comes."""
+        self.line.settimeout(SILENCE_S)
+        try:
+            head = self.line.recv(RECEIVED.size)
+        except TimeoutError:
+            return None
+        finally:
+            self.line.settimeout(PATIENCE_S)
+        letter, crc_ok, rssi, snr, size = RECEIVED.unpack(head)
+        assert letter == b"R"
+        return bool(crc_ok), rssi / 4, snr / 4, self.line.recv(size) if size else b""
+
+
+def test_a_packet_reaches_all_that_listen_and_nobody_else() -> None:
+    with Air(LoRa(10.0), fast=True) as air:
+        sender, first, second, deaf = (Station(air, n) for n in range(1, 5))
+        first.listen(), second.listen(), sender.listen()
+        sender.send()
+        for station in (first, second):
+            crc_ok, rssi, snr, payload = station.receive() or pytest.fail("nothing came")
+            assert (crc_ok, payload) == (True, PACKET)
+            assert abs(snr - 10) < 4 and rssi == pytest.approx(-117 + 10, abs=1.5)
+        assert deaf.receive() is None and sender.receive() is None, "a radio that sends hears nothing"
+        first.line.sendall(b"Z")
+        time.sleep(0.05)
+        sender.send()
+        assert first.receive() is None and second.receive() is not None
+        counts = air.devices[1]
+        assert (counts.sent, counts.clean, counts.damaged, counts.lost) == (2, 3, 0, 0)
+
+
+def test_a_radio_set_to_other_frequencies_or_words_hears_nothing() -> None:
+    with Air(LoRa(10.0), fast=True) as air:
+        sender = Station(air, 1)
+        others = [Station(air, 2, frequency=868_300_000).listen(), Station(air, 3, sync=0x34).listen()]
+        sender.send()
+        assert [station.receive() for station in others] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"sf": 9}, "the radio is set to SF9, 4/5, 125 kHz, explicit header"),
+        ({"cr": 8}, "the radio is set to SF7, 4/8, 125 kHz, explicit header"),
+        ({"bandwidth": 250_000}, "the radio is set to SF7, 4/5, 250 kHz, explicit header"),
+        ({"implicit": 58}, "the radio is set to SF7, 4/5, 125 kHz, implicit header"),
+    ],
+)
+def test_what_the_air_is_not_simulated_for_is_refused(settings: dict, said: str) -> None:
+    with Air(LoRa(10.0), fast=True) as air:
+        station = Station(air, 1, **settings)
+        assert station.answer == b"N"
+        assert station.refusal == f"the air is simulated for SF7, 4/5, 125 kHz, explicit header, {said}"
+        station.line.sendall(b"S" + bytes((1, 0)))
+        assert station.line.recv(1) == b"", "hung up on"
+
+
+def test_packets_take_their_time_on_the_air() -> None:
+    with Air(LoRa(10.0)) as air:
+        station = Station(air, 1)
+        assert station.send() >= LoRa(10.0).air_time_s(len(PACKET))
+        longer = Station(air, 2, preamble=200)
+        assert longer.send(b"x") >= LoRa(10.0, preamble_symbols=200).air_time_s(1)
+        assert air.devices[2].air_s == LoRa(10.0, preamble_symbols=200).air_time_s(1)
+
+
+def noisy(seed: int, other: bool = False) -> list:
+    """What a listener makes of 40 packets of device 1 at -10 dB; `other`: another device sends in between."""
+    with Air(LoRa(-10.0), seed=seed, snr_db={2: 10.0}, fast=True) as air:
+        sender, between = Station(air, 1), Station(air, 2)
+        listener = Station(air, 3).listen()
+        heard = []
+        for _ in range(40):
+            sender.send()
+            heard.append(listener.receive())
+            if other:
+                between.send()
+                assert (listener.receive() or [False])[0], "the other device's own SNR is a good one"
+        counts = air.devices[1]
+        assert counts.lost == heard.count(None)
+        assert counts.clean + counts.damaged + counts.lost == 40
+        assert counts.damaged == sum(reception is not None and not reception[0] for reception in heard)
+        return heard
+
+
+def test_noise_depends_on_the_seed_and_not_on_who_else_sends() -> None:
+    heard = noisy(seed=1)
+    assert heard == noisy(seed=1, other=True)
+    assert heard != noisy(seed=2)
+    damaged = [reception for reception in heard if reception and not reception[0]]
+    assert len(damaged) > 30 and all(reception[3] != PACKET for reception in damaged)
+    assert np.mean([reception[2] for reception in heard if reception]) == pytest.approx(-10, abs=1)
+
+
+def test_implicit_headers_carry_one_length_and_lose_nothing() -> None:
+    with Air(LoRa(-14.0, explicit_header=False), fast=True) as air:
+        sender, other_length = Station(air, 1, implicit=58), Station(air, 2, implicit=34).listen()
+        listener = Station(air, 3, implicit=58).listen()
+        for _ in range(20):
+            sender.send()
+            assert listener.receive() is not None
+        assert other_length.receive() is None
+        sender.line.sendall(b"S" + bytes((34,)) + bytes(34))
+        assert sender.line.recv(1) == b"", "hung up on"
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n", b"S\0", b"S\1x"])
+def test_who_speaks_something_else_is_hung_up_on_and_others_go_on(sent: bytes) -> None:
+    with Air(LoRa(10.0), fast=True) as air:
+        sender, listener = Station(air, 1), Station(air, 2).listen()
+        with socket.create_connection(("127.0.0.1", air.port), timeout=PATIENCE_S) as stranger:
+            stranger.sendall(sent)
+            assert stranger.recv(1) == b""
+        sender.send()
+        assert listener.receive() is not None
+
+
+def test_stations_may_go_at_any_time() -> None:
+    with Air(LoRa(10.0)) as air:
+        sender, listener = Station(air, 1), Station(air, 2).listen()
+        going = Station(air, 3).listen()
+        sender.line.sendall(b"S" + bytes((58,)) + PACKET)
+        going.line.close()
+        sender.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sender.line.close()  # with a reset, while its packet is on the air
+        time.sleep(0.2)
+        assert (listener.receive() or [False])[0]
+
+
+def run(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "channel_sim", "air", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_the_command_says_where_it_listens_and_what_came_of_it() -> None:
+    process = run("lora:snr=-30", "--snr", "1=10", "--fast")
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said.startswith("listening: --radio tcp:127.0.0.1:")
+
+    air = SimpleNamespace(port=int(said.rpartition(":")[2]))
+    good, bad, listener = Station(air, 1), Station(air, 2), Station(air, 3).listen()
+    good.send(), bad.send()
+    assert listener.receive() is not None
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (0, "")
+    assert out.splitlines() == [
+        "device 1: 1 packets sent, 0.113 s of air time; received: 1 clean, 0 damaged, 0 lost",
+        "device 2: 1 packets sent, 0.113 s of air time; received: 0 clean, 0 damaged, 1 lost",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bsc:ber=0.1"], "channel_sim: radios need a lora channel alone, not 'bsc:ber=0.1'"),
+        (["lora:snr=-9+frame-loss:p=0.1"], "channel_sim: radios need a lora channel alone"),
+        (["lora:snr=low"], "channel_sim: lora: snr is a number, not 'low'"),
+        (["lora:snr=inf"], "channel_sim: an SNR is -200 to 200 dB, not inf\n"),
+        (["lora:snr=9000"], "channel_sim: an SNR is -200 to 200 dB, not 9000\n"),
+        (["lora:snr=-9", "--seed", "-1"], "channel_sim: a seed is 0 or more, not -1"),
+        (["lora:snr=-9", "--port", "70000"], "channel_sim: cannot listen on port 70000: "),
+        (["lora:snr=-9", "--snr", "x=3"], "usage: "),
+        (["lora:snr=-9", "--snr", "3=nan"], "usage: "),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], said: str) -> None:
+    out, err = run(*arguments).communicate(timeout=PATIENCE_S)
+    assert out == "" and err.startswith(said) and "Traceback" not in err
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with Air(LoRa(0.0)) as air:
+        process = run("lora:snr=-9", "--port", str(air.port))
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert err == f"channel_sim: cannot listen on port {air.port}: Address already in use\n"

@@ -1,0 +1,132 @@
+"""A camera's frame on the board against the same frame on the host: firmware/lib/camera/fit.c and host/image.py."""
+
+import io
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import cbook
+from PIL import Image
+
+from host.image import load_image
+from tests.firmware.camera.camera_c import (
+    FLAGS,
+    FORMATS,
+    GREY,
+    RGB565,
+    RGB888,
+    SOURCE,
+    Picture,
+    Target,
+    expand,
+    fit,
+    library,
+    pack,
+)
+
+CAMERA_SIZES = [(96, 96), (120, 160), (144, 176), (240, 240), (240, 320), (296, 400), (480, 640)]
+SHAPES = [(32, 32, 3), (32, 32, 1), (24, 40, 1), (40, 24, 3), (48, 48, 1), (64, 64, 3), (96, 96, 1)]
+Shape = tuple[int, int, int]
+
+
+def reference(frame: bytes, size: tuple[int, int], form: int, shape: Shape) -> np.ndarray:
+    """What the host makes of the frame as a lossless picture."""
+    file = io.BytesIO()
+    Image.fromarray(expand(frame, size, form)).save(file, "bmp")
+    return load_image(file, shape)
+
+
+def difference(rgb: np.ndarray, form: int, shape: Shape) -> int:
+    """Grey levels by which board and host differ at most."""
+    frame, size = pack(rgb, form), rgb.shape[:2]
+    return int(np.abs(fit(frame, size, form, shape).astype(int) - reference(frame, size, form, shape)).max())
+
+
+def photo(size: tuple[int, int]) -> np.ndarray:
+    """A photograph, uint8 (H, W, 3), in a camera's size and with the noise of one."""
+    height, width = size
+    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as picture:
+        rgb = np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC), float)
+    noisy = rgb + np.random.default_rng(height).normal(0, 4, rgb.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_camera_s_frames_give_the_host_s_very_pixels(form: int, shape: Shape) -> None:
+    for size in CAMERA_SIZES:
+        assert difference(photo(size), form, shape) == 0, size
+
+
+sides = st.integers(1, 200)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    size=st.tuples(sides, sides) | st.sampled_from(CAMERA_SIZES),
+    form=st.sampled_from(FORMATS),
+    shape=st.tuples(st.integers(1, 100), st.integers(1, 100), st.sampled_from([1, 3])) | st.sampled_from(SHAPES),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_frames_of_any_size_give_the_host_s_pixels(size: tuple[int, int], form: int, shape: Shape, seed: int) -> None:
+    """Noise, whose neighbours have nothing in common: a window that is one pixel off would show.
+
+    Of some frames that are taller than wide, or cut above and below, Pillow averages down the columns first, and
+    rounds otherwise for it.
+    """
+    rgb = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    columns_first = size[0] > size[1] or size[0] * shape[1] > size[1] * shape[0]
+    assert difference(rgb, form, shape) <= int(columns_first)
+
+
+def test_even_light_keeps_its_level() -> None:
+    for level in range(256):
+        rgb = np.full((33, 47, 3), level, np.uint8)
+        for form in (GREY, RGB888):
+            assert (fit(pack(rgb, form), (33, 47), form, (8, 7, 3)) == level).all()
+
+
+def test_rgb565_reaches_from_black_to_white() -> None:
+    ramp = np.linspace(0, 255, 64).astype(np.uint8).reshape(1, 64, 1).repeat(3, axis=2)
+    expanded = expand(pack(ramp, RGB565), (1, 64), RGB565)
+    assert (expanded[0, 0] == 0).all() and (expanded[0, -1] == 255).all()
+    assert np.array_equal(fit(pack(ramp, RGB565), (1, 64), RGB565, (1, 64, 3)), expanded)
+
+
+def test_the_whole_frame_is_squeezed_instead_of_cut() -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (24, 40, 3), np.uint8)
+    squeezed = Image.fromarray(rgb).resize((16, 16), Image.Resampling.BOX, box=(2.0**-10, 2.0**-10, 40, 24))
+    assert np.array_equal(fit(pack(rgb, RGB888), (24, 40), RGB888, (16, 16, 3), whole=True), squeezed)
+
+
+@pytest.mark.parametrize(
+    ("picture", "target"),
+    [((0, 8, RGB888), (8, 8, 3)), ((8, 16385, GREY), (8, 8, 1)), ((8, 8, 0), (8, 8, 3)), ((8, 8, 4), (8, 8, 3))]
+    + [((8, 8, RGB888), shape) for shape in [(0, 8, 3), (8, 0, 3), (8, 8, 2), (8, 8, 0), (16385, 8, 3)]],
+)
+def test_what_is_no_picture_or_no_target_is_refused(picture: tuple[int, int, int], target: Shape) -> None:
+    height, width, form = picture
+    for function in (library().fit_crop, library().fit_whole):
+        assert not function(Picture(None, width, height, form), Target(None, *target, None))
+
+
+def test_no_step_outside_of_a_buffer(tmp_path: Path) -> None:
+    """Sizes of every proportion under the sanitizers, in buffers without a byte to spare."""
+    program = tmp_path / "fit"
+    sources = [SOURCE.parents[2] / "tests" / "firmware" / "c" / "fit_app.c", *sorted(SOURCE.glob("*.c"))]
+    sanitizers = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run(["gcc", *FLAGS, "-O1", *sanitizers, *sources, "-o", program], check=True)
+    rng = np.random.default_rng(7)
+    cases, expected = b"", b""
+    for _ in range(400):
+        (height, width, h, w), form = rng.integers(1, 60, 4).tolist(), int(rng.choice(FORMATS))
+        channels, whole = int(rng.choice([1, 3])), int(rng.integers(2))
+        frame = pack(rng.integers(0, 256, (height, width, 3), np.uint8), form)
+        cases += struct.pack("=7H", height, width, form, h, w, channels, whole) + frame
+        expected += fit(frame, (height, width), form, (h, w, channels), bool(whole)).tobytes()
+    done = subprocess.run([program], input=cases, capture_output=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", expected)

@@ -1,0 +1,52 @@
+"""The STM32F405 in Renode, a third opinion: where Renode is installed, its own Robot test of the board runs."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firmware.tools import emulator
+from tests.support import ROOT, golden_frame
+from tests.support.firmware import bundle_path, program
+
+RENODE = ROOT / "firmware" / "renode"
+TARGET = "qemu_stm32f405"
+
+
+def test_robot_test_of_the_board(tmp_path: Path) -> None:
+    for tool in ("renode", "renode-test"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not on the PATH: the STM32F405 was not run in Renode")
+    variables = {
+        "PYTHON": sys.executable,
+        "ELF": program(TARGET),
+        "BUNDLE": bundle_path().resolve(),
+        "PORT": emulator.free_port(),
+    }
+    options = [f"--variable={name}:{value}" for name, value in variables.items()]
+    command = ["renode-test", *options, f"--results-dir={tmp_path}", RENODE / "inkling.robot"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_robot_test_runs_tells_right_from_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with emulator.qemu(program(TARGET)) as url:
+        golden_frame.main(url, str(bundle_path()))
+        assert capsys.readouterr().out.endswith(" bytes of payload, equal\n")
+        monkeypatch.setattr(golden_frame, "interleave", lambda packed, bits: bytes(len(packed)))
+        with pytest.raises(SystemExit, match=r"the payload is [0-9a-f]+, not (00)+$"):
+            golden_frame.main(url, str(bundle_path()))
+
+
+@pytest.mark.parametrize("name", ["stm32f405.resc", "inkling.robot"])
+def test_files_that_the_scripts_name_are_there(name: str) -> None:
+    """Without Renode, that much can be known. What the firmware's build makes is not there yet."""
+    text = (RENODE / name).read_text().replace("${ROOT}", "${CURDIR}/../..")
+    named = re.findall(r"(?:\$ORIGIN|\$\{CURDIR\})/(\S+)", text)
+    assert named
+    assert [path for path in named if ".pio/" not in path and not (RENODE / path).exists()] == []

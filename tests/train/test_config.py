@@ -1,0 +1,125 @@
+"""Configs: every recipe that ships can be read, and whatever is wrong with one is one line that says where."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import train as train_support
+from train import config
+from train.errors import TrainError
+
+LEAST = """
+[data]
+name = "cifar10"
+[encoder]
+layers = ["conv4s2 8", "head 8"]
+[schedule]
+epochs = 1
+qat_epochs = 1
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("file", sorted((train_support.ROOT / "configs").glob("*.toml")), ids=lambda f: f.name)
+def test_every_config_that_ships_can_be_read(file: Path) -> None:
+    assert config.load(file).name == file.stem
+
+
+def test_defaults_and_what_the_file_says(tmp_path: Path) -> None:
+    got = config.load(written(tmp_path, LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"))
+    assert (got.name, got.seed, got.teacher) == ("mine", 0, None)
+    assert got.encoder.layers == ("conv4s2 8", "head 8")
+    assert got.schedule.lr == 1.0 and type(got.schedule.lr) is float
+    assert got.link.ber == (0.01, 0.1) and got.link.chunks == ((0, 8), (0, 4))
+    assert got.quantizer == config.Quantizer(bits=3, temperature=0.3)
+
+
+@pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])
+def test_a_config_survives_its_json(tmp_path: Path, extra: str) -> None:
+    got = config.load(written(tmp_path, LEAST + extra))
+    assert config.from_dict(json.loads(json.dumps(got.as_dict()))) == got
+
+
+def test_a_run_from_before_channels_could_be_chosen_is_one_of_independent_flips(tmp_path: Path) -> None:
+    now = config.load(written(tmp_path, LEAST))
+    before = now.as_dict()
+    del before["link"]["channels"]
+    assert config.from_dict(before) == now and now.link.channels == ("bsc",)
+
+
+WRONG = {
+    LEAST.replace("epochs = 1", "epochs = 1.5", 1): "schedule: epochs: expected int, found 1.5",
+    LEAST.replace("epochs = 1", "epochs = true", 1): "schedule: epochs: expected int, found True",
+    LEAST.replace("epochs = 1\n", "", 1): "schedule: missing setting 'epochs'",
+    LEAST.replace("epochs = 1", "epochs = 0", 1): "schedule.epochs must be at least 1",
+    LEAST.replace("qat_epochs = 1", "qat_epochs = 0"): "schedule.qat_epochs must be at least 1",
+    LEAST + "batch = 1": "schedule.batch must be at least 2",
+    LEAST + "lr = -1.0": "schedule.lr and qat_lr must be above 0",
+    LEAST + "lr = nan": "schedule.lr and qat_lr must be above 0",
+    LEAST + 'lr = "fast"': "schedule: lr: expected float, found 'fast'",
+    LEAST + "ema = 1": "schedule.ema must be 0 to below 1",
+    LEAST + "epoch = 3": "schedule: unknown setting 'epoch'; known: epochs, qat_epochs, batch",
+    LEAST + "[scedule]\nepochs = 3": "unknown setting 'scedule'; known: name, data, encoder",
+    LEAST.replace('["conv4s2 8", "head 8"]', '"head 8"'): "encoder: layers: expected a list, found 'head 8'",
+    LEAST.replace('["conv4s2 8", "head 8"]', '["conv4s2 8", 8]'): "encoder: layers: expected str, found 8",
+    LEAST.replace('name = "cifar10"', "name = 10"): "data: name: expected str, found 10",
+    LEAST.replace("[data]", "[date]"): "unknown setting 'date'",
+    LEAST.replace("[data]\nname", "data"): "data: expected a table, found 'cifar10'",
+    LEAST.replace("[encoder]", "size = 32\n[encoder]"): "data: size: expected a list, found 32",
+    LEAST.replace("[encoder]", "size = [32]\n[encoder]"): "data: size: expected 2 values, found [32]",
+    LEAST.replace("[encoder]", "size = [32, 0]\n[encoder]"): "data.size must be at least 1 by 1",
+    LEAST.replace("[encoder]", "holdout = 0\n[encoder]"): "data.holdout must be at least 1",
+    LEAST.replace("[encoder]", "crop_padding = -1\n[encoder]"): "data.crop_padding must be at least 0",
+    LEAST.replace("[encoder]", "flip = 1\n[encoder]"): "data: flip: expected bool, found 1",
+    "seed = -1" + LEAST: "seed must be at least 0",
+    'name = "a/b"' + LEAST: "name must be that of a folder, without /",
+    LEAST + "[quantizer]\nbits = 9": "quantizer.bits must be 1..8",
+    LEAST + "[quantizer]\nbits = [3]": "quantizer: bits: expected int, found [3]",
+    LEAST + "[quantizer]\ntemperature = 0": "quantizer.temperature must be above 0",
+    LEAST + "[decoder]\nwidth = 0": "decoder.width must be at least 1",
+    LEAST + "[decoder]\nblocks = -1": "decoder.blocks must be at least 0",
+    LEAST + "[decoder]\ndropout = 1.0": "decoder.dropout must be 0 to below 1",
+    LEAST + "[link]\nber = 0.1": "link: ber: expected a list, found 0.1",
+    LEAST + "[link]\nber = [0.1]": "link: ber: expected 2 values, found [0.1]",
+    LEAST + "[link]\nber = [0.1, 0.01]": "link.ber must be two numbers, 0 < low <= high <= 0.5",
+    LEAST + "[link]\nber = [0, 0.1]": "link.ber must be two numbers, 0 < low <= high <= 0.5",
+    LEAST + "[link]\nchunks = [0, 8]": "link: chunks: expected a list, found 0",
+    LEAST + "[link]\nchunks = [[0, 8, 1]]": "link: chunks: expected 2 values, found [0, 8, 1]",
+    LEAST + "[link]\nchunks = []": "link.chunks must be 1 to 16 pairs",
+    LEAST
+    + "[link]\nchannels = []": "link.channels must be some of bsc, gilbert-elliott, bpsk-awgn, bpsk-rayleigh, lora",
+    LEAST + '[link]\nchannels = ["bsc", "awgn"]': "link.channels must be some of bsc",
+    LEAST
+    + '[link]\nchannels = ["lora"]\nchunks = [[0, 681]]': "link.channels: lora carries payloads of up to 255 bytes",
+    LEAST + "[link]\nclean_share = 1.5": "link.clean_share must be 0 to 1",
+    LEAST + "[teacher]": "teacher: missing setting 'checkpoint'",
+    LEAST + '[teacher]\ncheckpoint = "a"\ndepth = 21': "teacher.depth must be 20, 32, 44 or 56",
+    LEAST + '[teacher]\ncheckpoint = "a"\nviews = 0': "teacher.views must be at least 1",
+    LEAST + '[teacher]\ncheckpoint = "a"\nweight = 2': "teacher.weight must be 0 to 1",
+    "epochs = ": "is not valid TOML",
+}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=WRONG.values())
+def test_wrong_configs_are_one_line(tmp_path: Path, text: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(TrainError) as caught:
+        config.load(file)
+    line = str(caught.value)
+    assert line.startswith(str(file)) and WRONG[text] in line and "\n" not in line, line
+
+
+def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"cannot read config .*none\.toml: No such file or directory"):
+        config.load(tmp_path / "none.toml")
+    with pytest.raises(TrainError, match=r"cannot read config .*: Is a directory"):
+        config.load(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    with pytest.raises(TrainError, match=r"latin\.toml is not valid TOML"):
+        config.load(tmp_path / "latin.toml")

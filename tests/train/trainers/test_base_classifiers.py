@@ -1,0 +1,163 @@
+"""Base classifiers for the systems: what a run keeps of them, and where a system finds its own."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support import train as train_support
+from train.classifiers.architectures import Classifier
+from train.data import datasets
+from train.data.datasets import Dataset
+from train.errors import TrainError
+from train.trainers import classifier as classifier_run
+from train.trainers import split as system_run
+from train.trainers.classifier import ClassifierRun, accuracy, load_classifier
+from train.trainers.split import SystemConfig, base_classifier
+
+CLASSIFIER = """
+architecture = "resnet20"
+
+[data]
+name = "{data}"
+holdout = 32
+crop_padding = 0
+
+[schedule]
+epochs = 1
+batch = 32
+lr = 1e-2
+"""
+SYSTEM = """
+system = "semanticnn"
+classifier = "{classifier}"
+
+[data]
+name = "{data}"
+holdout = 32
+
+[schedule]
+epochs = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a data set, `small.toml` of a classifier, its finished run in `runs`, and a system's config."""
+    folder = tmp_path_factory.mktemp("classifier")
+    data = f"npz:{train_support.write_npz(folder / 'golden.npz', *train_support.golden(), copies=3)}"
+    (folder / "small.toml").write_text(CLASSIFIER.format(data=data))
+    (folder / "system.toml").write_text(SYSTEM.format(classifier=folder / "small.toml", data=data))
+    ClassifierRun(classifier_run.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").go()
+    return folder
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same in a place of its own, but for the run; systems look for runs there."""
+    for name in ("small.toml", "system.toml"):
+        (tmp_path / name).write_text((trained / name).read_text().replace(f"{trained}/small", f"{tmp_path}/small"))
+    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(system_run, "PRETRAINED", tmp_path / "pretrained")
+    (tmp_path / "pretrained").mkdir()
+    return tmp_path
+
+
+def system(place: Path) -> tuple[SystemConfig, Dataset]:
+    config = system_run.load(place / "system.toml")
+    return config, datasets.load(config.data.name)
+
+
+def same(one: Classifier, other: Classifier) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_their_accuracy(trained: Path) -> None:
+    folder = trained / "runs" / "small"
+    best = torch.load(folder / "best.pt", weights_only=True)
+    kinds = {part.dtype for part in best["model"].values()}
+    assert kinds == {torch.float16, torch.int64}  # int64: how many batches each batch norm has seen
+    assert classifier_run.from_dict(best["config"]) == classifier_run.load(trained / "small.toml")
+    data = datasets.load(best["config"]["data"]["name"])
+    model, config, saved = load_classifier(folder, data)
+    assert saved["epoch"] == 1 and not model.training
+    run = ClassifierRun(config, data, folder)
+    assert saved["held_out"] == {"0": accuracy(model, run.x_held, run.y_held)}
+
+
+def test_the_accuracy_that_a_run_reports_is_that_of_the_rounded_weights(trained: Path) -> None:
+    config = classifier_run.load(trained / "small.toml")
+    run = ClassifierRun(config, datasets.load(config.data.name), trained / "runs" / "small")
+    model = run.build()
+    with torch.no_grad():
+        # Both biases become 1: the second class wins by 1e-4 in float32, the first, as on every tie, when rounded.
+        model.head[2].weight.zero_()
+        model.head[2].bias.copy_(torch.tensor([1.0, 1.0001] + [0.0] * 8))
+    assert run.evaluate(model) == {"0": float(np.mean(run.y_held == 0))}
+    assert accuracy(model, run.x_held, run.y_held) == np.mean(run.y_held == 1)
+    assert np.mean(run.y_held == 0) != np.mean(run.y_held == 1)
+
+
+def test_a_system_takes_the_classifier_that_ships_and_trains_none(trained: Path, place: Path) -> None:
+    shutil.copy(trained / "runs" / "small" / "best.pt", place / "pretrained" / "small.pt")
+    config, data = system(place)
+    assert same(base_classifier(config, data), load_classifier(trained / "runs" / "small", data)[0])
+    assert not (place / "runs").exists()
+
+
+def test_a_run_goes_before_what_ships(trained: Path, place: Path) -> None:
+    shutil.copytree(trained / "runs", place / "runs")
+    best = torch.load(place / "runs" / "small" / "best.pt", weights_only=True)
+    best["model"]["head.2.bias"] += 1
+    torch.save(best, place / "pretrained" / "small.pt")
+    config, data = system(place)
+    assert same(base_classifier(config, data), load_classifier(trained / "runs" / "small", data)[0])
+
+
+def test_a_classifier_of_another_config_is_not_used(
+    trained: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(trained / "runs" / "small" / "best.pt", place / "pretrained" / "small.pt")
+    toml = place / "small.toml"
+    toml.write_text(toml.read_text().replace("lr = 1e-2", "lr = 2e-2"))
+    config, data = system(place)
+    classifier = base_classifier(config, data)
+    said = capsys.readouterr().out
+    assert f"{place / 'pretrained' / 'small.pt'} was trained by another config than {toml}, and is not used\n" in said
+    assert "base classifier small first" in said
+    assert same(classifier, load_classifier(place / "runs" / "small", data)[0])
+    assert not same(classifier, load_classifier(trained / "runs" / "small", data)[0])
+
+
+def test_a_classifier_that_holds_out_less_than_a_system_is_refused(place: Path) -> None:
+    config, data = system(place)
+    more = replace(config, data=replace(config.data, holdout=33))
+    with pytest.raises(TrainError, match=r"holds 32 training images out, system 33: .* \(data\.holdout\)$"):
+        base_classifier(more, data)
+
+
+def test_a_shipped_file_that_is_none_is_one_line(trained: Path, place: Path) -> None:
+    config, data = system(place)
+    (place / "pretrained" / "small.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(TrainError, match=r"^.*small\.pt is damaged, or not PyTorch's [^\n]*$"):
+        base_classifier(config, data)
+    torch.save(torch.zeros(3), place / "pretrained" / "small.pt")
+    with pytest.raises(TrainError, match=r"small\.pt is no best\.pt of a base classifier's run$"):
+        base_classifier(config, data)
+    best = torch.load(trained / "runs" / "small" / "best.pt", weights_only=True)
+    torch.save(best | {"config": {"name": "small"}}, place / "pretrained" / "small.pt")
+    with pytest.raises(TrainError, match=r"small\.pt: config: missing setting 'data'$"):
+        base_classifier(config, data)
+
+
+@pytest.mark.parametrize("file", sorted((train_support.ROOT / "pretrained").glob("*.pt")))
+def test_every_classifier_that_ships_was_trained_by_the_config_beside_it(file: Path) -> None:
+    saved = torch.load(file, weights_only=True)
+    config = classifier_run.load(train_support.ROOT / "configs" / "classifiers" / f"{file.stem}.toml")
+    assert classifier_run.from_dict(saved["config"]) == config
+    assert 0 < saved["held_out"]["0"] < 1
+    assert {part.dtype for part in saved["model"].values()} == {torch.float16, torch.int64}

@@ -1,0 +1,192 @@
+"""Writes tests/wire/vectors/wire_v1.json, which holds the Python and the C of the wire together.
+
+`python -m tests.wire.make_vectors`, once: wire version 1 is what the committed file says, and the tests fail when
+the code would write another. The inputs come from a written-out generator, because numpy may change its own.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from wire import bch, control, frame, payload
+from wire.crc import crc16, crc32
+
+PATH = Path(__file__).parent / "vectors" / "wire_v1.json"
+
+
+def numbers(seed: int) -> Iterator[int]:
+    """Endless 16-bit numbers of a linear congruential generator (Numerical Recipes' constants)."""
+    while True:
+        seed = (seed * 1664525 + 1013904223) % (1 << 32)
+        yield seed >> 16
+
+
+def draw(source: Iterator[int], count: int, limit: int) -> list[int]:
+    return [next(source) % limit for _ in range(count)]
+
+
+def shuffled(source: Iterator[int], size: int) -> list[int]:
+    """The numbers below `size` in some order."""
+    return sorted(range(size), key=dict(enumerate(draw(source, size, 1 << 16))).__getitem__)
+
+
+def code_vectors(source: Iterator[int]) -> dict:
+    words = [0, 1, 0x800000, 0xFFFFFF, *(next(source) << 8 | next(source) & 255 for _ in range(12))]
+    texts = [b"", b"\0", b"123456789", bytes(draw(source, 66, 256))]
+    return {
+        "bch": [{"word": word, "block": bch.encode(word).hex()} for word in words],
+        "crc16": [
+            {"initial": initial, "data": text.hex(), "crc": crc16(text, initial)}
+            for text in texts
+            for initial in (0, 0xFFFF, next(source))
+        ],
+        "crc32": [{"data": text.hex(), "crc": crc32(text)} for text in texts],
+        "gray3": [int(payload.gray(level)) for level in range(8)],
+    }
+
+
+def payload_vectors(source: Iterator[int]) -> list[dict]:
+    vectors = []
+    for count, bits in ((1, 1), (1, 8), (5, 3), (7, 5), (64, 3), (128, 3), (100, 4), (33, 7)):
+        levels = draw(source, count, 1 << bits)
+        packed, n_bits = payload.pack(np.array(levels), bits), count * bits
+        vectors.append(
+            {
+                "levels": levels,
+                "bits": bits,
+                "step": int(payload.interleaver(n_bits)[1 % n_bits]) or 1,
+                "packed": packed.hex(),
+                "interleaved": payload.interleave(packed, n_bits).hex(),
+            }
+        )
+    return vectors
+
+
+def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int, chunk: int, **fields: int) -> dict:
+    """One feature frame, from latent to wire; chunks are the whole payload, its first half and the rest."""
+    size = int(np.prod(shape))
+    table = sorted(draw(source, 256, 1 << bits))
+    order = shuffled(source, size)[: size - size // 8]
+    half = len(order) // 2
+    chunks = [[0, len(order)], [0, half], [half, len(order) - half]]
+    latent = [value - 128 for value in draw(source, size, 256)]
+    first, count = chunks[chunk]
+    levels = [table[latent[position] + 128] for position in order[first : first + count]]
+    packed = payload.pack(np.array(levels), bits)
+    number = fields["model_number"]
+    header = frame.Header(frame.FrameType.FEATURE, fields["device"], fields["sequence"], number & 31, chunk)
+    return {
+        "model_number": number,
+        "device": fields["device"],
+        "sequence": fields["sequence"],
+        "chunk": chunk,
+        "chunks": chunks,
+        "bits": bits,
+        "symbol_table": table,
+        "symbol_order": order,
+        "latent": latent,
+        "levels": levels,
+        "packed": packed.hex(),
+        "frame": frame.feature_frame(header, packed, count * bits, number).hex(),
+        "lora": frame.feature_frame(header, packed, count * bits, number, sync=False).hex(),
+    }
+
+
+def reply_data() -> dict[str, tuple[int, bytes, dict]]:
+    """Each kind of reply's opcode, data and fields."""
+    info = control.Info(
+        wire_version=1, firmware_version=(0, 1, 0), model_number=0x5EED1234,
+        engine="aot", target="qemu_stm32f405", input_shape=(32, 32, 3), symbols=128,
+        bits_per_symbol=3, chunks=3, arena_bytes=13312, encoder_ram_bytes=16640, stack_bytes=1536,
+        clock_hz=168000000, max_data=3074,
+    )  # fmt: skip
+    cost = control.RunCost(encode_cycles=1240000, total_cycles=1251234, microseconds=7448)
+    radio = control.RadioReport(chunk=1, air_micros=77056, left_micros=3410944)
+    packet = control.Packet(crc_ok=True, rssi_dbm=-124.25, snr_db=-8.5, payload=bytes(range(250, 256)))
+    bench = control.BenchResult(10, 1239000, 1241000, 1240000, 73810)
+    error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
+    return {
+        "info": (control.Opcode.INFO | control.REPLY_BIT, info.pack(), vars(info)),
+        "run": (control.Opcode.RUN | control.REPLY_BIT, cost.pack(), vars(cost)),
+        "bench": (control.Opcode.BENCH | control.REPLY_BIT, bench.pack(), vars(bench)),
+        "error": (control.Opcode.ERROR, error.pack(), {"code": int(error.code), "opcode": int(error.opcode)}),
+        "radio": (control.Opcode.RUN | control.REPLY_BIT, radio.pack(), vars(radio)),
+        "packet": (
+            control.Opcode.PACKET | control.REPLY_BIT,
+            packet.pack(),
+            vars(packet) | {"payload": packet.payload.hex()},
+        ),
+    }
+
+
+def control_vectors(source: Iterator[int]) -> dict:
+    commands = [
+        (control.Opcode.INFO, 0, b"", 255),
+        (control.Opcode.INFO, 200, b"", 7),
+        (control.Opcode.BENCH, 33, bytes([10]), 255),
+        (control.Opcode.RUN, 31, control.run_data(0, bytes(draw(source, 48, 256)), wants_cost=True), 7),
+    ]
+    return {
+        "commands": [
+            {
+                "opcode": int(opcode),
+                "request": request,
+                "device": device,
+                "data": data.hex(),
+                "frame": control.command(opcode, request, data, device).hex(),
+            }
+            for opcode, request, data, device in commands
+        ],
+        "replies": [
+            {
+                "kind": kind,
+                "opcode": int(opcode),
+                "request": 201,
+                "device": 7,
+                "model_number": 0x5EED1234,
+                "fields": fields,
+                "data": data.hex(),
+                "frame": control.reply(opcode, 201, data, 7, 0x5EED1234).hex(),
+            }
+            for kind, (opcode, data, fields) in reply_data().items()
+        ],
+    }
+
+
+def build() -> dict:
+    """All vectors, as JSON has them."""
+    source = numbers(2511)
+    features = [
+        feature_vector(source, (1, 2, 4), 3, 0, model_number=0x5EED1234, device=7, sequence=9),
+        feature_vector(source, (4, 4, 8), 3, 0, model_number=0xFFFFFFFF, device=0, sequence=0),
+        feature_vector(source, (4, 4, 8), 3, 1, model_number=0x00000000, device=255, sequence=31),
+        feature_vector(source, (3, 5, 7), 5, 2, model_number=0x80018001, device=128, sequence=16),
+        feature_vector(source, (2, 2, 3), 8, 0, model_number=0x0BADF00D, device=42, sequence=1),
+        feature_vector(source, (5, 1, 3), 1, 2, model_number=0x12345678, device=3, sequence=5),
+    ]
+    vectors = {
+        "wire_version": frame.WIRE_VERSION,
+        **code_vectors(source),
+        "payloads": payload_vectors(source),
+        "features": features,
+        **control_vectors(source),
+    }
+    return json.loads(json.dumps(vectors))
+
+
+def main() -> None:
+    lines = [f" {json.dumps(key)}: {_rows(value)}" for key, value in build().items()]
+    PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _rows(value: object) -> str:
+    """One vector a line."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n  " + ",\n  ".join(json.dumps(row) for row in value) + "\n ]"
+    return json.dumps(value)
+
+
+if __name__ == "__main__":
+    main()

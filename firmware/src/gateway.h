@@ -1,5 +1,5 @@
-/* The receiving end of the radio link, with INKLING_GATEWAY=1 beside INKLING_RADIO=1: every packet that the radio hears,
- * good or corrupt, goes to the host. */
+/* The receiving end of the radio link, with INKLING_GATEWAY=1 beside INKLING_RADIO=1: every packet that the radio
+ * hears, good or corrupt, goes to the host. */
 #ifndef INKLING_GATEWAY_H
 #define INKLING_GATEWAY_H
 

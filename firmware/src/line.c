@@ -22,16 +22,16 @@ static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOLS, INKLING_BITS_PER_SYMB
 static uint8_t reply[WIRE_REPLY_BYTES(LONGEST_REPLY)];
 
 uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent) {
-    const struct wire_result frame = wire_feature_frame(feature, sizeof feature, &inkling_model, line_device,
-                                                        request & 31u, chunk, latent, true);
+    const struct wire_result frame =
+        wire_feature_frame(feature, sizeof feature, &inkling_model, line_device, request & 31u, chunk, latent, true);
     const uint32_t ready = board_cycles();
     board_write(feature, frame.length);
     return ready;
 }
 
 static void send(uint8_t opcode, uint8_t request, const uint8_t *data, size_t length) {
-    const struct wire_result frame = wire_reply_frame(reply, sizeof reply, line_device, inkling_model.number,
-                                                      opcode, request, data, length);
+    const struct wire_result frame =
+        wire_reply_frame(reply, sizeof reply, line_device, inkling_model.number, opcode, request, data, length);
     board_write(reply, frame.length);
 }
 

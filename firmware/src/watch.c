@@ -21,7 +21,7 @@
 _Static_assert(INKLING_PERIOD_S <= 86400, "a period is a day at the most");
 _Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "motion is in grey levels");
 
-static BOARD_KEPT uint8_t sequence; /* of the next picture, modulo 32 */
+static BOARD_KEPT uint8_t sequence;            /* of the next picture, modulo 32 */
 static BOARD_KEPT uint8_t sent[MOTION_PIXELS]; /* the last picture that went out */
 static BOARD_KEPT bool any_sent;
 

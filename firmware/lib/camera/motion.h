@@ -1,5 +1,5 @@
-/* Whether anything has moved between two looks: the mean absolute difference of small grey pictures. Each of their pixels
- * is a mean of many of the camera's, in which the sensor's noise averages out. */
+/* Whether anything has moved between two looks: the mean absolute difference of small grey pictures. Each of their
+ * pixels is a mean of many of the camera's, in which the sensor's noise averages out. */
 #ifndef INKLING_CAMERA_MOTION_H
 #define INKLING_CAMERA_MOTION_H
 

@@ -35,19 +35,19 @@ static inline int32_t rescale(int32_t value, struct scale scale) {
 
 /* Declared here because the linker alone knows that it is called. Tensors of up to four dimensions; a stride of 0
  * repeats. Zero points are subtracted, the inputs brought to a common scale with 20 bits to spare, and added. */
-void __wrap_bknn_inkling_add_s8(const int8_t *a, const int8_t *b, int8_t *output, size_t dim0, size_t dim1,
-                                size_t dim2, size_t dim3, size_t a_stride0, size_t a_stride1, size_t a_stride2,
-                                size_t a_stride3, size_t b_stride0, size_t b_stride1, size_t b_stride2,
-                                size_t b_stride3, int32_t a_zero, int32_t b_zero, int32_t output_zero,
-                                int32_t a_multiplier, int32_t a_shift, int32_t b_multiplier, int32_t b_shift,
-                                int32_t output_multiplier, int32_t output_shift, int32_t lowest, int32_t highest);
+void __wrap_bknn_inkling_add_s8(const int8_t *a, const int8_t *b, int8_t *output, size_t dim0, size_t dim1, size_t dim2,
+                                size_t dim3, size_t a_stride0, size_t a_stride1, size_t a_stride2, size_t a_stride3,
+                                size_t b_stride0, size_t b_stride1, size_t b_stride2, size_t b_stride3, int32_t a_zero,
+                                int32_t b_zero, int32_t output_zero, int32_t a_multiplier, int32_t a_shift,
+                                int32_t b_multiplier, int32_t b_shift, int32_t output_multiplier, int32_t output_shift,
+                                int32_t lowest, int32_t highest);
 
-void __wrap_bknn_inkling_add_s8(const int8_t *a, const int8_t *b, int8_t *output, size_t dim0, size_t dim1,
-                                size_t dim2, size_t dim3, size_t a_stride0, size_t a_stride1, size_t a_stride2,
-                                size_t a_stride3, size_t b_stride0, size_t b_stride1, size_t b_stride2,
-                                size_t b_stride3, int32_t a_zero, int32_t b_zero, int32_t output_zero,
-                                int32_t a_multiplier, int32_t a_shift, int32_t b_multiplier, int32_t b_shift,
-                                int32_t output_multiplier, int32_t output_shift, int32_t lowest, int32_t highest) {
+void __wrap_bknn_inkling_add_s8(const int8_t *a, const int8_t *b, int8_t *output, size_t dim0, size_t dim1, size_t dim2,
+                                size_t dim3, size_t a_stride0, size_t a_stride1, size_t a_stride2, size_t a_stride3,
+                                size_t b_stride0, size_t b_stride1, size_t b_stride2, size_t b_stride3, int32_t a_zero,
+                                int32_t b_zero, int32_t output_zero, int32_t a_multiplier, int32_t a_shift,
+                                int32_t b_multiplier, int32_t b_shift, int32_t output_multiplier, int32_t output_shift,
+                                int32_t lowest, int32_t highest) {
     const struct scale a_scale = make_scale(a_multiplier, a_shift);
     const struct scale b_scale = make_scale(b_multiplier, b_shift);
     const struct scale output_scale = make_scale(output_multiplier, output_shift);

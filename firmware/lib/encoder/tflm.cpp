@@ -18,7 +18,7 @@ alignas(16) uint8_t arena[INKLING_ARENA_BYTES];
 alignas(InklingOpResolver) uint8_t resolver_memory[sizeof(InklingOpResolver)];
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 
-TfLiteTensor *input;         // null until everything fits
+TfLiteTensor *input; // null until everything fits
 const TfLiteTensor *output;
 tflite::MicroInterpreter *interpreter;
 
@@ -39,11 +39,10 @@ bool is_int8(const TfLiteTensor &tensor, int height, int width, int channels, in
            dims.data[2] == width && dims.data[3] == channels && tensor.params.zero_point == zero_point;
 }
 
-}  // namespace
+} // namespace
 
 enum wire_error encoder_start(void) {
-    if (!encoder_tables_intact() ||
-        wire_crc32(0, inkling_model_tflite, INKLING_MODEL_BYTES) != INKLING_MODEL_CRC32) {
+    if (!encoder_tables_intact() || wire_crc32(0, inkling_model_tflite, INKLING_MODEL_BYTES) != INKLING_MODEL_CRC32) {
         return WIRE_ERROR_MODEL_DAMAGED;
     }
     const tflite::Model &model = *tflite::GetModel(inkling_model_tflite);

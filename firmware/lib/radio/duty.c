@@ -1,8 +1,8 @@
 #include "duty.h"
 
-#define PARTS UINT64_C(10000)               /* of a microsecond of air time */
-#define BUCKET_MICROS UINT64_C(360000)      /* a tenth of an hour, for each permille */
-#define REFILL UINT64_C(9)                  /* parts a microsecond, for each permille: nine tenths of the duty cycle */
+#define PARTS UINT64_C(10000)          /* of a microsecond of air time */
+#define BUCKET_MICROS UINT64_C(360000) /* a tenth of an hour, for each permille */
+#define REFILL UINT64_C(9)             /* parts a microsecond, for each permille: nine tenths of the duty cycle */
 #define MICROS_A_SECOND UINT64_C(1000000)
 #define HOUR_SECONDS 3600u
 #define NO_LIMIT 1000u /* permille: no hour can hold more than itself */

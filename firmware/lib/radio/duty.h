@@ -1,8 +1,9 @@
 /* Duty cycle: how much air time is left, so that no hour has more of it than the law allows.
  *
- * A token bucket (Turner 1986): it holds up to a tenth of the hour's allowance and is refilled at nine tenths of the duty
- * cycle. Any window of an hour can so take one full bucket and an hour's refill, 1/10 + 9/10 of the allowance, wherever
- * it begins. What that costs: after a burst, a tenth of the rate; a packet longer than the bucket never goes. */
+ * A token bucket (Turner 1986): it holds up to a tenth of the hour's allowance and is refilled at nine tenths of the
+ * duty cycle. Any window of an hour can so take one full bucket and an hour's refill, 1/10 + 9/10 of the allowance,
+ * wherever it begins. What that costs: after a burst, a tenth of the rate; a packet longer than the bucket never goes.
+ */
 #ifndef INKLING_DUTY_H
 #define INKLING_DUTY_H
 

@@ -15,7 +15,7 @@
 #define UART_CLKDIV REGISTER(0x60000014u)
 #define UART_CLKDIV_FRAG_BIT 20u
 #define UART_STATUS REGISTER(0x6000001Cu)
-#define UART_STATUS_RXFIFO_COUNT(status) ((status)&0x3FFu)
+#define UART_STATUS_RXFIFO_COUNT(status) ((status) & 0x3FFu)
 #define UART_STATUS_TXFIFO_COUNT(status) ((status) >> 16 & 0x3FFu)
 #define UART_CONF0 REGISTER(0x60000020u)
 #define UART_CONF0_8N1 (3u << 2 | 1u << 4)

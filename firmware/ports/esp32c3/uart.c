@@ -43,5 +43,4 @@ void board_write(const uint8_t *bytes, size_t count) {
 }
 
 /* No sleep: without an interrupt nothing would end it in time for the FIFO. */
-void board_wait(void) {
-}
+void board_wait(void) {}

@@ -147,11 +147,9 @@ bool camera_take(struct camera_picture *picture) {
     return true;
 }
 
-void camera_release(void) {
-}
+void camera_release(void) {}
 
-void camera_stop(void) {
-}
+void camera_stop(void) {}
 
 #else
 

@@ -1,4 +1,5 @@
-/* The process's radio: a TCP connection to a hub that stands for the air. channel_sim/live/radio_hub.py has the messages. */
+/* The process's radio: a TCP connection to a hub that stands for the air. channel_sim/live/radio_hub.py has the
+ * messages. */
 #define _XOPEN_SOURCE 700
 #include "air.h"
 

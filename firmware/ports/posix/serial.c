@@ -48,10 +48,10 @@ static bool set_raw(int terminal) {
     if (tcgetattr(terminal, &line) != 0) {
         return false;
     }
-    line.c_iflag &= (tcflag_t)~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-    line.c_oflag &= (tcflag_t)~OPOST;
-    line.c_lflag &= (tcflag_t)~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
-    line.c_cflag = (line.c_cflag & (tcflag_t)~(CSIZE | PARENB)) | CS8;
+    line.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+    line.c_oflag &= ~(tcflag_t)OPOST;
+    line.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    line.c_cflag = (line.c_cflag & ~(tcflag_t)(CSIZE | PARENB)) | CS8;
     return tcsetattr(terminal, TCSANOW, &line) == 0;
 }
 

@@ -19,17 +19,16 @@ __attribute__((naked, used, aligned(256))) void fault(void) {
 /* Privileged ISA 3.1: mstatus.MIE (bit 3) and all of mie off, mtvec to the fault. Before gp holds its value, the linker
  * must not shorten its own loading by it. */
 __attribute__((naked, used, section(".entry"))) void entry(void) {
-    __asm__ volatile(
-        "csrci mstatus, 8\n"
-        "csrw mie, zero\n"
-        ".option push\n"
-        ".option norelax\n"
-        "la gp, __global_pointer$\n"
-        ".option pop\n"
-        "la sp, link_stack_top\n"
-        "la t0, fault\n"
-        "csrw mtvec, t0\n"
-        "tail start\n");
+    __asm__ volatile("csrci mstatus, 8\n"
+                     "csrw mie, zero\n"
+                     ".option push\n"
+                     ".option norelax\n"
+                     "la gp, __global_pointer$\n"
+                     ".option pop\n"
+                     "la sp, link_stack_top\n"
+                     "la t0, fault\n"
+                     "csrw mtvec, t0\n"
+                     "tail start\n");
 }
 
 __attribute__((used)) void start(void) {

@@ -1,5 +1,5 @@
-/* In place of the application, on a bare port: what does it cost to fit a QVGA frame in RGB565? Answers 'C' with the cycles
- * for a colour encoder of 32 x 32, 'G' for a grey one; in decimal. */
+/* In place of the application, on a bare port: what does it cost to fit a QVGA frame in RGB565? Answers 'C' with the
+ * cycles for a colour encoder of 32 x 32, 'G' for a grey one; in decimal. */
 #include <stdint.h>
 
 #include "../../firmware/lib/camera/fit.c"
@@ -21,8 +21,7 @@ static uint32_t cycles(uint8_t channels) {
     return board_cycles() - start;
 }
 
-void app_start(void) {
-}
+void app_start(void) {}
 
 void app_step(void) {
     const int byte = board_read();

@@ -73,8 +73,7 @@ static uint8_t first_failure(void) {
     return 0;
 }
 
-void app_start(void) {
-}
+void app_start(void) {}
 
 void app_step(void) {
     const int byte = board_read();

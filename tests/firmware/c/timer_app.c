@@ -35,8 +35,7 @@ static uint32_t slept_micros(void) {
     return board_micros() - start;
 }
 
-void app_start(void) {
-}
+void app_start(void) {}
 
 void app_step(void) {
     const int byte = board_read();

@@ -1,5 +1,5 @@
-/* A machine for firmware/src/app.c and watch.c: a clock, a camera, a line and a sleep that returns, as a test sets them.
- * Each command takes machine_command_micros. */
+/* A machine for firmware/src/app.c and watch.c: a clock, a camera, a line and a sleep that returns, as a test sets
+ * them. Each command takes machine_command_micros. */
 #include <string.h>
 
 #include "board.h"

@@ -47,21 +47,21 @@ static size_t make_piece(uint8_t *out) {
     static const uint32_t devices[] = {DEVICE, WIRE_ANY_DEVICE, DEVICE + 1};
     size_t length = make_command(out, devices[draw(3)], draw(MOST_DATA), draw(4) ? WIRE_COMMAND : draw(4));
     switch (draw(5)) {
-    case 0:
-        return draw((uint32_t)length);
-    case 1:
-        out[draw((uint32_t)length)] ^= (uint8_t)(1u << draw(8));
-        return length;
-    case 2:
-        for (size_t i = 0; i < length; i++) {
-            out[i] = (uint8_t)draw(256);
-        }
-        return length;
-    case 3:
-        memmove(out, out + 4, length - 4); /* no sync */
-        return length - 4;
-    default:
-        return length;
+        case 0:
+            return draw((uint32_t)length);
+        case 1:
+            out[draw((uint32_t)length)] ^= (uint8_t)(1u << draw(8));
+            return length;
+        case 2:
+            for (size_t i = 0; i < length; i++) {
+                out[i] = (uint8_t)draw(256);
+            }
+            return length;
+        case 3:
+            memmove(out, out + 4, length - 4); /* no sync */
+            return length - 4;
+        default:
+            return length;
     }
 }
 
@@ -109,12 +109,11 @@ static void try_frames(unsigned long round) {
     const struct wire_model model = {draw(1u << 20), table, order, &chunk, 1, (uint8_t)(1u + draw(8))};
     const size_t capacity = draw(100);
     uint8_t *out = malloc(capacity + !capacity);
-    struct wire_result result =
-        wire_feature_frame(out, capacity, &model, (uint8_t)draw(256), (uint8_t)draw(34), (uint8_t)draw(2), latent,
-                           draw(2) == 0);
+    struct wire_result result = wire_feature_frame(out, capacity, &model, (uint8_t)draw(256), (uint8_t)draw(34),
+                                                   (uint8_t)draw(2), latent, draw(2) == 0);
     require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "feature frame", round);
-    result = wire_reply_frame(out, capacity, DEVICE, model.number, (uint8_t)draw(256), (uint8_t)draw(256), table,
-                              draw(100));
+    result =
+        wire_reply_frame(out, capacity, DEVICE, model.number, (uint8_t)draw(256), (uint8_t)draw(256), table, draw(100));
     require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "reply frame", round);
     free(out);
 }

@@ -5,14 +5,14 @@
 #include "capture.h"
 #include "encoder.h"
 
-#define NO_START 3u   /* every so many */
+#define NO_START 3u /* every so many */
 #define NO_PICTURE 4u
 #define BAD_PICTURE 5u
 
 static uint8_t pixels[INKLING_INPUT_BYTES];
 static enum lens state;
 static bool on;
-static bool lent; /* a picture that has not been released */
+static bool lent;   /* a picture that has not been released */
 static bool broken; /* until it is started anew */
 static unsigned starts;
 static unsigned takes;

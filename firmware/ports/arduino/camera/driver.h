@@ -1,4 +1,5 @@
-/* The camera driver that the Arduino core brings along, and pins that hold their level in deep sleep. Their headers are others', as in core.h. */
+/* The camera driver that the Arduino core brings along, and pins that hold their level in deep sleep. Their headers are
+ * others', as in core.h. */
 #ifndef INKLING_ARDUINO_CAMERA_DRIVER_H
 #define INKLING_ARDUINO_CAMERA_DRIVER_H
 

@@ -11,8 +11,8 @@ constexpr uint64_t MICROS_PER_SECOND = 1000000u;
 
 } // namespace
 
-/* An encoder at work for seconds, as in BENCH, must not be taken for hung. Where there are two cores, Arduino's loop has
- * the one whose idle task nobody watches; where there is one, it is watched. */
+/* An encoder at work for seconds, as in BENCH, must not be taken for hung. Where there are two cores, Arduino's loop
+ * has the one whose idle task nobody watches; where there is one, it is watched. */
 void chip_start() {
 #ifdef CONFIG_FREERTOS_UNICORE
     disableCore0WDT();

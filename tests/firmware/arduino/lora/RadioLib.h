@@ -34,7 +34,9 @@ class Module {
     Module(ArduinoHal *hal, uint32_t cs, uint32_t irq, uint32_t rst, uint32_t gpio = RADIOLIB_NC);
 };
 
+// clang-format off
 #define END_OF_MODE_TABLE {Module::MODE_END_OF_TABLE, {}}
+// clang-format on
 
 class PhysicalLayer {
   public:

@@ -1,5 +1,5 @@
-/* Espressif's camera driver over a file: see machine.h. Its one frame buffer fills when it becomes free, so that the next
- * frame taken may be an old one. */
+/* Espressif's camera driver over a file: see machine.h. Its one frame buffer fills when it becomes free, so that the
+ * next frame taken may be an old one. */
 #include <esp_camera.h>
 #include <stdio.h>
 #include <stdlib.h>

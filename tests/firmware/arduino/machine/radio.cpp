@@ -1,6 +1,6 @@
-/* RadioLib's radios over files: see machine.h. They keep to the chips' ways that matter to a program: one interrupt for a
- * packet that came and one that has gone, a payload that stays when its CRC is wrong, reception that ends when something
- * is sent, and with an SX127x the verdict "header damaged" on every packet without a header. */
+/* RadioLib's radios over files: see machine.h. They keep to the chips' ways that matter to a program: one interrupt for
+ * a packet that came and one that has gone, a payload that stays when its CRC is wrong, reception that ends when
+ * something is sent, and with an SX127x the verdict "header damaged" on every packet without a header. */
 #include <RadioLib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,8 +152,8 @@ SX1276::SX1276(Module *) {
 
 int16_t SX1276::begin(float freq, float bw, uint8_t sf, uint8_t cr, uint8_t syncWord, int8_t power,
                       uint16_t preambleLength, uint8_t) {
-    note("begin %.3f %.1f sf%u cr%u sync %02x %d dBm preamble %u", static_cast<double>(freq), static_cast<double>(bw), sf,
-         cr, syncWord, power, preambleLength);
+    note("begin %.3f %.1f sf%u cr%u sync %02x %d dBm preamble %u", static_cast<double>(freq), static_cast<double>(bw),
+         sf, cr, syncWord, power, preambleLength);
     return broken() ? RADIOLIB_ERR_CHIP_NOT_FOUND : RADIOLIB_ERR_NONE;
 }
 

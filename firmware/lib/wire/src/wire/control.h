@@ -2,12 +2,12 @@
 #ifndef INKLING_WIRE_CONTROL_H
 #define INKLING_WIRE_CONTROL_H
 
-#define WIRE_REPLY_BIT 0x80u       /* a reply's opcode is its command's with this bit */
-#define WIRE_TIMEOUT_MS 1000u      /* silence inside a command after which a board gives up on it */
-#define WIRE_RUN_WANTS_COST 0x01u  /* flags of RUN and CAPTURE */
+#define WIRE_REPLY_BIT 0x80u      /* a reply's opcode is its command's with this bit */
+#define WIRE_TIMEOUT_MS 1000u     /* silence inside a command after which a board gives up on it */
+#define WIRE_RUN_WANTS_COST 0x01u /* flags of RUN and CAPTURE */
 #define WIRE_RUN_BY_RADIO 0x02u
-#define WIRE_LONGEST_PREFIX 255u   /* chunk of a RUN by radio: as much as the air time left allows */
-#define WIRE_PACKET_CRC_OK 0x01u   /* flag of PACKET */
+#define WIRE_LONGEST_PREFIX 255u /* chunk of a RUN by radio: as much as the air time left allows */
+#define WIRE_PACKET_CRC_OK 0x01u /* flag of PACKET */
 #define WIRE_BENCH_MAX_REPEATS 100u
 
 enum wire_opcode {

@@ -8,9 +8,8 @@ static struct wire_result fault(enum wire_status status) {
     return result;
 }
 
-struct wire_result wire_feature_frame(uint8_t *out, size_t capacity, const struct wire_model *model,
-                                      uint8_t device, uint8_t sequence, uint8_t chunk, const int8_t *latent,
-                                      bool sync) {
+struct wire_result wire_feature_frame(uint8_t *out, size_t capacity, const struct wire_model *model, uint8_t device,
+                                      uint8_t sequence, uint8_t chunk, const int8_t *latent, bool sync) {
     if (sequence > 31u || chunk > 15u || chunk >= model->chunk_count || model->chunks[chunk].count == 0) {
         return fault(WIRE_BAD_FIELD);
     }

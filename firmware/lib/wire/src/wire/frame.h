@@ -24,7 +24,7 @@ enum wire_type { WIRE_FEATURE = 0, WIRE_REPLY = 1, WIRE_COMMAND = 2 };
 /* Flags, or-able. */
 enum wire_status {
     WIRE_OK = 0,
-    WIRE_NO_ROOM = 1, /* the buffer is too small */
+    WIRE_NO_ROOM = 1,  /* the buffer is too small */
     WIRE_BAD_FIELD = 2 /* a field is out of its range, or the model has no such chunk */
 };
 
@@ -45,9 +45,8 @@ static inline uint32_t wire_header_word(uint32_t type, uint32_t device, uint32_t
     (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + WIRE_PAYLOAD_BYTES(count, bits) + WIRE_CRC16_BYTES)
 
 /* A whole feature frame. sequence: 0..31. sync false gives the LoRa form, which brings its own. */
-struct wire_result wire_feature_frame(uint8_t *out, size_t capacity, const struct wire_model *model,
-                                      uint8_t device, uint8_t sequence, uint8_t chunk, const int8_t *latent,
-                                      bool sync);
+struct wire_result wire_feature_frame(uint8_t *out, size_t capacity, const struct wire_model *model, uint8_t device,
+                                      uint8_t sequence, uint8_t chunk, const int8_t *latent, bool sync);
 
 #ifdef __cplusplus
 }

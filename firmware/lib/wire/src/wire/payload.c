@@ -44,8 +44,7 @@ uint32_t wire_interleaver_step(uint32_t n_bits) {
     return find_step(n_bits, &inverse);
 }
 
-void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk,
-                        const int8_t *latent) {
+void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk, const int8_t *latent) {
     const uint32_t n_bits = (uint32_t)chunk.count * model->bits_per_symbol;
     const uint16_t *order = model->symbol_order + chunk.first;
     uint32_t inverse;

@@ -31,8 +31,7 @@ struct wire_model {
 uint32_t wire_interleaver_step(uint32_t n_bits);
 
 /* Writes WIRE_PAYLOAD_BYTES of a chunk that lies within symbol_order; `out` must have room for them. */
-void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk,
-                        const int8_t *latent);
+void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk, const int8_t *latent);
 
 #ifdef __cplusplus
 }

@@ -28,7 +28,8 @@ int16_t quarters(float value) {
 /* Whether readData() has copied a packet's bytes. A SX127x calls a packet damaged whose header says that it has no CRC;
  * where there is no header, it calls every good one so. */
 bool copied(int16_t state) {
-    return state == RADIOLIB_ERR_NONE || state == RADIOLIB_ERR_CRC_MISMATCH || state == RADIOLIB_ERR_LORA_HEADER_DAMAGED;
+    return state == RADIOLIB_ERR_NONE || state == RADIOLIB_ERR_CRC_MISMATCH ||
+           state == RADIOLIB_ERR_LORA_HEADER_DAMAGED;
 }
 
 bool crc_right(int16_t state) {

@@ -1,5 +1,5 @@
-/* The radio inside an STM32WL: an SX126x, its antenna switched by pins of the chip, which the board's description in the
- * Arduino core names (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
+/* The radio inside an STM32WL: an SX126x, its antenna switched by pins of the chip, which the board's description in
+ * the Arduino core names (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
 #include "../common/chip.h"
 
 #include <SubGhz.h> /* RadioLib's way to the radio; named for PlatformIO, which does not see that RadioLib needs it */

@@ -185,23 +185,23 @@ def together(limit: int, ber: float) -> float:
 def test_what_is_said_of_known_devices_is_what_the_host_does() -> None:
     one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
     assert f"once in {1 / headers.FALSE_A_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
-    assert f"{one} of 96 with one device about (three chunks), {fifty} with fifty" in ONE_LINE
-    assert f"At most {headers.SYNC_LOOK_FLIPS} of them in the sync, {headers.HEADER_FLIPS} in the header" in ONE_LINE
-    assert f"less than {headers.CLEAR_BY} flips farther" in ONE_LINE
-    assert f"preferred if it is {headers.CODE_LEAD} flips nearer" in ONE_LINE
+    assert f"{one} of 96 with one device known (three chunks), {fifty} with fifty" in ONE_LINE
+    assert f"than {headers.SYNC_LOOK_FLIPS} may be in the sync and {headers.HEADER_FLIPS} in the header" in ONE_LINE
+    assert f"must be at least {headers.CLEAR_BY} flips farther" in ONE_LINE
+    assert f"takes precedence if it is {headers.CODE_LEAD} flips nearer" in ONE_LINE
     assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
     one, fifty = (
         min(headers.HEADER_FLIPS, headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET))
         for devices in (1, 50)
     )
     assert f"1 foreign packet in {1 / headers.FALSE_A_PACKET:.0e} ".replace("+0", "") in ONE_LINE
-    assert f"{headers.HEADER_FLIPS} at most: {one} with one device about, {fifty} with fifty" in ONE_LINE
+    assert f"{headers.HEADER_FLIPS} at most: {one} with one device known, {fifty} with fifty" in ONE_LINE
     assert f"({50 * WINDOW} candidates)" in ONE_LINE
 
 
 def test_phantom_figures() -> None:
     sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
     header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.CORRECTS + 1))
-    assert f"bytes pass the one once in {sync:.0f}," in ONE_LINE
-    assert f"blocks the other once in {header:.0f}," in ONE_LINE
+    assert f"bytes pass as a sync once in {sync:.0f}," in ONE_LINE
+    assert f"blocks pass as a header once in {header:.0f}." in ONE_LINE
     assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

@@ -8,7 +8,7 @@ from channel_sim.channels.bsc import BitFlips
 from host.classify.ber import BerEstimator, payload_ber
 from host.errors import HostError
 from host.receive.events import FeatureFrame
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 
 BERS = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
@@ -27,7 +27,7 @@ class Delivery:
 
     def __init__(self, bundle: Bundle, chunk: int, ber: float, seed: int) -> None:
         self._bundle, self._chunk, self.ber = bundle, chunk, ber
-        self._receiver, self._estimator = Receiver([bundle]), BerEstimator()
+        self._receiver, self._estimator = StreamReceiver([bundle]), BerEstimator()
         self._channel = BitFlips(ber)
         self._rng = np.random.default_rng([seed, chunk, round(ber * 1e6)])
         self.sent = self.wrong_headers = 0

@@ -12,10 +12,11 @@ import onnxruntime
 
 from export.errors import ExportError
 from export.inspect_tflite import Op
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.trainers.trainer import RunConfig
-from wire.bundle import SCHEMA, BundleError, compute_model_id, latent_symbols
+from wire.bundle import SCHEMA, BundleError, compute_model_id
 from wire.bundle import load as load_bundle
+from wire.model import latent_symbols
 from wire.payload import pack, payload_bytes
 
 GOLDEN_IMAGES = 32
@@ -28,7 +29,7 @@ def check_out(folder: Path) -> None:
         raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or the bundle to replace")
 
 
-def symbol_table(codec: Deployable, scale: float, zero_point: int) -> np.ndarray:
+def symbol_table(codec: DeployableCodec, scale: float, zero_point: int) -> np.ndarray:
     """Level of int8 latent value v, at index v + 128: the centre nearest to (v - zero_point) * scale, ties down."""
     centres = codec.latent_centres().detach().double().numpy()
     values = (np.arange(-128, 128) - zero_point) * float(scale)
@@ -38,7 +39,7 @@ def symbol_table(codec: Deployable, scale: float, zero_point: int) -> np.ndarray
 def write(
     folder: Path,
     config: RunConfig,
-    codec: Deployable,
+    codec: DeployableCodec,
     files: dict[str, Path],
     table: np.ndarray,
     golden: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -110,7 +111,7 @@ def _json(manifest: dict[str, Any]) -> str:
 
 
 def _golden(
-    codec: Deployable,
+    codec: DeployableCodec,
     folder: Path,
     table: np.ndarray,
     order: np.ndarray,

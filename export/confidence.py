@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.evaluate import encode, logits
 
 BERS = (0.0, 1e-2, 5e-2)  # what links are like, so that one temperature serves them
@@ -16,7 +16,7 @@ CANDIDATES = torch.logspace(-1, 1, 201, base=10)
 
 
 @torch.no_grad()
-def calibrate(codec: Deployable, images: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+def calibrate(codec: DeployableCodec, images: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
     """Scale the codec's last layer; images uint8 (N, H, W, C), held out of training, and labels (N,).
 
     Returns the temperature, and the negative log-likelihood before and after, in nats an image.

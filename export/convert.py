@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import set_mode
 
 OPSET = 18
@@ -48,7 +48,7 @@ def quiet() -> Iterator[None]:
             sys.setrecursionlimit(recursion_limit)
 
 
-def encoder_onnx(codec: Deployable, file: Path) -> None:
+def encoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the float encoder: `image` (N, C, H, W) float32 in [0, 1] -> `latent` (N, c, h, w)."""
     h, w, c = codec.input_shape
     encoder = codec.encoder.eval()
@@ -61,7 +61,7 @@ def encoder_onnx(codec: Deployable, file: Path) -> None:
 class _HostEnd(nn.Module):
     """The codec without its encoder: what decoder.onnx holds."""
 
-    def __init__(self, codec: Deployable) -> None:
+    def __init__(self, codec: DeployableCodec) -> None:
         super().__init__()
         self.codec = codec
 
@@ -69,7 +69,7 @@ class _HostEnd(nn.Module):
         return self.codec.decode(symbols, ber)
 
 
-def decoder_onnx(codec: Deployable, file: Path) -> None:
+def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
     n = torch.export.Dim("n")
     arguments = (torch.zeros(2, codec.symbols, dtype=torch.int64), torch.full((2,), 0.01))

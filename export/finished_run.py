@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.data.datasets import Dataset
 from train.data.datasets import load as load_data
 from train.trainers import split as system_run
@@ -22,7 +22,7 @@ class Finished:
     """A trained codec, evaluating in int8, and what it was trained on and for."""
 
     config: RunConfig
-    codec: Deployable
+    codec: DeployableCodec
     data: Dataset
     calibration: Tensor  # images (N, C, H, W) over which the converter measures ranges
     chunks: tuple[tuple[int, int], ...]  # (first symbol, count); the first is the whole payload
@@ -46,7 +46,7 @@ def _system(run: Path) -> Finished:
     config = system_run.load_config(run)
     data = load_data(config.data.name, config.data.size, config.data.grey)
     codec, _, saved = system_run.load_system(run, data)
-    if not isinstance(codec, Deployable):
+    if not isinstance(codec, DeployableCodec):
         raise ExportError(f"{run}: {config.system} has no encoder in int8, which a board needs")
     if not config.schedule.qat_epochs:
         raise ExportError(f"{run} was trained without int8 epochs (schedule.qat_epochs)")

@@ -14,10 +14,10 @@ from export.finished_run import load as load_run
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
 from train import evaluate
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import set_mode
 from train.trainers.trainer import split
-from wire.bundle import latent_symbols
+from wire.model import latent_symbols
 from wire.payload import bits_to_levels, levels_to_bits
 
 PROOF_IMAGES = 100
@@ -92,7 +92,7 @@ def export(run: Path, out: Path, test_images: int, scratch: Path) -> None:
 
 def _accuracy(
     p: proofs.Proofs,
-    codec: Deployable,
+    codec: DeployableCodec,
     reference: ReferenceEncoder,
     decoder: Path,
     table: np.ndarray,
@@ -130,7 +130,7 @@ def _accuracy(
     }
 
 
-def _decoded(decoder: Path, codec: Deployable, symbols: np.ndarray, labels: np.ndarray, ber: float) -> float:
+def _decoded(decoder: Path, codec: DeployableCodec, symbols: np.ndarray, labels: np.ndarray, ber: float) -> float:
     session = onnxruntime.InferenceSession(str(decoder), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng([0, 2])
     right = 0

@@ -13,7 +13,7 @@ from export.convert import quiet
 from export.errors import ExportError
 from export.inspect_tflite import Op
 from export.reference import ReferenceEncoder
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit, Separable
 from train.codecs.fakequant import int8_parameters, set_mode
 from train.data.augment import as_input
@@ -41,7 +41,7 @@ class Proofs:
 
 
 def float_chain(
-    proofs: Proofs, codec: Deployable, onnx_file: Path, float_tflite: Path, images: np.ndarray
+    proofs: Proofs, codec: DeployableCodec, onnx_file: Path, float_tflite: Path, images: np.ndarray
 ) -> np.ndarray:
     """PyTorch = ONNX = float TFLite on uint8 images (N, H, W, C); returns PyTorch's latents float32 (N, h, w, c)."""
     x = as_input(torch.from_numpy(images))
@@ -65,7 +65,7 @@ def float_chain(
     return ours
 
 
-def scales(proofs: Proofs, codec: Deployable, ops: list[Op]) -> None:
+def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
     """The activation scales of the .tflite are those that quantization-aware training saw."""
     ranges = []
     for layer in codec.encoder.layers:
@@ -88,7 +88,7 @@ def scales(proofs: Proofs, codec: Deployable, ops: list[Op]) -> None:
 
 
 def int8_against_float(
-    proofs: Proofs, codec: Deployable, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray
+    proofs: Proofs, codec: DeployableCodec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray
 ) -> np.ndarray:
     """int8 latents against float ones, and against fake quantization; returns the int8 latents (N, h, w, c)."""
     scale, zero_point = reference.output_quantization
@@ -144,7 +144,7 @@ def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.nd
     )  # fmt: skip
 
 
-def decoder(proofs: Proofs, codec: Deployable, onnx_file: Path, symbols: np.ndarray) -> None:
+def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np.ndarray) -> None:
     """decoder.onnx gives PyTorch's logits, with flips, gaps and several BERs among its inputs."""
     rng = np.random.default_rng(0)
     tried = symbols.copy()

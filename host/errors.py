@@ -1,7 +1,9 @@
 """What goes wrong on the host, as one clear line."""
 
+from wire.errors import InklingError
 
-class HostError(Exception):
+
+class HostError(InklingError):
     """A fault that the user can mend; the message is one line that says which and how."""
 
 

@@ -17,7 +17,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="module", params=firmware_tools.TARGETS)
-def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.Board]:
+def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.RunningBoard]:
     """A running board of each target in turn: the native process, the STM32F405 and RV32IMC in QEMU."""
     with firmware_tools.boot(request.param) as board:
         yield board

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from train.errors import TrainError
 
 if TYPE_CHECKING:  # torch takes seconds to import, --help should not
-    from train.trainers.trainer import Loop, RunConfig
+    from train.trainers.trainer import RunConfig, Trainer
 
-    L = TypeVar("L", bound=Loop)
+    L = TypeVar("L", bound=Trainer)
 
 EPILOG = """examples:
   python -m train configs/cifar10.toml && python -m export runs/cifar10 -o bundles/mine
@@ -63,33 +63,33 @@ def _codec(args: argparse.Namespace) -> None:
 
 
 def _system(args: argparse.Namespace) -> None:
-    from train.codecs.deployable import Deployable
-    from train.trainers.split import SystemRun, load
+    from train.codecs.deployable import DeployableCodec
+    from train.trainers.split import SplitTrainer, load
 
-    run = _ready(SystemRun, load(args.config), args)
+    run = _ready(SplitTrainer, load(args.config), args)
     config, model = run.config, run.state.model
     _go(
         run,
         f"{config.system}, encoder {model.encoder_macs():,} MACs, "
         f"{model.symbols} symbols of {config.quantizer.bits} bits",
-        "build/bundles" if config.schedule.qat_epochs and isinstance(model, Deployable) else None,
+        "build/bundles" if config.schedule.qat_epochs and isinstance(model, DeployableCodec) else None,
     )
 
 
 def _inkling(args: argparse.Namespace) -> None:
     from train.config import load
-    from train.trainers.codec import Run
+    from train.trainers.codec import CodecTrainer
 
-    run = _ready(Run, load(args.config), args)
+    run = _ready(CodecTrainer, load(args.config), args)
     model = run.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
     _go(run, f"encoder {macs:,} MACs, {model.symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
 
 
 def _classifier(args: argparse.Namespace) -> None:
-    from train.trainers.classifier import ClassifierRun, load
+    from train.trainers.classifier import ClassifierTrainer, load
 
-    run = _ready(ClassifierRun, load(args.config), args)
+    run = _ready(ClassifierTrainer, load(args.config), args)
     _go(run, run.config.architecture, None)
 
 
@@ -102,7 +102,7 @@ def _ready(kind: "type[L]", config: "RunConfig", args: argparse.Namespace) -> "L
     return kind(config, data, args.out or Path("runs") / config.name, device)
 
 
-def _go(run: "Loop", what: str, bundles: str | None) -> None:
+def _go(run: "Trainer", what: str, bundles: str | None) -> None:
     name, held = run.config.name, run.config.data.holdout
     print(f"{name}: {len(run.data.x_train):,} training images ({held:,} held out), {what}; on {run.device}")
     run.go()

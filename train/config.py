@@ -10,7 +10,7 @@ from train import settings
 
 
 @dataclass(frozen=True)
-class Data:
+class DataConfig:
     """Which pictures: a public set's name, `npz:FILE` or `folder:DIR`; `size` resizes a folder's to (H, W)."""
 
     name: str
@@ -22,14 +22,14 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class EncoderConfig:
     """The device's part. Layers as `train.codecs.encoder` reads them; `symbols` is bits a latent value."""
 
     layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Quantizer:
+class QuantizerConfig:
     """Levels are 2 ** bits; `temperature` is that of the soft backward pass, in squared latent units."""
 
     bits: int = 3
@@ -37,7 +37,7 @@ class Quantizer:
 
 
 @dataclass(frozen=True)
-class Decoder:
+class DecoderConfig:
     """The host's part: `blocks` residual blocks of `width` channels on the latent's grid."""
 
     width: int = 128
@@ -46,7 +46,7 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class Link:
+class LinkConfig:
     """What the channel does to the payload in training.
 
     `channels` are names of `channel_sim`: each image's flips come from one of them at that image's rate.
@@ -62,7 +62,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherConfig:
     """Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531) from a trained classifier."""
 
     checkpoint: str
@@ -73,7 +73,7 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class ScheduleConfig:
     """AdamW with warm-up and cosine decay; then, where asked for, quantization-aware epochs on the folded encoder."""
 
     epochs: int
@@ -88,17 +88,17 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Config:
+class CodecConfig:
     """All of one run."""
 
     name: str
-    data: Data
-    encoder: Encoder
-    schedule: Schedule
-    quantizer: Quantizer = field(default_factory=Quantizer)
-    decoder: Decoder = field(default_factory=Decoder)
-    link: Link = field(default_factory=Link)
-    teacher: Teacher | None = None
+    data: DataConfig
+    encoder: EncoderConfig
+    schedule: ScheduleConfig
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    link: LinkConfig = field(default_factory=LinkConfig)
+    teacher: TeacherConfig | None = None
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,12 +106,12 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def load(path: Path) -> Config:
+def load(path: Path) -> CodecConfig:
     """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
     return from_dict(settings.read(path), str(path))
 
 
-def data_rules(d: Data) -> dict[str, bool]:
+def data_rules(d: DataConfig) -> dict[str, bool]:
     """What a `[data]` table must keep to."""
     return {
         "data.holdout must be at least 1": d.holdout >= 1,
@@ -120,7 +120,7 @@ def data_rules(d: Data) -> dict[str, bool]:
     }
 
 
-def quantizer_rules(q: Quantizer) -> dict[str, bool]:
+def quantizer_rules(q: QuantizerConfig) -> dict[str, bool]:
     """What a `[quantizer]` table must keep to."""
     return {
         "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
@@ -128,7 +128,7 @@ def quantizer_rules(q: Quantizer) -> dict[str, bool]:
     }
 
 
-def link_rules(link: Link, bits: int) -> dict[str, bool]:
+def link_rules(link: LinkConfig, bits: int) -> dict[str, bool]:
     """What a `[link]` table must keep to, for symbols of `bits` bits."""
     return {
         f"link.channels must be some of {', '.join(AT_BER)}": set() < set(link.channels) <= set(AT_BER),
@@ -141,7 +141,7 @@ def link_rules(link: Link, bits: int) -> dict[str, bool]:
     }
 
 
-def schedule_rules(s: Schedule) -> dict[str, bool]:
+def schedule_rules(s: ScheduleConfig) -> dict[str, bool]:
     """What a `[schedule]` table must keep to."""
     return {
         "schedule.epochs must be at least 1": s.epochs >= 1,
@@ -155,9 +155,9 @@ def schedule_rules(s: Schedule) -> dict[str, bool]:
     }
 
 
-def from_dict(values: object, where: str = "config") -> Config:
-    """A checked `Config` from plain dictionaries, as `Config.as_dict` gives them."""
-    config = settings.build(Config, values, where)
+def from_dict(values: object, where: str = "config") -> CodecConfig:
+    """A checked `CodecConfig` from plain dictionaries, as `CodecConfig.as_dict` gives them."""
+    config = settings.build(CodecConfig, values, where)
     q, t = config.quantizer, config.teacher
     settings.check(
         {

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from channel_sim.channels.by_ber import at_ber
-from train.config import Link
+from train.config import LinkConfig
 from wire.payload import interleaver, payload_bytes
 
 
@@ -50,7 +50,7 @@ def wire_flips(channels: tuple[str, ...], ber: np.ndarray, n_bits: int, rng: np.
     return mask
 
 
-def draw(link: Link, batch: int, symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
+def draw(link: LinkConfig, batch: int, symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
     """Draw the impairments of one batch; every image has its own bit error rate and its own prefix."""
     low, high = np.log(link.ber[0]), np.log(link.ber[1])
     ber = np.exp(rng.uniform(low, high, batch))

@@ -7,38 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from wire.frame import FeatureLayout, FrameType, Header, feature_frame
-from wire.payload import MAX_BITS_PER_SYMBOL, pack, payload_bytes
+from wire.errors import InklingError
+from wire.model import Model
+from wire.payload import MAX_BITS_PER_SYMBOL, payload_bytes
 
 SCHEMA = 1
 MAX_CHUNKS = 16
 _FILES = ("encoder.tflite", "decoder.onnx", "golden.npz")
 
 
-class BundleError(Exception):
+class BundleError(InklingError):
     """A bundle cannot be used; the message is one line that says which and why."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
-    """A checked bundle. Input is H, W, C, latent h, w, c; S of the h*w*c latent values are sent."""
+class Bundle(Model):
+    """A checked bundle: a model and the files that hold it."""
 
     path: Path
     manifest: dict
-    name: str
     classes: list[str]
-    input_shape: tuple[int, int, int]
-    latent_shape: tuple[int, int, int]
-    bits_per_symbol: int
-    symbol_table: np.ndarray  # (256,) uint8: latent value + 128 -> level
-    symbol_order: np.ndarray  # (S,) uint16: latent positions (row-major h, w, c) as they are sent
-    chunks: list[tuple[int, int]]  # (first symbol, count); chunk 0 is the whole payload
-    model_id: str  # 8 hex digits
-
-    @property
-    def model_number(self) -> int:
-        """The model_id as the 32-bit number that seeds a frame's CRC-16."""
-        return int(self.model_id, 16)
 
     @property
     def encoder_path(self) -> Path:
@@ -51,38 +39,6 @@ class Bundle:
     @property
     def golden_path(self) -> Path:
         return self.path / "golden.npz"
-
-    def chunk_symbols(self, chunk: int) -> tuple[int, int]:
-        """First symbol and count of a chunk. IndexError when the bundle has no such chunk."""
-        if not 0 <= chunk < len(self.chunks):
-            raise IndexError(f"bundle {self.name} has chunks 0..{len(self.chunks) - 1}, not {chunk}")
-        return self.chunks[chunk]
-
-    def chunk_bits(self, chunk: int) -> int:
-        return self.chunk_symbols(chunk)[1] * self.bits_per_symbol
-
-    def chunk_bytes(self, chunk: int) -> int:
-        return payload_bytes(self.chunk_symbols(chunk)[1], self.bits_per_symbol)
-
-    def chunk_layout(self, chunk: int) -> FeatureLayout:
-        """Where things lie in the frame that carries a chunk."""
-        return FeatureLayout(self.chunk_bits(chunk))
-
-    def frame(self, levels: np.ndarray, device: int, sequence: int, chunk: int = 0, sync: bool = True) -> bytes:
-        """A feature frame as a board sends it: levels (count,) of one chunk; sync=False gives the LoRa form."""
-        header = Header(FrameType.FEATURE, device, sequence, self.model_number % 32, chunk)
-        payload = pack(levels, self.bits_per_symbol)
-        return feature_frame(header, payload, self.chunk_bits(chunk), self.model_number, sync)
-
-    def symbols(self, latent: np.ndarray) -> np.ndarray:
-        """Latents int8 (..., h, w, c) -> levels int64 (..., S) in symbol_order."""
-        return latent_symbols(latent, self.symbol_table, self.symbol_order)
-
-
-def latent_symbols(latent: np.ndarray, table: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Latents int8 (..., h, w, c), symbol_table (256,), symbol_order (S,) -> levels int64 (..., S)."""
-    flat = np.asarray(latent).reshape(*latent.shape[:-3], -1)[..., order]
-    return table[flat.astype(np.int64) + 128].astype(np.int64)
 
 
 def compute_model_id(tflite_bytes: bytes, table: np.ndarray, bits: int, order: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """The comparison under equal terms: trains what is not trained yet and measures it, one JSON a cell.
 
-The cells are the configs in configs/systems, and int8 features behind a CRC on each base classifier that these name.
+The experiments are the configs in configs/systems, and int8 features behind a CRC on each base classifier that these name.
 What is measured already, of the same configs and of as many images, draws and seeds, is skipped; what was interrupted
 goes on. Float systems are measured in PyTorch, Inkling with its int8 encoder as training rounds it; each picture's
 frame goes through the binary symmetric channel into the receiver, whose estimate the decoder is told, and the encoder
@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.accuracy import models as accuracy_models
-from benchmarks.accuracy.experiments import CONFIGS, PLAIN, RESULTS, Cell, cells, stored
+from benchmarks.accuracy.experiments import CONFIGS, PLAIN, RESULTS, Experiment, experiments, stored
 from benchmarks.accuracy.models import Model, Ready
 from benchmarks.delivery import BERS
 from host.errors import HostError
@@ -38,7 +38,7 @@ COLUMNS = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and train and measure what is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
-    parser.add_argument("--cells", default="*", metavar="PATTERN", help="names like cifar10-*; default: all")
+    parser.add_argument("--experiments", default="*", metavar="PATTERN", help="names like cifar10-*; default: all")
     parser.add_argument("--list", action="store_true", help="show what is measured and what is not, and stop")
     parser.add_argument("--images", type=int, default=IMAGES, help="test images (default: %(default)s)")
     parser.add_argument("--draws", type=int, default=DRAWS, help="of the bit flips (default: %(default)s)")
@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     console = Console() if sys.stdout.isatty() else Console(width=160)
     try:
-        chosen = [cell for cell in cells(args.configs) if fnmatch(cell.name, args.cells)]
+        chosen = [cell for cell in experiments(args.configs) if fnmatch(cell.name, args.experiments)]
         if not chosen:
-            raise TrainError(f"no cell is called {args.cells}; --list shows their names")
+            raise TrainError(f"no cell is called {args.experiments}; --list shows their names")
         if args.list:
             console.print(_table(chosen, args))
             return 0
@@ -72,12 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def seeds_of(cell: Cell, asked: list[int] | None) -> list[int]:
+def seeds_of(cell: Experiment, asked: list[int] | None) -> list[int]:
     """Seeds to train: those asked for, else the config's; nothing is trained for `plain`."""
     return [accuracy_models.own_config(cell).seed] if asked is None or cell.system == PLAIN else sorted(set(asked))
 
 
-def missing(cell: Cell, old: dict | None, args: argparse.Namespace) -> str | None:
+def missing(cell: Experiment, old: dict | None, args: argparse.Namespace) -> str | None:
     """Why a cell has to be measured; None when it is there, as good as asked for."""
     if old is None:
         return "not measured"
@@ -89,7 +89,7 @@ def missing(cell: Cell, old: dict | None, args: argparse.Namespace) -> str | Non
     return "measured on less" if less else None
 
 
-def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
+def _cell(cell: Experiment, args: argparse.Namespace, console: Console) -> None:
     file = args.out / f"{cell.name}.json"
     why = missing(cell, stored(args.out).get(cell.name), args)
     if why is None:
@@ -106,7 +106,7 @@ def _cell(cell: Cell, args: argparse.Namespace, console: Console) -> None:
     console.print(f"figures: {file}", highlight=False)
 
 
-def _report(cell: Cell, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console) -> dict:
+def _report(cell: Experiment, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console) -> dict:
     images, labels = data.x_test[: args.images], data.y_test[: args.images]
     ready, rows = [], []
     for seed in seeds:
@@ -138,7 +138,7 @@ def _grid(title: str, model: Model, labels: np.ndarray, draws: int, console: Con
     return rows
 
 
-def _facts(cell: Cell, ready: list[Ready], rows: list[dict[str, list[dict]]], data: Dataset) -> dict:
+def _facts(cell: Experiment, ready: list[Ready], rows: list[dict[str, list[dict]]], data: Dataset) -> dict:
     model, own = ready[0].model, accuracy_models.own_config(cell)
     payload = float(np.mean([draw["payload_bytes"] for row in rows[0].values() for draw in row]))
     base = accuracy_models.recipe(cell)["classifier"]
@@ -181,7 +181,9 @@ def _spread(values: np.ndarray) -> float | None:
     return round(float(of.std(ddof=1)), 6) if len(of) > 1 else None
 
 
-def _circumstances(cell: Cell, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace) -> dict:
+def _circumstances(
+    cell: Experiment, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace
+) -> dict:
     options = [f"--images {args.images}", f"--draws {args.draws}"]
     if args.seeds is not None and cell.system != PLAIN:
         options.append(f"--seeds {' '.join(map(str, seeds))}")
@@ -192,7 +194,7 @@ def _circumstances(cell: Cell, ready: list[Ready], seeds: list[int], data: Datas
         "test_images": len(data.y_test),
         "training_seconds": {part: [one.seconds[part] for one in ready] for part in ready[0].seconds},
         "hardware": hardware({device for seed in seeds for device in accuracy_models.trained_on(cell, seed)}),
-        "command": f"python -m benchmarks.accuracy --cells {cell.name} {' '.join(options)}",
+        "command": f"python -m benchmarks.accuracy --experiments {cell.name} {' '.join(options)}",
         "date": datetime.date.today().isoformat(),
         "recipe": accuracy_models.recipe(cell),
     }
@@ -210,7 +212,7 @@ def hardware(trained_on: set[str]) -> str:
     return f"{name}, {os.cpu_count()} cores; PyTorch {torch.__version__}, {torch.get_num_threads()} threads{gpus}"
 
 
-def _table(chosen: list[Cell], args: argparse.Namespace) -> Table:
+def _table(chosen: list[Experiment], args: argparse.Namespace) -> Table:
     table, old = Table("cell", "trained", "measured", "BER 0", "BER 0.1"), stored(args.out)
     for cell in chosen:
         schedule = accuracy_models.own_config(cell).schedule

@@ -1,4 +1,4 @@
-"""The cells of the comparison under equal terms: a TOML file in configs/systems each, and a committed JSON each."""
+"""The experiments of the comparison under equal terms: a TOML file in configs/systems each, and a committed JSON each."""
 
 import json
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 from train import settings
 from train.errors import TrainError
 
-CONFIGS, RESULTS = Path("configs/systems"), Path("benchmarks/results")
+CONFIGS, RESULTS = Path("configs/systems"), Path("benchmarks/results/accuracy")
 INKLING, PLAIN = "inkling", "plain"
 
 
 @dataclass(frozen=True)
-class Cell:
+class Experiment:
     """One system on one data set. `config` is its TOML file; that of the base classifier for `plain`."""
 
     name: str
@@ -33,7 +33,7 @@ class Cell:
         return rest.strip("-") or None
 
 
-def cells(folder: Path = CONFIGS) -> list[Cell]:
+def experiments(folder: Path = CONFIGS) -> list[Experiment]:
     """One of each config, and `plain` on each base classifier that they name. TrainError when there is none."""
     found, plain = [], {}
     for file in sorted(folder.glob("*.toml")):
@@ -43,9 +43,9 @@ def cells(folder: Path = CONFIGS) -> list[Cell]:
             base = Path(classifier) if "system" in values else None
         except (KeyError, TypeError):
             raise TrainError(f"{file}: names no data set, or no base classifier for its system") from None
-        found.append(Cell(values["name"], values.get("system", INKLING), dataset, file, base))
+        found.append(Experiment(values["name"], values.get("system", INKLING), dataset, file, base))
         if base is not None:
-            plain[base] = Cell(f"{base.stem}-{PLAIN}", PLAIN, dataset, base, base)
+            plain[base] = Experiment(f"{base.stem}-{PLAIN}", PLAIN, dataset, base, base)
     if not found:
         raise TrainError(f"{folder} has no configs of systems")
     return sorted([*found, *plain.values()], key=lambda cell: (cell.dataset, cell.name))

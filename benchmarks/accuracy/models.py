@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.accuracy.experiments import INKLING, PLAIN, Cell
+from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment
 from benchmarks.delivery import Delivery
 from train import config, evaluate
 from train.classifiers.architectures import Classifier, feature_shape
@@ -27,7 +27,7 @@ from train.trainers import codec as run
 from train.trainers import split as system_run
 from train.trainers.run_files import read_log, saved_config
 from train.trainers.split import RUNS
-from train.trainers.trainer import Loop, RunConfig
+from train.trainers.trainer import RunConfig, Trainer
 from wire.bundle import Bundle
 from wire.payload import payload_bytes
 
@@ -114,20 +114,20 @@ class Ready:
     seconds: dict[str, float]
 
 
-def own_config(cell: Cell) -> config.Config | system_run.SystemConfig | classifier_run.ClassifierConfig:
+def own_config(cell: Experiment) -> config.CodecConfig | system_run.SplitConfig | classifier_run.ClassifierConfig:
     """A cell's config, that of the base classifier for `plain`."""
     loaders = {INKLING: config.load, PLAIN: classifier_run.load}
     return loaders.get(cell.system, system_run.load)(cell.config)
 
 
-def recipe(cell: Cell) -> dict[str, Any]:
+def recipe(cell: Experiment) -> dict[str, Any]:
     """All that the figures of a cell follow from, its seeds aside: config and base classifier's, as JSON has them."""
     base = classifier_run.load(cell.classifier).as_dict() if cell.classifier else None
     own = None if cell.system == PLAIN else {k: v for k, v in own_config(cell).as_dict().items() if k != "seed"}
     return json.loads(json.dumps({"system": cell.system, "config": own, "classifier": base}))
 
 
-def folder(cell: Cell, seed: int) -> Path:
+def folder(cell: Experiment, seed: int) -> Path:
     """A cell's run: where `python -m train` puts it, and beside it for other seeds than the config's."""
     own = own_config(cell)
     return RUNS / (own.name if seed == own.seed else f"{own.name}-seed{seed}")
@@ -139,18 +139,18 @@ def epochs_done(where: Path) -> int:
     return log[-1]["epoch"] if log else 0
 
 
-def trained_on(cell: Cell, seed: int) -> set[str]:
+def trained_on(cell: Experiment, seed: int) -> set[str]:
     """The devices that a cell's run was trained on, as its log names them."""
     return {epoch.get("device", "cpu") for epoch in read_log(folder(cell, seed))}  # older logs are the CPU's
 
 
 def prepare(
-    cell: Cell, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device
+    cell: Experiment, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device
 ) -> Ready:
     """Train what is not trained yet, and load it, with the test images that it will send; labels (N,) of these."""
     own, where = own_config(cell), folder(cell, seed)
     if cell.classifier is None:
-        _train(run.Run, replace(own, seed=seed), data, where, device)
+        _train(run.CodecTrainer, replace(own, seed=seed), data, where, device)
         codec = run.load_best(where, run.load_config(where), data)[0]
         return Ready(inkling(cell.name, codec, images), None, {"system": _seconds(where)})
     base_config = classifier_run.load(cell.classifier)
@@ -160,7 +160,7 @@ def prepare(
     seconds = {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
     if cell.system == PLAIN:
         return Ready(plain(base, data, images), right, seconds)
-    _train(system_run.SystemRun, replace(own, seed=seed), data, where, device)
+    _train(system_run.SplitTrainer, replace(own, seed=seed), data, where, device)
     model = system_run.load_system(where, data)[0]
     if not _alike(model.classifier, frozen(base)):
         raise TrainError(f"{where} was trained around another {base_config.name}: move it away to train it again")
@@ -168,7 +168,7 @@ def prepare(
     return Ready(split_codec(cell.name, model, images, arithmetic), right, {**seconds, "system": _seconds(where)})
 
 
-def _train(kind: type[Loop], wanted: RunConfig, data: Dataset, where: Path, device: torch.device) -> None:
+def _train(kind: type[Trainer], wanted: RunConfig, data: Dataset, where: Path, device: torch.device) -> None:
     if (where / "config.json").exists() and kind.parse(saved_config(where), str(where)) != wanted:
         raise TrainError(f"{where} holds a run of another config: move it away to train it again")
     total = wanted.schedule.epochs + wanted.schedule.qat_epochs

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from benchmarks.accuracy.experiments import CONFIGS, INKLING, PLAIN, RESULTS, Cell, cells, stored
+from benchmarks.accuracy.experiments import CONFIGS, INKLING, PLAIN, RESULTS, Experiment, experiments, stored
 from benchmarks.accuracy.findings import complete, difference, findings, title
 from benchmarks.delivery import BERS
 from benchmarks.plots import finish
@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=PAGE, help="default: %(default)s")
     args = parser.parse_args()
     try:
-        expected, measured = cells(args.configs), stored(args.results)
+        expected, measured = experiments(args.configs), stored(args.results)
         page = replaced(args.out.read_text(encoding="utf-8"), section(expected, measured))
     except (TrainError, OSError) as error:
         print(f"results: {error}", file=sys.stderr)
@@ -77,7 +77,7 @@ def replaced(page: str, section: str) -> str:
     return page[:start] + section + (page[end:] if end >= 0 else "")
 
 
-def section(expected: list[Cell], measured: dict[str, dict]) -> str:
+def section(expected: list[Experiment], measured: dict[str, dict]) -> str:
     """The whole section, in Markdown. Cells without a config any more are left out."""
     measured = {cell.name: measured[cell.name] for cell in expected if cell.name in measured}
     parts = [HEADING, *_circumstances(measured), RULES]
@@ -112,7 +112,7 @@ def _circumstances(measured: dict[str, dict]) -> list[str]:
     ]
 
 
-def _dataset(dataset: str, expected: list[Cell], measured: dict[str, dict]) -> list[str]:
+def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, dict]) -> list[str]:
     shown = [cell for cell in expected if not cell.ablation]
     there = [measured[cell.name] for cell in shown if cell.name in measured]
     lines = [f"### {title(dataset)}\n", *_bases(dataset, there)]
@@ -153,7 +153,7 @@ def _bases(dataset: str, there: list[dict]) -> list[str]:
     return [f"Base classifier alone, no codec and no link: {'; '.join(said)}.\n"] if said else []
 
 
-def _row(cell: Cell, figures: dict | None) -> str:
+def _row(cell: Experiment, figures: dict | None) -> str:
     if figures is None:
         return f"| `{cell.title}` | {MISSING} |" + " |" * (5 + len(GRID))
     parts, seconds = figures["epochs_by_part"], figures["training_seconds"]
@@ -186,7 +186,7 @@ def _spreads(there: list[dict]) -> list[str]:
     return [" ".join(said) + "\n"] if said else []
 
 
-def _ablations(expected: list[Cell], measured: dict[str, dict]) -> list[str]:
+def _ablations(expected: list[Experiment], measured: dict[str, dict]) -> list[str]:
     ablated = [cell for cell in expected if cell.ablation]
     if not ablated:
         return []

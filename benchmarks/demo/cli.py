@@ -15,15 +15,15 @@ from rich.table import Table
 from benchmarks.demo.plots import Shown, draw_accuracy, draw_pictures
 from benchmarks.device.measure import COUNTED_IMAGES, count_instructions
 from benchmarks.images import images_for
-from benchmarks.tally import Tally
+from benchmarks.metrics import Metrics
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.live.proxy import Proxy, ProxyError
 from export.reference import ReferenceEncoder
 from firmware.tools.build import BuildError, build
 from firmware.tools.emulator import EmulatorError, qemu
 from firmware.tools.footprint import FootprintError, measure
-from host.board.board import Device
-from host.classify.decoder import Decoder
+from host.board.board import Board
+from host.classify.classifier import Classifier
 from host.errors import HostError
 from train.errors import TrainError
 from wire.bundle import Bundle, BundleError
@@ -39,7 +39,7 @@ TIMEOUT_S = 20.0  # an emulated board on a busy machine may think for long
 class Result:
     """What one pass over the line gave."""
 
-    tally: Tally
+    metrics: Metrics
     symbols: dict[int, np.ndarray]  # by image
     shown: list[Shown]
 
@@ -90,11 +90,11 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         "images": len(images),
         "payload_bytes": bundle.chunk_bytes(0),
         "frame_bytes": bundle.chunk_layout(0).serial_size,
-        "accuracy": {k: r.tally.accuracy for k, r in results.items()},
-        "accuracy_sent": {k: r.tally.accuracy_sent for k, r in results.items()},
+        "accuracy": {k: r.metrics.accuracy for k, r in results.items()},
+        "accuracy_sent": {k: r.metrics.accuracy_sent for k, r in results.items()},
         "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],
-        "frames_lost": {k: r.tally.frames_lost for k, r in results.items()},
-        "ber_estimated": {k: r.tally.ber_estimated for k, r in results.items()},
+        "frames_lost": {k: r.metrics.frames_lost for k, r in results.items()},
+        "ber_estimated": {k: r.metrics.ber_estimated for k, r in results.items()},
         "parity_mismatches": mismatches,
         "instructions_per_image": per_image,
         "model_flash_bytes": size.model_flash_bytes,
@@ -117,26 +117,25 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
 def _send_all(
     elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
 ) -> dict[str, Result]:
-    decoder = Decoder(bundle)
     results = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with qemu(elf) as board, Progress(*columns, console=console) as bar:
         for ber in BERS:
             task = bar.add_task(f"BER {ber:<5g}", total=len(images))
-            result = Result(Tally(decoder), {}, [])
+            result = Result(Metrics(Classifier.of([bundle])), {}, [])
             with (
                 Proxy(board, BitFlips(ber), seed) as proxy,
-                Device.open(proxy.url, bundle, timeout=TIMEOUT_S) as device,
+                Board.open(proxy.url, bundle, timeout=TIMEOUT_S) as device,
             ):
                 for i, (image, label) in enumerate(zip(images, labels, strict=True)):
                     frame, _ = device.run(image)
                     if frame is None:
-                        result.tally.lost()
+                        result.metrics.lost()
                     else:
-                        found = result.tally.arrived(frame, int(label))
+                        found = result.metrics.arrived(frame, int(label))
                         result.symbols[i] = frame.symbols
                         result.shown.append(Shown(i, image, int(label), found, frame.payload, ber))
-                    bar.update(task, advance=1, description=f"BER {ber:<5g} {100 * result.tally.accuracy:5.1f} %")
+                    bar.update(task, advance=1, description=f"BER {ber:<5g} {100 * result.metrics.accuracy:5.1f} %")
             results[f"{ber:g}"] = result
     return results
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from host.classify.decoder import Found
+from host.classify.decoder import Prediction
 from wire.bundle import Bundle
 
 mpl.use("Agg")
@@ -25,7 +25,7 @@ class Shown:
     number: int
     image: np.ndarray  # uint8 (H, W, C)
     label: int
-    found: Found
+    found: Prediction
     payload: bytes
     ber: float
 

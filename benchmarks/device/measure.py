@@ -8,7 +8,7 @@ import numpy as np
 
 from firmware.tools.emulator import instructions, qemu
 from firmware.tools.footprint import measure as footprint
-from host.board.board import Device
+from host.board.board import Board
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.control import Info
@@ -83,7 +83,7 @@ def count_instructions(
     """
     with (
         qemu(elf, environment, count_instructions=True) as url,
-        Device.open(url, bundle, timeout=TIMEOUT_S) as device,
+        Board.open(url, bundle, timeout=TIMEOUT_S) as device,
     ):
         device.check(device.info())
         cycles = []

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.goodput.links import LARGEST_PACKET, Medium
+from benchmarks.goodput.links import LARGEST_PACKET, Link
 from wire.frame import CRC16_BYTES, FeatureLayout
 
 HEADER_BYTES = 3  # device, sequence, model and chunk, without Inkling's code over them
@@ -27,12 +27,12 @@ class Outcome:
     extra: dict[str, float]
 
 
-class System(Protocol):
+class Scheme(Protocol):
     """One way to get pictures' classes over a link."""
 
     title: str
 
-    def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
+    def send(self, medium: Link, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """Send all pictures over the medium in the state `value`; `each` is told how many more are done."""
 
 
@@ -50,8 +50,8 @@ class Crc:
     tries: int = 1
     header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
-    def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
-        """See System.send."""
+    def send(self, medium: Link, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
+        """See Scheme.send."""
         link = medium.link(value, self.coding_rate, header=self.header)
         size = HEADER_BYTES + self.payload_bytes
         sent = np.zeros(len(self.right), np.int64)
@@ -81,17 +81,17 @@ class ReedSolomon:
     like: FeatureLayout  # the Inkling frame whose air time it may take
     header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
-    def frame_bytes(self, medium: Medium) -> int:
+    def frame_bytes(self, medium: Link) -> int:
         """The largest frame that is on the air no longer than Inkling's."""
         link, limit = medium.link(0.0, crc=False, header=self.header), medium.inkling_air_s(self.like, self.header)
         return max(size for size in range(1, LARGEST_PACKET + 1) if link.air_time_s(size) <= limit + 1e-9)
 
-    def corrects(self, medium: Medium) -> int:
+    def corrects(self, medium: Link) -> int:
         """Wrong bytes that can be put right."""
         return (self.frame_bytes(medium) - HEADER_BYTES - self.payload_bytes - CRC16_BYTES) // 2
 
-    def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
-        """See System.send."""
+    def send(self, medium: Link, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
+        """See Scheme.send."""
         link, size = medium.link(value, crc=False, header=self.header), self.frame_bytes(medium)
         received, _, lost = link.transmit(np.zeros((len(self.right), size), np.uint8), rng)
         arrived = ~lost & (np.count_nonzero(received, axis=1) <= self.corrects(medium))
@@ -108,8 +108,8 @@ class Files:
     sizes: np.ndarray  # (n,) bytes of each picture
     right: np.ndarray
 
-    def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
-        """See System.send. Packets of one length are sent together."""
+    def send(self, medium: Link, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
+        """See Scheme.send. Packets of one length are sent together."""
         link, room = medium.link(value), LARGEST_PACKET - HEADER_BYTES
         arrived, air = np.ones(len(self.sizes), bool), np.zeros(len(self.sizes))
         for first in range(0, self.sizes.max(), room):

@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.goodput.baselines import Outcome, System
-from benchmarks.goodput.links import MEDIA
+from benchmarks.goodput.baselines import Outcome, Scheme
+from benchmarks.goodput.links import LINKS
 from benchmarks.goodput.schemes import fits, with_features, with_pictures
 from benchmarks.images import images_for
 from export.reference import ReferenceEncoder
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
     parser.add_argument("--images", type=int, default=10_000, help="test images (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
-    parser.add_argument("--media", nargs="+", choices=MEDIA, default=list(MEDIA), help="default: all")
+    parser.add_argument("--media", nargs="+", choices=LINKS, default=list(LINKS), help="default: all")
     parser.add_argument("--cells", type=Path, default=Path("build/bench/link"), help="default: %(default)s")
     parser.add_argument("--compressed", type=Path, default=Path("build/bench/compressed"), help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("build/bench/goodput.json"), help="default: %(default)s")
@@ -72,11 +72,11 @@ def measure(path: Path, count: int, seed: int, media: list[str], cells: Path, co
         pictures, reports = with_pictures(compressed, len(images), console.print)
         systems |= pictures if bundle.manifest["dataset"] == "cifar10" else {}
         for name in media:
-            figures[name] = {"title": MEDIA[name].title, "state": MEDIA[name].state, "systems": {}}
+            figures[name] = {"title": LINKS[name].title, "state": LINKS[name].state, "systems": {}}
             for key, system in systems.items():
-                if not fits(system, MEDIA[name]):
+                if not fits(system, LINKS[name]):
                     continue
-                rows = {f"{value:g}": _cell(name, value, key, system, seed, cells, bar) for value in MEDIA[name].values}
+                rows = {f"{value:g}": _cell(name, value, key, system, seed, cells, bar) for value in LINKS[name].values}
                 seconds += sum(row["seconds"] for row in rows.values())
                 figures[name]["systems"][key] = {"title": system.title, "rows": rows}
                 console.print(_line(name, system, rows), highlight=False, soft_wrap=True)
@@ -105,7 +105,7 @@ def _symbols(bundle: Bundle, images: np.ndarray, file: Path, bar: Progress) -> n
     return np.load(file)
 
 
-def _cell(name: str, value: float, key: str, system: System, seed: int, cells: Path, bar: Progress) -> dict[str, float]:
+def _cell(name: str, value: float, key: str, system: Scheme, seed: int, cells: Path, bar: Progress) -> dict[str, float]:
     """One system over one medium in one state, as kept or measured now."""
     file = cells / f"{name}_{value:g}_{key}.json"
     if file.is_file():
@@ -113,7 +113,7 @@ def _cell(name: str, value: float, key: str, system: System, seed: int, cells: P
     started = time.monotonic()
     task = bar.add_task(f"{name} {value:g}  {system.title}")
     rng = np.random.default_rng([seed, zlib.crc32(file.stem.encode())])
-    outcome = system.send(MEDIA[name], value, rng, partial(bar.advance, task))
+    outcome = system.send(LINKS[name], value, rng, partial(bar.advance, task))
     bar.remove_task(task)
     row = figures_of(outcome) | {"seconds": round(time.monotonic() - started, 2)}
     part = file.with_suffix(".part")
@@ -136,7 +136,7 @@ def figures_of(outcome: Outcome) -> dict[str, float]:
     }
 
 
-def _line(name: str, system: System, rows: dict[str, dict]) -> str:
+def _line(name: str, system: Scheme, rows: dict[str, dict]) -> str:
     shown = "  ".join(f"{value}: {100 * row['accuracy_sent']:.1f}" for value, row in rows.items())
     return f"{name}  {system.title}  of all sent, %  {shown}"
 

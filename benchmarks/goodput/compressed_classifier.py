@@ -20,15 +20,15 @@ from torch.nn import functional as F
 
 from benchmarks.goodput.compressed import FORMATS, Format, pixels, sizes
 from train.classifiers import teacher
-from train.config import Data, Teacher
+from train.config import DataConfig, TeacherConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset, load
 from train.errors import TrainError
 from train.trainers import classifier as classifier_run
 from train.trainers.run_files import read, write
 
-DATA = Data("cifar10")
-START = Teacher("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
+DATA = DataConfig("cifar10")
+START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
 BATCH = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 WARM_UP = 0.15  # of all steps

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.goodput.baselines import Outcome
-from benchmarks.goodput.links import Medium
+from benchmarks.goodput.links import Link
 from channel_sim.channels.bsc import BitFlips
 from host.classify.ber import BerEstimator, payload_ber
 from host.classify.decoder import Decoder
 from host.receive.events import FeatureFrame
 from host.receive.headers import SEQUENCES
 from host.receive.radio import PacketReceiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 
 DEVICE = 1
@@ -33,7 +33,7 @@ class Inkling:
     chunk: int
     header: bool = True  # LoRa's own; without it, both ends know how long a packet is
 
-    def send(self, medium: Medium, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
+    def send(self, medium: Link, value: float, rng: np.random.Generator, each: Callable[[int], None]) -> Outcome:
         """See System.send. A frame whose radio header or Inkling header is unreadable is lost."""
         arrived = np.zeros(len(self.labels), bool)
         got, link, told, wrong = [], [], [], 0
@@ -61,10 +61,10 @@ class Inkling:
         }
         return Outcome(right, arrived, np.full(len(self.labels), medium.inkling_air_s(layout, self.header)), extra)
 
-    def _received(self, medium: Medium, value: float, rng: np.random.Generator) -> Iterator[list]:
+    def _received(self, medium: Link, value: float, rng: np.random.Generator) -> Iterator[list]:
         """What the receiver makes of each frame, the warm-up's first."""
         if medium.sf is None:
-            receiver, channel, clean = Receiver([self.bundle]), BitFlips(value), BitFlips(0.0)
+            receiver, channel, clean = StreamReceiver([self.bundle]), BitFlips(value), BitFlips(0.0)
             for number in range(-WARM_UP, len(self.labels)):
                 damaged = (clean if number < 0 else channel).corrupt(self._frame(number, sync=True), rng)
                 yield [*receiver.feed(damaged or b""), *receiver.flush()]

@@ -1,6 +1,6 @@
 """The links that systems are compared over: LoRa at three spreading factors, and a serial radio that flips bits.
 
-All have the one interface of `Link`, so that every opponent is written once.
+All have the one interface of `Radio`, so that every opponent is written once.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LARGEST_PACKET = 255  # what the length byte of a LoRa packet can say
 _CRC_TABLE = np.array([crc16(bytes([byte]), 0) for byte in range(256)], np.uint16)
 
 
-class Link(Protocol):
+class Radio(Protocol):
     """A link that tells damaged frames from clean ones by a CRC-16 of its own."""
 
     def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -37,19 +37,19 @@ class SerialRadio:
         self._crc_bytes = CRC16_BYTES if crc else 0
 
     def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """See Link.transmit. Whether a CRC is right depends on the flips alone, not on what was sent."""
+        """See Radio.transmit. Whether a CRC is right depends on the flips alone, not on what was sent."""
         count, size = frames.shape
         mask, lost = self._flips.flips(count, 8 * (size + self._crc_bytes), rng)
         flipped = np.packbits(mask, axis=1)
         return frames ^ flipped[:, :size], crc_of_rows(flipped) == 0, lost
 
     def air_time_s(self, payload_bytes: int) -> float:
-        """See Link.air_time_s."""
+        """See Radio.air_time_s."""
         return (len(SYNC) + payload_bytes + self._crc_bytes) * BITS_A_BYTE / BAUD
 
 
 @dataclass(frozen=True)
-class Medium:
+class Link:
     """A kind of link and the states of it that are compared: SNRs in dB for LoRa, else bit error rates."""
 
     title: str
@@ -61,7 +61,7 @@ class Medium:
         """What the values are."""
         return "bit error rate" if self.sf is None else "SNR in dB"
 
-    def link(self, value: float, coding_rate: int = 5, crc: bool = True, header: bool = True) -> Link:
+    def link(self, value: float, coding_rate: int = 5, crc: bool = True, header: bool = True) -> Radio:
         """The link in one of its states. header: LoRa's own, which tells a packet's length."""
         if self.sf is None:
             return SerialRadio(value, crc)
@@ -83,11 +83,11 @@ def _snrs(first: int, halves: bool) -> tuple[float, ...]:
     return tuple(sorted([*range(first, first + 9), *(first + half / 2 for half in range(3, 12, 2) if halves)]))
 
 
-MEDIA = {
-    "sf7": Medium("LoRa SF7", _snrs(-13, True), 7),
-    "sf8": Medium("LoRa SF8", _snrs(-16, False), 8),
-    "sf9": Medium("LoRa SF9", _snrs(-19, True), 9),
-    "bsc": Medium("serial radio", (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)),
+LINKS = {
+    "sf7": Link("LoRa SF7", _snrs(-13, True), 7),
+    "sf8": Link("LoRa SF8", _snrs(-16, False), 8),
+    "sf9": Link("LoRa SF9", _snrs(-19, True), 9),
+    "bsc": Link("serial radio", (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)),
 }
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, System
+from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
 from benchmarks.goodput.compressed import FORMATS
 from benchmarks.goodput.inkling_scheme import Inkling, classes
-from benchmarks.goodput.links import Medium
+from benchmarks.goodput.links import Link
 from host.classify.ber import LEAST
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle
@@ -20,7 +20,7 @@ TRIES = 4  # the first, and up to three retransmissions
 IMPLICIT = ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs", "rs_short")
 
 
-def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, System]:
+def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, Scheme]:
     """Inkling and those that carry the same features: symbols (n, S) of pictures labelled (n,).
 
     The prefix is the bundle's shortest chunk that starts at the first symbol.
@@ -31,7 +31,7 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     whole, part = (_right(bundle, decoder, symbols, labels, chunk) for chunk in (0, prefix))
     long, short = (bundle.chunk_layout(chunk) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
-    with_header: dict[str, System] = {
+    with_header: dict[str, Scheme] = {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
         "inkling_prefix": Inkling(f"Inkling, {prefix_bytes} bytes", bundle, decoder, symbols, labels, prefix),
         "crc": Crc(f"CRC, {whole_bytes} bytes", whole_bytes, whole),
@@ -49,7 +49,7 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
     }
 
 
-def with_pictures(folder: Path, count: int, say: Callable[[str], None]) -> tuple[dict[str, System], dict[str, dict]]:
+def with_pictures(folder: Path, count: int, say: Callable[[str], None]) -> tuple[dict[str, Scheme], dict[str, dict]]:
     """JPEG and WebP of the first `count` test images, whole files and bare, and how their classifiers came about."""
     systems, reports = {}, {}
     for form in FORMATS:
@@ -64,7 +64,7 @@ def with_pictures(folder: Path, count: int, say: Callable[[str], None]) -> tuple
     return systems, reports
 
 
-def fits(system: System, medium: Medium) -> bool:
+def fits(system: Scheme, medium: Link) -> bool:
     """Whether a system can be had over a medium: a serial radio has neither a coding rate nor a header of its own."""
     if medium.sf is not None:
         return True

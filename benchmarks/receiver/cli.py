@@ -25,7 +25,7 @@ from channel_sim.live.proxy import ProxyError
 from host.classify.ber import BerEstimator
 from host.receive.events import FeatureFrame
 from host.receive.headers import SEQUENCES
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header
@@ -59,9 +59,9 @@ class Sender:
         return self._bundle.frame(levels, device, sequence), (device, sequence, 0)
 
 
-def acquainted(bundle: Bundle, sender: Sender, devices: int) -> Receiver:
+def acquainted(bundle: Bundle, sender: Sender, devices: int) -> StreamReceiver:
     """A receiver that has heard each of these devices once, clean."""
-    receiver = Receiver([bundle])
+    receiver = StreamReceiver([bundle])
     for device in range(devices):
         receiver.feed(sender.next(device)[0])
     return receiver
@@ -88,7 +88,7 @@ def mistaken(bundle: Bundle, ber: float, frames: int, seed: int, tick: Tick) -> 
     receiver, wrong = acquainted(bundle, sender, DEVICES), 0
     for n in range(frames):
         stranger = DEVICES + n % (ANY_DEVICE - DEVICES)
-        header = Header(FrameType.FEATURE, stranger, n % SEQUENCES, bundle.model_number % 32, 0)
+        header = Header(FrameType.FEATURE, stranger, n % SEQUENCES, bundle.model_bits, 0)
         block = channel.corrupt(SYNC + header.encode(), rng) or b""
         wrong += any(
             isinstance(event, FeatureFrame) and event.device < DEVICES

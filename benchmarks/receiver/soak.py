@@ -34,7 +34,7 @@ from host.classify.ber import BerEstimator
 from host.errors import PortError
 from host.receive.events import FeatureFrame
 from host.receive.headers import SEQUENCES
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 from wire.frame import SYNC
@@ -126,7 +126,7 @@ def listen(url: str, path: Path, seed: int, read: "Synchronized[int]", warm: Fla
     read: how many bytes it has read so far; warm: from here on, memory should not grow.
     """
     library = Library(load_bundle(path))
-    receiver, rng, heard = Receiver([library.bundle]), np.random.default_rng([seed, 2]), Heard()
+    receiver, rng, heard = StreamReceiver([library.bundle]), np.random.default_rng([seed, 2]), Heard()
     links = [BerEstimator() for _ in range(DEVICES)]
     difference: Counter[tuple] = Counter()
     started_with = 0

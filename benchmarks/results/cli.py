@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib import pyplot as plt
 
 from benchmarks.accuracy import page as accuracy_results
-from benchmarks.accuracy.experiments import cells, stored
+from benchmarks.accuracy.experiments import experiments, stored
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.device.page import draw as draw_device
 from benchmarks.device.page import section as device_costs
@@ -52,7 +52,7 @@ def main() -> int:
         details_file = args.device.with_name("device_details.json")
         details = json.loads(details_file.read_text())[name]
         baseline = load_baseline()
-        systems, measured = cells(), stored()
+        systems, measured = experiments(), stored()
     except TrainError as error:
         print(f"results: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ import signal
 
 from channel_sim.channels.lora import LoRa
 from channel_sim.channels.parse import parse
-from channel_sim.live.radio_hub import Air
+from channel_sim.live.radio_hub import RadioHub
 
 DESCRIPTION = """
 Joins simulated nodes and gateways: processes built from the environments native_radio and native_gateway,
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if not abs(float(channel.snr_db)) <= MOST_DB:
         raise ValueError(f"an SNR is {-MOST_DB} to {MOST_DB} dB, not {float(channel.snr_db):g}")
     try:
-        air = Air(channel, options.seed, options.port, dict(options.snr), options.fast)
+        air = RadioHub(channel, options.seed, options.port, dict(options.snr), options.fast)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise ValueError(f"cannot listen on port {options.port}: {reason}") from None

@@ -12,7 +12,7 @@ from contextlib import closing
 from channel_sim.channels.parse import HELP
 from channel_sim.cli.arguments import add_channel, compose, load_bundles
 from channel_sim.cli.output import damage
-from channel_sim.live.endpoints import ProxyError, TcpEnd, open_end
+from channel_sim.live.endpoints import ProxyError, TcpEndpoint, open_endpoint
 from channel_sim.live.recording import Recording
 from channel_sim.live.stream import Stream
 
@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     recording = Recording(options.recording)
     stream = Stream(compose(options.channel), options.seed, load_bundles(options.bundle))
-    end = open_end("host", options.listen, 0, may_come_later=False)
-    if not isinstance(end, TcpEnd):
+    end = open_endpoint("host", options.listen, 0, may_come_later=False)
+    if not isinstance(end, TcpEndpoint):
         raise ProxyError(f"a replay listens on tcp://HOST:PORT, not on {options.listen}")
     with closing(end):
         print(f"listening on {end.url}", flush=True)

@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 
 import serial
 
+from wire.errors import InklingError
+
 CONNECT_S = 2.0
 FORMS = "pty, tcp://HOST:PORT (listens), socket://HOST:PORT (connects) or a serial device"
 
 
-class ProxyError(Exception):
+class ProxyError(InklingError):
     """One line that says which end is missing or has gone."""
 
 
-class End(ABC):
+class Endpoint(ABC):
     """One end, at which one peer at a time may be.
 
     `url` is what the peer opens where the end `listens`, else what is opened here. `fd` carries the bytes, None while
@@ -50,7 +52,7 @@ class End(ABC):
         """Give everything back."""
 
 
-class TcpEnd(End):
+class TcpEndpoint(Endpoint):
     """A TCP port that one peer at a time may use, as often as it likes. OSError when the port is taken."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -65,26 +67,26 @@ class TcpEnd(End):
         """The port is open already."""
 
     def accept(self) -> None:
-        """See End. A peer that has thought better of it is not there."""
+        """See Endpoint. A peer that has thought better of it is not there."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             peer, _ = self._server.accept()
             _prepare(peer)
             self._peer, self.fd, self.waiting_fd = peer, peer.fileno(), None
 
     def hang_up(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.fd, self.waiting_fd = None, self._server.fileno()
         if self._peer:
             self._peer.close()
             self._peer = None
 
     def close(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.hang_up()
         self._server.close()
 
 
-class PtyEnd(End):
+class PtyEndpoint(Endpoint):
     """A pseudo-terminal, which the peer opens like a serial port. Kept open, so that nobody hangs up."""
 
     def __init__(self) -> None:
@@ -103,12 +105,12 @@ class PtyEnd(End):
         """Nobody hangs up either."""
 
     def close(self) -> None:
-        """See End."""
+        """See Endpoint."""
         os.close(self.fd)
         os.close(self._peer_side)
 
 
-class SocketEnd(End):
+class SocketEndpoint(Endpoint):
     """A connection to a TCP port where somebody else listens."""
 
     listens = False
@@ -119,7 +121,7 @@ class SocketEnd(End):
         self._line: socket.socket | None = None
 
     def open(self) -> None:
-        """See End."""
+        """See Endpoint."""
         line = socket.create_connection(self._address, CONNECT_S)
         _prepare(line)
         self._line, self.fd = line, line.fileno()
@@ -128,18 +130,18 @@ class SocketEnd(End):
         """Nobody knocks here."""
 
     def hang_up(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.fd = None
         if self._line:
             self._line.close()
             self._line = None
 
     def close(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.hang_up()
 
 
-class DeviceEnd(End):
+class DeviceEndpoint(Endpoint):
     """A serial device, or any other URL of pyserial's serial_for_url that has a file descriptor."""
 
     listens = False
@@ -150,7 +152,7 @@ class DeviceEnd(End):
         self._device: serial.SerialBase | None = None
 
     def open(self) -> None:
-        """See End."""
+        """See Endpoint."""
         try:
             device = serial.serial_for_url(self.url, baudrate=self._baud, exclusive=True)
         except termios.error as error:  # pulled out while it was opened
@@ -166,18 +168,18 @@ class DeviceEnd(End):
         """Nobody knocks here."""
 
     def hang_up(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.fd = None
         if self._device:
             self._device.close()
             self._device = None
 
     def close(self) -> None:
-        """See End."""
+        """See Endpoint."""
         self.hang_up()
 
 
-def open_end(name: str, where: str, baud: int, may_come_later: bool) -> End:
+def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> Endpoint:
     """The end at `where` (see FORMS), open if anything is there; `name` is who is expected at it.
 
     tcp://HOST:0 takes any free port. ProxyError when nothing is there that must be, or never can be.
@@ -196,16 +198,16 @@ def open_end(name: str, where: str, baud: int, may_come_later: bool) -> End:
     return end
 
 
-def _end_at(where: str, baud: int) -> End:
+def _end_at(where: str, baud: int) -> Endpoint:
     """The end that `where` names, listening if it is of that kind, else not yet open."""
     if where == "pty":
-        return PtyEnd()
+        return PtyEndpoint()
     scheme, host, port = _parts(where)
     if scheme == "tcp":
-        return TcpEnd(host, port)
+        return TcpEndpoint(host, port)
     if scheme == "socket":
-        return SocketEnd(host, port, where)
-    return DeviceEnd(where, baud)
+        return SocketEndpoint(host, port, where)
+    return DeviceEndpoint(where, baud)
 
 
 def _reason(error: Exception) -> str:

@@ -33,7 +33,7 @@ class Framer:
         self._models: dict[int, list[Bundle]] = {}
         self._sizes: dict[int, list[int]] = {}  # model bits -> bytes of a frame without sync, for each chunk
         for bundle in bundles:
-            model, sizes = bundle.model_number % 32, _sizes(bundle)
+            model, sizes = bundle.model_bits, _sizes(bundle)
             alike = self._models.setdefault(model, [])
             if self._sizes.setdefault(model, sizes) != sizes:
                 raise ValueError(f"bundles {alike[0].name} and {bundle.name} have the same 5 model bits: give one")
@@ -106,7 +106,7 @@ class Framer:
         if len(frame) < end - body:
             self.cut += final
             return unsettled
-        if any(check_crc(frame, bundle.model_number) for bundle in self._models[header.model]):
+        if any(check_crc(frame, bundle.number) for bundle in self._models[header.model]):
             return end
         inside = self._start_inside(start, end, final)
         if inside == end or inside is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from channel_sim.channels.channel import Channel, Compose
 from channel_sim.live.background import Background
-from channel_sim.live.endpoints import End, ProxyError, open_end
+from channel_sim.live.endpoints import Endpoint, ProxyError, open_endpoint
 from channel_sim.live.recording import Recorder
 from channel_sim.live.stream import Statistics, Stream
 from wire.bundle import Bundle
@@ -59,9 +59,9 @@ class Proxy(Background):
             raise ValueError("a downlink carries no feature frames: give it a channel that works by the byte")
         self._downlink = Stream(downlink, (seed, 1))  # other numbers than the uplink's
         self._reconnect = reconnect
-        self.board = open_end("board", board, baud, reconnect)
+        self.board = open_endpoint("board", board, baud, reconnect)
         try:
-            self.host = open_end("host", listen_on, baud, reconnect)
+            self.host = open_endpoint("host", listen_on, baud, reconnect)
         except ProxyError:
             self.board.close()
             raise
@@ -181,7 +181,7 @@ class Proxy(Background):
             else:
                 self.downlink.bytes_unheard += len(sent)
 
-    def _read(self, end: End) -> bytes:
+    def _read(self, end: Endpoint) -> bytes:
         """What has come; nothing when the end has just gone."""
         try:
             data = os.read(end.fd, READ_BYTES)
@@ -194,7 +194,7 @@ class Proxy(Background):
             self._gone(end, "the line was closed")
         return data
 
-    def _write(self, end: End, waiting: bytearray) -> None:
+    def _write(self, end: Endpoint, waiting: bytearray) -> None:
         """Write what goes without waiting, and take it out of the buffer."""
         if waiting and end.fd is not None:
             try:
@@ -204,7 +204,7 @@ class Proxy(Background):
             except OSError as error:
                 self._gone(end, error.strerror)
 
-    def _gone(self, end: End, why: str) -> None:
+    def _gone(self, end: Endpoint, why: str) -> None:
         """Forget the end's peer. ProxyError when that is the end of all."""
         end.hang_up()
         said = f"the {'board' if end is self.board else 'host'} at {end.url} has gone: {why}"
@@ -238,6 +238,6 @@ def _there(fds: Sequence[int | None]) -> list[int]:
     return [fd for fd in fds if fd is not None]
 
 
-def _missing(end: End) -> bool:
+def _missing(end: Endpoint) -> bool:
     """Whether it is up to the proxy to open this end again."""
     return end.fd is None and not end.listens

@@ -73,8 +73,8 @@ class _Packet:
     payload: bytes
 
 
-class Air(Background):
-    """A hub that stands for the air; `with Air(LoRa(-9.0)) as air:` runs it in a thread, at `air.port` of this machine.
+class RadioHub(Background):
+    """A hub that stands for the air; `with RadioHub(LoRa(-9.0)) as air:` runs it in a thread, at `air.port` of this machine.
 
     channel: its spreading factor, coding rate, bandwidth and kind of header are the only ones that stations may have.
     snr_db: other SNRs than the channel's for the packets of some devices. fast: packets take no time. The damage of a

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from wire.errors import InklingError
+
 VERSION = 1
 Way = Literal["up", "down"]
 
 
-class RecordingError(Exception):
+class RecordingError(InklingError):
     """One line that says what is wrong with a recording."""
 
 

@@ -19,7 +19,7 @@ static void handle(enum wire_event event) {
         if (error != WIRE_ERROR_NONE) {
             line_send_error(parser.request, parser.opcode, (uint8_t)error);
         }
-        watch_heard();
+        watch_command_done();
     }
 }
 

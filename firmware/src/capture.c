@@ -19,7 +19,7 @@ static bool take(void) {
         .channels = INKLING_CHANNELS,
         .sums = sums,
     };
-    struct camera_picture picture;
+    struct camera_image picture;
     if (!camera_take(&picture)) {
         return false;
     }

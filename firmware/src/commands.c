@@ -4,7 +4,7 @@
 #include "capture.h"
 #include "encoder.h"
 #include "line.h"
-#include "picture.h"
+#include "image.h"
 
 #define FIRMWARE_VERSION {0, 1, 0}
 
@@ -20,7 +20,7 @@ static enum wire_error info(const struct wire_parser *command) {
         .height = INKLING_HEIGHT,
         .width = INKLING_WIDTH,
         .channels = INKLING_CHANNELS,
-        .symbols = INKLING_SYMBOLS,
+        .symbols = INKLING_SYMBOL_COUNT,
         .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
         .chunks = inkling_model.chunk_count,
         .arena_bytes = encoder_arena_bytes(),
@@ -39,20 +39,20 @@ static enum wire_error run(const struct wire_parser *command) {
     if (command->length != WIRE_HEAD_BYTES + INKLING_INPUT_BYTES) {
         return WIRE_ERROR_BAD_LENGTH;
     }
-    const struct picture_start start = picture_begin();
-    const enum wire_error error = picture_check(command);
-    return error != WIRE_ERROR_NONE ? error : picture_answer(command, start);
+    const struct image_start start = image_begin();
+    const enum wire_error error = image_check(command);
+    return error != WIRE_ERROR_NONE ? error : image_answer(command, start);
 }
 
 static enum wire_error capture(const struct wire_parser *command) {
     if (command->length != WIRE_HEAD_BYTES) {
         return WIRE_ERROR_BAD_LENGTH;
     }
-    enum wire_error error = picture_check(command);
+    enum wire_error error = image_check(command);
     if (error == WIRE_ERROR_NONE) {
         error = capture_take();
     }
-    return error != WIRE_ERROR_NONE ? error : picture_answer(command, picture_begin());
+    return error != WIRE_ERROR_NONE ? error : image_answer(command, image_begin());
 }
 
 static enum wire_error pixels(const struct wire_parser *command) {

@@ -13,7 +13,7 @@ _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board
 
 uint8_t line_device = INKLING_DEVICE;
 
-static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOLS, INKLING_BITS_PER_SYMBOL)];
+static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
 #if INKLING_GATEWAY
 #define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* a radio's longest packet */
 #else

@@ -11,8 +11,8 @@
 #include "prefix.h"
 #include "wire/frame.h"
 
-static BOARD_KEPT struct duty duty;
-static BOARD_KEPT uint32_t slept_seconds;
+static BOARD_RETAINED struct duty duty;
+static BOARD_RETAINED uint32_t slept_seconds;
 static bool ready; /* the radio is set up */
 static uint8_t packet[RADIO_MAX_BYTES];
 

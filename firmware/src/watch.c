@@ -10,7 +10,7 @@
 #include "line.h"
 #include "motion.h"
 #include "node.h"
-#include "picture.h"
+#include "image.h"
 
 #ifndef INKLING_RADIO
 #define INKLING_RADIO 0
@@ -21,9 +21,9 @@
 _Static_assert(INKLING_PERIOD_S <= 86400, "a period is a day at the most");
 _Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "motion is in grey levels");
 
-static BOARD_KEPT uint8_t sequence;            /* of the next picture, modulo 32 */
-static BOARD_KEPT uint8_t sent[MOTION_PIXELS]; /* the last picture that went out */
-static BOARD_KEPT bool any_sent;
+static BOARD_RETAINED uint8_t sequence;            /* of the next picture, modulo 32 */
+static BOARD_RETAINED uint8_t sent[MOTION_PIXELS]; /* the last picture that went out */
+static BOARD_RETAINED bool any_sent;
 
 static uint8_t seen[MOTION_PIXELS];
 static bool running;
@@ -49,14 +49,14 @@ static enum wire_error take(void) {
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    const struct camera_picture input = {
+    const struct camera_image input = {
         .pixels = (const uint8_t *)encoder_input(),
         .width = INKLING_WIDTH,
         .height = INKLING_HEIGHT,
         .format = INKLING_CHANNELS == 1u ? CAMERA_GREY : CAMERA_RGB888,
     };
     motion_thumbnail(&input, seen);
-    picture_to_int8();
+    image_to_int8();
     return WIRE_ERROR_NONE;
 }
 
@@ -107,7 +107,7 @@ void watch_start(void) {
     count_from(listening ? 0 : INKLING_PERIOD_S); /* else the first look is now */
 }
 
-void watch_heard(void) {
+void watch_command_done(void) {
     listening = INKLING_DEEP_SLEEP;
     count_from(0);
 }

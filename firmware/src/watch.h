@@ -29,7 +29,7 @@ void watch_start(void);
 
 /* A command has been answered: the next look is a period away, so that the next command may be about the same picture.
  * With deep sleep, the board listens on for INKLING_AWAKE_S. */
-void watch_heard(void);
+void watch_command_done(void);
 
 /* Looks when it is time to, and sleeps. Call it often, while the encoder's input is free. */
 void watch_step(void);
@@ -38,7 +38,7 @@ void watch_step(void);
 
 static inline void watch_start(void) {}
 
-static inline void watch_heard(void) {}
+static inline void watch_command_done(void) {}
 
 static inline void watch_step(void) {}
 

@@ -9,6 +9,7 @@ from importlib import util
 from pathlib import Path
 
 from firmware.tools import core_dir
+from wire.errors import InklingError
 
 PROGRAMS = {
     "qemu_stm32f405": "firmware.elf",
@@ -24,7 +25,7 @@ PROGRAMS = {
 DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "sim_esp32c3", "native")
 
 
-class BuildError(Exception):
+class BuildError(InklingError):
     """A build failed; the message tells what the compiler or our own script said."""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wire.control import Opcode, command
+from wire.errors import InklingError
 
 
 class Machine(NamedTuple):
@@ -45,7 +46,7 @@ SIMULATOR_ASK_SECONDS = 2.0  # labwired takes up to a second for an answer
 NANOSECONDS_PER_INSTRUCTION = 1  # of virtual time, by -icount shift=0
 
 
-class EmulatorError(Exception):
+class EmulatorError(InklingError):
     """An emulated board did not start; the message is one line that says why."""
 
 

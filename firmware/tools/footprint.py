@@ -18,6 +18,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from wire.errors import InklingError
+
 ENCODER_ARCHIVES = ("libinkling_model.a", "libencoder.a")
 _TFLM_ARCHIVE = re.compile(r"([^\s/\\]+\.a)\(micro_interpreter\.\w+\)")  # whatever the library is called
 MAP_NAME = "firmware.map"
@@ -28,7 +30,7 @@ _OUTPUT = re.compile(r"^([.\w]\S*)(?:\s|$)")
 _INPUT = re.compile(r"^ \S+\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$")
 
 
-class FootprintError(Exception):
+class FootprintError(InklingError):
     """A firmware cannot be measured; the message is one line that says why."""
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from wire.bundle import Bundle
+from wire.errors import InklingError
 
 INPUT_ZERO_POINT = -128  # a pixel becomes int8 by subtracting 128, and nothing else
 
 
-class ModelError(Exception):
+class ModelError(InklingError):
     """A bundle cannot be built in; the message is one line that says why."""
 
 
@@ -46,7 +47,7 @@ def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") 
 #define INKLING_LATENT_WIDTH {latent_width}u
 #define INKLING_LATENT_CHANNELS {latent_channels}u
 #define INKLING_LATENT_BYTES {latent_height * latent_width * latent_channels}u
-#define INKLING_SYMBOLS {len(bundle.symbol_order)}u
+#define INKLING_SYMBOL_COUNT {len(bundle.symbol_order)}u
 #define INKLING_BITS_PER_SYMBOL {bundle.bits_per_symbol}u
 
 #ifndef INKLING_ARENA_BYTES /* more than that by -D INKLING_ARENA_BYTES=... */
@@ -72,7 +73,7 @@ static const uint8_t symbol_table[256] = {{
 {rows(bundle.symbol_table)}
 }};
 
-static const uint16_t symbol_order[INKLING_SYMBOLS] = {{
+static const uint16_t symbol_order[INKLING_SYMBOL_COUNT] = {{
 {rows(bundle.symbol_order)}
 }};
 

@@ -19,7 +19,7 @@ from host.board.errors import (
 )
 from host.board.port import Port
 from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
-from host.receive.stream import MAX_REPLY_BYTES, Receiver
+from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
 from wire.bundle import Bundle
 from wire.control import (
     LONGEST_PREFIX,
@@ -51,7 +51,7 @@ RADIO_S = 15.0  # the longest packet's time on the air, at SF12, 4/8, 125 kHz
 Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ErrorReply)
 
 
-class Device:
+class Board:
     """A client of one board. Every wait is bounded; every fault is a DeviceError or a PortError of one line.
 
     `bundle` is needed for pictures only: `run`, `capture` and `pixels`. `number` addresses one board among several on
@@ -67,7 +67,7 @@ class Device:
         self.number = number
         self._address = ANY_DEVICE if number is None else number
         self._timeout = timeout
-        self._receiver = Receiver([bundle] if bundle else [])
+        self._receiver = StreamReceiver([bundle] if bundle else [])
         self._request = LAST_REQUEST
         self._heard = 0  # bytes since the last command
 
@@ -79,7 +79,7 @@ class Device:
         baud: int = 115200,
         timeout: float = TIMEOUT_S,
         number: int | None = None,
-    ) -> "Device":
+    ) -> "Board":
         """Open a port, by any URL that pyserial knows, for the board behind it."""
         return cls(Port(url, baud), bundle, timeout, number)
 
@@ -87,7 +87,7 @@ class Device:
         """Give the port back."""
         self.port.close()
 
-    def __enter__(self) -> "Device":
+    def __enter__(self) -> "Board":
         return self
 
     def __exit__(
@@ -104,7 +104,7 @@ class Device:
 
     def check(self, info: Info) -> None:
         """WrongModelError when the board's model is not the bundle's."""
-        if self.bundle and info.model_number != self.bundle.model_number:
+        if self.bundle and info.model_number != self.bundle.number:
             raise WrongModelError(
                 f"the board runs model {info.model_id}, but bundle {self.bundle.name} is model "
                 f"{self.bundle.model_id}: give the board's own bundle, or flash firmware built from this one"
@@ -151,7 +151,7 @@ class Device:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
         request = self._new_request()
         numbers = range(ANY_DEVICE + 1) if self.number is None else (self.number,)
-        model, sequence = bundle.model_number % 32, request % 32
+        model, sequence = bundle.model_bits, request % 32
         self._receiver.expect(Header(FrameType.FEATURE, n, sequence, model, chunk) for n in numbers)
         data = run_data(chunk, pixels, cost)
         frame: FeatureFrame | None = None

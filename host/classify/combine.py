@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 
 from host.receive.events import FeatureFrame, bits_to_symbols
-from wire.bundle import Bundle
+from wire.model import Model
 
 # No number of copies makes a bit surer than that: e^-40 is less than any doubt that a CRC leaves.
 MOST_SURE = 40.0
@@ -20,16 +20,16 @@ class ImageBits:
     independent, and count for more than they are worth.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
-        self._llr = np.zeros(bundle.chunk_bits(0))
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._llr = np.zeros(model.chunk_bits(0))
         self._received = np.zeros(len(self._llr), bool)
         self.frames = 0
 
     def add(self, frame: FeatureFrame, ber: float) -> None:
         """Add a frame of this image, in whose payload a bit is wrong with probability `ber`."""
         self.frames += 1
-        first = self._bundle.chunk_symbols(frame.chunk)[0] * self._bundle.bits_per_symbol
+        first = self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
         here = slice(first, first + len(frame.bits))
         came = frame.bits >= 0
         self._llr[here] += np.where(came, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
@@ -39,7 +39,7 @@ class ImageBits:
     def symbols(self) -> np.ndarray:
         """The likelier level of each symbol (S,) int64, -1 where bits are missing."""
         bits = np.where(self._received, self._llr < 0, -1).astype(np.int8)
-        return bits_to_symbols(bits, self._bundle.bits_per_symbol)
+        return bits_to_symbols(bits, self._model.bits_per_symbol)
 
     def ber(self) -> float:
         """The bit error rate that is left: the mean probability that a received bit's decision is wrong.

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from host.board.board import Device
+from host.board.board import Board
 from host.board.energy import SPREADING_FACTORS, Chip, Radio, chip_of, chips, radio_of, radios
 from host.cli.arguments import add_port, at_least_one, open_port, seconds
 from host.errors import HostError
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     if options.repeats > MOST_REPEATS:
         raise HostError(f"a board runs its encoder up to {MOST_REPEATS} times a command, not {options.repeats}")
-    with Device(open_port(options), bundle, options.timeout) as device:
+    with Board(open_port(options), bundle, options.timeout) as device:
         info = device.info()
         device.check(info)
         result = device.bench(options.repeats)

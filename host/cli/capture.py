@@ -7,9 +7,9 @@ from dataclasses import asdict
 import numpy as np
 from PIL import Image
 
-from host.board.board import TIMEOUT_S, Device
+from host.board.board import TIMEOUT_S, Board
 from host.board.errors import GarbledReplyError
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.cli.arguments import add_port, at_least_one, open_port, seconds
 from host.cli.output import JsonLines, Screen, reading_parts
 from host.errors import HostError
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.chunk < len(bundle.chunks):
         raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
     screen = Screen("-" if options.json else None)
-    with Device(open_port(options), bundle, options.timeout) as device:
+    with Board(open_port(options), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:
@@ -60,10 +60,10 @@ def run(options: argparse.Namespace) -> int:
         return _look(device, bundle, options, screen)
 
 
-def _look(device: Device, bundle: Bundle, options: argparse.Namespace, screen: Screen) -> int:
+def _look(device: Board, bundle: Bundle, options: argparse.Namespace, screen: Screen) -> int:
     json_lines = JsonLines("-") if options.json else None
     count = options.count or (None if options.every else 1)
-    reader, taken, lost = Reader([bundle]), 0, 0
+    reader, taken, lost = Classifier.of([bundle]), 0, 0
     while True:
         due = time.monotonic() + (options.every or 0.0)
         frame, cost = device.capture(options.chunk, cost=True)

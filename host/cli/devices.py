@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from host.board.board import Device
+from host.board.board import Board
 from host.board.port_list import NONE, about, serial_ports
 from host.cli.arguments import add_line, open_port, seconds
 from host.errors import HostError
@@ -22,7 +22,7 @@ EXAMPLES = """examples:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundBoard:
     """What answered on a port: INFO and device number, or why there is none."""
 
     port: str
@@ -64,16 +64,16 @@ def run(options: argparse.Namespace) -> int:
     return 0 if any(each.info for each in found) else 1
 
 
-def _ask(port: str, what: str, options: argparse.Namespace) -> Found:
+def _ask(port: str, what: str, options: argparse.Namespace) -> FoundBoard:
     try:
-        with Device(open_port(options, port), timeout=options.timeout) as device:
+        with Board(open_port(options, port), timeout=options.timeout) as device:
             info = device.info()
-            return Found(port, what, device.number, info)
+            return FoundBoard(port, what, device.number, info)
     except HostError as error:
-        return Found(port, what, failure=str(error).removeprefix(f"{port}: "))
+        return FoundBoard(port, what, failure=str(error).removeprefix(f"{port}: "))
 
 
-def _table(found: list[Found], known: list[Bundle]) -> Table:
+def _table(found: list[FoundBoard], known: list[Bundle]) -> Table:
     table = Table()
     for heading in ("port", "what it is", "device", "target, engine", "model"):
         table.add_column(heading, overflow="fold")
@@ -81,7 +81,7 @@ def _table(found: list[Found], known: list[Bundle]) -> Table:
         if each.info is None:
             table.add_row(each.port, each.about, "-", each.failure, "-")
             continue
-        names = [bundle.name for bundle in known if bundle.model_number == each.info.model_number]
+        names = [bundle.name for bundle in known if bundle.number == each.info.model_number]
         model = " ".join([each.info.model_id, *names])
         table.add_row(each.port, each.about, str(each.number), f"{each.info.target}, {each.info.engine}", model)
     return table

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from host.board import platformio as pio
-from host.board.board import Device
+from host.board.board import Board
 from host.board.errors import PASSING, BoardError, DeviceError, WrongModelError
 from host.board.port_list import need_port
 from host.cli.arguments import add_line, open_port, seconds
@@ -90,14 +90,14 @@ def _port_afterwards(options: argparse.Namespace) -> str:
 
 
 def _await_board(port: str, options: argparse.Namespace, bundle: Bundle) -> tuple[int | None, Info]:
-    """Device number and INFO of what answers on the port, once it is back; the last failure when nothing does.
+    """Board number and INFO of what answers on the port, once it is back; the last failure when nothing does.
 
     WrongModelError when it is not what was flashed; BoardError when it cannot run its encoder, which it tries once.
     """
     deadline = time.monotonic() + options.timeout
     while True:
         try:
-            with Device(open_port(options, port)) as device:
+            with Board(open_port(options, port)) as device:
                 info = device.info()
                 _check(info, options.env, bundle)
                 device.bench(1)
@@ -115,7 +115,7 @@ def _await_board(port: str, options: argparse.Namespace, bundle: Bundle) -> tupl
 
 def _check(info: Info, environment: str, bundle: Bundle) -> None:
     """WrongModelError unless the board runs what was flashed."""
-    if info.model_number != bundle.model_number or info.target != environment[:TARGET_CHARACTERS]:
+    if info.model_number != bundle.number or info.target != environment[:TARGET_CHARACTERS]:
         raise WrongModelError(
             f"flashed {environment} with model {bundle.model_id}, but the board on this port is {info.target} with "
             f"model {info.model_id}: is it the board that was flashed?"

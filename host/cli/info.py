@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from host.board.board import TIMEOUT_S, Device
+from host.board.board import TIMEOUT_S, Board
 from host.cli.arguments import add_port, open_port, seconds
 from wire import bundle as bundles
 from wire.control import Info
@@ -35,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     """Ask, show, check; the exit status."""
     bundle = bundles.load(options.bundle) if options.bundle else None
-    with Device(open_port(options), bundle, options.timeout) as device:
+    with Board(open_port(options), bundle, options.timeout) as device:
         info = device.info()
         table = Table(show_header=False, title=f"device {device.number}")
         for name, value in _rows(info):

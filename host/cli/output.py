@@ -32,7 +32,7 @@ class Screen:
 
 def reading_parts(reading: Reading) -> list[str | tuple[str, str]]:
     """A reading as pieces of a line: class, confidence, bit error rate, signal, state of the frame."""
-    found, frame = reading.found, reading.frame
+    found, frame = reading.prediction, reading.frame
     state = ("clean", "green") if frame.crc_ok else ("damaged", "yellow")
     if not frame.whole:
         state = (f"cut to {frame.received_bits} of {frame.layout.n_bits} bits", "red")

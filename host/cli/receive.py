@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from host.board.errors import in_words
 from host.board.port import Port
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.cli.arguments import add_port, at_least_one, open_port
 from host.cli.output import JsonLines, Screen, reading_parts
 from host.errors import PortError
@@ -18,7 +18,7 @@ from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import Frames
 from host.receive.gateway import Gateways
 from host.receive.radio import PacketReceiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire import bundle as bundles
 from wire.control import Control, ErrorReply, Opcode
 
@@ -60,11 +60,11 @@ class _Session:
         loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
         self.screen = Screen(options.json)
         frames = Frames(loaded)
-        self.receiver = Receiver(loaded, frames)
+        self.receiver = StreamReceiver(loaded, frames)
         self.stopped = threading.Event()
         self._frames = 0
         self._count = options.count
-        self._reader = Reader(loaded)
+        self._reader = Classifier.of(loaded)
         self._gateways = Gateways(PacketReceiver(loaded, frames))
         self._complaints: set[tuple[int, int]] = set()  # by device and error code
         self._json = JsonLines(options.json) if options.json else None

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from host.board.board import TIMEOUT_S, Device
+from host.board.board import TIMEOUT_S, Board
 from host.board.errors import BoardError, GarbledReplyError
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.cli.arguments import add_port, open_port, seconds
 from host.cli.output import JsonLines, Screen, reading_parts
 from host.errors import HostError
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None
-    with Device(open_port(options), bundle, options.timeout) as device:
+    with Board(open_port(options), bundle, options.timeout) as device:
         try:
             device.check(device.info())
         except GarbledReplyError as error:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _send_on(
-    device: Device,
+    device: Board,
     pictures: list[tuple[str, np.ndarray]],
     chunk: int | None,
     screen: Screen,
@@ -83,7 +83,7 @@ def _send_on(
     return 0
 
 
-def _when_allowed(device: Device, pixels: np.ndarray, chunk: int, screen: Screen) -> tuple[RunCost, RadioReport]:
+def _when_allowed(device: Board, pixels: np.ndarray, chunk: int, screen: Screen) -> tuple[RunCost, RadioReport]:
     """As `run_by_radio`, as soon as the duty cycle allows it; BoardError if it does not for AIR_PATIENCE_S."""
     deadline, told = time.monotonic() + AIR_PATIENCE_S, False
     while True:
@@ -99,7 +99,7 @@ def _when_allowed(device: Device, pixels: np.ndarray, chunk: int, screen: Screen
 
 
 def _classify(
-    device: Device,
+    device: Board,
     bundle: Bundle,
     pictures: list[tuple[str, np.ndarray]],
     chunk: int,
@@ -107,7 +107,7 @@ def _classify(
     json_lines: JsonLines | None,
 ) -> int:
     """Have the board encode the pictures and classify what comes back; the exit status."""
-    reader, lost = Reader([bundle]), 0
+    reader, lost = Classifier.of([bundle]), 0
     width = max(len(path) for path, _ in pictures)
     for path, pixels in pictures:
         frame, cost = device.run(pixels, chunk, cost=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from host.receive.headers import Match
 from host.receive.sources import Place
-from wire.bundle import Bundle
 from wire.control import Control
 from wire.frame import FeatureLayout, Header
+from wire.model import Model
 from wire.payload import bits_to_levels
 
 
@@ -17,7 +17,7 @@ from wire.payload import bits_to_levels
 class FeatureFrame:
     """One chunk of one image, as it arrived: possibly damaged, possibly cut short."""
 
-    bundle: Bundle
+    model: Model
     match: Match
     bits: np.ndarray  # (n_bits,) int8 in payload order: 0, 1, or -1 = not received
     sync_flips: int | None  # of SYNC_BITS; None for a radio's packet, which has no sync word
@@ -61,7 +61,7 @@ class FeatureFrame:
     @property
     def layout(self) -> FeatureLayout:
         """Where the frame's parts lie, had it come whole."""
-        return self.bundle.chunk_layout(self.chunk)
+        return self.model.chunk_layout(self.chunk)
 
     @property
     def received_bits(self) -> int:
@@ -76,9 +76,9 @@ class FeatureFrame:
     @cached_property
     def symbols(self) -> np.ndarray:
         """(S,) int64: levels in symbol_order, -1 = not received."""
-        first, count = self.bundle.chunk_symbols(self.chunk)
-        symbols = np.full(len(self.bundle.symbol_order), -1, np.int64)
-        symbols[first : first + count] = bits_to_symbols(self.bits, self.bundle.bits_per_symbol)
+        first, count = self.model.chunk_symbols(self.chunk)
+        symbols = np.full(self.model.n_symbols, -1, np.int64)
+        symbols[first : first + count] = bits_to_symbols(self.bits, self.model.bits_per_symbol)
         return symbols
 
 
@@ -98,7 +98,7 @@ class ControlFrame:
 
 @dataclass(frozen=True)
 class UnknownModel:
-    """A feature frame of a model that no bundle at hand has; its length is unknown, so it is passed over."""
+    """A feature frame of a model that no model at hand has; its length is unknown, so it is passed over."""
 
     header: Header
 

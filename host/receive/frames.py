@@ -7,28 +7,28 @@ import numpy as np
 from host.receive.events import FeatureFrame
 from host.receive.headers import Headers, Match
 from host.receive.sources import Source
-from wire.bundle import Bundle
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
+from wire.model import Model
 from wire.payload import interleaver
 
 
 class Frames:
     """Makes the events of one line or radio, and remembers its devices in `headers` and `sources`."""
 
-    def __init__(self, bundles: Sequence[Bundle]) -> None:
-        self.headers = Headers(bundles)
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.headers = Headers(models)
         self.sources: dict[tuple[int, str], Source] = {}  # by device and model_id
 
-    def owner(self, body: bytes, header: Header, size: int | None = None) -> tuple[Bundle | None, bool]:
-        """Whose frame lies in `body`, and whether it is clean; None when several bundles are as likely, or none.
+    def owner(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
+        """Whose frame lies in `body`, and whether it is clean; None when several models are as likely, or none.
 
         Of several with the same model bits, it is the one for which the CRC-16 is right, else the one that this
         device has used before. size: only those whose frame has so many bytes.
         """
-        choices = self.headers.bundles(header)
+        choices = self.headers.models(header)
         if size is not None:
-            choices = [bundle for bundle in choices if bundle.chunk_layout(header.chunk).size == size]
-        clean = next((bundle for bundle in choices if is_clean(body, header, bundle)), None)
+            choices = [model for model in choices if model.chunk_layout(header.chunk).size == size]
+        clean = next((model for model in choices if is_clean(body, header, model)), None)
         if clean or len(choices) == 1:
             return clean or choices[0], clean is not None
         return next((b for b in choices if (header.device, b.model_id) in self.sources), None), False
@@ -37,7 +37,7 @@ class Frames:
         self,
         body: bytes,
         match: Match,
-        bundle: Bundle,
+        model: Model,
         crc_ok: bool,
         sync_flips: int | None = None,
         snr_db: float | None = None,
@@ -45,24 +45,24 @@ class Frames:
     ) -> FeatureFrame:
         """The event for a frame whose bytes, from the header on and as far as they came, are `body`."""
         header = match.header
-        layout = bundle.chunk_layout(header.chunk)
+        layout = model.chunk_layout(header.chunk)
         bits = payload_bits(body, layout)
-        source = self.sources.setdefault((header.device, bundle.model_id), Source())
+        source = self.sources.setdefault((header.device, model.model_id), Source())
         place = source.note(header, bits, crc_ok)
         if crc_ok or source.received > 1:
             self.headers.know(header.device, header.model, source.newest % 32)
-        return FeatureFrame(bundle, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
+        return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
 
-def is_clean(body: bytes, header: Header, bundle: Bundle) -> bool:
-    """Whether the frame in `body` (from its header on) is whole and its CRC-16 right for this bundle.
+def is_clean(body: bytes, header: Header, model: Model) -> bool:
+    """Whether the frame in `body` (from its header on) is whole and its CRC-16 right for this model.
 
     The header counts as corrected, so that this speaks of the payload alone.
     """
-    size = bundle.chunk_layout(header.chunk).size
+    size = model.chunk_layout(header.chunk).size
     if len(body) < size:
         return False
-    return check_crc(header.encode() + body[HEADER_BYTES:size], bundle.model_number)
+    return check_crc(header.encode() + body[HEADER_BYTES:size], model.number)
 
 
 def payload_bits(body: bytes, layout: FeatureLayout) -> np.ndarray:

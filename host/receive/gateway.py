@@ -21,7 +21,7 @@ class Gateways:
 
     @property
     def strangers(self) -> int:
-        """Packets that were no frame of any bundle."""
+        """Packets that were no frame of any model."""
         return self._receiver.strangers
 
     def take(self, control: Control) -> Event | None:

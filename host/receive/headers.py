@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from wire import bch
-from wire.bundle import Bundle
 from wire.frame import HEADER_BYTES, SYNC, SYNC_MAX_FLIPS, FrameType, Header
+from wire.model import Model
 
 SYNC_BITS = 8 * len(SYNC)
 HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which is known just as well
@@ -58,22 +58,24 @@ class Headers:
     known yet is acquired by the code alone: up to 6 flips of the sync word and 7 of the header.
     """
 
-    def __init__(self, bundles: Sequence[Bundle]) -> None:
-        self._models: dict[int, list[Bundle]] = defaultdict(list)
-        for bundle in bundles:
-            self._models[bundle.model_number % 32].append(bundle)
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models: dict[int, list[Model]] = defaultdict(list)
+        for model in models:
+            self._models[model.model_bits].append(model)
         self._exact: dict[bytes, Header] = {}  # every header of every known device
         self._tables: dict[tuple[int, int], np.ndarray] = {}  # device, model -> codewords (32, chunks)
         self._next: dict[tuple[int, int], np.ndarray] = {}  # of these, the ones that can come now
         self._expected = bch.codewords(np.empty(0))
         self._candidates: np.ndarray | None = None
 
-    def know(self, device: int, model: int, sequence: int) -> None:
+    def know(self, device: int, model_bits: int, sequence: int) -> None:
         """This device is about, and the newest frame of this model (5 bits) that it has sent has this sequence."""
-        key = device, model
+        key = device, model_bits
         if key not in self._tables:
-            chunks = max(len(bundle.chunks) for bundle in self._models[model])
-            headers = [Header(FrameType.FEATURE, device, s, model, c) for s in range(SEQUENCES) for c in range(chunks)]
+            chunks = max(len(model.chunks) for model in self._models[model_bits])
+            headers = [
+                Header(FrameType.FEATURE, device, s, model_bits, c) for s in range(SEQUENCES) for c in range(chunks)
+            ]
             self._exact.update((header.encode(), header) for header in headers)
             self._tables[key] = bch.codewords([header.word() for header in headers]).reshape(SEQUENCES, chunks)
         window = np.arange(sequence - BEHIND, sequence + AHEAD + 1) % SEQUENCES
@@ -85,18 +87,18 @@ class Headers:
         self._expected = bch.codewords([header.word() for header in headers])
         self._candidates = None
 
-    def bundles(self, header: Header) -> list[Bundle]:
-        """The bundles that a feature header may mean: those with its model bits that have its chunk."""
-        return [bundle for bundle in self._models.get(header.model, []) if header.chunk < len(bundle.chunks)]
+    def models(self, header: Header) -> list[Model]:
+        """The models that a feature header may mean: those with its model bits that have its chunk."""
+        return [model for model in self._models.get(header.model, []) if header.chunk < len(model.chunks)]
 
     def plausible(self, header: Header) -> bool:
         """Whether a board could have sent this to this host."""
         if header.type == FrameType.REPLY:
             return header.chunk == 0
-        return header.type == FrameType.FEATURE and bool(self.bundles(header))
+        return header.type == FrameType.FEATURE and bool(self.models(header))
 
     def unknown(self, header: Header) -> bool:
-        """Whether this is a feature frame of a model that no bundle has."""
+        """Whether this is a feature frame of a model that no model has."""
         return header.type == FrameType.FEATURE and header.model not in self._models
 
     def read(self, block: bytes, sync_flips: int) -> Match | None:
@@ -116,11 +118,11 @@ class Headers:
         """The same for the first 8 bytes of a radio packet of `size` bytes, which brings no sync word."""
         candidates = self._all()
         fits = {  # a header's last fields, model and chunk
-            model << 4 | chunk
-            for model, bundles in self._models.items()
-            for bundle in bundles
-            for chunk in range(len(bundle.chunks))
-            if bundle.chunk_layout(chunk).size == size
+            model_bits << 4 | chunk
+            for model_bits, models in self._models.items()
+            for model in models
+            for chunk in range(len(model.chunks))
+            if model.chunk_layout(chunk).size == size
         }
         last_fields = candidates >> np.uint64(HEADER_BITS - bch.WORD_BITS) & np.uint64(0x1FF)
         candidates = candidates[np.isin(last_fields, [*fits])]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from host.receive.events import Event, FeatureFrame, UnknownModel
 from host.receive.frames import Frames
 from host.receive.sources import Source
-from wire.bundle import Bundle
 from wire.frame import HEADER_BYTES
+from wire.model import Model
 
 
 class PacketReceiver:
@@ -16,9 +16,9 @@ class PacketReceiver:
     that fits no chunk is not ours. frames: shared with a Receiver by which the same devices may be heard.
     """
 
-    def __init__(self, bundles: Sequence[Bundle], frames: Frames | None = None) -> None:
-        self._frames = frames or Frames(bundles)
-        self.strangers = 0  # packets that were no frame of any bundle
+    def __init__(self, models: Sequence[Model], frames: Frames | None = None) -> None:
+        self._frames = frames or Frames(models)
+        self.strangers = 0  # packets that were no frame of any model
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
@@ -37,7 +37,7 @@ class PacketReceiver:
             return None
         if self._frames.headers.unknown(match.header):
             return UnknownModel(match.header)
-        bundle, clean = self._frames.owner(packet, match.header, len(packet))
-        if bundle is None:
+        model, clean = self._frames.owner(packet, match.header, len(packet))
+        if model is None:
             return None
-        return self._frames.event(packet, match, bundle, clean, None, snr_db, rssi_dbm)
+        return self._frames.event(packet, match, model, clean, None, snr_db, rssi_dbm)

@@ -8,9 +8,9 @@ from host.receive.frames import Frames
 from host.receive.headers import Match
 from host.receive.sources import Source
 from host.receive.sync import find_syncs
-from wire.bundle import Bundle
 from wire.control import Packet, control_size, parse_control, reply
 from wire.frame import HEADER_BYTES, SYNC, FrameType, Header
+from wire.model import Model
 
 START_BYTES = len(SYNC) + HEADER_BYTES
 # A longer reply than any board sends, a radio's longest packet, is a damaged length field; waiting for it would hold up
@@ -29,7 +29,7 @@ class _Step(NamedTuple):
     resume: int
 
 
-class Receiver:
+class StreamReceiver:
     """Feed it bytes as they come; it gives back what they hold, in order, however they are cut.
 
     What fails is searched again from the byte after its sync word, and so is what lies inside a feature frame
@@ -38,8 +38,8 @@ class Receiver:
     by which the same devices may be heard.
     """
 
-    def __init__(self, bundles: Sequence[Bundle], frames: Frames | None = None) -> None:
-        self._frames = frames or Frames(bundles)
+    def __init__(self, models: Sequence[Model], frames: Frames | None = None) -> None:
+        self._frames = frames or Frames(models)
         self._headers = self._frames.headers
         self._buffer = b""
         self._counted = 0  # bytes at the buffer's start that are known to be garbage or part of a frame
@@ -133,7 +133,7 @@ class Receiver:
         if header.type == FrameType.REPLY:
             size = control_size(self._buffer[body:])
             return size is None or have < size <= self.longest_reply
-        return have < max(bundle.chunk_layout(header.chunk).size for bundle in self._headers.bundles(header))
+        return have < max(model.chunk_layout(header.chunk).size for model in self._headers.models(header))
 
     def _reply(self, start: int, header: Header) -> _Step | None:
         """The reply at this sync word, if its CRC-32 is right once its header has been corrected."""
@@ -147,17 +147,17 @@ class Receiver:
     def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
         """The feature frame at this sync word, clean, damaged or cut short; None when too little came."""
         body = self._buffer[start + len(SYNC) :]
-        bundle, clean = self._frames.owner(body, match.header)
-        if bundle is None or (hidden and not clean):
+        model, clean = self._frames.owner(body, match.header)
+        if model is None or (hidden and not clean):
             return None
-        layout = bundle.chunk_layout(match.header.chunk)
+        layout = model.chunk_layout(match.header.chunk)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
         next_start = None if clean else self._next_start(start, end)
         # The next frame may start as early as within this one's sync word.
         body = body[: max(0, (next_start or end) - start - len(SYNC))]
         if len(body[layout.payload]) < LEAST_RECEIVED * layout.payload_bytes:
             return None
-        frame = self._frames.event(body, match, bundle, clean, flips)
+        frame = self._frames.event(body, match, model, clean, flips)
         if clean:
             self._clean_end = max(self._clean_end, end)
             return _Step(frame, end, self._hidden_start(start, end))

@@ -14,7 +14,7 @@ from benchmarks.accuracy import codec
 from benchmarks.accuracy import findings as accuracy_findings
 from benchmarks.accuracy import models as accuracy_models
 from benchmarks.accuracy import page as accuracy_results
-from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Cell, cells, stored
+from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, experiments, stored
 from benchmarks.delivery import BERS
 from host.classify.decoder import Decoder
 from tests.conftest import Main
@@ -96,7 +96,7 @@ def check_schema(cell: dict) -> None:
 
 
 def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
-    status, said, complaint = measure("--cells", "tiny-semanticnn*")
+    status, said, complaint = measure("--experiments", "tiny-semanticnn*")
     assert (status, complaint) == (0, "")
     assert "base classifier tiny-resnet20 first" in said and "training runs/tiny-semanticnn-noxai: 1 epochs" in said
     cell = report("tiny-semanticnn-noxai")
@@ -106,13 +106,13 @@ def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
     assert (cell["images"], cell["draws"], cell["seeds"], cell["epochs"]) == (16, 2, [0], 2)
     assert cell["ber_estimated"]["0"] < 1e-3 and 0.05 < cell["ber_estimated"]["0.1"] < 0.15
     before = (RESULTS / "tiny-semanticnn-noxai.json").stat().st_mtime_ns
-    status, said, _ = measure("--cells", "tiny-semanticnn*")
+    status, said, _ = measure("--experiments", "tiny-semanticnn*")
     assert status == 0 and said == "tiny-semanticnn-noxai: measured already, skipped\n"
     assert (RESULTS / "tiny-semanticnn-noxai.json").stat().st_mtime_ns == before
     assert "not measured" in measure("--list")[1]
 
     # Without learning: on the same base classifier, which is there.
-    status, said, _ = measure("--cells", "tiny-resnet20-plain")
+    status, said, _ = measure("--experiments", "tiny-resnet20-plain")
     assert status == 0 and "training" not in said
     plain = report("tiny-resnet20-plain")
     check_schema(plain)
@@ -122,16 +122,16 @@ def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
     assert plain["payload_bytes"] > 1000 and plain["encoder_macs"] == 3 * 9 * 16 * 32 * 32
 
     # More asked for is measured again, from the run that is there; a new config is trained again.
-    status, said, _ = measure("--cells", "tiny-semanticnn*", "--draws", "3")
+    status, said, _ = measure("--experiments", "tiny-semanticnn*", "--draws", "3")
     assert status == 0 and "measured on less" in said and "training" not in said
     assert report("tiny-semanticnn-noxai")["draws"] == 3
     file = Path("configs/systems/tiny-semanticnn-noxai.toml")
     file.write_text(file.read_text().replace("stage1 = 0.0", "stage1 = 1.0"))
-    status, _, complaint = measure("--cells", "tiny-semanticnn*")
+    status, _, complaint = measure("--experiments", "tiny-semanticnn*")
     assert status == 1
     one_line(complaint, "accuracy: runs/tiny-semanticnn-noxai holds a run of another config: move it away")
     shutil.rmtree("runs/tiny-semanticnn-noxai")
-    status, said, _ = measure("--cells", "tiny-semanticnn*")
+    status, said, _ = measure("--experiments", "tiny-semanticnn*")
     assert status == 0 and "config changed" in said and "training runs/tiny-semanticnn-noxai" in said
     assert report("tiny-semanticnn-noxai")["recipe"]["config"]["options"]["stage1"] == 1.0
 
@@ -139,26 +139,28 @@ def test_a_cell_is_trained_and_measured_once(measure: Main) -> None:
     shutil.rmtree("runs/tiny-resnet20")
     base = Path("classifiers/tiny-resnet20.toml")
     base.write_text(base.read_text() + "lr = 1e-2\n")
-    status, _, complaint = measure("--cells", "tiny-semanticnn*")
+    status, _, complaint = measure("--experiments", "tiny-semanticnn*")
     assert status == 1
     one_line(complaint, "accuracy: runs/tiny-semanticnn-noxai was trained around another tiny-resnet20")
 
 
 def test_inkling_is_measured_with_several_seeds(measure: Main) -> None:
-    status, _, complaint = measure("--cells", "tiny-inkling", "--seeds", "5", "6")
+    status, _, complaint = measure("--experiments", "tiny-inkling", "--seeds", "5", "6")
     assert (status, complaint) == (0, "")
     cell = report("tiny-inkling")
     check_schema(cell)
     assert (cell["classifier"], cell["encoder_arithmetic"], cell["payload_bytes"]) == (None, "int8", 48)
     assert (cell["seeds"], cell["accuracy_std_over"], cell["epochs"]) == ([5, 6], "seeds", 2)
     assert Path("runs/tiny-inkling/best.pt").exists() and Path("runs/tiny-inkling-seed6/best.pt").exists()
-    assert measure("--cells", "tiny-inkling")[1] == "tiny-inkling: measured already, skipped\n"  # seed 5 is among them
+    assert (
+        measure("--experiments", "tiny-inkling")[1] == "tiny-inkling: measured already, skipped\n"
+    )  # seed 5 is among them
 
 
 def test_hardware_names_the_gpus_that_a_runs_log_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(accuracy_models, "RUNS", tmp_path)
-    (cell,) = (cell for cell in cells(CONFIGS) if cell.name == "cifar10-adjscc")
+    (cell,) = (cell for cell in experiments(CONFIGS) if cell.name == "cifar10-adjscc")
     (tmp_path / cell.name).mkdir()
     (tmp_path / cell.name / "log.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "device": "GPU 9000"}\n')
     devices = accuracy_models.trained_on(cell, 0)
@@ -168,7 +170,7 @@ def test_hardware_names_the_gpus_that_a_runs_log_names(tmp_path: Path, monkeypat
 
 
 def test_wrong_arguments_are_one_line(measure: Main) -> None:
-    one_line(measure("--cells", "nothing")[2], "accuracy: no cell is called nothing")
+    one_line(measure("--experiments", "nothing")[2], "accuracy: no cell is called nothing")
     one_line(measure("--configs", "nowhere")[2], "accuracy: nowhere has no configs of systems")
 
 
@@ -203,7 +205,7 @@ def test_the_told_ber_is_that_of_the_bundles_benchmark(monkeypatch: pytest.Monke
 
 def test_the_committed_figures_are_of_the_configs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    known = {cell.name: cell for cell in cells(CONFIGS)}
+    known = {cell.name: cell for cell in experiments(CONFIGS)}
     for name, figures in stored(RESULTS).items():
         check_schema(figures)
         assert figures["recipe"] == accuracy_models.recipe(known[name]), f"{name}: measure it again"
@@ -212,7 +214,7 @@ def test_the_committed_figures_are_of_the_configs_as_they_are(monkeypatch: pytes
 # The page
 
 
-def figures_of(cell: Cell, clean: float, noisy: float, **changes: object) -> dict:
+def figures_of(cell: Experiment, clean: float, noisy: float, **changes: object) -> dict:
     """What a cell's JSON could hold: `clean` without errors, `noisy` at any BER."""
     grid = dict.fromkeys(GRID, noisy) | {"0": clean}
     return {
@@ -226,8 +228,8 @@ def figures_of(cell: Cell, clean: float, noisy: float, **changes: object) -> dic
     }  # fmt: skip
 
 
-def cell_of(name: str, system: str) -> Cell:
-    return Cell(f"cifar100-{name}", system, "cifar100", Path("a.toml"), Path("b.toml"))
+def cell_of(name: str, system: str) -> Experiment:
+    return Experiment(f"cifar100-{name}", system, "cifar100", Path("a.toml"), Path("b.toml"))
 
 
 WHOLE, NOXAI, PLAIN = (
@@ -276,6 +278,6 @@ def test_only_the_section_of_the_page_is_renewed() -> None:
 def test_the_page_is_what_the_committed_figures_give(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     page = accuracy_results.PAGE.read_text()
-    assert accuracy_results.replaced(page, accuracy_results.section(cells(), stored())) == page, (
+    assert accuracy_results.replaced(page, accuracy_results.section(experiments(), stored())) == page, (
         "python -m benchmarks.accuracy.page"
     )

@@ -13,7 +13,7 @@ from benchmarks.goodput.baselines import Crc, Files, Outcome, ReedSolomon
 from benchmarks.goodput.compressed import FORMATS, Format, decoded, sizes
 from benchmarks.goodput.findings import best, compared_snrs, findings, is_inkling, is_opponent, reaches
 from benchmarks.goodput.inkling_scheme import Inkling
-from benchmarks.goodput.links import BAUD, BITS_A_BYTE, MEDIA, Medium, SerialRadio, crc_of_rows
+from benchmarks.goodput.links import BAUD, BITS_A_BYTE, LINKS, Link, SerialRadio, crc_of_rows
 from benchmarks.goodput.page import section
 from benchmarks.goodput.schemes import with_features, with_pictures
 from tests.support.train import ROOT
@@ -96,10 +96,10 @@ def test_a_file_needs_all_its_packets() -> None:
     assert outcome.extra["packets_mean"] == pytest.approx(5 / 3)
 
 
-@pytest.mark.parametrize("name", MEDIA)
+@pytest.mark.parametrize("name", LINKS)
 @pytest.mark.parametrize("like", [LONG, SHORT])
 def test_reed_solomon_has_the_air_time_and_corrects_what_the_real_code_does(name: str, like: FeatureLayout) -> None:
-    medium, rng = MEDIA[name], np.random.default_rng(2)
+    medium, rng = LINKS[name], np.random.default_rng(2)
     system = ReedSolomon("", 24, np.ones(1, bool), like)
     radio, size, most = medium.link(0.0, crc=False), system.frame_bytes(medium), system.corrects(medium)
     assert radio.air_time_s(size) <= medium.inkling_air_s(like) + 1e-9 < radio.air_time_s(size + 1)
@@ -129,7 +129,7 @@ def test_a_cell_is_measured_once(tmp_path: Path) -> None:
     class Counting:
         title, calls = "counting", 0
 
-        def send(self, medium: Medium, value: float, rng: np.random.Generator, each: object) -> Outcome:
+        def send(self, medium: Link, value: float, rng: np.random.Generator, each: object) -> Outcome:
             self.calls += 1
             return Outcome(rng.random(50) < 0.5, np.ones(50, bool), np.ones(50), {})
 
@@ -153,11 +153,11 @@ def test_over_a_clean_link_all_carry_the_golden_classes(golden: dict[str, np.nda
     found = golden["logits"].argmax(1)
     systems = with_features(load(ROOT / "bundles" / "cifar10"), golden["symbols"].astype(np.int64), found)
     for key, system in systems.items():
-        outcome = system.send(MEDIA[name], value, np.random.default_rng(0), lambda done: None)
+        outcome = system.send(LINKS[name], value, np.random.default_rng(0), lambda done: None)
         assert outcome.arrived.all(), key
         assert "prefix" in key or key.startswith("rs") or outcome.right.all(), key
     ours = systems["inkling"]
-    assert isinstance(ours, Inkling) and outcome.air_s[0] <= MEDIA[name].inkling_air_s(SHORT) + 1e-9
+    assert isinstance(ours, Inkling) and outcome.air_s[0] <= LINKS[name].inkling_air_s(SHORT) + 1e-9
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
@@ -208,13 +208,13 @@ def goodput() -> dict:
               "again_prefix": (-9, 0.84, 440), "rs": (-10, 0.84, 300), "rs_short": (-9, 0.84, 400)}  # fmt: skip
     media = {}
     for name, shift in (("sf7", 0.0), ("sf8", -2.5), ("sf9", -5.0), ("bsc", 0.0)):
-        values, scale = list(MEDIA[name].values), {"sf7": 1, "sf8": 0.55, "sf9": 0.3, "bsc": 2}[name]
+        values, scale = list(LINKS[name].values), {"sf7": 1, "sf8": 0.55, "sf9": 0.3, "bsc": 2}[name]
         systems = {
             key: {"title": key, "rows": _rows(values, middle + shift, top, rate * scale)}
             for key, (middle, top, rate) in shapes.items()
             if name != "bsc" or key != "crc_48"
         }
-        media[name] = {"title": MEDIA[name].title, "state": MEDIA[name].state, "systems": systems}
+        media[name] = {"title": LINKS[name].title, "state": LINKS[name].state, "systems": systems}
     return {"bundle": "made-up", "model_id": "00000000", "images": 100, "seed": 0, "media": media, "compressed": {},
             "seconds": 60.0, "command": "none", "date": "2026-11-24"}  # fmt: skip
 

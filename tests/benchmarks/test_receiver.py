@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.receiver import cli as limits
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import make_bundle
 from wire.bundle import Bundle, BundleError
 from wire.frame import FrameType, Header, feature_frame
@@ -44,15 +44,13 @@ def test_header_loss_counts_lost_and_false_frames(bundle: Bundle) -> None:
 
 def test_a_receiver_that_sees_frames_in_noise_is_noticed(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits.false_frames(bundle, 50, 300_000, 0, silent) == 0
-    phantom = feature_frame(
-        Header(FrameType.FEATURE, 3, 1, bundle.model_number % 32, 0), bytes(48), 384, bundle.model_number
-    )
+    phantom = feature_frame(Header(FrameType.FEATURE, 3, 1, bundle.model_bits, 0), bytes(48), 384, bundle.number)
 
-    class Dreamer(Receiver):
+    class Dreamer(StreamReceiver):
         def feed(self, data: bytes) -> list:
             return super().feed(phantom + data if len(data) > 1000 else data)
 
-    monkeypatch.setattr(limits, "Receiver", Dreamer)
+    monkeypatch.setattr(limits, "StreamReceiver", Dreamer)
     assert limits.false_frames(bundle, 0, 300_000, 0, silent) == 1
 
 

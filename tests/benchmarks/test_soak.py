@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.receiver import soak
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import make_bundle
 from tests.support.lines import line, plays
 from wire.bundle import Bundle
@@ -44,7 +44,7 @@ def test_the_plain_search_finds_what_was_sent_and_nothing_else(bundle: Bundle) -
 def test_a_receiver_that_misses_frames_is_noticed(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host's part in this process, with a receiver that now and then drops a frame."""
 
-    class Deaf(Receiver):
+    class Deaf(StreamReceiver):
         def feed(self, data: bytes) -> list:
             events = super().feed(data)
             return events[1:] if len(events) > 50 else events
@@ -53,7 +53,7 @@ def test_a_receiver_that_misses_frames_is_noticed(bundle: Bundle, monkeypatch: p
     sent = [library.frames[device, s][0] for s in range(32) for device in range(50)]
     stop, (results, end) = Event(), Pipe(duplex=False)
     stop.set()
-    monkeypatch.setattr(soak, "Receiver", Deaf)
+    monkeypatch.setattr(soak, "StreamReceiver", Deaf)
     with line(plays(b"".join(sent), hold=True)) as url:
         soak.listen(url, bundle.path, 0, Value("q", 0), Event(), stop, end)
     heard = results.recv()

@@ -15,11 +15,11 @@ from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.build import build
 from tests.support import train as train_support
-from tests.support.firmware import Board
+from tests.support.firmware import RunningBoard
 from train.codecs.codec import Codec
-from train.config import Config, from_dict
+from train.config import CodecConfig, from_dict
 from train.data import datasets
-from train.trainers.codec import Run, load_best, split
+from train.trainers.codec import CodecTrainer, load_best, split
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 
@@ -30,14 +30,14 @@ CHUNKS = [[0, 256], [0, 64], [0, 128], [128, 128]]
 class Grey:
     """A run, its bundle, and what the export left in its scratch folder."""
 
-    config: Config
+    config: CodecConfig
     run: Path
     bundle: Path
     scratch: Path
     pictures: np.ndarray  # uint8 (n, 64, 64, 1)
 
 
-def make_config(npz: Path) -> Config:
+def make_config(npz: Path) -> CodecConfig:
     return from_dict(
         {
             "name": "grey",
@@ -59,7 +59,7 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Grey:
     pictures = np.stack([np.asarray(picture) for picture in large])  # (n, 64, 64)
     train_support.write_npz(folder / "grey.npz", pictures, labels, copies=12)
     config = make_config(folder / "grey.npz")
-    Run(config, datasets.load(config.data.name), folder / "run").train()
+    CodecTrainer(config, datasets.load(config.data.name), folder / "run").train()
     (folder / "scratch").mkdir()
     pipeline.export(folder / "run", folder / "bundle", 32, folder / "scratch")
     return Grey(config, folder / "run", folder / "bundle", folder / "scratch", pictures[..., None])
@@ -80,7 +80,7 @@ def test_its_encoder_on_a_board_gives_the_reference_kernels_symbols(grey: Grey, 
     loaded = bundle.load(grey.bundle)
     expected = loaded.symbols(ReferenceEncoder(loaded.encoder_path).latents(grey.pictures[:8]))
     with emulator.native(build("native", bundle=grey.bundle, build_dir=tmp_path)) as url:
-        board = Board(url)
+        board = RunningBoard(url)
         board.bundle = loaded
         info = board.info()
         assert (info.input_shape, info.symbols, info.chunks) == ((64, 64, 1), 256, 4)

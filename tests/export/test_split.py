@@ -26,7 +26,7 @@ from tests.support import train as train_support
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split import semanticnn_device
-from train.config import Quantizer
+from train.config import QuantizerConfig
 from train.data import datasets
 from train.trainers import split as system_run
 from train.trainers.trainer import split
@@ -68,7 +68,7 @@ class Made(NamedTuple):
     """A run's folder and config, its bundle with the golden file, what the export said."""
 
     run: Path
-    config: system_run.SystemConfig
+    config: system_run.SplitConfig
     bundle: bundle.Bundle
     golden: dict[str, np.ndarray]
     said: str
@@ -95,7 +95,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         patch.setattr(system_run, "RUNS", folder / "runs")
         patch.setitem(classifiers.ARCHITECTURES, "short", short_mobilenet_v2)
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            system_run.SystemRun(config, datasets.load(config.data.name), folder / "run").go()
+            system_run.SplitTrainer(config, datasets.load(config.data.name), folder / "run").go()
             pipeline.export(folder / "run", folder / "bundle", PICTURES, folder / "scratch")
         loaded = bundle.load(folder / "bundle")
         with np.load(loaded.golden_path) as golden:
@@ -153,10 +153,10 @@ def test_its_encoder_on_a_board_gives_the_reference_kernels_bytes(made: Made, en
     layout = FeatureLayout(made.bundle.chunk_bits(0))
     target = "native" if environment == "native_sanitized" else environment
     with firmware_tools.start(target, elf) as url:
-        board = firmware_tools.Board(url)
+        board = firmware_tools.RunningBoard(url)
         board.bundle = made.bundle
         info = board.info()
-        assert (info.engine, info.symbols, info.model_number) == ("aot", 256, made.bundle.model_number)
+        assert (info.engine, info.symbols, info.model_number) == ("aot", 256, made.bundle.number)
         for image, symbols in zip(images, expected, strict=True):
             frame, _ = board.run(image.tobytes())
             sent = payload.deinterleave(frame[4:][layout.payload], layout.n_bits)
@@ -171,7 +171,7 @@ def test_the_host_decodes_any_number_and_decides_as_the_golden_file(made: Made) 
     for rows in (slice(0, PICTURES), slice(2, 3)):
         logits = decoder.logits(made.golden["symbols"][rows], made.golden["ber"][rows])
         np.testing.assert_allclose(logits, made.golden["logits"][rows], rtol=1e-4, atol=1e-3)
-    decided = [decoder.classify(symbols, 1e-3).index for symbols in made.golden["symbols"]]
+    decided = decoder.logits(made.golden["symbols"], np.full(len(made.golden["symbols"]), 1e-3)).argmax(1).tolist()
     assert decided == made.golden["logits"].argmax(1).tolist()
 
 
@@ -185,8 +185,8 @@ def test_the_frozen_classifier_is_stored_as_float16_and_what_was_learned_is_not(
 
 
 def test_a_whole_mobilenet_v2_of_100_classes_fits_into_a_bundle_only_so() -> None:
-    model = semanticnn_device.System(
-        classifiers.build("mobilenet_v2", 100), (32, 32, 3), Quantizer(), semanticnn_device.Options()
+    model = semanticnn_device.SemanticNNDevice(
+        classifiers.build("mobilenet_v2", 100), (32, 32, 3), QuantizerConfig(), semanticnn_device.Options()
     )
     frozen = sum(weight.numel() for weight in model.classifier.parameters())
     learned = sum(weight.numel() for weight in model.decoder.parameters())

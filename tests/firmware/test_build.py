@@ -69,7 +69,7 @@ def test_generated_library_says_what_the_bundle_says(tmp_path: Path) -> None:
     generate(bundle_path(), tmp_path / "out", "portable")
     manifest = json.loads((bundle_path() / "bundle.json").read_text())
     header = (tmp_path / "out" / "inkling_model.h").read_text()
-    assert f"#define INKLING_SYMBOLS {len(manifest['symbol_order'])}u\n" in header
+    assert f"#define INKLING_SYMBOL_COUNT {len(manifest['symbol_order'])}u\n" in header
     assert f"0x{manifest['model_id']}u" in (tmp_path / "out" / "inkling_model.c").read_text()
 
 

@@ -15,7 +15,7 @@ from benchmarks.device.cli import tflm_in_reach
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import BuildError, build
 from firmware.tools.model import LIBRARY, ModelError, generate
-from tests.support.firmware import Board, build_lock, bundle_path, program
+from tests.support.firmware import RunningBoard, build_lock, bundle_path, program
 from wire import bundle
 from wire.control import ErrorCode, Opcode
 from wire.frame import FeatureLayout
@@ -99,7 +99,7 @@ def test_a_fault_is_said_and_nothing_runs(fault: str, tmp_path: Path) -> None:
     if engine == "tflm" and not tflm_in_reach():
         pytest.skip(NEEDS_TFLM.kwargs["reason"])
     with emulator.native(planted(engine, change, tmp_path)) as url:
-        board = Board(url)
+        board = RunningBoard(url)
         assert board.info().engine == engine  # a board that cannot encode still tells what it is
         pixels = bytes(int(np.prod(board.bundle.input_shape)))
         for opcode, data in ((Opcode.BENCH, b"\1"), (Opcode.RUN, b"\0\0" + pixels)):
@@ -117,7 +117,7 @@ def test_both_engines_give_the_same_bytes(environment: str, tmp_path: Path) -> N
     frames = {}
     for engine, elf in boards.items():
         with start(elf) as url:
-            board = Board(url)
+            board = RunningBoard(url)
             info = board.info()
             assert info.engine == engine
             assert info.arena_bytes <= info.encoder_ram_bytes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.support.firmware import Board
+from tests.support.firmware import RunningBoard
 from wire.control import ErrorCode, Opcode
 from wire.frame import SYNC
 from wire.payload import interleave
@@ -16,7 +16,7 @@ UNKNOWN = 0
 
 
 @pytest.fixture(autouse=True)
-def still_well(board: Board) -> Iterator[None]:
+def still_well(board: RunningBoard) -> Iterator[None]:
     """After whatever a test did, the board has said all, answers, and encodes as ever."""
     yield
     assert board.silent(0.1)
@@ -26,11 +26,11 @@ def still_well(board: Board) -> Iterator[None]:
     assert frame[12:-2] == interleave(packed, board.bundle.chunk_bits(0))
 
 
-def image(board: Board) -> bytes:
+def image(board: RunningBoard) -> bytes:
     return np.load(board.bundle.golden_path)["images"][0].tobytes()
 
 
-def test_truncated_command_times_out(board: Board) -> None:
+def test_truncated_command_times_out(board: RunningBoard) -> None:
     whole = board.command(Opcode.RUN, bytes(2) + image(board))
     for size in (4, 11, 12, 16, 18, len(whole) - 1):
         board.send(whole[:size])
@@ -41,19 +41,19 @@ def test_truncated_command_times_out(board: Board) -> None:
         assert (opcode, request) == ((Opcode.RUN, board.request) if size >= 16 else (UNKNOWN, 0))
 
 
-def test_truncated_command_then_a_whole_one_after_the_timeout(board: Board) -> None:
+def test_truncated_command_then_a_whole_one_after_the_timeout(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes(2) + image(board))[:500])
     assert board.error()[0] == ErrorCode.TIMEOUT
     assert board.info().wire_version == 1
 
 
-def test_interrupted_command_swallows_at_most_what_follows_at_once(board: Board) -> None:
+def test_interrupted_command_swallows_at_most_what_follows_at_once(board: RunningBoard) -> None:
     """A command that breaks off, with another right behind it: an error, then the board listens again."""
     board.send(board.command(Opcode.BENCH, b"\x01")[:-3] + board.command(Opcode.INFO))
     assert board.error()[0] == ErrorCode.BAD_CRC
 
 
-def test_every_byte_of_a_command_is_guarded(board: Board) -> None:
+def test_every_byte_of_a_command_is_guarded(board: RunningBoard) -> None:
     whole = board.command(Opcode.BENCH, b"\x01")
     for position in range(4, len(whole)):
         broken = bytearray(whole)
@@ -65,20 +65,20 @@ def test_every_byte_of_a_command_is_guarded(board: Board) -> None:
         assert board.error()[0] in expected, position
 
 
-def test_damaged_sync_is_not_heard(board: Board) -> None:
+def test_damaged_sync_is_not_heard(board: RunningBoard) -> None:
     whole = bytearray(board.command(Opcode.INFO))
     whole[0] ^= 1
     board.send(bytes(whole))
     assert board.silent()
 
 
-def test_too_long(board: Board) -> None:
+def test_too_long(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes(3) + image(board)))
     assert board.error() == (ErrorCode.TOO_LONG, Opcode.RUN, board.request)
 
 
 @pytest.mark.parametrize("opcode", [0x00, 0x06, 0x07, 0x7F, 0x81, 0xFF])
-def test_unknown_command(board: Board, opcode: int) -> None:
+def test_unknown_command(board: RunningBoard, opcode: int) -> None:
     board.send(board.command(opcode))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, opcode, board.request)
 
@@ -88,19 +88,19 @@ def test_unknown_command(board: Board, opcode: int) -> None:
     [(Opcode.INFO, 1), (Opcode.RUN, 0), (Opcode.RUN, 1), (Opcode.RUN, 2), (Opcode.RUN, 1000), (Opcode.BENCH, 0),
      (Opcode.BENCH, 2)],
 )  # fmt: skip
-def test_bad_length(board: Board, opcode: int, size: int) -> None:
+def test_bad_length(board: RunningBoard, opcode: int, size: int) -> None:
     board.send(board.command(opcode, bytes(size)))
     assert board.error() == (ErrorCode.BAD_LENGTH, opcode, board.request)
 
 
 @pytest.mark.parametrize("repeats", [0, 101, 255])
-def test_bench_argument(board: Board, repeats: int) -> None:
+def test_bench_argument(board: RunningBoard, repeats: int) -> None:
     board.send(board.command(Opcode.BENCH, bytes((repeats,))))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.BENCH, board.request)
 
 
 @pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (4, 0), (0x80, 0)])
-def test_run_argument(board: Board, flags: int, chunk: int) -> None:
+def test_run_argument(board: RunningBoard, flags: int, chunk: int) -> None:
     board.send(board.command(Opcode.RUN, bytes((flags, chunk)) + image(board)))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request)
 
@@ -108,18 +108,18 @@ def test_run_argument(board: Board, flags: int, chunk: int) -> None:
 @pytest.mark.parametrize(
     ("opcode", "by_radio", "answer"), [(Opcode.RUN, True, ErrorCode.RADIO), (Opcode.CAPTURE, False, ErrorCode.CAMERA)]
 )
-def test_what_the_board_does_not_have(board: Board, opcode: int, by_radio: bool, answer: ErrorCode) -> None:
+def test_what_the_board_does_not_have(board: RunningBoard, opcode: int, by_radio: bool, answer: ErrorCode) -> None:
     pixels = image(board) if opcode == Opcode.RUN else b""
     board.send(board.command(opcode, bytes((2 if by_radio else 0, 0)) + pixels))
     assert board.error() == (answer, opcode, board.request)
 
 
-def test_chunk_that_the_model_lacks(board: Board) -> None:
+def test_chunk_that_the_model_lacks(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes((0, len(board.bundle.chunks))) + image(board)))
     assert board.error()[0] == ErrorCode.BAD_ARGUMENT
 
 
-def test_other_devices_commands_pass_in_silence(board: Board) -> None:
+def test_other_devices_commands_pass_in_silence(board: RunningBoard) -> None:
     board.send(board.command(Opcode.INFO, device=2))
     board.send(board.command(Opcode.RUN, bytes(2) + image(board), device=0))
     board.send(board.command(0x55, bytes(5000), device=77))
@@ -128,7 +128,7 @@ def test_other_devices_commands_pass_in_silence(board: Board) -> None:
     assert board.reply().opcode == 0x81
 
 
-def test_garbage_before_and_between_commands(board: Board) -> None:
+def test_garbage_before_and_between_commands(board: RunningBoard) -> None:
     noise = random.Random(5)
     for size in (1, 7, 64, 300):
         garbage = bytes(noise.randrange(256) for _ in range(size)).replace(SYNC[:1], b"\0")
@@ -136,7 +136,7 @@ def test_garbage_before_and_between_commands(board: Board) -> None:
         assert board.reply().opcode == 0x81
 
 
-def test_sync_inside_a_false_start(board: Board) -> None:
+def test_sync_inside_a_false_start(board: RunningBoard) -> None:
     board.send(SYNC[:2] + SYNC[:3] + board.command(Opcode.INFO))
     assert board.reply().opcode == 0x81
     board.send(SYNC + b"abc" + board.command(Opcode.INFO))

@@ -9,7 +9,7 @@ import pytest
 from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.footprint import measure
-from tests.support.firmware import TARGETS, Board, boot, bundle_path, program
+from tests.support.firmware import TARGETS, RunningBoard, boot, bundle_path, program
 from train.data.datasets import cache_dir
 from wire import payload
 from wire.bundle import Bundle, load
@@ -38,10 +38,10 @@ def levels(bundle: Bundle, frame: bytes, chunk: int) -> np.ndarray:
     return payload.unpack(sent, bundle.chunk_symbols(chunk)[1], bundle.bits_per_symbol)
 
 
-def test_info_tells_the_bundle_and_the_build(board: Board) -> None:
+def test_info_tells_the_bundle_and_the_build(board: RunningBoard) -> None:
     bundle, info = board.bundle, board.info()
     assert info.wire_version == 1
-    assert info.model_number == bundle.model_number
+    assert info.model_number == bundle.number
     assert info.input_shape == bundle.input_shape
     assert (info.symbols, info.bits_per_symbol) == (len(bundle.symbol_order), bundle.bits_per_symbol)
     assert info.chunks == len(bundle.chunks)
@@ -50,7 +50,7 @@ def test_info_tells_the_bundle_and_the_build(board: Board) -> None:
     assert info.target in TARGETS
 
 
-def test_symbols_equal_the_reference_kernels(board: Board) -> None:
+def test_symbols_equal_the_reference_kernels(board: RunningBoard) -> None:
     bundle = board.bundle
     images = pictures(bundle)
     expected = bundle.symbols(ReferenceEncoder(bundle.encoder_path).latents(images))
@@ -60,7 +60,7 @@ def test_symbols_equal_the_reference_kernels(board: Board) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 127, 128, 255])
-def test_flat_and_extreme_pictures_equal_the_reference(board: Board, value: int) -> None:
+def test_flat_and_extreme_pictures_equal_the_reference(board: RunningBoard, value: int) -> None:
     image = np.full(board.bundle.input_shape, value, np.uint8)
     image[0, 0, 0] = 255 - value
     expected = board.bundle.symbols(ReferenceEncoder(board.bundle.encoder_path).latents(image[None]))[0]
@@ -68,18 +68,18 @@ def test_flat_and_extreme_pictures_equal_the_reference(board: Board, value: int)
     np.testing.assert_array_equal(levels(board.bundle, frame, 0), expected)
 
 
-def test_every_chunk_is_the_frame_that_python_makes(board: Board) -> None:
+def test_every_chunk_is_the_frame_that_python_makes(board: RunningBoard) -> None:
     bundle = board.bundle
     golden = np.load(bundle.golden_path)
     for chunk, (first, count) in enumerate(bundle.chunks):
         frame, _ = board.run(golden["images"][0].tobytes(), chunk)
         packed = payload.pack(golden["symbols"][0][first : first + count], bundle.bits_per_symbol)
-        header = Header(FrameType.FEATURE, 1, board.request % 32, bundle.model_number & 31, chunk)
-        assert frame == feature_frame(header, packed, bundle.chunk_bits(chunk), bundle.model_number)
-        assert check_crc(frame[4:], bundle.model_number)
+        header = Header(FrameType.FEATURE, 1, board.request % 32, bundle.number & 31, chunk)
+        assert frame == feature_frame(header, packed, bundle.chunk_bits(chunk), bundle.number)
+        assert check_crc(frame[4:], bundle.number)
 
 
-def test_run_without_cost_sends_the_frame_alone(board: Board) -> None:
+def test_run_without_cost_sends_the_frame_alone(board: RunningBoard) -> None:
     image = np.load(board.bundle.golden_path)["images"][0].tobytes()
     with_cost, cost = board.run(image)
     assert 0 < cost.encode_cycles < cost.total_cycles
@@ -89,7 +89,7 @@ def test_run_without_cost_sends_the_frame_alone(board: Board) -> None:
     assert board.silent()
 
 
-def test_bench_repeats_the_encoder(board: Board) -> None:
+def test_bench_repeats_the_encoder(board: RunningBoard) -> None:
     board.run(np.load(board.bundle.golden_path)["images"][1].tobytes())
     board.send(board.command(Opcode.BENCH, b"\x03"))
     result = BenchResult.unpack(board.reply().data)

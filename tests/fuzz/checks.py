@@ -29,12 +29,12 @@ def check_event(event: Event) -> None:
     """A frame's figures lie within what its bundle allows."""
     if not isinstance(event, FeatureFrame):
         return
-    first, count = event.bundle.chunk_symbols(event.chunk)
-    check_symbols(event.symbols, event.bundle)
+    first, count = event.model.chunk_symbols(event.chunk)
+    check_symbols(event.symbols, event.model)
     elsewhere = np.ones(len(event.symbols), bool)
     elsewhere[first : first + count] = False
     assert (event.symbols[elsewhere] == -1).all(), "symbols of another chunk"
-    assert 0 < event.received_bits <= event.bundle.chunk_bits(event.chunk)
+    assert 0 < event.received_bits <= event.model.chunk_bits(event.chunk)
     assert event.whole or not event.crc_ok, "a part of a frame is called clean"
     assert event.lost >= 0
 
@@ -48,9 +48,9 @@ def check_symbols(symbols: np.ndarray, bundle: Bundle) -> None:
 def check_reading(reading: Reading) -> None:
     """It can be shown, logged and believed."""
     check_ber(reading.ber)
-    check_symbols(reading.symbols, reading.frame.bundle)
-    assert 0 < reading.found.confidence <= 1 + ROUNDING
-    assert reading.found.label in reading.frame.bundle.classes
+    check_symbols(reading.symbols, reading.frame.model)
+    assert 0 < reading.prediction.confidence <= 1 + ROUNDING
+    assert reading.prediction.label in reading.frame.model.classes
     json.dumps(reading.as_json(), allow_nan=False)
 
 
@@ -65,7 +65,7 @@ def is_found(events: list[Event], sent: Sent) -> bool:
     return any(
         event.crc_ok
         and event.header == sent.header
-        and event.bundle is sent.bundle
+        and event.model is sent.bundle
         and tuple(event.symbols[first : first + count].tolist()) == sent.levels
         for event in events
         if isinstance(event, FeatureFrame)

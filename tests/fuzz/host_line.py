@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from host.classify import classifier as reader
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.receive.events import Event, FeatureFrame
 from host.receive.radio import PacketReceiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.fuzz.checks import check_event, check_reading, is_found, outline
 from tests.fuzz.script import Bytes, Expect, Intact, Packet, Quiet, Script, Sent
 from tests.support.host import make_bundle
@@ -35,8 +35,8 @@ def bundles() -> list[Bundle]:
             make_bundle(folder / "fives", seed=1, symbols=11, bits=5, classes=3),
             make_bundle(folder / "twin", seed=50, symbols=80, bits=3, classes=4),
         ]
-        Reader(made)  # loads the decoders while they are there
-    assert made[0].model_number % 32 == made[2].model_number % 32 != made[1].model_number % 32
+        Classifier.of(made)  # loads the decoders while they are there
+    assert made[0].model_bits == made[2].model_bits != made[1].model_bits
     return made
 
 
@@ -65,9 +65,9 @@ class Line:
 
     def __init__(self, cut: int) -> None:
         self._cut, self._sent, self._total = cut, b"", 0
-        self._whole, self._pieces = Receiver(bundles()), Receiver(bundles())
+        self._whole, self._pieces = StreamReceiver(bundles()), StreamReceiver(bundles())
         self._radio, self._packets = PacketReceiver(bundles()), 0
-        self._readers = {"line": Reader(bundles()), "radio": Reader(bundles())}
+        self._readers = {"line": Classifier.of(bundles()), "radio": Classifier.of(bundles())}
 
     def send(self, data: bytes) -> None:
         self._sent += data
@@ -107,7 +107,7 @@ class Line:
         pieces = [e for at in range(0, len(sent), size) for e in self._feed(self._pieces, sent[at : at + size])]
         return self._agree(self._feed(self._whole, sent), pieces)
 
-    def _feed(self, receiver: Receiver, data: bytes) -> list[Event]:
+    def _feed(self, receiver: StreamReceiver, data: bytes) -> list[Event]:
         events = receiver.feed(data)
         assert receiver.waiting_bytes <= MOST_WAITING, receiver.waiting_bytes
         return events

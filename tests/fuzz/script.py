@@ -69,7 +69,7 @@ Operation = Bytes | Quiet | Expect | Intact | Packet
 @cache
 def send(bundle: Bundle, number: int, device: int, chunk: int) -> Sent:
     """The frame with this number, which is its sequence number and, beyond 32, what tells its image from others."""
-    header = Header(FrameType.FEATURE, device, number % 32, bundle.model_number % 32, chunk)
+    header = Header(FrameType.FEATURE, device, number % 32, bundle.model_bits, chunk)
     levels = tuple(levels_of(bundle, number, device, chunk).tolist())
     return Sent(bundle, header, levels, make_frame(bundle, number, device=device, chunk=chunk))
 
@@ -139,7 +139,7 @@ class Script:
 
     def _reply(self) -> Bytes:
         opcode, request, size, fill = (self._next() for _ in range(4))
-        sent = reply(opcode, request, bytes([fill]) * size, DEVICES[fill % 4], self._bundles[0].model_number)
+        sent = reply(opcode, request, bytes([fill]) * size, DEVICES[fill % 4], self._bundles[0].number)
         return Bytes(self._damaged(sent))
 
     def _repeated(self) -> Bytes:
@@ -161,4 +161,4 @@ class Script:
         payload = outer.frame[HEADER.stop : -CRC16_BYTES]
         place = self._next() % len(payload)
         inside = outer.frame[HEADER] + (payload[:place] + inner)[: len(payload)] + payload[place + len(inner) :]
-        return Bytes(SYNC + inside + crc16(inside, outer.bundle.model_number).to_bytes(CRC16_BYTES, "big"))
+        return Bytes(SYNC + inside + crc16(inside, outer.bundle.number).to_bytes(CRC16_BYTES, "big"))

@@ -26,7 +26,7 @@ UNREACHED = {
     "commands.c": ["return model;"],
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
-    "picture.c": [
+    "image.c": [
         "const enum wire_error error = node_send(",
         "if (error != WIRE_ERROR_NONE)",
         "return error;",
@@ -51,7 +51,7 @@ FAULTS = {
         ("> WIRE_TIMEOUT_MS * 1000u", ">= WIRE_TIMEOUT_MS * 1100u"),
         ("while (board_read() >= 0)", "if (board_read() >= 0)"),
     ],
-    "picture.c": [
+    "image.c": [
         ("chunk < inkling_model.chunk_count", "chunk <= inkling_model.chunk_count"),
         ("~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u", "~7u) != 0u"),
     ],

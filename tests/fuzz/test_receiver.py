@@ -12,7 +12,7 @@ import pytest
 from host.classify import classifier as reader
 from host.receive import frames
 from host.receive import stream as receiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.fuzz import engine, host_line
 from tests.fuzz.__main__ import target
 
@@ -33,8 +33,8 @@ def test_the_corpus_goes_through(path: Path) -> None:
     [
         (receiver, "MAX_REPLY_BYTES", 5000),
         (receiver, "LEAST_RECEIVED", -1.0),
-        (Receiver, "_incomplete", lambda self, body, header: False),
-        (Receiver, "flush", lambda self: []),
+        (StreamReceiver, "_incomplete", lambda self, body, header: False),
+        (StreamReceiver, "flush", lambda self: []),
         (frames, "is_clean", lambda body, header, bundle: False),
         (reader, "payload_ber", lambda frame, ber: 0.0),
     ],

@@ -8,13 +8,13 @@ from torch import nn
 from train import config
 from train.codecs.codec import Codec
 
-CONFIG = config.Config(
+CONFIG = config.CodecConfig(
     name="test",
-    data=config.Data("cifar10"),
-    encoder=config.Encoder(("conv4s2 6", "sep4s2 8", "sep 8", "head 4")),
-    schedule=config.Schedule(1, 1),
-    decoder=config.Decoder(width=12, blocks=1),
-    link=config.Link(chunks=((0, 64), (0, 32), (32, 32))),
+    data=config.DataConfig("cifar10"),
+    encoder=config.EncoderConfig(("conv4s2 6", "sep4s2 8", "sep 8", "head 4")),
+    schedule=config.ScheduleConfig(1, 1),
+    decoder=config.DecoderConfig(width=12, blocks=1),
+    link=config.LinkConfig(chunks=((0, 64), (0, 32), (32, 32))),
 )
 SYMBOLS, PLACES, CLASSES = 64, 16, 5  # 4 x 4 x 4 latent
 
@@ -27,7 +27,7 @@ def images(count: int = 6, seed: int = 1) -> torch.Tensor:
 def make_codec(bits: int = 3, seed: int = 0) -> Codec:
     """16 x 16 x 3 pictures, 5 classes. Nothing in it is zero or where it starts any more; batch norms are set."""
     torch.manual_seed(seed)
-    codec = Codec(replace(CONFIG, quantizer=config.Quantizer(bits, 0.3)), (16, 16, 3), CLASSES)
+    codec = Codec(replace(CONFIG, quantizer=config.QuantizerConfig(bits, 0.3)), (16, 16, 3), CLASSES)
     with torch.no_grad():
         codec.quantizer.gaps.add_(torch.randn_like(codec.quantizer.gaps) * 0.3)
         codec.decoder.prior.normal_()

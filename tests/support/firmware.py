@@ -41,7 +41,7 @@ def program(environment: str) -> Path:
         return build(environment)
 
 
-class Board:
+class RunningBoard:
     """One end of a serial line with a board on the other."""
 
     def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS) -> None:
@@ -117,10 +117,10 @@ def start(target: str, elf: Path, *, count_instructions: bool = False) -> Abstra
 
 
 @contextmanager
-def boot(target: str, *, count_instructions: bool = False) -> Iterator[Board]:
+def boot(target: str, *, count_instructions: bool = False) -> Iterator[RunningBoard]:
     """Builds and starts a target; yields the line to it."""
     with start(target, program(target), count_instructions=count_instructions) as url:
-        board = Board(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS)
+        board = RunningBoard(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS)
         try:
             yield board
         finally:

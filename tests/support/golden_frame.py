@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import serial
 
-from tests.support.firmware import Board
+from tests.support.firmware import RunningBoard
 from wire.bundle import load
 from wire.payload import interleave
 
@@ -17,7 +17,7 @@ def main(url: str, bundle_path: str) -> None:
     bundle = load(bundle_path)
     golden = np.load(bundle.golden_path)
     expected = interleave(golden["payload"][0].tobytes(), bundle.chunk_bits(0))
-    board = Board(url)
+    board = RunningBoard(url)
     board.bundle = bundle
     try:
         frame, _ = board.run(golden["images"][0].tobytes())

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from host.receive.events import Event, FeatureFrame
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle, compute_model_id, load
 
 
@@ -86,6 +86,6 @@ def features(events: Iterable[Event]) -> list[FeatureFrame]:
     return [event for event in events if isinstance(event, FeatureFrame)]
 
 
-def receive(receiver: Receiver, stream: bytes) -> list[Event]:
+def receive(receiver: StreamReceiver, stream: bytes) -> list[Event]:
     """All that a whole stream holds."""
     return receiver.feed(stream) + receiver.flush()

@@ -37,7 +37,7 @@ def test_defaults_and_what_the_file_says(tmp_path: Path) -> None:
     assert got.encoder.layers == ("conv4s2 8", "head 8")
     assert got.schedule.lr == 1.0 and type(got.schedule.lr) is float
     assert got.link.ber == (0.01, 0.1) and got.link.chunks == ((0, 8), (0, 4))
-    assert got.quantizer == config.Quantizer(bits=3, temperature=0.3)
+    assert got.quantizer == config.QuantizerConfig(bits=3, temperature=0.3)
 
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])

@@ -8,7 +8,7 @@ from channel_sim.channels.bsc import BitFlips
 from channel_sim.channels.by_ber import AT_BER, at_ber
 from tests.support.codec import CLASSES, SYMBOLS, make_codec
 from train import evaluate
-from train.config import Data, Link
+from train.config import DataConfig, LinkConfig
 from train.data.augment import Views, as_input
 from train.impairment import draw, symbol_flips, wire_flips
 from wire.payload import bits_to_levels, interleaver, levels_to_bits
@@ -22,7 +22,7 @@ def pictures(count: int = 5, channels: int = 3) -> np.ndarray:
 
 def view(images: np.ndarray, number: int, seed: int = 3, pad: int = 2, flip: bool = True) -> np.ndarray:
     """View `number` of all pictures as uint8 (N, H, W, C)."""
-    views = Views(images, Data("test", crop_padding=pad, flip=flip), seed)
+    views = Views(images, DataConfig("test", crop_padding=pad, flip=flip), seed)
     views.choose(number)
     batch = views.batch(torch.arange(len(images)))
     return np.rint(batch.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
@@ -56,7 +56,7 @@ def test_every_view_is_a_crop_of_its_own_picture_flipped_or_not(channels: int) -
 
 
 def test_a_batch_is_its_part_of_the_view() -> None:
-    views = Views(pictures(8), Data("test", crop_padding=2), 3)
+    views = Views(pictures(8), DataConfig("test", crop_padding=2), 3)
     views.choose(2)
     whole = views.batch(torch.arange(8))
     assert torch.equal(views.batch(torch.tensor([6, 1, 6])), whole[[6, 1, 6]])
@@ -76,7 +76,7 @@ def test_input_is_pixels_over_255_and_nothing_else() -> None:
 
 def drawn(count: int = 4000, seed: int = 0, **settings: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flipped bits (N, S, 3), missing (N, S) and told BER (N,) for 64 symbols of 3 bits."""
-    link = Link(**{"chunks": ((0, 64), (0, 24), (24, 40)), **settings})
+    link = LinkConfig(**{"chunks": ((0, 64), (0, 24), (24, 40)), **settings})
     got = draw(link, count, 64, 3, np.random.default_rng(seed))
     bits = got.flips.numpy()[..., None] >> np.arange(2, -1, -1) & 1
     return bits, got.missing.numpy(), got.told_ber.numpy()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.support import train as train_support
 from train.classifiers.teacher import CifarResNet, SoftLabels, load
-from train.config import Teacher
+from train.config import TeacherConfig
 from train.data.augment import as_input
 from train.errors import TrainError
 
@@ -40,7 +40,7 @@ def test_the_usual_checkpoint_classifies_cifar10() -> None:
     data = os.environ.get("INKLING_DATA")
     if not data or not (Path(data) / USUAL).is_file():
         pytest.skip(f"no {USUAL} under INKLING_DATA")
-    model = load(Teacher(str(USUAL), depth=20), 10)
+    model = load(TeacherConfig(str(USUAL), depth=20), 10)
     assert not model.training
     cifar10 = train_support.cifar10()
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_the_usual_checkpoint_classifies_cifar10() -> None:
 def test_checkpoint_is_also_looked_for_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint(tmp_path)
     monkeypatch.setenv("INKLING_DATA", str(tmp_path))
-    load(Teacher("resnet20.th"), 10)
+    load(TeacherConfig("resnet20.th"), 10)
 
 
 def test_wrong_checkpoints_are_one_line(tmp_path: Path) -> None:
@@ -61,13 +61,13 @@ def test_wrong_checkpoints_are_one_line(tmp_path: Path) -> None:
     torch.save(torch.zeros(3), tmp_path / "tensor.th")
     torch.save({"a": torch.zeros(3)}, tmp_path / "other.th")
     for teacher, classes, message in [
-        (Teacher("none.th"), 10, "teacher checkpoint none.th not found (nor under INKLING_DATA)"),
-        (Teacher(str(file), depth=32), 10, "is no CIFAR ResNet-32 of 10 classes: "),
-        (Teacher(str(file)), 7, "is no CIFAR ResNet-20 of 7 classes: size mismatch for linear.weight"),
-        (Teacher(str(tmp_path / "junk.th")), 10, "junk.th is damaged, or not PyTorch's ("),
-        (Teacher(str(tmp_path / "empty.th")), 10, "empty.th is damaged, or not PyTorch's ("),
-        (Teacher(str(tmp_path / "tensor.th")), 10, "tensor.th is no CIFAR ResNet-20"),
-        (Teacher(str(tmp_path / "other.th")), 10, "other.th is no CIFAR ResNet-20"),
+        (TeacherConfig("none.th"), 10, "teacher checkpoint none.th not found (nor under INKLING_DATA)"),
+        (TeacherConfig(str(file), depth=32), 10, "is no CIFAR ResNet-32 of 10 classes: "),
+        (TeacherConfig(str(file)), 7, "is no CIFAR ResNet-20 of 7 classes: size mismatch for linear.weight"),
+        (TeacherConfig(str(tmp_path / "junk.th")), 10, "junk.th is damaged, or not PyTorch's ("),
+        (TeacherConfig(str(tmp_path / "empty.th")), 10, "empty.th is damaged, or not PyTorch's ("),
+        (TeacherConfig(str(tmp_path / "tensor.th")), 10, "tensor.th is no CIFAR ResNet-20"),
+        (TeacherConfig(str(tmp_path / "other.th")), 10, "other.th is no CIFAR ResNet-20"),
     ]:
         with pytest.raises(TrainError) as caught:
             load(teacher, classes)
@@ -75,7 +75,7 @@ def test_wrong_checkpoints_are_one_line(tmp_path: Path) -> None:
 
 
 def test_soft_labels_are_the_teacher_s_and_kept(tmp_path: Path) -> None:
-    teacher = Teacher(str(checkpoint(tmp_path)), views=2)
+    teacher = TeacherConfig(str(checkpoint(tmp_path)), views=2)
     labels = SoftLabels(teacher, 12, 10, tmp_path / "teacher.npy")
     index, images = torch.tensor([7, 2, 11, 0]), pictures(4)
     first = labels.logits(1, index, images)
@@ -91,7 +91,7 @@ def test_soft_labels_are_the_teacher_s_and_kept(tmp_path: Path) -> None:
 
 
 def test_soft_labels_half_there_are_computed_again(tmp_path: Path) -> None:
-    labels = SoftLabels(Teacher(str(checkpoint(tmp_path)), views=1), 6, 10, tmp_path / "teacher.npy")
+    labels = SoftLabels(TeacherConfig(str(checkpoint(tmp_path)), views=1), 6, 10, tmp_path / "teacher.npy")
     images = pictures(6)
     few = labels.logits(0, torch.arange(3), images[:3])
     all_six = labels.logits(0, torch.arange(6), images)
@@ -100,7 +100,7 @@ def test_soft_labels_half_there_are_computed_again(tmp_path: Path) -> None:
 
 
 def test_soft_labels_of_another_shape_are_started_afresh(tmp_path: Path) -> None:
-    teacher = Teacher(str(checkpoint(tmp_path)), views=2)
+    teacher = TeacherConfig(str(checkpoint(tmp_path)), views=2)
     SoftLabels(teacher, 6, 10, tmp_path / "teacher.npy").logits(0, torch.arange(6), pictures(6))
     SoftLabels(teacher, 7, 10, tmp_path / "teacher.npy")
     kept = np.load(tmp_path / "teacher.npy")
@@ -108,7 +108,7 @@ def test_soft_labels_of_another_shape_are_started_afresh(tmp_path: Path) -> None
 
 
 def test_distillation_loss_is_t_squared_times_the_divergence(tmp_path: Path) -> None:
-    labels = SoftLabels(Teacher(str(checkpoint(tmp_path)), temperature=3.0), 4, 10, tmp_path / "teacher.npy")
+    labels = SoftLabels(TeacherConfig(str(checkpoint(tmp_path)), temperature=3.0), 4, 10, tmp_path / "teacher.npy")
     student, taught = np.random.default_rng(0).normal(size=(2, 4, 10))
 
     def softened(logits: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def test_a_bundle_gives_what_its_manifest_says(folder: Path) -> None:
     assert loaded.symbol_table.dtype == np.uint8 and loaded.symbol_table.tolist() == TABLE
     assert loaded.symbol_order.dtype == np.uint16 and loaded.symbol_order.tolist() == ORDER
     assert loaded.chunks == [(0, 5), (0, 2), (2, 3)]
-    assert loaded.model_id == model_id() and loaded.model_number == int(model_id(), 16)
+    assert loaded.model_id == model_id() and loaded.number == int(model_id(), 16)
     assert loaded.manifest["name"] == "tiny"
     for path in (loaded.encoder_path, loaded.decoder_path, loaded.golden_path):
         assert path.is_file() and path.parent == folder

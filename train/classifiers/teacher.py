@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.config import Teacher
+from train.config import TeacherConfig
 from train.errors import TrainError
 from train.trainers.compute_device import CPU
 from train.trainers.run_files import read
@@ -66,7 +66,7 @@ class CifarResNet(nn.Module):
         return self.linear(x.mean((2, 3)))
 
 
-def load(config: Teacher, classes: int) -> CifarResNet:
+def load(config: TeacherConfig, classes: int) -> CifarResNet:
     """The teacher in evaluation mode. Its checkpoint is a path, also looked for under INKLING_DATA."""
     places = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
     path = next((p for p in places if p.is_file()), None)
@@ -87,7 +87,9 @@ def load(config: Teacher, classes: int) -> CifarResNet:
 class SoftLabels:
     """The teacher's logits for each view of each image: computed at first use, kept in a file (float16)."""
 
-    def __init__(self, config: Teacher, images: int, classes: int, file: Path, device: torch.device = CPU) -> None:
+    def __init__(
+        self, config: TeacherConfig, images: int, classes: int, file: Path, device: torch.device = CPU
+    ) -> None:
         self.config = config
         self.model = load(config, classes).to(device, memory_format=torch.channels_last)
         shape = (config.views, images, classes)

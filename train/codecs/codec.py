@@ -6,14 +6,14 @@ from torch import Tensor, nn
 from train.codecs.decoder import Decoder
 from train.codecs.encoder import Encoder
 from train.codecs.quantizer import Quantizer, gray_tables
-from train.config import Config
+from train.config import CodecConfig
 from train.errors import TrainError
 
 
 class Codec(nn.Module):
     """All that is trained. Symbols travel channel by channel: the first channels learn to matter most."""
 
-    def __init__(self, config: Config, input_shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, config: CodecConfig, input_shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         height, width, channels = input_shape
         self.encoder = Encoder(channels, config.encoder.layers)

@@ -9,7 +9,7 @@ from train.codecs.quantizer import Quantizer
 
 
 @runtime_checkable
-class Deployable(Protocol):
+class DeployableCodec(Protocol):
     """A codec whose encoder a board can run in int8; the rest runs on the host."""
 
     encoder: ConvEncoder

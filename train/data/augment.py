@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.config import Data
+from train.config import DataConfig
 
 
 class Views:
     """Augmented views of a training set: view `number` is a fixed crop and flip of every picture."""
 
-    def __init__(self, images: np.ndarray, data: Data, seed: int) -> None:
+    def __init__(self, images: np.ndarray, data: DataConfig, seed: int) -> None:
         pad = data.crop_padding
         self.height, self.width = images.shape[1:3]
         self.padded = torch.from_numpy(np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0))))

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from train import settings
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
-from train.config import Data, Schedule, data_rules, schedule_rules
+from train.config import DataConfig, ScheduleConfig, data_rules, schedule_rules
 from train.data.augment import as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.trainers.compute_device import of
 from train.trainers.run_files import fill, read, read_best, saved_config
-from train.trainers.trainer import Loop, Phase
+from train.trainers.trainer import Phase, Trainer
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class ClassifierConfig:
     """All of one base classifier's training."""
 
     name: str
-    data: Data
+    data: DataConfig
     architecture: str
-    schedule: Schedule
+    schedule: ScheduleConfig
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def load(path: Path) -> ClassifierConfig:
     return from_dict(settings.read(path), str(path))
 
 
-class ClassifierRun(Loop[ClassifierConfig, Classifier]):
+class ClassifierTrainer(Trainer[ClassifierConfig, Classifier]):
     """Cross-entropy on augmented pictures; no channel."""
 
     parse = staticmethod(from_dict)

@@ -11,15 +11,15 @@ from train import evaluate
 from train.classifiers.teacher import SoftLabels
 from train.codecs.codec import Codec
 from train.codecs.fakequant import calibrate
-from train.config import Config, from_dict
+from train.config import CodecConfig, from_dict
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import draw
 from train.trainers.run_files import fill, read_best, saved_config
-from train.trainers.trainer import Loop, Phase, calibration_images, split
+from train.trainers.trainer import Phase, Trainer, calibration_images, split
 
 
-class Run(Loop[Config, Codec]):
+class CodecTrainer(Trainer[CodecConfig, Codec]):
     """Encoder, quantizer, decoder and classifier together, through a channel that flips bits and cuts payloads."""
 
     parse = staticmethod(from_dict)
@@ -69,12 +69,12 @@ class Run(Loop[Config, Codec]):
         return evaluate.score(figures)
 
 
-def load_config(folder: Path) -> Config:
+def load_config(folder: Path) -> CodecConfig:
     """The config of a run's folder."""
     return from_dict(saved_config(folder), str(folder / "config.json"))
 
 
-def load_best(folder: Path, config: Config, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
+def load_best(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
     """A finished run -> codec (folded, ranges calibrated, evaluating), calibration images, best.pt's record.
 
     Raises TrainError when the run has not reached its quantization-aware epochs.

@@ -15,34 +15,42 @@ from torch import Tensor
 import train.codecs
 from train import evaluate, settings
 from train.classifiers.architectures import Classifier, build
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split.split_codec import SplitCodec
-from train.config import Data, Link, Quantizer, Schedule, data_rules, quantizer_rules, schedule_rules
+from train.config import (
+    DataConfig,
+    LinkConfig,
+    QuantizerConfig,
+    ScheduleConfig,
+    data_rules,
+    quantizer_rules,
+    schedule_rules,
+)
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import draw
 from train.trainers import classifier as classifier_run
 from train.trainers.compute_device import CPU
 from train.trainers.run_files import fill, read_best, saved_config
-from train.trainers.trainer import Loop, Phase, calibration_images, split
+from train.trainers.trainer import Phase, Trainer, calibration_images, split
 
 # One channel for every system, so that they are compared under equal terms; no prefixes, which only Inkling's own has.
-CHANNEL = Link(prefix_share=0.0, chunks=())
+CHANNEL = LinkConfig(prefix_share=0.0, chunks=())
 RUNS = Path("runs")
 PRETRAINED = Path("pretrained")  # base classifiers that the project ships
 
 
 @dataclass(frozen=True)
-class SystemConfig:
+class SplitConfig:
     """All of one system's training. `options` are those of the dataclass `Options` in the system's file."""
 
     name: str
     system: str
     classifier: str  # the base classifier's config, a TOML file; trained first where it is neither there nor ships
-    data: Data
-    schedule: Schedule
-    quantizer: Quantizer = field(default_factory=Quantizer)
+    data: DataConfig
+    schedule: ScheduleConfig
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -64,9 +72,9 @@ def module_of(system: str) -> ModuleType:
     return importlib.import_module(f"train.codecs.{system}")
 
 
-def from_dict(values: object, where: str = "config") -> SystemConfig:
-    """A checked `SystemConfig` from plain dictionaries, as `as_dict` gives them."""
-    config = settings.build(SystemConfig, values, where)
+def from_dict(values: object, where: str = "config") -> SplitConfig:
+    """A checked `SplitConfig` from plain dictionaries, as `as_dict` gives them."""
+    config = settings.build(SplitConfig, values, where)
     settings.build(module_of(config.system).Options, config.options, f"{where}: options")
     settings.check(
         {
@@ -80,12 +88,12 @@ def from_dict(values: object, where: str = "config") -> SystemConfig:
     return config
 
 
-def load(path: Path) -> SystemConfig:
+def load(path: Path) -> SplitConfig:
     """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
     return from_dict(settings.read(path), str(path))
 
 
-def base_classifier(config: SystemConfig, data: Dataset, device: torch.device = CPU) -> Classifier:
+def base_classifier(config: SplitConfig, data: Dataset, device: torch.device = CPU) -> Classifier:
     """The base classifier of a system's config, trained here where it is neither there nor ships."""
     base = classifier_run.load(Path(config.classifier))
     if base.data.name != config.data.name:
@@ -118,18 +126,18 @@ def ready_classifier(file: Path, data: Dataset, device: torch.device = CPU) -> C
     return classifier_run.load_classifier(folder, data)[0]
 
 
-def create(config: SystemConfig, classifier: Classifier, data: Dataset) -> SplitCodec:
+def create(config: SplitConfig, classifier: Classifier, data: Dataset) -> SplitCodec:
     """The system around a classifier, freshly initialised."""
     module = module_of(config.system)
     height, width, channels = data.x_train.shape[1:]
     options = settings.build(module.Options, config.options, "options")
     model = module.System(classifier, (height, width, channels), config.quantizer, options)
-    if config.schedule.qat_epochs and not isinstance(model, Deployable):
+    if config.schedule.qat_epochs and not isinstance(model, DeployableCodec):
         raise TrainError(f"schedule.qat_epochs is for encoders in int8, and {config.system} has none")
     return model
 
 
-class SystemRun(Loop[SystemConfig, SplitCodec]):
+class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
     """A system's stages, one after the other, in the epochs of the schedule."""
 
     parse = staticmethod(from_dict)
@@ -166,7 +174,7 @@ class SystemRun(Loop[SystemConfig, SplitCodec]):
         return evaluate.score(figures)
 
 
-def load_config(folder: Path) -> SystemConfig:
+def load_config(folder: Path) -> SplitConfig:
     """The config of a run's folder."""
     return from_dict(saved_config(folder), str(folder / "config.json"))
 
@@ -179,7 +187,7 @@ def told_at_both_ends(model: SplitCodec, images: np.ndarray, labels: np.ndarray)
     }
 
 
-def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SystemConfig, dict[str, Any]]:
+def load_system(folder: Path, data: Dataset) -> tuple[SplitCodec, SplitConfig, dict[str, Any]]:
     """A finished run -> system (evaluating, in int8 where trained so), its config, best.pt's record.
 
     Raises TrainError without one.

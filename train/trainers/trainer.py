@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from train.codecs.fakequant import calibrate
-from train.config import Data, Schedule
+from train.config import DataConfig, ScheduleConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
@@ -35,8 +35,8 @@ class RunConfig(Protocol):
     """What the loop needs of a config."""
 
     name: str
-    data: Data
-    schedule: Schedule
+    data: DataConfig
+    schedule: ScheduleConfig
     seed: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
     return as_input(torch.from_numpy(data.x_train[train[:CALIBRATION_IMAGES]]))
 
 
-class Loop(ABC, Generic[C, M]):
+class Trainer(ABC, Generic[C, M]):
     """One run in its folder: `config.json`, `checkpoint.pt`, `best.pt`, `log.jsonl`."""
 
     def __init__(self, config: C, data: Dataset, folder: Path, device: torch.device = CPU) -> None:

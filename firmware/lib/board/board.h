@@ -10,9 +10,9 @@
  * give it its initial value, as any other. */
 #ifdef ESP_PLATFORM
 #include "esp_attr.h"
-#define BOARD_KEPT RTC_DATA_ATTR /* memory that stays powered: ESP-IDF, "Deep-Sleep Wake Stubs" and "Memory Types" */
+#define BOARD_RETAINED RTC_DATA_ATTR /* memory that stays powered: ESP-IDF, "Deep-Sleep Wake Stubs" and "Memory Types" */
 #else
-#define BOARD_KEPT
+#define BOARD_RETAINED
 #endif
 
 #ifdef __cplusplus

@@ -15,7 +15,7 @@ enum camera_format {
     CAMERA_RGB888 = 3  /* red, green, blue */
 };
 
-struct camera_picture {
+struct camera_image {
     const uint8_t *pixels; /* row by row, without gaps */
     uint16_t width;
     uint16_t height;
@@ -26,7 +26,7 @@ struct camera_picture {
 bool camera_start(void);
 
 /* Takes a picture, which stays until camera_release(). False when none came. */
-bool camera_take(struct camera_picture *picture);
+bool camera_take(struct camera_image *picture);
 
 void camera_release(void);
 

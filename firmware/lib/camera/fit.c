@@ -84,7 +84,7 @@ static inline uint32_t luma(struct colour colour) {
 }
 
 /* Adds the means of the windows of one row of the picture to the target's sums. */
-static void add_row(const struct camera_picture *picture, uint32_t y, struct axis axis,
+static void add_row(const struct camera_image *picture, uint32_t y, struct axis axis,
                     const struct fit_target *target) {
     const uint32_t bytes = bytes_per_pixel(picture->format);
     const uint8_t *row = picture->pixels + (size_t)y * picture->width * bytes;
@@ -112,7 +112,7 @@ static void add_row(const struct camera_picture *picture, uint32_t y, struct axi
     }
 }
 
-static void average(const struct camera_picture *picture, struct axis across, struct axis down,
+static void average(const struct camera_image *picture, struct axis across, struct axis down,
                     const struct fit_target *target) {
     const uint32_t values = (uint32_t)target->width * target->channels;
     uint8_t *out = target->pixels;
@@ -130,16 +130,16 @@ static void average(const struct camera_picture *picture, struct axis across, st
 }
 
 static bool size_is_good(uint32_t height, uint32_t width) {
-    return height >= 1u && height <= FIT_MOST_SIZE && width >= 1u && width <= FIT_MOST_SIZE;
+    return height >= 1u && height <= FIT_MAX_SIZE && width >= 1u && width <= FIT_MAX_SIZE;
 }
 
-static bool is_possible(const struct camera_picture *picture, const struct fit_target *target) {
+static bool is_possible(const struct camera_image *picture, const struct fit_target *target) {
     return size_is_good(picture->height, picture->width) && size_is_good(target->height, target->width) &&
            (target->channels == 1u || target->channels == 3u) && picture->format >= CAMERA_GREY &&
            picture->format <= CAMERA_RGB888;
 }
 
-bool fit_crop(const struct camera_picture *picture, const struct fit_target *target) {
+bool fit_crop(const struct camera_image *picture, const struct fit_target *target) {
     if (!is_possible(picture, target)) {
         return false;
     }
@@ -152,7 +152,7 @@ bool fit_crop(const struct camera_picture *picture, const struct fit_target *tar
     return true;
 }
 
-bool fit_whole(const struct camera_picture *picture, const struct fit_target *target) {
+bool fit_whole(const struct camera_image *picture, const struct fit_target *target) {
     if (!is_possible(picture, target)) {
         return false;
     }

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define FIT_MOST_SIZE 16384u /* pixels of a side, before and after */
+#define FIT_MAX_SIZE 16384u /* pixels of a side, before and after */
 
 /* Pixels, uint8, row by row, channels last. */
 struct fit_target {
@@ -25,10 +25,10 @@ struct fit_target {
 /* Cuts the picture centrally to the target's aspect ratio and averages it down (or repeats its pixels up): each pixel
  * of the target is the mean of the picture's pixels whose centres lie in its place. The 5 and 6 bits of RGB565 become
  * 8 by repeating their upper ones below. False when a size or the format is none. */
-bool fit_crop(const struct camera_picture *picture, const struct fit_target *target);
+bool fit_crop(const struct camera_image *picture, const struct fit_target *target);
 
 /* The same of the whole picture, which is stretched or squeezed instead of cut. */
-bool fit_whole(const struct camera_picture *picture, const struct fit_target *target);
+bool fit_whole(const struct camera_image *picture, const struct fit_target *target);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
 
 #include "fit.h"
 
-bool motion_thumbnail(const struct camera_picture *picture, uint8_t thumbnail[MOTION_PIXELS]) {
+bool motion_thumbnail(const struct camera_image *picture, uint8_t thumbnail[MOTION_PIXELS]) {
     uint32_t sums[MOTION_SIDE];
     const struct fit_target target = {
         .pixels = thumbnail,

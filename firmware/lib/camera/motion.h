@@ -16,7 +16,7 @@ extern "C" {
 #define MOTION_PIXELS (MOTION_SIDE * MOTION_SIDE)
 
 /* The picture as MOTION_SIDE x MOTION_SIDE grey pixels. False when it is none. */
-bool motion_thumbnail(const struct camera_picture *picture, uint8_t thumbnail[MOTION_PIXELS]);
+bool motion_thumbnail(const struct camera_image *picture, uint8_t thumbnail[MOTION_PIXELS]);
 
 /* Whether the two differ by at least this many grey levels in the mean. */
 bool motion_differs(const uint8_t a[MOTION_PIXELS], const uint8_t b[MOTION_PIXELS], uint32_t levels);

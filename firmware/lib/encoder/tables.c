@@ -10,7 +10,7 @@ _Static_assert(sizeof(struct wire_chunk) == 4u, "the tables' CRC-32 knows no pad
 bool encoder_tables_intact(void) {
     const struct wire_model *model = &inkling_model;
     uint32_t crc = wire_crc32(0, model->symbol_table, 256);
-    crc = wire_crc32(crc, (const uint8_t *)model->symbol_order, INKLING_SYMBOLS * sizeof *model->symbol_order);
+    crc = wire_crc32(crc, (const uint8_t *)model->symbol_order, INKLING_SYMBOL_COUNT * sizeof *model->symbol_order);
     crc = wire_crc32(crc, (const uint8_t *)model->chunks, model->chunk_count * sizeof *model->chunks);
     return crc == INKLING_TABLES_CRC32;
 }

@@ -7,14 +7,14 @@ size_t prefix_packet_bytes(const struct wire_model *model, uint8_t chunk) {
     return WIRE_FEATURE_BYTES(model->chunks[chunk].count, model->bits_per_symbol) - WIRE_SYNC_BYTES;
 }
 
-uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t most_micros) {
+uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t max_micros) {
     uint8_t longest = PREFIX_NONE;
     uint16_t symbols = 0;
     for (uint8_t chunk = 0; chunk < model->chunk_count; chunk++) {
         const struct wire_chunk candidate = model->chunks[chunk];
         const size_t bytes = prefix_packet_bytes(model, chunk);
         if (candidate.first == 0u && candidate.count > symbols && bytes <= RADIO_MAX_BYTES &&
-            radio_air_time_micros(settings, bytes) <= most_micros) {
+            radio_air_time_micros(settings, bytes) <= max_micros) {
             longest = chunk;
             symbols = candidate.count;
         }

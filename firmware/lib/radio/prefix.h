@@ -17,8 +17,8 @@ extern "C" {
 size_t prefix_packet_bytes(const struct wire_model *model, uint8_t chunk);
 
 /* The chunk with the most symbols from symbol 0 on whose packet is no longer than a radio's and no longer on the air
- * than most_micros; PREFIX_NONE when there is none. */
-uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t most_micros);
+ * than max_micros; PREFIX_NONE when there is none. */
+uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t max_micros);
 
 #ifdef __cplusplus
 }

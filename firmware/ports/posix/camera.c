@@ -19,7 +19,7 @@ static const char *folder;
 static char shown[NAME_BYTES]; /* the file of the last picture; "" before the first */
 static uint8_t data[HEADER_BYTES + MOST_BYTES];
 
-bool recording_at(const char *where) {
+bool recording_set_folder(const char *where) {
     folder = where;
     return true;
 }
@@ -123,7 +123,7 @@ bool camera_start(void) {
     return folder != NULL;
 }
 
-bool camera_take(struct camera_picture *picture) {
+bool camera_take(struct camera_image *picture) {
     if (!go_on()) {
         return false;
     }
@@ -143,7 +143,7 @@ bool camera_take(struct camera_picture *picture) {
         size != first + (size_t)width * height * per_pixel) {
         return false;
     }
-    *picture = (struct camera_picture){data + first, (uint16_t)width, (uint16_t)height, format};
+    *picture = (struct camera_image){data + first, (uint16_t)width, (uint16_t)height, format};
     return true;
 }
 
@@ -153,7 +153,7 @@ void camera_stop(void) {}
 
 #else
 
-bool recording_at(const char *where) {
+bool recording_set_folder(const char *where) {
     (void)where;
     fprintf(stderr, "inkling: this build has no camera: build native_camera\n");
     return false;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "air.h"
+#include "radio_hub.h"
 #include "app.h"
 #include "board.h"
 #include "line.h"
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     handle_signals();
-    if ((air != NULL && !air_at(air)) || (frames != NULL && !recording_at(frames)) || !serial_open(port)) {
+    if ((air != NULL && !radio_hub_set_address(air)) || (frames != NULL && !recording_set_folder(frames)) || !serial_open(port)) {
         return 1;
     }
     app_start();

@@ -1,7 +1,7 @@
 /* The process's radio: a TCP connection to a hub that stands for the air. channel_sim/live/radio_hub.py has the
  * messages. */
 #define _XOPEN_SOURCE 700
-#include "air.h"
+#include "radio_hub.h"
 
 #include <stdio.h>
 
@@ -35,7 +35,7 @@ static struct radio_settings current;
 static uint8_t heard[1024];
 static size_t heard_count;
 
-bool air_at(const char *where) {
+bool radio_hub_set_address(const char *where) {
     const char *name = strncmp(where, "tcp:", 4) == 0 ? where + 4 : "";
     const char *colon = strrchr(name, ':');
     const size_t name_bytes = colon == NULL ? 0u : (size_t)(colon - name);
@@ -49,7 +49,7 @@ bool air_at(const char *where) {
     return true;
 }
 
-int air_descriptor(void) {
+int radio_hub_descriptor(void) {
     return listening ? hub : -1;
 }
 
@@ -218,12 +218,12 @@ void radio_sleep(void) {
 
 #else
 
-bool air_at(const char *where) {
+bool radio_hub_set_address(const char *where) {
     fprintf(stderr, "inkling: this build has no radio for --radio %s\n", where);
     return false;
 }
 
-int air_descriptor(void) {
+int radio_hub_descriptor(void) {
     return -1;
 }
 

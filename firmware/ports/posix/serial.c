@@ -15,7 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "air.h"
+#include "radio_hub.h"
 #include "board.h"
 
 #define WAIT_MS 100
@@ -189,7 +189,7 @@ void board_write(const uint8_t *bytes, size_t count) {
 void board_wait(void) {
     struct pollfd ready[] = {
         {.fd = input >= 0 ? input : listener, .events = POLLIN, .revents = 0},
-        {.fd = air_descriptor(), .events = POLLIN, .revents = 0},
+        {.fd = radio_hub_descriptor(), .events = POLLIN, .revents = 0},
     };
     if (!serial_ended() && poll(ready, 2, WAIT_MS) > 0 && ready[0].revents != 0 && input < 0) {
         accept_peer();

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from channel_sim import LoRa
-from channel_sim.live.radio_hub import HELLO, RECEIVED, Air
+from channel_sim.live.radio_hub import HELLO, RECEIVED, RadioHub
 from tests.support import ROOT
 
 PACKET = bytes(range(58))
@@ -23,7 +23,7 @@ SILENCE_S = 0.3
 class Station:
     """A radio's end of the connection."""
 
-    def __init__(self, air: Air | SimpleNamespace, device: int, **settings: int) -> None:
+    def __init__(self, air: RadioHub | SimpleNamespace, device: int, **settings: int) -> None:
         self.line = socket.create_connection(("127.0.0.1", air.port), timeout=PATIENCE_S)
         usual = {"frequency": 868_100_000, "bandwidth": 125_000, "sf": 7, "cr": 5, "preamble": 8}
         usual |= {"implicit": 0, "sync": 0x12}
@@ -60,7 +60,7 @@ class Station:
 
 
 def test_a_packet_reaches_all_that_listen_and_nobody_else() -> None:
-    with Air(LoRa(10.0), fast=True) as air:
+    with RadioHub(LoRa(10.0), fast=True) as air:
         sender, first, second, deaf = (Station(air, n) for n in range(1, 5))
         first.listen(), second.listen(), sender.listen()
         sender.send()
@@ -78,7 +78,7 @@ def test_a_packet_reaches_all_that_listen_and_nobody_else() -> None:
 
 
 def test_a_radio_set_to_other_frequencies_or_words_hears_nothing() -> None:
-    with Air(LoRa(10.0), fast=True) as air:
+    with RadioHub(LoRa(10.0), fast=True) as air:
         sender = Station(air, 1)
         others = [Station(air, 2, frequency=868_300_000).listen(), Station(air, 3, sync=0x34).listen()]
         sender.send()
@@ -95,7 +95,7 @@ def test_a_radio_set_to_other_frequencies_or_words_hears_nothing() -> None:
     ],
 )
 def test_what_the_air_is_not_simulated_for_is_refused(settings: dict, said: str) -> None:
-    with Air(LoRa(10.0), fast=True) as air:
+    with RadioHub(LoRa(10.0), fast=True) as air:
         station = Station(air, 1, **settings)
         assert station.answer == b"N"
         assert station.refusal == f"the air is simulated for SF7, 4/5, 125 kHz, explicit header, {said}"
@@ -104,7 +104,7 @@ def test_what_the_air_is_not_simulated_for_is_refused(settings: dict, said: str)
 
 
 def test_packets_take_their_time_on_the_air() -> None:
-    with Air(LoRa(10.0)) as air:
+    with RadioHub(LoRa(10.0)) as air:
         station = Station(air, 1)
         assert station.send() >= LoRa(10.0).air_time_s(len(PACKET))
         longer = Station(air, 2, preamble=200)
@@ -114,7 +114,7 @@ def test_packets_take_their_time_on_the_air() -> None:
 
 def noisy(seed: int, other: bool = False) -> list:
     """What a listener makes of 40 packets of device 1 at -10 dB; `other`: another device sends in between."""
-    with Air(LoRa(-10.0), seed=seed, snr_db={2: 10.0}, fast=True) as air:
+    with RadioHub(LoRa(-10.0), seed=seed, snr_db={2: 10.0}, fast=True) as air:
         sender, between = Station(air, 1), Station(air, 2)
         listener = Station(air, 3).listen()
         heard = []
@@ -141,7 +141,7 @@ def test_noise_depends_on_the_seed_and_not_on_who_else_sends() -> None:
 
 
 def test_implicit_headers_carry_one_length_and_lose_nothing() -> None:
-    with Air(LoRa(-14.0, explicit_header=False), fast=True) as air:
+    with RadioHub(LoRa(-14.0, explicit_header=False), fast=True) as air:
         sender, other_length = Station(air, 1, implicit=58), Station(air, 2, implicit=34).listen()
         listener = Station(air, 3, implicit=58).listen()
         for _ in range(20):
@@ -154,7 +154,7 @@ def test_implicit_headers_carry_one_length_and_lose_nothing() -> None:
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n", b"S\0", b"S\1x"])
 def test_who_speaks_something_else_is_hung_up_on_and_others_go_on(sent: bytes) -> None:
-    with Air(LoRa(10.0), fast=True) as air:
+    with RadioHub(LoRa(10.0), fast=True) as air:
         sender, listener = Station(air, 1), Station(air, 2).listen()
         with socket.create_connection(("127.0.0.1", air.port), timeout=PATIENCE_S) as stranger:
             stranger.sendall(sent)
@@ -164,7 +164,7 @@ def test_who_speaks_something_else_is_hung_up_on_and_others_go_on(sent: bytes) -
 
 
 def test_stations_may_go_at_any_time() -> None:
-    with Air(LoRa(10.0)) as air:
+    with RadioHub(LoRa(10.0)) as air:
         sender, listener = Station(air, 1), Station(air, 2).listen()
         going = Station(air, 3).listen()
         sender.line.sendall(b"S" + bytes((58,)) + PACKET)
@@ -219,7 +219,7 @@ def test_mistakes_are_one_line(arguments: list[str], said: str) -> None:
 
 
 def test_a_taken_port_is_one_line() -> None:
-    with Air(LoRa(0.0)) as air:
+    with RadioHub(LoRa(0.0)) as air:
         process = run("lora:snr=-9", "--port", str(air.port))
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1

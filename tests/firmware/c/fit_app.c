@@ -15,7 +15,7 @@ int main(void) {
         uint8_t *pixels = malloc(in);
         uint8_t *out = malloc(values * c[3]);
         uint32_t *sums = malloc(values * sizeof *sums);
-        const struct camera_picture picture = {pixels, c[1], c[0], (enum camera_format)c[2]};
+        const struct camera_image picture = {pixels, c[1], c[0], (enum camera_format)c[2]};
         const struct fit_target target = {out, c[3], c[4], (uint8_t)c[5], sums};
         if (fread(pixels, 1, in, stdin) != in || !(c[6] ? fit_whole : fit_crop)(&picture, &target)) {
             return 1;

@@ -14,7 +14,7 @@ static const uint8_t frame[320u * 240u * 2u] = {0x12, 0x34};
 static uint32_t cycles(uint8_t channels) {
     static uint8_t pixels[SIDE * SIDE * 3u];
     static uint32_t sums[SIDE * 3u];
-    const struct camera_picture picture = {frame, 320u, 240u, CAMERA_RGB565};
+    const struct camera_image picture = {frame, 320u, 240u, CAMERA_RGB565};
     const struct fit_target target = {pixels, SIDE, SIDE, channels, sums};
     const uint32_t start = board_cycles();
     fit_crop(&picture, &target);

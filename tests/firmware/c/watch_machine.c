@@ -8,7 +8,7 @@
 #include "encoder.h"
 #include "line.h"
 #include "node.h"
-#include "picture.h"
+#include "image.h"
 
 uint8_t line_device = 7;
 
@@ -66,7 +66,7 @@ enum wire_error capture_take(void) {
 
 void capture_stop(void) {}
 
-void picture_to_int8(void) {
+void image_to_int8(void) {
     int8_t *input = encoder_input();
     for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
         input[i] = (int8_t)((uint8_t)input[i] - 128);

@@ -11,7 +11,7 @@ from PIL import Image
 
 from firmware.tools import emulator
 from firmware.tools.build import build
-from host.board.board import Device
+from host.board.board import Board
 from tests.firmware.camera.camera_c import RGB565, pack
 from tests.support.firmware import bundle_path
 from wire.bundle import load
@@ -34,8 +34,8 @@ def program(flags: str = "", environment: str = "native_camera", bundle: Path | 
 
 
 @contextmanager
-def camera_board(folder: Path, flags: str = "", bundle: Path | None = None) -> Iterator[Device]:
+def camera_board(folder: Path, flags: str = "", bundle: Path | None = None) -> Iterator[Board]:
     """A board whose camera plays the folder, and its client."""
     board = emulator.native(program(flags, bundle=bundle), "--camera", str(folder))
-    with board as url, Device.open(url, load(bundle or bundle_path())) as device:
+    with board as url, Board.open(url, load(bundle or bundle_path())) as device:
         yield device

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from host.board.board import Device
+from host.board.board import Board
 from host.board.errors import BoardError
 from host.image import load_image
 from tests.firmware.camera.camera_board import SANITIZED, camera_board, program, write_frame
@@ -64,7 +64,7 @@ def folder(pictures: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def device(folder: Path) -> Iterator[Device]:
+def device(folder: Path) -> Iterator[Board]:
     with camera_board(folder, SANITIZED) as device:
         yield device
 
@@ -77,14 +77,14 @@ def expected(folder: Path, shape: tuple[int, int, int]) -> list[np.ndarray]:
     return [load_image(file, shape) for file in (folder / NAMES[0], folder / NAMES[1], lossless)]
 
 
-def test_the_encoder_gets_the_host_s_pixels_of_each_frame_in_turn(device: Device, folder: Path) -> None:
+def test_the_encoder_gets_the_host_s_pixels_of_each_frame_in_turn(device: Board, folder: Path) -> None:
     wanted = expected(folder, device.bundle.input_shape)
     for n in range(7):
         device.capture()
         assert np.array_equal(device.pixels(), wanted[n % 3])
 
 
-def test_a_picture_from_the_camera_is_a_picture_from_the_host(device: Device) -> None:
+def test_a_picture_from_the_camera_is_a_picture_from_the_host(device: Board) -> None:
     for chunk in range(len(device.bundle.chunks)):
         frame, cost = device.capture(chunk, cost=True)
         again, _ = device.run(device.pixels(), chunk)
@@ -133,7 +133,7 @@ def test_a_board_without_a_camera_says_so() -> None:
         (b"\2\0", ErrorCode.RADIO),
     ],
 )
-def test_a_wrong_capture_is_refused_before_the_camera_is_asked(device: Device, data: bytes, code: ErrorCode) -> None:
+def test_a_wrong_capture_is_refused_before_the_camera_is_asked(device: Board, data: bytes, code: ErrorCode) -> None:
     device.capture()
     before = device.pixels()
     with pytest.raises(BoardError) as refusal:
@@ -186,7 +186,7 @@ def test_without_a_folder_there_is_no_picture() -> None:
     child = subprocess.Popen([program(), "--port", "tcp:0"], stdout=subprocess.PIPE, text=True)
     try:
         url = child.stdout.readline().split()[1]
-        with Device.open(url) as device, pytest.raises(BoardError, match="CAMERA"):
+        with Board.open(url) as device, pytest.raises(BoardError, match="CAMERA"):
             device._ask(Opcode.CAPTURE, b"\0\0", 2.0, 0)
     finally:
         child.kill()

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from channel_sim import LoRa
-from channel_sim.live.radio_hub import Air
+from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import emulator
 from host.board.port import Port
 from host.receive.events import ControlFrame, FeatureFrame
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.firmware.camera.camera_board import SANITIZED, program, write_frame
 from tests.firmware.radio import radio_board as radio_support
 from tests.support.firmware import bundle_path
@@ -57,7 +57,7 @@ class Listener:
     """What a board says by itself."""
 
     def __init__(self, url: str, bundle: Bundle) -> None:
-        self.port, self.receiver = Port(url), Receiver([bundle])
+        self.port, self.receiver = Port(url), StreamReceiver([bundle])
         self.frames: list[FeatureFrame] = []
         self.errors: list[ErrorReply] = []
         self.other: list[int] = []  # opcodes
@@ -156,7 +156,7 @@ def test_a_node_sends_its_pictures_by_radio(tmp_path: Path, bundle: Bundle, scen
     flags = f"{AWAKE} -D INKLING_CAMERA=1 {radio_support.NO_LIMIT}"
     folder = play(tmp_path / "frames", scene, moved(scene))
     gateway = radio_support.program("native_gateway", "sanitized", f"{SANITIZED} {radio_support.NO_LIMIT}")
-    with Air(LoRa(10.0), seed=1, fast=True) as air, radio_support.listener(air, gateway, bundle) as host:
+    with RadioHub(LoRa(10.0), seed=1, fast=True) as air, radio_support.listener(air, gateway, bundle) as host:
         place = ("--radio", f"tcp:127.0.0.1:{air.port}", "--device", "3", "--camera", str(folder))
         with emulator.native(program(flags, "native_radio"), *place) as url:
             board = Listener(url, bundle)

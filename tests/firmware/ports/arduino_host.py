@@ -1,4 +1,4 @@
-"""Board environments of platformio.ini on the host: their own flags and sources, against tests/firmware/arduino."""
+"""RunningBoard environments of platformio.ini on the host: their own flags and sources, against tests/firmware/arduino."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from firmware.tools import core_dir
 from firmware.tools.model import LIBRARY, generate
-from tests.support.firmware import Board, bundle_path
+from tests.support.firmware import RunningBoard, bundle_path
 
 ROOT = core_dir.ROOT
 STANDINS = ROOT / "tests" / "firmware" / "arduino"
@@ -141,13 +141,13 @@ def build_encoder(folder: Path) -> Path:
 
 
 @contextmanager
-def run(program: Path, **variables: str) -> Iterator[Board]:
+def run(program: Path, **variables: str) -> Iterator[RunningBoard]:
     """Starts it on a pseudo-terminal; variables: see tests/firmware/arduino/machine/machine.h."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     environment = os.environ | {f"INKLING_{name.upper()}": value for name, value in variables.items()}
     with subprocess.Popen([str(program)], stdin=ours, stdout=ours, env=environment) as process:
-        board = Board(os.ttyname(theirs))
+        board = RunningBoard(os.ttyname(theirs))
         try:
             yield board
         finally:

@@ -14,7 +14,7 @@ from firmware.tools.model import generate
 from tests.firmware.camera import camera_c
 from tests.firmware.ports import arduino_host
 from tests.firmware.ports.arduino_host import CROSS, HOST, boards, check
-from tests.support.firmware import Board, bundle_path
+from tests.support.firmware import RunningBoard, bundle_path
 from wire.control import REPLY_BIT, Control, ErrorCode, Opcode, Packet, RadioReport, RunCost, run_data
 from wire.frame import SYNC
 
@@ -73,7 +73,7 @@ def test_runs_and_encodes_byte_exactly(program: Callable[..., Path], tmp_path: P
     with arduino_host.run(program(name), log=str(tmp_path / "log")) as board:
         info = board.info()
         assert info.target == name[:24]
-        assert info.model_number == board.bundle.model_number
+        assert info.model_number == board.bundle.number
         assert info.clock_hz == (240_000_000 if name.startswith(("esp", "ttgo", "heltec")) else 180_000_000)
         golden = np.load(board.bundle.golden_path)
         for chunk, (first, count) in enumerate(board.bundle.chunks):
@@ -114,7 +114,7 @@ def test_usb_holds_the_host_back(program: Callable[..., Path]) -> None:
 # The camera
 
 
-def capture(board: Board) -> bytes:
+def capture(board: RunningBoard) -> bytes:
     """Takes a picture; returns the pixels that the encoder got."""
     board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
     board.read(board.bundle.chunk_layout(0).serial_size)
@@ -172,7 +172,7 @@ def test_a_board_that_the_timer_woke_sends_a_picture_and_sleeps_again(
 # The radio
 
 
-def send_by_radio(board: Board, chunk: int = 0) -> Control:
+def send_by_radio(board: RunningBoard, chunk: int = 0) -> Control:
     image = np.load(board.bundle.golden_path)["images"][0]
     board.send(board.command(Opcode.RUN, run_data(chunk, image.tobytes(), by_radio=True)))
     return board.reply()
@@ -224,7 +224,7 @@ def test_without_an_answer_from_the_radio_the_board_says_so(program: Callable[..
         assert board.info().wire_version == 1
 
 
-def hear(board: Board) -> Packet:
+def hear(board: RunningBoard) -> Packet:
     reply = board.reply()
     assert reply.opcode == Opcode.PACKET | REPLY_BIT
     return Packet.unpack(reply.data)

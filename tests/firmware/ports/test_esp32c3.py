@@ -16,9 +16,9 @@ import pytest
 from firmware.tools import emulator
 from firmware.tools.footprint import measure
 from host.receive.events import FeatureFrame
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support import ROOT
-from tests.support.firmware import SIMULATOR_REPLY_SECONDS, Board, boot, program
+from tests.support.firmware import SIMULATOR_REPLY_SECONDS, RunningBoard, boot, program
 from wire.control import ErrorCode, Opcode, run_data
 from wire.payload import interleave
 
@@ -32,34 +32,34 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def board(url: str) -> Iterator[Board]:
-    board = Board(url, SIMULATOR_REPLY_SECONDS)
+def board(url: str) -> Iterator[RunningBoard]:
+    board = RunningBoard(url, SIMULATOR_REPLY_SECONDS)
     yield board
     board.line.close()
 
 
-def golden(board: Board, number: int) -> tuple[bytes, bytes]:
+def golden(board: RunningBoard, number: int) -> tuple[bytes, bytes]:
     """A picture of the bundle, and the payload on the wire that belongs to it."""
     stored = np.load(board.bundle.golden_path)
     payload = interleave(stored["payload"][number].tobytes(), board.bundle.chunk_bits(0))
     return stored["images"][number].tobytes(), payload
 
 
-def test_info_tells_the_bundle_and_the_build(board: Board) -> None:
+def test_info_tells_the_bundle_and_the_build(board: RunningBoard) -> None:
     info = board.info()
     assert (info.target, info.engine) == (TARGET, "aot")
-    assert info.model_number == board.bundle.model_number
+    assert info.model_number == board.bundle.number
     assert info.clock_hz == 160_000_000
     assert info.encoder_ram_bytes == measure(program(TARGET)).encoder_ram_bytes
     assert 0 < info.stack_bytes < 8192
 
 
-def test_golden_picture_is_encoded_to_the_byte_and_in_as_many_instructions_as_in_qemu(board: Board) -> None:
+def test_golden_picture_is_encoded_to_the_byte_and_in_as_many_instructions_as_in_qemu(board: RunningBoard) -> None:
     """Two simulators that know nothing of each other: QEMU counts instructions, labwired takes a cycle for each."""
     image, payload = golden(board, 0)
     frame, cost = board.run(image)
     assert frame[12:-2] == payload
-    (event,) = Receiver([board.bundle]).feed(frame)
+    (event,) = StreamReceiver([board.bundle]).feed(frame)
     assert isinstance(event, FeatureFrame)
     np.testing.assert_array_equal(event.symbols, np.load(board.bundle.golden_path)["symbols"][0])
     with boot("qemu_rv32imc", count_instructions=True) as counted:
@@ -67,7 +67,7 @@ def test_golden_picture_is_encoded_to_the_byte_and_in_as_many_instructions_as_in
     assert cost.encode_cycles == pytest.approx(instructions, rel=1e-4)
 
 
-def test_host_receive_decodes_what_the_board_sends(board: Board, url: str) -> None:
+def test_host_receive_decodes_what_the_board_sends(board: RunningBoard, url: str) -> None:
     """The command goes out on one connection, and `receive` takes the next: the board's time waits for it."""
     image, _ = golden(board, 1)
     board.send(board.command(Opcode.RUN, run_data(0, image)))
@@ -88,7 +88,7 @@ def test_host_receive_decodes_what_the_board_sends(board: Board, url: str) -> No
     assert reading["class"] == board.bundle.manifest["classes"][int(logits.argmax())]
 
 
-def test_errors_are_answered(board: Board) -> None:
+def test_errors_are_answered(board: RunningBoard) -> None:
     board.send(board.command(0x7F))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, 0x7F, board.request)
     board.send(board.command(Opcode.BENCH, bytes(2)))

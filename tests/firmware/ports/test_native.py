@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tests.support.firmware import Board, bundle_path, program
+from tests.support.firmware import RunningBoard, bundle_path, program
 from wire.bundle import load
 from wire.control import Opcode, command, run_data
 from wire.frame import SYNC
@@ -45,7 +45,7 @@ def test_pty_is_the_default_and_outlives_its_hosts() -> None:
         path = port_of(child)
         assert path.startswith("/dev/")
         for _ in range(3):
-            board = Board(path)
+            board = RunningBoard(path)
             assert board.info().target == "native"
             board.line.close()
         child.terminate()
@@ -54,7 +54,7 @@ def test_pty_is_the_default_and_outlives_its_hosts() -> None:
 
 def test_pty_passes_every_byte() -> None:
     with process("--port", "pty") as child:
-        board = Board(port_of(child))
+        board = RunningBoard(port_of(child))
         image = np.resize(np.arange(256, dtype=np.uint8), board.bundle.input_shape)
         first, _ = board.run(image.tobytes())
         again, _ = board.run(image.tobytes())
@@ -76,12 +76,12 @@ def test_tcp_stays_up_when_its_peer_leaves_in_the_middle() -> None:
     with process("--port", "tcp:0") as child:
         url = port_of(child)
         for _ in range(3):
-            board = Board(url)
+            board = RunningBoard(url)
             assert board.info().target == "native"
             board.send(board.command(Opcode.RUN, bytes(100))[:50])
             board.line.close()
             time.sleep(1.2)  # the broken command times out; its reply has no taker
-        board = Board(url)
+        board = RunningBoard(url)
         assert board.info().target == "native"
         assert child.poll() is None
 

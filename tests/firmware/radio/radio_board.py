@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from channel_sim.live.radio_hub import Air
+from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import build
-from host.board.board import Device
+from host.board.board import Board
 from tests.support.firmware import build_lock, bundle_path
 from wire.bundle import Bundle, load
 
@@ -51,11 +51,11 @@ def golden() -> Golden:
 
 
 @contextmanager
-def node(air: Air, device: int, program: Path, bundle: Bundle) -> Iterator[Device]:
+def node(air: RadioHub, device: int, program: Path, bundle: Bundle) -> Iterator[Board]:
     """A node on this air, by its serial port."""
     with (
         emulator.native(program, "--radio", f"tcp:127.0.0.1:{air.port}", "--device", str(device)) as url,
-        Device.open(url, bundle, timeout=PATIENCE_S) as board,
+        Board.open(url, bundle, timeout=PATIENCE_S) as board,
     ):
         yield board
 
@@ -98,7 +98,7 @@ class Listener:
 
 
 @contextmanager
-def listener(air: Air, program: Path, bundle: Bundle) -> Iterator[Listener]:
+def listener(air: RadioHub, program: Path, bundle: Bundle) -> Iterator[Listener]:
     """A gateway on this air and a host behind it, listening."""
     with (
         emulator.native(program, "--radio", f"tcp:127.0.0.1:{air.port}", "--device", str(GATEWAY)) as url,

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from channel_sim import LoRa
-from channel_sim.live.radio_hub import Air
+from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import core_dir, emulator
-from host.board.board import Device
+from host.board.board import Board
 from host.board.errors import BoardError
 from host.board.port import Port
 from host.receive.events import ControlFrame
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.firmware.radio.radio_board import (
     GATEWAY,
     NO_LIMIT,
@@ -77,7 +77,7 @@ def unlimited() -> Path:
 class Link:
     """The nodes of DEVICES and the host behind the gateway."""
 
-    def __init__(self, air: Air, nodes: list[Device], host: Listener) -> None:
+    def __init__(self, air: RadioHub, nodes: list[Board], host: Listener) -> None:
         self.air, self.nodes, self.host = air, nodes, host
 
 
@@ -87,7 +87,7 @@ def link(request: pytest.FixtureRequest, known: Golden) -> Iterator[Link]:
     channel, programs = request.param
     of_node, of_gateway = request.getfixturevalue(programs)
     with ExitStack() as stack:
-        air = stack.enter_context(Air(channel, seed=1, fast=True))
+        air = stack.enter_context(RadioHub(channel, seed=1, fast=True))
         host = stack.enter_context(listener(air, of_gateway, known.bundle))
         nodes = [stack.enter_context(node(air, device, of_node, known.bundle)) for device in DEVICES]
         yield Link(air, nodes, host)
@@ -158,7 +158,7 @@ def test_without_the_radios_header_no_packet_is_lost_by_it(link: Link, known: Go
 def test_a_node_keeps_to_its_duty_cycle_and_falls_back_to_shorter_prefixes(known: Golden) -> None:
     """As built by default, 1 %: nothing at the start, then 9 ms a second."""
     image, started = known.images[0], time.monotonic()
-    with Air(LoRa(10.0), fast=True) as air, node(air, 3, program("native_radio"), known.bundle) as board:
+    with RadioHub(LoRa(10.0), fast=True) as air, node(air, 3, program("native_radio"), known.bundle) as board:
         for chunk in (LONGEST_PREFIX, 0):
             with pytest.raises(BoardError, match="AIR_TIME"):
                 board.run_by_radio(image, chunk)
@@ -179,7 +179,7 @@ def test_a_node_keeps_to_its_duty_cycle_and_falls_back_to_shorter_prefixes(known
 def test_the_command_waits_for_air_time(known: Golden, tmp_path: Path) -> None:
     Image.fromarray(known.images[0].squeeze()).save(tmp_path / "one.png")
     with (
-        Air(LoRa(10.0), fast=True) as air,
+        RadioHub(LoRa(10.0), fast=True) as air,
         emulator.native(program("native_radio"), "--radio", f"tcp:localhost:{air.port}") as url,
     ):
         said = _host("run", tmp_path / "one.png", "--port", url, "--bundle", known.bundle.path, "--by-radio")
@@ -188,14 +188,14 @@ def test_the_command_waits_for_air_time(known: Golden, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chunk", [3, 254])
 def test_a_chunk_that_is_not_there_is_refused(known: Golden, chunk: int) -> None:
-    with Air(LoRa(10.0), fast=True) as air, node(air, 3, unlimited(), known.bundle) as board:
+    with RadioHub(LoRa(10.0), fast=True) as air, node(air, 3, unlimited(), known.bundle) as board:
         with pytest.raises(BoardError, match="BAD_ARGUMENT"):
             board.run_by_radio(known.images[0], chunk)
         assert not air.devices
 
 
 def test_a_node_whose_radio_was_away_sends_when_it_is_back(known: Golden) -> None:
-    with Air(LoRa(10.0), fast=True) as air:
+    with RadioHub(LoRa(10.0), fast=True) as air:
         port = air.port
         with node(air, 3, unlimited(), known.bundle) as board:
             board.run_by_radio(known.images[0])
@@ -204,13 +204,13 @@ def test_a_node_whose_radio_was_away_sends_when_it_is_back(known: Golden) -> Non
             for _ in range(2):
                 with pytest.raises(BoardError, match="RADIO"):
                     board.run_by_radio(known.images[0])
-            with Air(LoRa(10.0), port=port, fast=True) as again:
+            with RadioHub(LoRa(10.0), port=port, fast=True) as again:
                 board.run_by_radio(known.images[0])
                 assert again.devices[3].sent == 1
 
 
 def test_a_radio_that_is_set_to_something_else_is_told_so(known: Golden) -> None:
-    with Air(LoRa(0.0, sf=9), fast=True) as air:
+    with RadioHub(LoRa(0.0, sf=9), fast=True) as air:
         command = [program("native_gateway"), "--port", "stdio", "--radio", f"tcp:127.0.0.1:{air.port}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=20)
         assert b"simulated for SF9, 4/5, 125 kHz, explicit header, the radio is set to SF7" in done.stderr
@@ -223,11 +223,14 @@ def test_a_gateway_tries_its_radio_again(known: Golden) -> None:
     port, errors = emulator.free_port(), []
     radio = ("--radio", f"tcp:127.0.0.1:{port}")
     with emulator.native(program("native_gateway"), *radio) as url, Port(url) as line:
-        receiver = Receiver([known.bundle])
+        receiver = StreamReceiver([known.bundle])
         for _ in range(2):
             deadline = time.monotonic() + PATIENCE_S
             errors.append(heard(line, receiver, Opcode.ERROR, deadline))
-            with Air(LoRa(20.0, sf=7), fast=True, port=port) as air, node(air, 3, unlimited(), known.bundle) as board:
+            with (
+                RadioHub(LoRa(20.0, sf=7), fast=True, port=port) as air,
+                node(air, 3, unlimited(), known.bundle) as board,
+            ):
                 while not (packet := heard(line, receiver, Opcode.PACKET | REPLY_BIT, time.monotonic() + 1)):
                     assert time.monotonic() < deadline, "no packet"
                     board.run_by_radio(known.images[0])
@@ -235,7 +238,7 @@ def test_a_gateway_tries_its_radio_again(known: Golden) -> None:
     assert all(error and ErrorReply.unpack(error.data) == ErrorReply(ErrorCode.RADIO, 0) for error in errors)
 
 
-def heard(line: Port, receiver: Receiver, opcode: int, deadline: float) -> Control | None:
+def heard(line: Port, receiver: StreamReceiver, opcode: int, deadline: float) -> Control | None:
     """The next control frame of that opcode."""
     while (left := deadline - time.monotonic()) > 0:
         for event in receiver.feed(line.read(left)):
@@ -260,9 +263,9 @@ def test_a_gateway_without_a_radio_says_so_and_answers_all_the_same(known: Golde
 @pytest.mark.parametrize("environment", ["native", "native_gateway"])
 def test_who_has_no_radio_to_send_with_refuses(known: Golden, environment: str) -> None:
     with (
-        Air(LoRa(10.0), fast=True) as air,
+        RadioHub(LoRa(10.0), fast=True) as air,
         emulator.native(program(environment), *_radio(environment, air)) as url,
-        Device.open(url, known.bundle) as board,
+        Board.open(url, known.bundle) as board,
     ):
         assert board.info().target == environment
         with pytest.raises(BoardError, match="RADIO"):
@@ -271,7 +274,7 @@ def test_who_has_no_radio_to_send_with_refuses(known: Golden, environment: str) 
         assert frame and frame.crc_ok and frame.device == (GATEWAY if environment == "native_gateway" else 1)
 
 
-def _radio(environment: str, air: Air) -> list[str]:
+def _radio(environment: str, air: RadioHub) -> list[str]:
     if environment == "native":
         return []
     return ["--radio", f"tcp:localhost:{air.port}", "--device", str(GATEWAY)]
@@ -296,7 +299,7 @@ def test_mistakes_at_the_start_are_one_line(environment: str, arguments: list[st
 def test_the_command_shows_air_time_and_what_is_left(known: Golden, tmp_path: Path) -> None:
     Image.fromarray(known.images[0].squeeze()).save(tmp_path / "one.png")
     with (
-        Air(LoRa(10.0), fast=True) as air,
+        RadioHub(LoRa(10.0), fast=True) as air,
         emulator.native(unlimited(), "--radio", f"tcp:localhost:{air.port}") as url,
     ):
         command = ["run", tmp_path / "one.png", "--port", url, "--bundle", known.bundle.path, "--by-radio"]

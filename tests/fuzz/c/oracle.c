@@ -4,7 +4,7 @@
 
 #include "answers.h"
 #include "encoder.h"
-#include "lens.h"
+#include "fake_camera.h"
 #include "line.h"
 #include "reference.h"
 

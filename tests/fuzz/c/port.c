@@ -6,7 +6,7 @@
 #include "app.h"
 #include "board.h"
 #include "encoder.h"
-#include "lens.h"
+#include "fake_camera.h"
 #include "oracle.h"
 
 #define ROOM 131072u

@@ -14,7 +14,7 @@ import pytest
 from channel_sim import BitFlips, ByteLoss, Compose
 from channel_sim.live.proxy import Proxy
 from firmware.tools import emulator
-from host.board.board import FIRST_REQUEST, Device
+from host.board.board import FIRST_REQUEST, Board
 from host.board.errors import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from host.board.port import Port
 from host.errors import PortError
@@ -47,7 +47,7 @@ def images(bundle: Bundle) -> np.ndarray:
 
 
 def test_info_and_bench(url: str, bundle: Bundle) -> None:
-    with Device.open(url, bundle) as device:
+    with Board.open(url, bundle) as device:
         info = device.info()
         device.check(info)
         assert (info.model_id, info.input_shape, info.target) == (bundle.model_id, bundle.input_shape, "native")
@@ -61,7 +61,7 @@ def test_pictures_come_back_as_the_symbols_of_the_bundle(
     url: str, bundle: Bundle, images: np.ndarray, cost: bool
 ) -> None:
     golden = np.load(bundle.golden_path)["symbols"]
-    with Device.open(url, bundle) as device:
+    with Board.open(url, bundle) as device:
         for n in range(8):
             for chunk, (first, count) in enumerate(bundle.chunks):
                 frame, paid = device.run(images[n], chunk, cost)
@@ -81,7 +81,7 @@ def test_pictures_come_through_noise(
     """At 1e-1 no answer is ever clean, so that the board's number stays unknown unless it is given."""
     golden = np.load(bundle.golden_path)["symbols"]
     lost, wrong, start = 0, [], time.monotonic()
-    with Proxy(url, BitFlips(ber), seed=1) as proxy, Device.open(proxy.url, bundle, number=number) as device:
+    with Proxy(url, BitFlips(ber), seed=1) as proxy, Board.open(proxy.url, bundle, number=number) as device:
         for n in range(200):
             frame, _ = device.run(images[n % len(images)])
             lost += frame is None
@@ -95,14 +95,14 @@ def test_pictures_come_through_noise(
 
 def test_lost_bytes_do_not_stop_it(url: str, bundle: Bundle, images: np.ndarray) -> None:
     channel = Compose(BitFlips(0.01), ByteLoss(0.005))
-    with Proxy(url, channel, seed=2) as proxy, Device.open(proxy.url, bundle, timeout=0.3) as device:
+    with Proxy(url, channel, seed=2) as proxy, Board.open(proxy.url, bundle, timeout=0.3) as device:
         frames = [device.run(images[n % len(images)])[0] for n in range(40)]
     assert 25 <= sum(frame is not None for frame in frames) < 40
     assert sum(bool(frame and frame.crc_ok) for frame in frames) < 25
 
 
 def test_a_reply_that_noise_has_garbled_is_asked_for_again(url: str, bundle: Bundle) -> None:
-    with Proxy(url, BitFlips(0.0008), seed=5) as proxy, Device.open(proxy.url) as device:
+    with Proxy(url, BitFlips(0.0008), seed=5) as proxy, Board.open(proxy.url) as device:
         asked = [proxy.bytes_down]
         for _ in range(20):  # a reply is clean with probability 0.57
             with suppress(GarbledReplyError):
@@ -114,12 +114,12 @@ def test_a_reply_that_noise_has_garbled_is_asked_for_again(url: str, bundle: Bun
 
 def test_a_hopeless_reply_is_one_line(url: str) -> None:
     message = r"^socket://\S+: \d+ bytes came back, but no whole reply"
-    with Proxy(url, BitFlips(0.1)) as proxy, raises(GarbledReplyError, message), Device.open(proxy.url) as device:
+    with Proxy(url, BitFlips(0.1)) as proxy, raises(GarbledReplyError, message), Board.open(proxy.url) as device:
         device.info()
 
 
 def test_the_boards_refusal_is_told_in_words(url: str) -> None:
-    with Device.open(url) as device:
+    with Board.open(url) as device:
         with raises(BoardError, r"^the board refused: .* it does not have \(BAD_ARGUMENT\)$") as error:
             device.bench(0)
         assert error.value.code == ErrorCode.BAD_ARGUMENT
@@ -128,7 +128,7 @@ def test_the_boards_refusal_is_told_in_words(url: str) -> None:
 
 def test_another_model_is_refused_with_both_ids(url: str, bundle: Bundle, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other")
-    with Device.open(url, other) as device:
+    with Board.open(url, other) as device:
         with raises(WrongModelError, f"runs model {bundle.model_id}, .* is model {other.model_id}: "):
             device.check(device.info())
         # It takes pictures of 8 x 6, which this board has no use for.
@@ -144,23 +144,23 @@ def test_frames_of_another_model_are_refused(url: str, bundle: Bundle, images: n
     for n in range(256):
         table[n] = 0
         manifest["model_id"] = compute_model_id(encoder, table, bundle.bits_per_symbol, bundle.symbol_order)
-        if (int(manifest["model_id"], 16) - bundle.model_number) % 32:
+        if (int(manifest["model_id"], 16) - bundle.number) % 32:
             break
     manifest["symbol_table"] = table.tolist()
     (tmp_path / "other" / "bundle.json").write_text(json.dumps(manifest))
     message = f"does not run model {manifest['model_id']}"
-    with Device.open(url, load(tmp_path / "other")) as device, raises(WrongModelError, message):
+    with Board.open(url, load(tmp_path / "other")) as device, raises(WrongModelError, message):
         device.run(images[0])
 
 
 def test_a_board_is_left_alone_that_has_another_number(url: str) -> None:
     message = "the board is silent"
-    with Device.open(url, number=9, timeout=0.2) as device, raises(SilentBoardError, message):
+    with Board.open(url, number=9, timeout=0.2) as device, raises(SilentBoardError, message):
         device.info()
 
 
 def test_pictures_of_another_shape_are_a_mistake_of_the_caller(url: str, bundle: Bundle) -> None:
-    with Device.open(url, bundle) as device:
+    with Board.open(url, bundle) as device:
         with raises(ValueError, "a picture of its shape"):
             device.run(np.zeros((1, 2, 3), np.uint8))
         with raises(ValueError, "a picture of its shape"):
@@ -170,7 +170,7 @@ def test_pictures_of_another_shape_are_a_mistake_of_the_caller(url: str, bundle:
 def test_late_answers_are_not_taken_for_new_ones(url: str, bundle: Bundle, images: np.ndarray) -> None:
     """With no patience at all every answer is late; the next command must not take it for its own."""
     golden = np.load(bundle.golden_path)["symbols"]
-    with Device.open(url, bundle, timeout=0) as device:
+    with Board.open(url, bundle, timeout=0) as device:
         for n in range(30):
             device.port.baud = 10**9  # no time for sending either
             try:
@@ -179,13 +179,13 @@ def test_late_answers_are_not_taken_for_new_ones(url: str, bundle: Bundle, image
                 continue
             assert frame is None or np.array_equal(frame.symbols, golden[n % 8])
         time.sleep(0.3)
-    with Device.open(url, bundle) as device:
+    with Board.open(url, bundle) as device:
         frame, _ = device.run(images[5])
         assert frame and np.array_equal(frame.symbols, golden[5])
 
 
 def test_a_silent_line_is_told_in_bounded_time(bundle: Bundle, images: np.ndarray) -> None:
-    with line(falls_silent) as url, Device.open(url, bundle, timeout=0.1) as device:
+    with line(falls_silent) as url, Board.open(url, bundle, timeout=0.1) as device:
         start = time.monotonic()
         for ask in (device.info, lambda: device.bench(1), lambda: device.run(images[0])):
             with raises(SilentBoardError, f"^{url}: the board is silent"):
@@ -198,14 +198,14 @@ def test_an_unplugged_line_is_told_at_once(bundle: Bundle, images: np.ndarray) -
         connection.recv(1)
 
     for ask in ("info", "run"):
-        with line(unplugged) as url, Device.open(url, bundle) as device, raises(PortError, f"^lost {url}: "):
+        with line(unplugged) as url, Board.open(url, bundle) as device, raises(PortError, f"^lost {url}: "):
             device.info() if ask == "info" else device.run(images[0])
 
 
 def test_a_missing_port_is_one_line() -> None:
     url = no_port()
     with raises(PortError, f"^cannot open {url}: Connection refused$"):
-        Device.open(url)
+        Board.open(url)
     with raises(PortError, "^cannot open /dev/no-such-port: No such file or directory$"):
         Port("/dev/no-such-port")
     with raises(PortError, "^cannot open nonsense://x: .*protocol"):
@@ -223,7 +223,7 @@ def test_other_firmware_is_told(bundle: Bundle) -> None:
         (newer, "speaks wire version 2, this program version 1"),
         (unknown, "^the board refused: unknown error 77$"),
     ]:
-        with line(plays(said, hold=True)) as url, Device.open(url) as device, raises(DeviceError, message):
+        with line(plays(said, hold=True)) as url, Board.open(url) as device, raises(DeviceError, message):
             device.info()
 
 
@@ -243,7 +243,7 @@ def tells(command: Control) -> bytes:
 
 @pytest.mark.parametrize("code", [ErrorCode.MODEL_ARENA, ErrorCode.RADIO])
 def test_what_a_board_says_at_its_start_refuses_nothing(code: ErrorCode) -> None:
-    with line(answers(tells, unasked(code))) as url, Device.open(url) as device:
+    with line(answers(tells, unasked(code))) as url, Board.open(url) as device:
         assert device.info() == INFO
         with raises(BoardError, "MODEL_ARENA"):
             device.bench(1)
@@ -251,7 +251,7 @@ def test_what_a_board_says_at_its_start_refuses_nothing(code: ErrorCode) -> None
 
 def test_a_command_broken_before_its_number_is_sent_again() -> None:
     said = iter([unasked(ErrorCode.BAD_HEADER)])
-    with line(answers(lambda command: next(said, tells(command)))) as url, Device.open(url, timeout=5) as device:
+    with line(answers(lambda command: next(said, tells(command)))) as url, Board.open(url, timeout=5) as device:
         start = time.monotonic()
         assert device.info() == INFO
         assert time.monotonic() - start < 4
@@ -266,7 +266,7 @@ def test_what_a_watching_camera_complains_of_refuses_no_capture(tmp_path: Path) 
         return make_frame(bundle, command.request, device=1, chunk=1)
 
     said = unasked(ErrorCode.AIR_TIME, Opcode.CAPTURE)
-    with line(answers(takes, said)) as url, Device.open(url, bundle) as device:
+    with line(answers(takes, said)) as url, Board.open(url, bundle) as device:
         frame, _ = device.capture(chunk=1)
         assert frame and frame.crc_ok
 
@@ -278,7 +278,7 @@ def test_requests_are_never_0_and_frames_sequences_have_no_gap() -> None:
         asked.append(command.request)
         return tells(command)
 
-    with line(answers(notes)) as url, Device.open(url) as device:
+    with line(answers(notes)) as url, Board.open(url) as device:
         for _ in range(300):
             device.info()
     assert 0 not in asked and [n % 32 for n in asked] == [n % 32 for n in range(300)]

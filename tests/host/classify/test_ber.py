@@ -9,7 +9,7 @@ from host.receive.events import FeatureFrame
 from host.receive.headers import Match
 from host.receive.radio import PacketReceiver
 from host.receive.sources import Place
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import features, make_bundle, make_frame
 from wire.bundle import Bundle
 from wire.frame import FrameType, Header
@@ -24,7 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def estimates(bundle: Bundle, rates: list[float], seed: int, chunk: int = 0) -> np.ndarray:
     """One estimate a frame (n,), over a link with each of these rates in turn; lost ones repeat the last."""
-    receiver, estimator, rng = Receiver([bundle]), BerEstimator(), np.random.default_rng(seed)
+    receiver, estimator, rng = StreamReceiver([bundle]), BerEstimator(), np.random.default_rng(seed)
     receiver.feed(make_frame(bundle, 0, chunk=chunk))
     out = []
     for n, rate in enumerate(rates, start=1):
@@ -67,7 +67,7 @@ def seen(
     """A frame of chunk 0 with so many flips in sync and header, `cut` of its 384 bits missing."""
     bits = np.zeros(384, np.int8)
     bits[384 - cut :] = -1
-    match = Match(Header(FrameType.FEATURE, 7, 0, bundle.model_number % 32, 0), header, ())
+    match = Match(Header(FrameType.FEATURE, 7, 0, bundle.model_bits, 0), header, ())
     return FeatureFrame(bundle, match, bits, sync, not cut, crc_ok, Place(0, 0, 0, False, False), snr_db)
 
 
@@ -166,7 +166,7 @@ def test_a_crc_that_is_right_by_chance_is_not_believed(bundle: Bundle) -> None:
 
 
 def test_a_frame_cut_within_its_crc_says_nothing_by_it(bundle: Bundle) -> None:
-    receiver, estimator = Receiver([bundle]), BerEstimator()
+    receiver, estimator = StreamReceiver([bundle]), BerEstimator()
     for n in range(40):
         for frame in features(receiver.feed(make_frame(bundle, n)[: 61 + n % 2]) + receiver.flush()):
             assert frame.whole == bool(n % 2) and frame.received_bits == 384

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from channel_sim import BitFlips
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.classify.combine import ImageBits
 from host.receive.events import FeatureFrame
 from host.receive.radio import PacketReceiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import features, levels_of, make_bundle, make_frame, receive
 from wire.bundle import Bundle
 from wire.payload import levels_to_bits
@@ -25,7 +25,7 @@ def copy_of(bundle: Bundle, ber: float, rng: np.random.Generator, chunk: int = 0
     """A frame of image 0 whose payload came over a binary symmetric channel; its header came clean."""
     frame = make_frame(bundle, 0, chunk=chunk)
     damaged = frame[:12] + (BitFlips(ber).corrupt(frame[12:], rng) or b"")
-    (found,) = features(receive(Receiver([bundle]), damaged))
+    (found,) = features(receive(StreamReceiver([bundle]), damaged))
     return found
 
 
@@ -67,7 +67,7 @@ def test_two_copies_never_do_worse_than_the_better_one(bundle: Bundle) -> None:
 
 def test_chunks_of_one_image_are_decoded_together_in_any_order(bundle: Bundle) -> None:
     for order in ([1, 2], [2, 1], [0, 2], [2, 0, 1]):
-        receiver, reader = Receiver([bundle]), Reader([bundle])
+        receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
         image = levels_of(bundle, 3)
         for chunk in order:
             first, count = bundle.chunk_symbols(chunk)
@@ -78,7 +78,7 @@ def test_chunks_of_one_image_are_decoded_together_in_any_order(bundle: Bundle) -
 
 
 def test_other_devices_frames_and_later_images_do_not_come_between(bundle: Bundle) -> None:
-    receiver, reader = Receiver([bundle]), Reader([bundle])
+    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
     first_half, second_half = levels_of(bundle, 3, chunk=1), levels_of(bundle, 3, chunk=2)
     sent = [(3, 7, 1), (9, 8, 1), (4, 7, 0), (3, 7, 2)]
     readings = [
@@ -94,7 +94,7 @@ def test_other_devices_frames_and_later_images_do_not_come_between(bundle: Bundl
 def test_a_second_copy_repairs_what_the_first_lost(bundle: Bundle) -> None:
     """Over a real link at 0.1 each: the decoder gets fewer wrong symbols from two copies, fewer still from four."""
     rng, wrong = np.random.default_rng(2), np.zeros(4)
-    receiver, reader = Receiver([bundle]), Reader([bundle])
+    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
     for n in range(200):
         found = []
         for _ in range(4):
@@ -107,7 +107,7 @@ def test_a_second_copy_repairs_what_the_first_lost(bundle: Bundle) -> None:
 
 
 def test_a_clean_copy_settles_it(bundle: Bundle) -> None:
-    rng, receiver, reader = np.random.default_rng(3), Receiver([bundle]), Reader([bundle])
+    rng, receiver, reader = np.random.default_rng(3), StreamReceiver([bundle]), Classifier.of([bundle])
     sent = make_frame(bundle, 5)
     copies = [BitFlips(0.1).corrupt(sent, rng) or b"" for _ in range(3)]
     receiver.feed(make_frame(bundle, 4))
@@ -125,7 +125,7 @@ def test_a_sender_that_is_stuck_does_no_harm(bundle: Bundle) -> None:
 
 
 def test_copies_by_two_gateways_are_combined(bundle: Bundle) -> None:
-    packets, reader = PacketReceiver([bundle]), Reader([bundle])
+    packets, reader = PacketReceiver([bundle]), Classifier.of([bundle])
     readings = []
     for snr in (-9.0, -6.5):
         frame = packets.take(make_frame(bundle, 2)[4:], snr_db=snr, rssi_dbm=-120.0)
@@ -136,7 +136,7 @@ def test_copies_by_two_gateways_are_combined(bundle: Bundle) -> None:
 
 
 def test_memory_does_not_grow_with_the_images(bundle: Bundle, tmp_path: Path) -> None:
-    receiver, reader = Receiver([bundle]), Reader([bundle])
+    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
     for n in range(100):
         for frame in features(receiver.feed(make_frame(bundle, n))):
             reader.read(frame)

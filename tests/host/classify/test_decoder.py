@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from host.classify.classifier import Reader
+from host.classify.classifier import Classifier
 from host.classify.decoder import Decoder
 from host.errors import HostError
 from host.image import load_image
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import features, levels_of, make_bundle, make_frame, weights
 
 
@@ -41,7 +41,7 @@ def test_a_wrong_decoder_is_one_line(tmp_path: Path, content: bytes | None, mess
 
 def test_a_continuation_is_decoded_with_its_prefix(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "b")
-    receiver, reader = Receiver([bundle]), Reader([bundle])
+    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
     frames = [make_frame(bundle, 3, chunk=1), make_frame(bundle, 3, chunk=2), make_frame(bundle, 4, chunk=2)]
     prefix, both, alone = (reader.read(features(receiver.feed(frame))[0]) for frame in frames)
     head, tail = levels_of(bundle, 3, chunk=1), levels_of(bundle, 3, chunk=2)
@@ -53,7 +53,7 @@ def test_a_continuation_is_decoded_with_its_prefix(tmp_path: Path) -> None:
 
 def test_every_device_and_bundle_has_an_estimate_of_its_own(tmp_path: Path) -> None:
     first, second = make_bundle(tmp_path / "a"), make_bundle(tmp_path / "b", seed=1, symbols=41, bits=5)
-    receiver, reader = Receiver([first, second]), Reader([first, second])
+    receiver, reader = StreamReceiver([first, second]), Classifier.of([first, second])
     for n in range(20):
         noisy = bytearray(make_frame(first, n, device=1))
         noisy[0] ^= 0x81
@@ -63,7 +63,7 @@ def test_every_device_and_bundle_has_an_estimate_of_its_own(tmp_path: Path) -> N
             (1, second, make_frame(second, n, device=1)),
         ]:
             reading = reader.read(features(receiver.feed(frame))[0])
-            assert (reading.frame.device, reading.frame.bundle) == (device, bundle)
+            assert (reading.frame.device, reading.frame.model) == (device, bundle)
             assert (reading.ber > 3e-3) == (bundle is first and device == 1)
     assert reading.as_json()["model_id"] == second.model_id
 

@@ -29,7 +29,7 @@ def built() -> Bundle:
 @contextmanager
 def board(bundle: Bundle, target: str) -> Iterator[str]:
     """A line with something behind it that answers INFO and BENCH as a board of this target does."""
-    info = Info(1, (0, 1, 0), bundle.model_number, "aot", target, bundle.input_shape, len(bundle.symbol_order),
+    info = Info(1, (0, 1, 0), bundle.number, "aot", target, bundle.input_shape, len(bundle.symbol_order),
                 bundle.bits_per_symbol, len(bundle.chunks), 1, 2, 3, CLOCK_HZ, 4000)  # fmt: skip
 
     def serve(server: socket.socket) -> None:
@@ -39,7 +39,7 @@ def board(bundle: Bundle, target: str) -> Iterator[str]:
                 repeats = command[REPEATS]
                 timed = BenchResult(repeats, CYCLES - 5, CYCLES + 5, CYCLES, repeats * 50_000)
                 data = info.pack() if command[OPCODE] == Opcode.INFO else timed.pack()
-                connection.sendall(reply(command[OPCODE] | REPLY_BIT, command[REQUEST], data, 9, bundle.model_number))
+                connection.sendall(reply(command[OPCODE] | REPLY_BIT, command[REQUEST], data, 9, bundle.number))
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve, args=(server,), daemon=True)

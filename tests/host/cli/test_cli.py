@@ -146,7 +146,7 @@ def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle)
     told, summary = err.splitlines()
     assert code == 0 and "5 of unknown models" in summary
     assert told.startswith("host: device 3 sends frames of an unknown model (its id ends in the 5 bits ")
-    assert f"{other.model_number % 32:05b}; at hand: first {bundle.model_id})" in told
+    assert f"{other.model_bits:05b}; at hand: first {bundle.model_id})" in told
 
 
 @pytest.mark.parametrize("command", ["receive", "run", "capture", "info"])

@@ -121,7 +121,7 @@ def test_the_port_of_a_board_in_dfu_mode_comes_with_the_upload(
 def test_a_board_that_cannot_run_its_model_is_told(
     here: Main, port: Path, built: Bundle, uploads: Callable[[str], None]
 ) -> None:
-    shape, model = built.input_shape, built.model_number
+    shape, model = built.input_shape, built.number
     info = Info(1, (0, 1, 0), model, "tflm", "native", shape, 128, 3, 3, 0, 0, 0, 1, 999)
 
     def tells(command: Control) -> bytes:

@@ -11,7 +11,7 @@ from host.receive.events import FeatureFrame, UnknownModel
 from host.receive.frames import Frames
 from host.receive.gateway import Gateways
 from host.receive.radio import PacketReceiver
-from host.receive.stream import MAX_REPLY_BYTES, Receiver
+from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
 from tests.support import ROOT
 from tests.support.host import make_bundle, make_frame, receive
 from tests.support.lines import line, plays
@@ -80,14 +80,14 @@ def test_what_is_no_packet_of_ours_is_counted_or_passed_over(bundle: Bundle, tmp
 def test_a_radios_longest_packet_comes_through_and_no_longer_reply_is_waited_for(bundle: Bundle) -> None:
     longest = handed_on(0, bytes(255))
     assert len(longest) - len(SYNC) == MAX_REPLY_BYTES
-    (event,) = receive(Receiver([bundle]), longest)
+    (event,) = receive(StreamReceiver([bundle]), longest)
     assert Packet.unpack(event.control.data).payload == bytes(255)
 
 
 def test_a_device_that_is_heard_both_ways_is_one_device(bundle: Bundle) -> None:
     """Image numbers go on from one way to the other, so that different pictures are never joined."""
     frames = Frames([bundle])
-    serial, gateways = Receiver([bundle], frames), Gateways(PacketReceiver([bundle], frames))
+    serial, gateways = StreamReceiver([bundle], frames), Gateways(PacketReceiver([bundle], frames))
     numbers = []
     for n in range(12):
         if n % 3:

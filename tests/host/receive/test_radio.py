@@ -10,7 +10,7 @@ from channel_sim import BitFlips
 from host.receive.events import FeatureFrame, UnknownModel
 from host.receive.headers import AHEAD, BEHIND, FALSE_A_BYTE, Headers, most_flips
 from host.receive.radio import PacketReceiver
-from host.receive.stream import Receiver
+from host.receive.stream import StreamReceiver
 from tests.support.host import features, levels_of, make_bundle, make_frame, receive
 from wire.bundle import Bundle
 from wire.frame import FrameType, Header
@@ -57,16 +57,16 @@ def test_other_peoples_packets_are_not_ours(bundle: Bundle, tmp_path: Path) -> N
     taken += [receiver.take(packet(bundle, 1)[:-1]), receiver.take(packet(bundle, 1) + b"x")]
     assert not any(isinstance(event, FeatureFrame) for event in taken)
     assert receiver.strangers == len(taken)
-    reply = Header(FrameType.REPLY, 9, 3, bundle.model_number % 32, 0).encode() + packet(bundle, 1)[8:]
+    reply = Header(FrameType.REPLY, 9, 3, bundle.model_bits, 0).encode() + packet(bundle, 1)[8:]
     assert receiver.take(reply) is None
-    assert receiver.take(packet(other, 0)) == UnknownModel(Header(FrameType.FEATURE, 7, 0, other.model_number % 32, 0))
+    assert receiver.take(packet(other, 0)) == UnknownModel(Header(FrameType.FEATURE, 7, 0, other.model_bits, 0))
 
 
 def test_fifty_devices_on_one_line(bundle: Bundle) -> None:
     """Each heard clean once, then through flips at 5e-2 and 1e-1: losses as FALSE_A_BYTE leaves them for so many."""
     frames, devices = 6000, 50
     for ber, limit in ((0.05, 0.005), (0.1, 0.07)):
-        receiver, rng = Receiver([bundle]), np.random.default_rng(3)
+        receiver, rng = StreamReceiver([bundle]), np.random.default_rng(3)
         sequence = dict.fromkeys(range(devices), 0)
         for device in sequence:
             receiver.feed(make_frame(bundle, 0, device=device))
@@ -100,7 +100,7 @@ def test_noise_is_taken_for_a_known_header_no_more_often_than_allowed(bundle: Bu
     """
     headers, rng = Headers([bundle]), np.random.default_rng(4)
     for device in range(200):
-        headers.know(device, bundle.model_number % 32, 0)
+        headers.know(device, bundle.model_bits, 0)
     limit = most_flips(96, 200 * 33, FALSE_A_BYTE)
     taken = [headers.read(rng.bytes(8), 0) for _ in range(20_000)]
     matches = [match for match in taken if match and match.passed == ((96, limit),)]

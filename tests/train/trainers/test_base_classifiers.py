@@ -15,8 +15,8 @@ from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.trainers import classifier as classifier_run
 from train.trainers import split as system_run
-from train.trainers.classifier import ClassifierRun, accuracy, load_classifier
-from train.trainers.split import SystemConfig, base_classifier
+from train.trainers.classifier import ClassifierTrainer, accuracy, load_classifier
+from train.trainers.split import SplitConfig, base_classifier
 
 CLASSIFIER = """
 architecture = "resnet20"
@@ -51,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = f"npz:{train_support.write_npz(folder / 'golden.npz', *train_support.golden(), copies=3)}"
     (folder / "small.toml").write_text(CLASSIFIER.format(data=data))
     (folder / "system.toml").write_text(SYSTEM.format(classifier=folder / "small.toml", data=data))
-    ClassifierRun(classifier_run.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").go()
+    ClassifierTrainer(classifier_run.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").go()
     return folder
 
 
@@ -66,7 +66,7 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def system(place: Path) -> tuple[SystemConfig, Dataset]:
+def system(place: Path) -> tuple[SplitConfig, Dataset]:
     config = system_run.load(place / "system.toml")
     return config, datasets.load(config.data.name)
 
@@ -85,13 +85,13 @@ def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_t
     data = datasets.load(best["config"]["data"]["name"])
     model, config, saved = load_classifier(folder, data)
     assert saved["epoch"] == 1 and not model.training
-    run = ClassifierRun(config, data, folder)
+    run = ClassifierTrainer(config, data, folder)
     assert saved["held_out"] == {"0": accuracy(model, run.x_held, run.y_held)}
 
 
 def test_the_accuracy_that_a_run_reports_is_that_of_the_rounded_weights(trained: Path) -> None:
     config = classifier_run.load(trained / "small.toml")
-    run = ClassifierRun(config, datasets.load(config.data.name), trained / "runs" / "small")
+    run = ClassifierTrainer(config, datasets.load(config.data.name), trained / "runs" / "small")
     model = run.build()
     with torch.no_grad():
         # Both biases become 1: the second class wins by 1e-4 in float32, the first, as on every tie, when rounded.

@@ -17,7 +17,7 @@ from tests.support.train import EPOCHS, QAT_EPOCHS, changed, fails, main
 from train import config
 from train.data import datasets
 from train.errors import TrainError
-from train.trainers.codec import Run, load_best, load_config, split
+from train.trainers.codec import CodecTrainer, load_best, load_config, split
 from train.trainers.run_files import read_log
 
 WAIT_SECONDS = 120
@@ -137,7 +137,7 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
     for weight in (0.0, 1.0):
         values["teacher"] = {"checkpoint": str(checkpoint(tmp_path)), "views": 1, "weight": weight}
         folder = tmp_path / f"run{weight}"
-        Run(config.from_dict(values), data, folder).train()
+        CodecTrainer(config.from_dict(values), data, folder).train()
         losses[weight] = [entry["loss"] for entry in read_log(folder)]
         assert np.isfinite(np.load(folder / "teacher.npy")).all()
     assert losses[0.0][0] != losses[1.0][0]
@@ -184,7 +184,7 @@ def test_what_does_not_fit_is_one_line_and_the_mended_config_may_have_the_folder
     fails(monkeypatch, capsys, message, wrong, "--out", tmp_path / "run")
     if "loss" not in message:
         right = config.load(trained.config)
-        Run(right, datasets.load(right.data.name), tmp_path / "run")
+        CodecTrainer(right, datasets.load(right.data.name), tmp_path / "run")
 
 
 def test_broken_runs_are_one_line(
@@ -210,7 +210,7 @@ def test_another_data_set_under_the_same_name_is_one_line(trained: Trained, tmp_
     shutil.copytree(trained.folder, tmp_path / "run")
     mine = config.load(trained.config)
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
-        Run(mine, fewer, tmp_path / "run").resume()
+        CodecTrainer(mine, fewer, tmp_path / "run").resume()
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
         load_best(tmp_path / "run", mine, fewer)
     (tmp_path / "run" / "best.pt").unlink()

@@ -18,7 +18,7 @@ from train.trainers import codec as run
 from train.trainers import split as system_run
 from train.trainers.compute_device import CPU, choose, of
 from train.trainers.run_files import read_log
-from train.trainers.trainer import Loop
+from train.trainers.trainer import Trainer
 
 DATA = """
 [data]
@@ -53,11 +53,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(place: Path, name: str, folder: Path, device: torch.device, patch: pytest.MonkeyPatch) -> Loop:
+def trained(place: Path, name: str, folder: Path, device: torch.device, patch: pytest.MonkeyPatch) -> Trainer:
     """The run of a config to its end on a device."""
     patch.setattr(system_run, "RUNS", place / "runs")  # the base classifier's is trained once, on the CPU
-    kinds = {"classifier": (classifier_run.load, classifier_run.ClassifierRun), "inkling": (load_inkling, run.Run)}
-    load, kind = kinds.get(name, (system_run.load, system_run.SystemRun))
+    kinds = {
+        "classifier": (classifier_run.load, classifier_run.ClassifierRun),
+        "inkling": (load_inkling, run.CodecTrainer),
+    }
+    load, kind = kinds.get(name, (system_run.load, system_run.SplitTrainer))
     config = load(place / f"{name}.toml")
     if name in SYSTEMS:
         system_run.base_classifier(config, datasets.load(config.data.name))
@@ -119,7 +122,7 @@ def test_a_base_classifier_that_is_not_there_trains_on_the_same_device(
     monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
     config = system_run.load(place / "deepcod.toml")
     with Far():
-        system_run.SystemRun(config, datasets.load(config.data.name), tmp_path / "run", FAR)
+        system_run.SplitTrainer(config, datasets.load(config.data.name), tmp_path / "run", FAR)
     assert devices(tmp_path / "runs" / "classifier") == {"lazy"}
 
 

@@ -43,7 +43,7 @@ class Reduce(nn.Module):
         return self.activation(self.norm(self.conv(x)))
 
 
-class System(SplitCodec):
+class ADJSCC(SplitCodec):
     """Features (C, 4n, 4m) as a code (n, m, C/2): as many symbols as SemanticNN sends."""
 
     options: Options

@@ -63,7 +63,7 @@ class ResidualUp(nn.Module):
         return self.main(x) + self.beside(x)
 
 
-class System(SplitCodec):
+class DeepCOD(SplitCodec):
     """Features (C, 4n, 4m) as a code (n, m, C/2): as many symbols as SemanticNN sends."""
 
     options: Options

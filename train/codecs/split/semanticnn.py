@@ -99,7 +99,7 @@ class FeatureDecoder(nn.Module):
         return self.norm(self.last(code))
 
 
-class System(SplitCodec):
+class SemanticNN(SplitCodec):
     """SemanticNN as the paper has it, for PyTorch."""
 
     options: Options

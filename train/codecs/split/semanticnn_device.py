@@ -22,7 +22,7 @@ class Options(semanticnn.Options):
     """What a config may set: what it may for the reference."""
 
 
-class System(semanticnn.System):
+class SemanticNNDevice(semanticnn.SemanticNN):
     """SemanticNN whose stem and encoder are int8 convolutions; the stem starts as the classifier's and is trained."""
 
     encoder: ConvEncoder

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from train.classifiers.architectures import Classifier, feature_shape
 from train.codecs.quantizer import Quantizer, gray_tables
-from train.config import Quantizer as QuantizerConfig
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 from train.trainers.compute_device import of

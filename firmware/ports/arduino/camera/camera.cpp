@@ -87,7 +87,7 @@ bool camera_start() {
     return true;
 }
 
-bool camera_take(struct camera_picture *picture) {
+bool camera_take(struct camera_image *picture) {
     if (!drop_frame()) { /* the one buffer was filled when it became free, perhaps long ago */
         return false;
     }

@@ -5,7 +5,7 @@ static const uint8_t symbol_table[256] = {
     [128 ... 159] = 4, [160 ... 191] = 5, [192 ... 223] = 6, [224 ... 255] = 7,
 };
 
-static const uint16_t symbol_order[INKLING_SYMBOLS] = {7, 3, 11, 0, 1, 10, 4, 5, 2, 9, 8};
+static const uint16_t symbol_order[INKLING_SYMBOL_COUNT] = {7, 3, 11, 0, 1, 10, 4, 5, 2, 9, 8};
 
 static const struct wire_chunk chunks[] = {{0, 11}, {0, 4}, {4, 7}, {10, 1}};
 

@@ -10,7 +10,7 @@
 #define INKLING_INPUT_BYTES 30u
 #define INKLING_LATENT_BYTES 12u
 #define INKLING_ARENA_BYTES 16u
-#define INKLING_SYMBOLS 11u
+#define INKLING_SYMBOL_COUNT 11u
 #define INKLING_BITS_PER_SYMBOL 3u
 
 extern const struct wire_model inkling_model;

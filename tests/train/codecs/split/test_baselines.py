@@ -11,7 +11,7 @@ from train.classifiers.architectures import ARCHITECTURES, Classifier, build
 from train.codecs.quantizer import Quantizer
 from train.codecs.split import adjscc, deepcod
 from train.codecs.split.split_codec import SplitCodec
-from train.config import Quantizer as QuantizerConfig
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 from train.trainers import split as system_run

@@ -12,7 +12,7 @@ import torch
 from tests.support.train import ROOT
 from train import settings
 from train.classifiers.architectures import build
-from train.config import Quantizer
+from train.config import QuantizerConfig
 from train.impairment import draw
 from train.trainers import split as system_run
 
@@ -49,10 +49,10 @@ def test_the_example_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     values = tomllib.loads(block("toml"))
     options = settings.build(module.Options, values.pop("options"), "options")
     assert values.pop("system") == "mine"
-    settings.build(system_run.SystemConfig, {"name": "mine", "system": "mine", **values}, "config")
+    settings.build(system_run.SplitConfig, {"name": "mine", "system": "mine", **values}, "config")
 
     torch.manual_seed(0)
-    model = module.System(build("resnet20", 10), (32, 32, 3), Quantizer(), options)
+    model = module.System(build("resnet20", 10), (32, 32, 3), QuantizerConfig(), options)
     assert model.symbols == 8 * 8 * 16
     link = draw(system_run.CHANNEL, 4, model.symbols, model.quantizer.bits, np.random.default_rng(0))
     model.loss("task", torch.rand(4, 3, 32, 32), torch.arange(4), link).backward()

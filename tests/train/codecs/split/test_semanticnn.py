@@ -14,20 +14,24 @@ from train.classifiers.architectures import ARCHITECTURES, Classifier, build
 from train.codecs.split import semanticnn
 from train.codecs.split.semanticnn import Options, concentration, middle, usage
 from train.codecs.split.split_codec import Stage
-from train.config import Quantizer
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 
 STAGES = ("stage 1", "stage 2")
 
 
-def system(size: int = 8, classifier: Classifier | None = None, seed: int = 0, **options: float) -> semanticnn.System:
+def system(
+    size: int = 8, classifier: Classifier | None = None, seed: int = 0, **options: float
+) -> semanticnn.SemanticNN:
     """Freshly initialised, for pictures of size x size."""
     torch.manual_seed(seed)
-    return semanticnn.System(classifier or small_classifier(), (size, size, 3), Quantizer(), Options(**options)).train()
+    return semanticnn.SemanticNN(
+        classifier or small_classifier(), (size, size, 3), QuantizerConfig(), Options(**options)
+    ).train()
 
 
-def gradients(model: semanticnn.System, loss: Tensor) -> dict[str, float]:
+def gradients(model: semanticnn.SemanticNN, loss: Tensor) -> dict[str, float]:
     """Largest absolute gradient of each parameter that the loss reaches."""
     model.zero_grad()
     loss.backward()
@@ -157,7 +161,7 @@ def no_flips(z: Tensor) -> Impairment:
     return Impairment(flips, flips.bool(), torch.full((len(z),), 1e-3))
 
 
-def steps(model: semanticnn.System, stage: str, count: int) -> list[float]:
+def steps(model: semanticnn.SemanticNN, stage: str, count: int) -> list[float]:
     """Loss of each of some steps of a stage."""
     return train_steps(model, count, stage, 5e-3)
 

@@ -9,19 +9,19 @@ from torch import Tensor, nn
 
 from train import settings
 from train.classifiers.architectures import Classifier, build
-from train.codecs.deployable import Deployable
+from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split import semanticnn, semanticnn_device
 from train.codecs.split.split_codec import SplitCodec
-from train.config import Data, Quantizer, Schedule
+from train.config import DataConfig, QuantizerConfig, ScheduleConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import Impairment, draw
 from train.trainers import split as system_run
 
 SHAPE = (16, 16, 3)
-CONFIG = system_run.SystemConfig(
-    "test", "semanticnn_device", "none.toml", Data("cifar10"), Schedule(2, qat_epochs=1, batch=8)
+CONFIG = system_run.SplitConfig(
+    "test", "semanticnn_device", "none.toml", DataConfig("cifar10"), ScheduleConfig(2, qat_epochs=1, batch=8)
 )
 
 
@@ -43,9 +43,9 @@ def classifier(architecture: str = "resnet20") -> Classifier:
     return model
 
 
-def system(architecture: str = "resnet20", **options: bool) -> semanticnn_device.System:
-    return semanticnn_device.System(
-        classifier(architecture), SHAPE, Quantizer(), semanticnn_device.Options(xai_images=4, **options)
+def system(architecture: str = "resnet20", **options: bool) -> semanticnn_device.SemanticNNDevice:
+    return semanticnn_device.SemanticNNDevice(
+        classifier(architecture), SHAPE, QuantizerConfig(), semanticnn_device.Options(xai_images=4, **options)
     )
 
 
@@ -70,7 +70,9 @@ def test_the_stem_starts_as_the_classifiers_clipped_at_6(architecture: str, late
 @pytest.mark.parametrize("architecture", ["efficientnet_v2_s", "resnet50"])
 def test_other_stems_are_refused(architecture: str) -> None:
     with pytest.raises(TrainError, match=r"^semanticnn_device needs a stem of a 3x3 convolution, .*$"):
-        semanticnn_device.System(build(architecture, 5), (32, 32, 3), Quantizer(), semanticnn_device.Options())
+        semanticnn_device.SemanticNNDevice(
+            build(architecture, 5), (32, 32, 3), QuantizerConfig(), semanticnn_device.Options()
+        )
 
 
 def test_at_the_start_all_levels_are_used_and_hardly_a_value_is_clipped() -> None:
@@ -113,12 +115,12 @@ def test_macs_are_those_of_stem_and_code() -> None:
 def test_only_an_encoder_in_int8_has_int8_epochs() -> None:
     pixels, labels = np.zeros((4, *SHAPE), np.uint8), np.zeros(4, np.int64)
     data = Dataset("test", pixels, labels, pixels, labels, ("a", "b"))
-    assert isinstance(system_run.create(CONFIG, classifier(), data), Deployable)
+    assert isinstance(system_run.create(CONFIG, classifier(), data), DeployableCodec)
     reference = replace(CONFIG, system="semanticnn")
     with pytest.raises(TrainError, match=r"^schedule\.qat_epochs is for encoders in int8, and semanticnn has none$"):
         system_run.create(reference, classifier(), data)
-    without = replace(reference, schedule=Schedule(2, batch=8))
-    assert not isinstance(system_run.create(without, classifier(), data), Deployable)
+    without = replace(reference, schedule=ScheduleConfig(2, batch=8))
+    assert not isinstance(system_run.create(without, classifier(), data), DeployableCodec)
 
 
 def test_options_are_the_references() -> None:

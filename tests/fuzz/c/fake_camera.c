@@ -1,4 +1,4 @@
-#include "lens.h"
+#include "fake_camera.h"
 
 #include "answers.h"
 #include "camera.h"
@@ -41,7 +41,7 @@ bool camera_start(void) {
     return on;
 }
 
-bool camera_take(struct camera_picture *picture) {
+bool camera_take(struct camera_image *picture) {
     require(on && !lent, "a camera that is on, and one picture at a time");
     require(!broken, "a camera that is started anew after a fault");
     const unsigned turn = ++takes;
@@ -53,7 +53,7 @@ bool camera_take(struct camera_picture *picture) {
     for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
         pixels[i] = (uint8_t)(13u * i + 20u * turn + 1u); /* of turn 7, the stub encoder makes nothing */
     }
-    *picture = (struct camera_picture){
+    *picture = (struct camera_image){
         .pixels = pixels,
         .width = INKLING_WIDTH,
         .height = INKLING_HEIGHT,

@@ -1,4 +1,4 @@
-#include "picture.h"
+#include "image.h"
 
 #include "board.h"
 #include "encoder.h"
@@ -6,20 +6,20 @@
 #include "node.h"
 
 /* The top bit flips. */
-void picture_to_int8(void) {
+void image_to_int8(void) {
     int8_t *image = encoder_input();
     for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
         image[i] = (int8_t)(image[i] ^ -128);
     }
 }
 
-struct picture_start picture_begin(void) {
-    const struct picture_start start = {.micros = board_micros(), .cycles = board_cycles()};
-    picture_to_int8();
+struct image_start image_begin(void) {
+    const struct image_start start = {.micros = board_micros(), .cycles = board_cycles()};
+    image_to_int8();
     return start;
 }
 
-enum wire_error picture_check(const struct wire_parser *command) {
+enum wire_error image_check(const struct wire_parser *command) {
     const uint8_t flags = command->head[0];
     const uint8_t chunk = command->head[1];
     if ((flags & ~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u) {
@@ -31,7 +31,7 @@ enum wire_error picture_check(const struct wire_parser *command) {
     return chunk < inkling_model.chunk_count ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
 }
 
-enum wire_error picture_answer(const struct wire_parser *command, struct picture_start start) {
+enum wire_error image_answer(const struct wire_parser *command, struct image_start start) {
     const uint32_t encode_start = board_cycles();
     const int8_t *latent = encoder_run();
     const uint32_t encode_end = board_cycles();

@@ -1,7 +1,7 @@
 /* The camera of the board that the fuzzer owns. Implements camera.h: pictures of the encoder's very size, each another
  * one, and faults at fixed turns. */
-#ifndef INKLING_FUZZ_LENS_H
-#define INKLING_FUZZ_LENS_H
+#ifndef INKLING_FUZZ_FAKE_CAMERA_H
+#define INKLING_FUZZ_FAKE_CAMERA_H
 
 #include <stdint.h>
 

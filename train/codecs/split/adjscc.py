@@ -6,7 +6,6 @@ of the "3+3" variant to which SemanticNN (arXiv 2511.11038) is compared, without
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +19,6 @@ from train.codecs.split.split_codec import BER_MIN, SplitCodec, Stage
 from train.impairment import Impairment
 
 WORST_BER = 0.3  # told as -8.6 dB; towards 0.5, dB go to minus infinity
-
-
-@dataclass(frozen=True)
-class Options:
-    """Nothing to set."""
 
 
 class Reduce(nn.Module):
@@ -45,8 +39,6 @@ class Reduce(nn.Module):
 
 class ADJSCC(SplitCodec):
     """Features (C, 4n, 4m) as a code (n, m, C/2): as many symbols as SemanticNN sends."""
-
-    options: Options
 
     def build(self) -> None:
         """Encoder and decoder of the code."""

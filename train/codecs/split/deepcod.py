@@ -7,7 +7,6 @@ Knowledge is distilled from the base classifier on the clean features; in the pu
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +17,6 @@ from train.impairment import Impairment
 
 DISTILLED_BLOCKS = 4  # the first ones
 ORTHOGONAL = 1e-4  # weight of the regularization
-
-
-@dataclass(frozen=True)
-class Options:
-    """Nothing to set."""
 
 
 class SelfAttention(nn.Module):
@@ -65,8 +59,6 @@ class ResidualUp(nn.Module):
 
 class DeepCOD(SplitCodec):
     """Features (C, 4n, 4m) as a code (n, m, C/2): as many symbols as SemanticNN sends."""
-
-    options: Options
 
     def build(self) -> None:
         """Encoder and decoder of the code."""

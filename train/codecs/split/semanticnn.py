@@ -20,32 +20,6 @@ from train.codecs.split.split_codec import SplitCodec, Stage, log_ber
 from train.impairment import Impairment, quiet
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a config may set. Raises TrainError for what is out of range."""
-
-    compression: float = 0.0  # share of the code that is not sent: all but a square in its middle, to whole symbols
-    stage1: float = 0.3  # share of the epochs in stage 1; 0: task-oriented training alone
-    usage: float = 2.0  # weight of the centre-usage regularizer
-    xai: bool = True
-    xai_weight: float = 0.5
-    xai_images: int = 16  # images of each batch that are attributed
-    soft_quantization: bool = True  # off: straight-through gradient, centres stay where they start
-    ber_input: bool = True  # off: the decoder is not told the BER
-
-    def __post_init__(self) -> None:
-        settings.check(
-            {
-                "compression must be 0 to below 1": 0 <= self.compression < 1,
-                "stage1 must be 0 to 1": 0 <= self.stage1 <= 1,
-                "usage must be at least 0": self.usage >= 0,
-                "xai_weight must be at least 0": self.xai_weight >= 0,
-                "xai_images must be at least 1": self.xai_images >= 1,
-            },
-            "options",
-        )
-
-
 def start(conv: nn.ConvTranspose2d) -> None:
     """Weights that keep the variance (He et al. 2015, arXiv 1502.01852); PyTorch's fan-in is not a transposed one's."""
     fan_in = conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1] / (conv.stride[0] * conv.stride[1])
@@ -101,6 +75,31 @@ class FeatureDecoder(nn.Module):
 
 class SemanticNN(SplitCodec):
     """SemanticNN as the paper has it, for PyTorch."""
+
+    @dataclass(frozen=True)
+    class Options(SplitCodec.Options):
+        """What a config may set. Raises TrainError for what is out of range."""
+
+        compression: float = 0.0  # share of the code that is not sent: all but a square in its middle, to whole symbols
+        stage1: float = 0.3  # share of the epochs in stage 1; 0: task-oriented training alone
+        usage: float = 2.0  # weight of the centre-usage regularizer
+        xai: bool = True
+        xai_weight: float = 0.5
+        xai_images: int = 16  # images of each batch that are attributed
+        soft_quantization: bool = True  # off: straight-through gradient, centres stay where they start
+        ber_input: bool = True  # off: the decoder is not told the BER
+
+        def __post_init__(self) -> None:
+            settings.check(
+                {
+                    "compression must be 0 to below 1": 0 <= self.compression < 1,
+                    "stage1 must be 0 to 1": 0 <= self.stage1 <= 1,
+                    "usage must be at least 0": self.usage >= 0,
+                    "xai_weight must be at least 0": self.xai_weight >= 0,
+                    "xai_images must be at least 1": self.xai_images >= 1,
+                },
+                "options",
+            )
 
     options: Options
 

@@ -4,12 +4,10 @@ GDN, PReLU and power normalization (see semanticnn.py) need float arithmetic on 
 their place; the int8 epochs merge the batch norm into the convolution and train with the rounding of the board.
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from train.codecs.encoder import ConvEncoder, ConvUnit
-from train.codecs.split import semanticnn
+from train.codecs.split.semanticnn import SemanticNN
 from train.errors import TrainError
 
 # ReLU6's fixed [0, 6] is the latent's int8 range. A batch norm that starts at this mean and deviation reaches both of
@@ -17,12 +15,7 @@ from train.errors import TrainError
 MEAN, DEVIATION = 3.0, 1.5
 
 
-@dataclass(frozen=True)
-class Options(semanticnn.Options):
-    """What a config may set: what it may for the reference."""
-
-
-class SemanticNNDevice(semanticnn.SemanticNN):
+class SemanticNNDevice(SemanticNN):
     """SemanticNN whose stem and encoder are int8 convolutions; the stem starts as the classifier's and is trained."""
 
     encoder: ConvEncoder

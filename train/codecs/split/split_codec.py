@@ -5,6 +5,7 @@ the file. The base classifier is frozen; what a system learns is the codec betwe
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -35,10 +36,15 @@ class SplitCodec(nn.Module, ABC):
     A subclass says in `build` what the codec is, and in the other methods what it does.
     """
 
+    @dataclass(frozen=True)
+    class Options:
+        """Settings of the `[options]` table; a codec with settings defines its own subclass."""
+
+    options: Options
     latent_shape: tuple[int, int, int]  # (h, w, c)
 
     def __init__(
-        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: object
+        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__()
         height, width, channels = input_shape

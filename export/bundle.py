@@ -76,7 +76,7 @@ def write(
         "symbol_table": table.tolist(),
         "symbol_order": order.tolist(),
         "chunks": [list(chunk) for chunk in chunks],
-        "payload_bytes": payload_bytes(codec.symbols, bits),
+        "payload_bytes": payload_bytes(codec.n_symbols, bits),
         "arena_bytes": arena_bytes,
         "ops": [op.name for op in ops],
         "encoder_macs": codec.encoder.macs(h, w),

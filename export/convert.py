@@ -72,7 +72,7 @@ class _HostEnd(nn.Module):
 def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
     n = torch.export.Dim("n")
-    arguments = (torch.zeros(2, codec.symbols, dtype=torch.int64), torch.full((2,), 0.01))
+    arguments = (torch.zeros(2, codec.n_symbols, dtype=torch.int64), torch.full((2,), 0.01))
     _export(_HostEnd(codec).eval(), arguments, file, ["symbols", "ber"], ["logits"], ({0: n}, {0: n}))
     _store_as_half(file)
 

@@ -52,7 +52,7 @@ def _system(run: Path) -> Finished:
         raise ExportError(f"{run} was trained without int8 epochs (schedule.qat_epochs)")
     round_to_half(codec.classifier)
     train, _ = split(data, config.data.holdout)
-    return Finished(config, codec, data, calibration_images(data, train), ((0, codec.symbols),), saved)
+    return Finished(config, codec, data, calibration_images(data, train), ((0, codec.n_symbols),), saved)
 
 
 @torch.no_grad()

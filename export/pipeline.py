@@ -117,8 +117,8 @@ def _accuracy(
     shown = ", ".join(f"{k}: {100 * v:.2f} %" for k, v in by_ber.items())
     print(f"  accuracy by BER, int8, true BER told, one draw of flips (seed 0): {shown}")
     halved = {}
-    if (0, codec.symbols // 2) in chunks:  # what was never trained with half a payload sends none
-        symbols[:, codec.symbols // 2 :] = -1
+    if (0, codec.n_symbols // 2) in chunks:  # what was never trained with half a payload sends none
+        symbols[:, codec.n_symbols // 2 :] = -1
         halved["accuracy_half_payload"] = _decoded(decoder, codec, symbols, labels, 0.0)
         print(f"  accuracy of the first half of the payload, clean: {100 * halved['accuracy_half_payload']:.2f} %")
     return {

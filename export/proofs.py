@@ -149,8 +149,8 @@ def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np
     rng = np.random.default_rng(0)
     tried = symbols.copy()
     hit = rng.random(tried.shape) < 0.1
-    tried[hit] = rng.integers(0, codec.quantizer.levels, int(hit.sum()))
-    tried[::2, codec.symbols // 2 :] = -1
+    tried[hit] = rng.integers(0, codec.quantizer.n_levels, int(hit.sum()))
+    tried[::2, codec.n_symbols // 2 :] = -1
     ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(tried))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     got = session.run(None, {"symbols": tried, "ber": ber})[0]

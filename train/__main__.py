@@ -71,7 +71,7 @@ def _system(args: argparse.Namespace) -> None:
     _go(
         run,
         f"{config.system}, encoder {model.encoder_macs():,} MACs, "
-        f"{model.symbols} symbols of {config.quantizer.bits} bits",
+        f"{model.n_symbols} symbols of {config.quantizer.bits} bits",
         "build/bundles" if config.schedule.qat_epochs and isinstance(model, DeployableCodec) else None,
     )
 
@@ -83,7 +83,7 @@ def _inkling(args: argparse.Namespace) -> None:
     run = _ready(CodecTrainer, load(args.config), args)
     model = run.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
-    _go(run, f"encoder {macs:,} MACs, {model.symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
+    _go(run, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {run.config.quantizer.bits} bits", "bundles")
 
 
 def _classifier(args: argparse.Namespace) -> None:

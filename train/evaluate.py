@@ -14,13 +14,13 @@ BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)
 
 
 @torch.no_grad()
-def encode(codec: Codec, images: np.ndarray, batch: int = 500, told_ber: float | None = None) -> Tensor:
-    """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending; told_ber: of a system that splits, if any."""
+def encode(codec: Codec, images: np.ndarray, batch: int = 500, given_ber: float | None = None) -> Tensor:
+    """uint8 (N, H, W, C) -> levels int64 (N, S) in the order of sending; given_ber: of a system that splits, if any."""
     codec.eval()
     device, parts = of(codec), []
     for first in range(0, len(images), batch):
         pictures = as_input(torch.from_numpy(images[first : first + batch])).to(device)
-        told = () if told_ber is None else (pictures.new_full((len(pictures),), told_ber),)
+        told = () if given_ber is None else (pictures.new_full((len(pictures),), given_ber),)
         parts.append(codec.send(pictures, *told).cpu())
     return torch.cat(parts)
 
@@ -58,7 +58,7 @@ def summary(
     levels = encode(codec, images)
     figures = {f"{ber:g}": accuracy(codec, levels, labels, ber) for ber in BER_GRID}
     for first, count in chunks:
-        if first == 0 and count < codec.symbols:
+        if first == 0 and count < codec.n_symbols:
             figures[f"prefix {count}"] = accuracy(codec, levels, labels, 0.0, count)
     return figures
 

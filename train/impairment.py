@@ -13,20 +13,20 @@ from wire.payload import interleaver, payload_bytes
 
 @dataclass(frozen=True)
 class Impairment:
-    """flips int64 (B, S): bits flipped in each symbol; missing bool (B, S); told_ber float32 (B,)."""
+    """flips int64 (B, S): bits flipped in each symbol; missing bool (B, S); given_ber float32 (B,)."""
 
     flips: Tensor
     missing: Tensor
-    told_ber: Tensor
+    given_ber: Tensor
 
     def to(self, device: torch.device) -> "Impairment":
         """The same, on a device."""
-        return Impairment(self.flips.to(device), self.missing.to(device), self.told_ber.to(device))
+        return Impairment(self.flips.to(device), self.missing.to(device), self.given_ber.to(device))
 
 
 def quiet(link: Impairment, images: int) -> Impairment:
     """The first `images` of a batch over a link that does nothing to them."""
-    flips, missing, told = (part[:images] for part in (link.flips, link.missing, link.told_ber))
+    flips, missing, told = (part[:images] for part in (link.flips, link.missing, link.given_ber))
     return Impairment(torch.zeros_like(flips), torch.zeros_like(missing), torch.zeros_like(told))
 
 

@@ -189,7 +189,7 @@ def _seconds(where: Path) -> float:
 def inkling(name: str, codec: Codec, images: np.ndarray) -> Framed:
     """Inkling's codec with its int8 encoder, rounded as training rounds it. Its features are its own latent."""
     levels = evaluate.encode(codec, images).numpy()
-    link = stand_in(name, codec.symbols, codec.quantizer.bits, codec.input_shape, codec.latent_shape)
+    link = stand_in(name, codec.n_symbols, codec.quantizer.bits, codec.input_shape, codec.latent_shape)
     macs = codec.encoder.macs(*codec.input_shape[:2])
     return Framed(link, lambda part, _: levels[part], codec.decode, macs, int(np.prod(codec.latent_shape)), "int8")
 
@@ -201,7 +201,7 @@ def split_codec(name: str, model: SplitCodec, images: np.ndarray, arithmetic: st
         pictures = as_input(torch.from_numpy(images[part]))
         return model.send(pictures, None if told is None else torch.full((len(pictures),), told)).numpy()
 
-    link = stand_in(name, model.symbols, model.quantizer.bits, model.input_shape, model.latent_shape)
+    link = stand_in(name, model.n_symbols, model.quantizer.bits, model.input_shape, model.latent_shape)
     return Framed(link, encode, model.decode, model.encoder_macs(), int(np.prod(model.feature_shape)), arithmetic)
 
 

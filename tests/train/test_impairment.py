@@ -79,7 +79,7 @@ def drawn(count: int = 4000, seed: int = 0, **settings: object) -> tuple[np.ndar
     link = LinkConfig(**{"chunks": ((0, 64), (0, 24), (24, 40)), **settings})
     got = draw(link, count, 64, 3, np.random.default_rng(seed))
     bits = got.flips.numpy()[..., None] >> np.arange(2, -1, -1) & 1
-    return bits, got.missing.numpy(), got.told_ber.numpy()
+    return bits, got.missing.numpy(), got.given_ber.numpy()
 
 
 @pytest.mark.parametrize("ber", [1e-3, 0.05, 0.5])

@@ -21,14 +21,14 @@ class Codec(nn.Module):
         if height % stride or width % stride:
             raise TrainError(f"the encoder's layers need pictures of a multiple of {stride}, not {height} x {width}")
         h, w, c = height // stride, width // stride, self.encoder.latent_channels
-        self.input_shape, self.latent_shape, self.symbols = input_shape, (h, w, c), h * w * c
+        self.input_shape, self.latent_shape, self.n_symbols = input_shape, (h, w, c), h * w * c
         for first, count in config.link.chunks:
-            if first < 0 or count < 1 or first + count > self.symbols:
-                raise TrainError(f"link.chunks: ({first}, {count}) is outside the {self.symbols} symbols")
-        if tuple(config.link.chunks[0]) != (0, self.symbols):
-            raise TrainError(f"link.chunks: the first must be the whole payload, [0, {self.symbols}]")
+            if first < 0 or count < 1 or first + count > self.n_symbols:
+                raise TrainError(f"link.chunks: ({first}, {count}) is outside the {self.n_symbols} symbols")
+        if tuple(config.link.chunks[0]) != (0, self.n_symbols):
+            raise TrainError(f"link.chunks: the first must be the whole payload, [0, {self.n_symbols}]")
         # Row-major (h, w, c) positions, channel by channel.
-        self.register_buffer("order", torch.arange(self.symbols).reshape(h * w, c).T.reshape(-1))
+        self.register_buffer("order", torch.arange(self.n_symbols).reshape(h * w, c).T.reshape(-1))
         self.quantizer = Quantizer(config.quantizer.bits, config.quantizer.temperature)
         d = config.decoder
         self.decoder = Decoder(
@@ -47,20 +47,20 @@ class Codec(nn.Module):
         """Levels (B, S) and flipped bits as an integer a symbol (B, S) -> levels as received."""
         return self.ungray[self.gray[levels] ^ flips]
 
-    def forward(self, images: Tensor, flips: Tensor, missing: Tensor, told_ber: Tensor) -> Tensor:
+    def forward(self, images: Tensor, flips: Tensor, missing: Tensor, given_ber: Tensor) -> Tensor:
         """Through the channel, with gradients.
 
         images (B, C, H, W) in [0, 1]; flips int64 (B, S), the bits to flip in each symbol's Gray code; missing bool
-        (B, S); told_ber (B,), what the decoder is told -> logits (B, classes).
+        (B, S); given_ber (B,), what the decoder is told -> logits (B, classes).
         """
         levels, soft = self.quantizer(self.latent_in_order(images))
         received = torch.where(missing, -1, self.flip(levels, flips))
-        posterior = self.decoder.posterior(received, told_ber)
+        posterior = self.decoder.posterior(received, given_ber)
         # Straight through: where the symbol arrived unharmed, the sender's soft assignment takes the gradient.
         intact = ((flips == 0) & ~missing)[..., None]
         posterior = posterior + torch.where(intact, soft - soft.detach(), torch.zeros_like(soft))
         values = posterior @ self.quantizer.centres()
-        return self.decoder.classify_values(values, (~missing).float().mean(1), told_ber)
+        return self.decoder.classify_values(values, (~missing).float().mean(1), given_ber)
 
     def decode(self, symbols: Tensor, ber: Tensor) -> Tensor:
         """Levels as received (B, S) int64, -1 where missing, and BER (B,) -> logits (B, classes)."""

@@ -50,16 +50,16 @@ class Decoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.latent_shape, self.bits, self.levels = latent_shape, bits, 2**bits
+        self.latent_shape, self.bits, self.n_levels = latent_shape, bits, 2**bits
         h, w, c = latent_shape
         if len(order) != h * w * c:
             raise ValueError("the order must name every latent position once")
         # The last row, all zeros, is that of a symbol which was not received: index -1.
-        distances = torch.cat([hamming_distances(bits), torch.zeros(1, self.levels)])
+        distances = torch.cat([hamming_distances(bits), torch.zeros(1, self.n_levels)])
         self.register_buffer("distances", distances)  # (L + 1, L)
         self.register_buffer("place", torch.argsort(order))  # latent position -> its index in the order
         self.register_buffer("channel", order % c)  # channel of each symbol
-        self.prior = nn.Parameter(torch.zeros(c, self.levels))
+        self.prior = nn.Parameter(torch.zeros(c, self.n_levels))
         self.condition = nn.Sequential(nn.Linear(2, 32), nn.ReLU())
         self.stem = nn.Sequential(nn.Conv2d(c, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         self.blocks = nn.ModuleList(ResidualBlock(width, 32) for _ in range(blocks))
@@ -70,7 +70,7 @@ class Decoder(nn.Module):
         """Levels (B, S) int64, -1 where not received, and BER (B,) -> P(sent level), (B, S, L)."""
         p = ber.clamp(BER_MIN, BER_MAX)
         log_odds = torch.log(p / (1 - p))[:, None, None]
-        index = torch.where(symbols < 0, self.levels, symbols)
+        index = torch.where(symbols < 0, self.n_levels, symbols)
         return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds, -1)
 
     def classify_values(self, values: Tensor, received: Tensor, ber: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ class DeployableCodec(Protocol):
     encoder: ConvEncoder
     quantizer: Quantizer
     order: Tensor  # positions that are sent (S,), row-major in (h, w, c)
-    symbols: int
+    n_symbols: int
     input_shape: tuple[int, int, int]  # (H, W, C)
     latent_shape: tuple[int, int, int]  # (h, w, c)
 

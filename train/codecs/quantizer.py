@@ -20,8 +20,8 @@ class Quantizer(nn.Module):
 
     def __init__(self, bits: int, temperature: float) -> None:
         super().__init__()
-        self.bits, self.levels, self.temperature = bits, 2**bits, temperature
-        start = gaussian_centres(self.levels)
+        self.bits, self.n_levels, self.temperature = bits, 2**bits, temperature
+        start = gaussian_centres(self.n_levels)
         self.first = nn.Parameter(start[:1].clone())
         # Gaps go through softplus: positive, so the centres stay sorted whatever the optimizer does.
         self.gaps = nn.Parameter(torch.log(torch.expm1(start.diff())))

@@ -52,8 +52,8 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
     def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """Cross-entropy, mixed with the divergence from the teacher's soft labels."""
         s, c = self.state, self.config
-        link = draw(c.link, len(index), s.model.symbols, s.model.quantizer.bits, rng).to(self.device)
-        logits = s.model(pictures, link.flips, link.missing, link.told_ber)
+        link = draw(c.link, len(index), s.model.n_symbols, s.model.quantizer.bits, rng).to(self.device)
+        logits = s.model(pictures, link.flips, link.missing, link.given_ber)
         loss = F.cross_entropy(logits, self.labels[index], label_smoothing=c.schedule.label_smoothing)
         if self.soft_labels is not None and c.teacher is not None:
             teacher = self.soft_labels.logits(self.view(), index, pictures)

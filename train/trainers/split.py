@@ -161,7 +161,7 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
     def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """The loss of the system's stage; int8 epochs go on with its last one."""
         model = self.state.model
-        link = draw(CHANNEL, len(index), model.symbols, model.quantizer.bits, rng).to(self.device)
+        link = draw(CHANNEL, len(index), model.n_symbols, model.quantizer.bits, rng).to(self.device)
         stage = model.stages[-1].name if phase.int8 else phase.name
         return model.loss(stage, pictures, self.labels[index], link)
 
@@ -182,7 +182,7 @@ def load_config(folder: Path) -> SplitConfig:
 def told_at_both_ends(model: SplitCodec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy by BER on images uint8 (N, H, W, 3), labels (N,): not every encoder sends the same over every link."""
     return {
-        f"{ber:g}": evaluate.accuracy(model, evaluate.encode(model, images, told_ber=ber), labels, ber)
+        f"{ber:g}": evaluate.accuracy(model, evaluate.encode(model, images, given_ber=ber), labels, ber)
         for ber in evaluate.BER_GRID
     }
 

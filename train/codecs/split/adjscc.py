@@ -80,8 +80,8 @@ class ADJSCC(SplitCodec):
         The original minimises the error of the picture. Here every system is judged by the classes it gets right,
         and a system that is trained for something else would lose for that reason alone.
         """
-        values, _ = self.transmit(self.latent_in_order(images, link.told_ber), link)
-        return F.cross_entropy(self.classify_values(values, link.told_ber), labels)
+        values, _ = self.transmit(self.latent_in_order(images, link.given_ber), link)
+        return F.cross_entropy(self.classify_values(values, link.given_ber), labels)
 
 
 def snr(ber: Tensor) -> Tensor:

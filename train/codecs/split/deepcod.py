@@ -96,9 +96,9 @@ class DeepCOD(SplitCodec):
         with torch.no_grad():
             features = self.classifier.features(images)
             targets = self.seen_behind(features)
-        z = self.encode(features, link.told_ber).permute(0, 2, 3, 1).flatten(1)[:, self.order]
+        z = self.encode(features, link.given_ber).permute(0, 2, 3, 1).flatten(1)[:, self.order]
         values, _ = self.transmit(z, link)
-        seen = self.seen_behind(self.reconstruct(self.place(values), link.told_ber))
+        seen = self.seen_behind(self.reconstruct(self.place(values), link.given_ber))
         loss = F.cross_entropy(seen[-1], labels)
         for ours, target in zip(seen, targets, strict=True):
             loss = loss + F.mse_loss(ours, target)

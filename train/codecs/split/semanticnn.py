@@ -144,13 +144,13 @@ class SemanticNN(SplitCodec):
 
     def loss(self, stage: str, images: Tensor, labels: Tensor, link: Impairment) -> Tensor:
         """Stage 1: mean square error of the cleaned features. Stage 2: cross-entropy, centre usage, XAI."""
-        z = self.latent_in_order(images, link.told_ber)
+        z = self.latent_in_order(images, link.given_ber)
         values, soft = self.transmit(z, link)
         if stage == "stage 1":
             with torch.no_grad():
                 features = self.classifier.features(images)
-            return F.mse_loss(self.reconstruct(self.place(values), link.told_ber), features)
-        loss = F.cross_entropy(self.classify_values(values, link.told_ber), labels)
+            return F.mse_loss(self.reconstruct(self.place(values), link.given_ber), features)
+        loss = F.cross_entropy(self.classify_values(values, link.given_ber), labels)
         loss = loss + self.options.usage * usage(soft)
         if self.options.xai:
             n = self.options.xai_images

@@ -100,7 +100,7 @@ class SplitCodec(nn.Module, ABC):
 
     def set_order(self, positions: Tensor) -> None:
         """Send the latent's `positions` (S,), row-major in (h, w, c)."""
-        self.symbols = len(positions)
+        self.n_symbols = len(positions)
         self.register_buffer("order", positions)
 
     def train(self, mode: bool = True) -> "SplitCodec":

@@ -47,7 +47,7 @@ def batch(size: int = 8, n: int = 12) -> tuple[Tensor, Tensor]:
 
 def link(codec: SplitCodec, n: int = 12, flipped: int = 0) -> Impairment:
     """A link that flips the lowest bit of the first `flipped` symbols of each picture, told as BER 1e-2."""
-    flips = torch.zeros(n, codec.symbols, dtype=torch.int64)
+    flips = torch.zeros(n, codec.n_symbols, dtype=torch.int64)
     flips[:, :flipped] = 1
     return Impairment(flips, torch.zeros_like(flips, dtype=torch.bool), torch.full((n,), 1e-2))
 
@@ -76,7 +76,7 @@ def test_a_code_is_a_quarter_as_high_and_wide_with_half_the_channels(name: str, 
     features = torch.rand(2, 8, size, size)
     code = codec.encode(features, ber)
     assert code.shape == (2, 4, size // 4, size // 4)
-    assert codec.symbols == code[0].numel()
+    assert codec.n_symbols == code[0].numel()
     assert codec.reconstruct(code, ber).shape == features.shape
 
 
@@ -85,7 +85,7 @@ def test_a_code_is_a_quarter_as_high_and_wide_with_half_the_channels(name: str, 
 def test_it_goes_around_every_base_classifier(name: str, architecture: str) -> None:
     codec = system(name, 32, build(architecture, 4)).eval()
     levels = codec.send(torch.rand(2, 3, 32, 32))
-    assert levels.shape == (2, codec.symbols)
+    assert levels.shape == (2, codec.n_symbols)
     assert levels.min() >= 0 and levels.max() < 8
     assert codec.decode(levels, torch.full((2,), 1e-2)).shape == (2, 4)
 
@@ -148,7 +148,7 @@ def test_held_out_figures_are_those_of_a_told_encoder(name: str) -> None:
     assert told == pytest.approx(evaluate.BER_GRID)
     assert list(figures) == ["0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1"]
     del codec.send
-    same = torch.equal(evaluate.encode(codec, images, told_ber=0.1), evaluate.encode(codec, images))
+    same = torch.equal(evaluate.encode(codec, images, given_ber=0.1), evaluate.encode(codec, images))
     assert same == (name == "deepcod")
 
 
@@ -228,4 +228,4 @@ def test_the_comparison_trains_it_as_it_trains_semanticnn(name: str, data: str) 
     theirs = system_run.load(ROOT / f"configs/systems/{data}-semanticnn.toml")
     assert ours.system == name
     assert (ours.data, ours.schedule, ours.classifier) == (theirs.data, theirs.schedule, theirs.classifier)
-    assert Quantizer(ours.quantizer.bits, 1.0).levels == 8
+    assert Quantizer(ours.quantizer.bits, 1.0).n_levels == 8

@@ -53,8 +53,8 @@ def test_the_example_trains(monkeypatch: pytest.MonkeyPatch) -> None:
 
     torch.manual_seed(0)
     model = module.System(build("resnet20", 10), (32, 32, 3), QuantizerConfig(), options)
-    assert model.symbols == 8 * 8 * 16
-    link = draw(system_run.CHANNEL, 4, model.symbols, model.quantizer.bits, np.random.default_rng(0))
+    assert model.n_symbols == 8 * 8 * 16
+    link = draw(system_run.CHANNEL, 4, model.n_symbols, model.quantizer.bits, np.random.default_rng(0))
     model.loss("task", torch.rand(4, 3, 32, 32), torch.arange(4), link).backward()
     missing = [name for name, p in model.named_parameters() if p.requires_grad and not p.grad.any()]
     assert missing == []

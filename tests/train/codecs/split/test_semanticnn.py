@@ -55,10 +55,10 @@ def test_the_code_is_a_quarter_as_high_and_wide_with_half_the_channels(
 ) -> None:
     model = system(32, build(architecture, 10)).eval()
     assert set(ARCHITECTURES) == {"mobilenet_v2", "resnet50", "efficientnet_v2_s", "resnet20"}
-    assert model.latent_shape == latent and model.symbols == math.prod(latent)
+    assert model.latent_shape == latent and model.n_symbols == math.prod(latent)
     images = torch.rand(2, 3, 32, 32)
     levels = model.send(images)
-    assert levels.shape == (2, model.symbols) and 0 <= int(levels.min()) <= int(levels.max()) <= 7
+    assert levels.shape == (2, model.n_symbols) and 0 <= int(levels.min()) <= int(levels.max()) <= 7
     with torch.no_grad():
         assert model.decode(levels, torch.full((2,), 0.01)).shape == (2, 10)
         code = torch.zeros(2, latent[2], *latent[:2])
@@ -113,10 +113,10 @@ def test_stage_1_wants_the_clean_features() -> None:
     images, labels = batch()
     impaired = link(model, flipped=4)
     with torch.no_grad():
-        values, _ = model.transmit(model.latent_in_order(images, impaired.told_ber), impaired)
-        cleaned = model.reconstruct(model.place(values), impaired.told_ber)
+        values, _ = model.transmit(model.latent_in_order(images, impaired.given_ber), impaired)
+        cleaned = model.reconstruct(model.place(values), impaired.given_ber)
         expected = F.mse_loss(cleaned, model.classifier.features(images))
-        assert not torch.equal(values, model.transmit(model.latent_in_order(images, impaired.told_ber), link(model))[0])
+        assert not torch.equal(values, model.transmit(model.latent_in_order(images, impaired.given_ber), link(model))[0])
     torch.testing.assert_close(model.loss("stage 1", images, labels, impaired), expected)
     torch.testing.assert_close(model.loss("stage 1", images, 3 - labels, impaired), expected)
 
@@ -143,7 +143,7 @@ def test_stage_2_is_cross_entropy_with_usage_and_xai_by_their_weights() -> None:
 
 def test_usage_is_least_where_all_centres_serve_alike_and_pulls_towards_it() -> None:
     model = system()
-    levels = model.quantizer.levels
+    levels = model.quantizer.n_levels
     even = torch.full((2, 3, levels), 1 / levels)
     one = F.one_hot(torch.zeros(2, 3, dtype=torch.int64), levels).float()
     assert usage(even) == 0
@@ -249,8 +249,8 @@ def test_stages_are_those_of_the_share() -> None:
 
 def test_compression_sends_the_middle_and_the_border_is_decoded_from_it() -> None:
     whole, half = system(32), system(32, compression=0.75)
-    assert (whole.latent_shape, whole.symbols) == ((8, 8, 4), 256)
-    assert half.symbols == 64
+    assert (whole.latent_shape, whole.n_symbols) == ((8, 8, 4), 256)
+    assert half.n_symbols == 64
     latent = half.place(torch.ones(1, 64))
     assert latent[0, :, 2:6, 2:6].eq(1).all() and latent.sum() == 64
     z = half.encode(half.stem(torch.rand(2, 3, 32, 32)), torch.zeros(2))
@@ -291,7 +291,7 @@ def test_the_decoder_hears_the_ber_unless_told_not_to(told: bool, same: bool) ->
 
 def test_without_soft_quantization_centres_stay_and_gradients_go_straight_through() -> None:
     model = system(soft_quantization=False, xai_images=4)
-    z = torch.randn(2, model.symbols, requires_grad=True)
+    z = torch.randn(2, model.n_symbols, requires_grad=True)
     impaired = link(model, 2, flipped=3)
     values, _ = model.transmit(z, impaired)
     soft_values, _ = system().transmit(z, impaired)

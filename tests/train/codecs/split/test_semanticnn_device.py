@@ -50,13 +50,13 @@ def system(architecture: str = "resnet20", **options: bool) -> semanticnn_device
 
 
 def link(model: SplitCodec, count: int = 12) -> Impairment:
-    return draw(system_run.CHANNEL, count, model.symbols, 3, np.random.default_rng(0))
+    return draw(system_run.CHANNEL, count, model.n_symbols, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("architecture", "latent"), [("mobilenet_v2", (2, 2, 16)), ("resnet20", (4, 4, 8))])
 def test_the_stem_starts_as_the_classifiers_clipped_at_6(architecture: str, latent: tuple[int, int, int]) -> None:
     model = system(architecture).eval()
-    assert model.latent_shape == latent and model.symbols == np.prod(latent)
+    assert model.latent_shape == latent and model.n_symbols == np.prod(latent)
     images = pictures()
     with torch.no_grad():
         assert torch.allclose(model.stem(images), model.classifier.features(images).clamp_max(6), atol=1e-6)

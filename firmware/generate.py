@@ -1,4 +1,4 @@
-"""PlatformIO script that runs before a build: makes the model's library from the bundle, and picks the engine."""
+"""PlatformIO pre-build script: generates the model's library from the bundle and selects the engine."""
 
 import os
 import sys
@@ -9,35 +9,36 @@ from SCons.Script import DefaultEnvironment
 env = DefaultEnvironment()
 root = Path(env.subst("$PROJECT_DIR"))
 sys.path.insert(0, str(root))
+INSTALL_HINT = 'pip install ".[firmware]"'
 
 
 def model_library(engine: str) -> Path:
-    """The folder that holds the library, made now if need be. Ends the build with one line on an error."""
+    """Return the folder that holds the library, generated if it is out of date. Ends the build on an error."""
     try:
         from firmware.tools.model import LIBRARY, ModelError, generate
     except ImportError as error:
-        stop(f"{error.name} is not installed in PlatformIO's Python: pip install -r requirements-demo.txt")
+        stop(f"{error.name} is not installed in PlatformIO's Python: {INSTALL_HINT}")
     bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
     libraries = Path(env.subst("$BUILD_DIR")) / "model"
     try:
         if generate(bundle, libraries / LIBRARY, env.GetProjectOption("custom_kernels"), engine):
-            print(f"Made the encoder's C code from {bundle}")
+            print(f"Generated the encoder's C code from {bundle}")
     except ModelError as error:
         stop(str(error))
     return libraries
 
 
 def stop(message: str) -> None:
-    """Ends the build with one line."""
+    """End the build with one line."""
     sys.stderr.write(f"inkling: {message}\n")
     env.Exit(1)
 
 
 chosen = os.environ.get("INKLING_ENGINE") or env.GetProjectOption("custom_engine")
-env["INKLING_ENGINE"] = chosen  # names the sources in firmware/lib/encoder/library.json
+env["INKLING_ENGINE"] = chosen  # selects the sources in firmware/lib/encoder/library.json
 if chosen == "tflm":
-    # The library and its user must agree on what TFLM's structures look like and on messages. Of those there are
-    # none, and no asserts that print: the board says what is wrong by a code, and has no console for more.
+    # The library and its user must agree on the layout of TFLM's structures and on error messages. There are no
+    # messages and no asserts that print: the board reports errors by code and has no console.
     env.Append(CPPDEFINES=["TF_LITE_STATIC_MEMORY", "TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG"])
     env.Replace(LINK="$CXX")
 if not env.IsCleanTarget():

@@ -1,4 +1,4 @@
-"""Builds the firmware that needs no board with PlatformIO, by a core folder that needs no package registry.
+"""Build the firmware that needs no board, with PlatformIO and without a package registry.
 
 python -m firmware.tools.build [ENVIRONMENT ...]     # prints the path of each program
 """
@@ -9,7 +9,7 @@ from importlib import util
 from pathlib import Path
 
 from firmware.tools import core_dir
-from wire.errors import InklingError
+from firmware.tools.core_dir import BuildError
 
 PROGRAMS = {
     "qemu_stm32f405": "firmware.elf",
@@ -24,9 +24,7 @@ PROGRAMS = {
 }
 DEFAULT = ("qemu_stm32f405", "qemu_rv32imc", "sim_esp32c3", "native")
 
-
-class BuildError(InklingError):
-    """A build failed; the message tells what the compiler or our own script said."""
+__all__ = ["DEFAULT", "PROGRAMS", "BuildError", "build"]
 
 
 def build(
@@ -37,24 +35,21 @@ def build(
     engine: str | None = None,
     flags: str = "",
 ) -> Path:
-    """`pio run -e ENVIRONMENT`; returns the program's path.
+    """Run `pio run -e ENVIRONMENT` and return the program's path.
 
-    bundle, engine: others than platformio.ini names. build_dir: another folder than .pio/build, for builds that
-    must not replace the usual one. flags: for the compiler, besides those of platformio.ini. BuildError when
-    PlatformIO is missing or the build fails.
+    `bundle` and `engine` override those of platformio.ini. `build_dir` replaces .pio/build, for builds that must not
+    replace the usual one. `flags` are compiler flags added to those of platformio.ini. Raises BuildError if PlatformIO
+    is missing or the build fails.
     """
     if environment not in PROGRAMS:
-        there = f"this builds what needs no board: {', '.join(PROGRAMS)}"
-        board = "for a board: python -m host flash --env ENV --bundle DIR"
-        raise BuildError(f"there is no environment {environment} here; {there}; {board}")
+        available = f"the environments that need no board are {', '.join(PROGRAMS)}"
+        board = "for a board use: inkling flash --env ENV --bundle DIR"
+        raise BuildError(f"unknown environment {environment}; {available}; {board}")
     if util.find_spec("platformio") is None:
-        raise BuildError("PlatformIO is not installed here: pip install -r requirements-demo.txt")
+        raise BuildError(f"PlatformIO is not installed: {core_dir.INSTALL_HINT}")
     folder = Path(build_dir).resolve() if build_dir else core_dir.ROOT / ".pio" / "build"
-    try:
-        variables = core_dir.environment()
-    except RuntimeError as error:
-        raise BuildError(str(error)) from None
-    if build_dir is not None:  # not set for nothing: PlatformIO starts afresh when a setting changes
+    variables = core_dir.environment()
+    if build_dir is not None:  # not set to the default: PlatformIO rebuilds everything when a setting changes
         variables["PLATFORMIO_BUILD_DIR"] = str(folder)
     if bundle is not None:
         variables["INKLING_BUNDLE"] = str(Path(bundle).resolve())
@@ -72,12 +67,12 @@ def build(
         check=False,
     )
     if done.returncode != 0:
-        raise BuildError(_complaint(done.stderr + done.stdout))
+        raise BuildError(_error_text(done.stderr + done.stdout))
     return folder / environment / PROGRAMS[environment]
 
 
-def _complaint(output: str) -> str:
-    """Our own script's line if there is one, else everything that was said."""
+def _error_text(output: str) -> str:
+    """Return our own script's error line if there is one, else the whole output."""
     own = [line.removeprefix("inkling: ") for line in output.splitlines() if line.startswith("inkling: ")]
     return own[0] if own else output.strip()
 

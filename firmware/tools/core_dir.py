@@ -1,8 +1,8 @@
-"""A PlatformIO core folder of the project's own, so that `pio run` needs no package registry.
+"""A PlatformIO core folder inside the project, so that `pio run` needs no package registry.
 
-PlatformIO fetches one package for every build, `tool-scons`. SCons is on PyPI too (requirements-demo.txt), so a
-shim in the core folder stands in for that package. `python -m firmware.tools.core_dir` makes the folder
-and prints its path, for PLATFORMIO_CORE_DIR.
+PlatformIO downloads one package for every build, `tool-scons`. SCons is also on PyPI (extra `firmware`), so a shim
+in the core folder replaces that package. `python -m firmware.tools.core_dir` makes the folder and prints its path,
+for PLATFORMIO_CORE_DIR.
 """
 
 import json
@@ -11,18 +11,25 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from wire.errors import InklingError
+
 ROOT = Path(__file__).resolve().parents[2]
 CORE_DIR = ROOT / ".pio" / "core"
+INSTALL_HINT = 'pip install ".[firmware]"'
+
+
+class BuildError(InklingError):
+    """A build failed. The message is what the compiler or our own script printed."""
 
 
 def prepare(core: Path = CORE_DIR) -> Path:
-    """Makes or completes the core folder; returns it. RuntimeError when SCons is missing."""
+    """Make or complete the core folder and return it. Raises BuildError if SCons is missing."""
     try:
         release = metadata.version("scons")
     except metadata.PackageNotFoundError:
-        raise RuntimeError("SCons is not installed here: pip install -r requirements-demo.txt") from None
+        raise BuildError(f"SCons is not installed: {INSTALL_HINT}") from None
     major, minor, patch = [*release.split("."), "0"][:3]
-    version = f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"  # PlatformIO's way: 4.11.1 is 4.41101.0
+    version = f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"  # as PlatformIO counts: 4.11.1 is 4.41101.0
     about = {"name": "tool-scons", "version": version, "description": "SCons of this Python environment"}
     spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
     package = core / "packages" / "tool-scons"
@@ -34,7 +41,7 @@ def prepare(core: Path = CORE_DIR) -> Path:
 
 
 def environment(core: Path = CORE_DIR) -> dict[str, str]:
-    """This process's environment, with PlatformIO pointed at the prepared folder and telemetry off."""
+    """Return this process's environment with PlatformIO's core folder set and its telemetry off."""
     return os.environ | {
         "PLATFORMIO_CORE_DIR": str(prepare(core)),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
@@ -51,5 +58,5 @@ def _write(path: Path, text: str) -> None:
 if __name__ == "__main__":
     try:
         print(prepare())
-    except (RuntimeError, OSError) as error:
+    except (BuildError, OSError) as error:
         sys.exit(f"inkling: {error}")

@@ -1,10 +1,10 @@
-"""Flash and RAM of a linked firmware, and the encoder's part of them.
+"""Flash and RAM of a linked firmware, and the encoder's share of both.
 
     python -m firmware.tools.footprint .pio/build/qemu_stm32f405/firmware.elf
 
-The totals come from the ELF file's sections, the encoder's part from the linker's map beside it: what it kept
-of the model's library (weights, kernels, tables), the encoder's (buffers and glue) and, where that is the engine,
-TFLite Micro's. What kernels take of the C library (memcpy) counts to the total only.
+The totals come from the ELF file's sections, the encoder's share from the linker's map beside it: the linked parts of
+the model's library (weights, kernels, tables), of the encoder's library (buffers and glue) and, with that engine, of
+TFLite Micro. The C library functions that kernels call (memcpy) count to the total only.
 """
 
 import json
@@ -21,22 +21,22 @@ from elftools.elf.elffile import ELFFile
 from wire.errors import InklingError
 
 ENCODER_ARCHIVES = ("libinkling_model.a", "libencoder.a")
-_TFLM_ARCHIVE = re.compile(r"([^\s/\\]+\.a)\(micro_interpreter\.\w+\)")  # whatever the library is called
+_TFLM_ARCHIVE = re.compile(r"([^\s/\\]+\.a)\(micro_interpreter\.\w+\)")  # under any library name
 MAP_NAME = "firmware.map"
 MAP_START = "Linker script and memory map"
-# An output section starts a line; an input section stands one blank in, with its size and file on the same
-# line or, after a long name, on the next.
+# An output section starts a line. An input section is indented by one blank; its size and file are on the same line
+# or, after a long name, on the next.
 _OUTPUT = re.compile(r"^([.\w]\S*)(?:\s|$)")
 _INPUT = re.compile(r"^ \S+\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$")
 
 
 class FootprintError(InklingError):
-    """A firmware cannot be measured; the message is one line that says why."""
+    """A firmware cannot be measured."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes. RAM is what is taken statically: the stack is not in it."""
+    """Sizes in bytes. RAM is static RAM, without the stack."""
 
     flash_bytes: int
     ram_bytes: int
@@ -45,7 +45,10 @@ class Footprint:
 
 
 def measure(elf: str | Path) -> Footprint:
-    """The footprint of a linked firmware. FootprintError when the ELF file or the map beside it is no use."""
+    """Return the footprint of a linked firmware.
+
+    Raises FootprintError if the ELF file or the map beside it is missing or not usable.
+    """
     elf = Path(elf)
     try:
         with elf.open("rb") as file:
@@ -60,7 +63,7 @@ def measure(elf: str | Path) -> Footprint:
     ram = {section.name for section in kept if section["sh_flags"] & SH_FLAGS.SHF_WRITE}
     encoder = list(_encoder_parts(map_text))
     if not encoder:
-        raise FootprintError(f"{elf.parent / MAP_NAME} has nothing of the encoder")
+        raise FootprintError(f"{elf.parent / MAP_NAME} does not list the encoder's libraries")
     return Footprint(
         flash_bytes=sum(section["sh_size"] for section in kept if section.name in flash),
         ram_bytes=sum(section["sh_size"] for section in kept if section.name in ram),
@@ -70,7 +73,7 @@ def measure(elf: str | Path) -> Footprint:
 
 
 def _encoder_parts(map_text: str) -> Iterator[tuple[str, int]]:
-    """(output section, bytes) of each piece of the encoder that was linked in."""
+    """Yield the output section and the bytes of each linked part of the encoder."""
     section = ""
     _, _, body = map_text.partition(MAP_START)
     archives = {*ENCODER_ARCHIVES, *_TFLM_ARCHIVE.findall(body)}

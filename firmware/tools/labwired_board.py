@@ -1,9 +1,10 @@
-"""A board in the simulator labwired, its serial line on TCP.
+"""Run a board in the simulator labwired, with its serial line on TCP.
 
     python -m firmware.tools.labwired_board esp32c3 firmware.elf 5000
 
-labwired (PyPI) executes the chip's instructions one by one, 1 to 3 million a second here, on models of its
-peripherals; firmware/labwired/ says which. Its time stands still while nobody is connected.
+labwired (PyPI) executes the chip's instructions one by one, 1 to 3 million per second, on models of its peripherals;
+firmware/labwired/ configures them. Simulated time stands still while nobody is connected. Port 0 is any free one; the
+program prints the port's URL.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import NamedTuple
 CHIPS = Path(__file__).resolve().parents[1] / "labwired"
 MAX_PORT = 65535
 INTERRUPTED = 130
-SLICE = "1ms"  # of the board's time, between two looks at the line
+SLICE = "1ms"  # of simulated time, between two polls of the line
 
 
 class Uart(NamedTuple):
@@ -29,10 +30,10 @@ class Uart(NamedTuple):
 
 
 class ReceiveInterrupt(NamedTuple):
-    """An interrupt that labwired's model never raises, though a byte waits: raised from here, byte by byte."""
+    """An interrupt that labwired's model never raises although a byte is pending: raised from here for each byte."""
 
-    status: int  # register that tells of a byte
-    byte_waits: int  # its bit
+    status: int  # register that shows a pending byte
+    byte_pending: int  # its bit
     pend: int  # register that raises the interrupt
     line: int  # its bit
     handled_within: str
@@ -46,10 +47,10 @@ UARTS = {
 
 
 class Simulation:
-    """A board whose time advances only when asked."""
+    """A board whose time advances only when `advance` is called."""
 
     def __init__(self, chip: str, elf: str) -> None:
-        import labwired  # not in every environment: main() tells
+        import labwired  # optional: main() reports that it is missing
 
         self._uart = UARTS[chip]
         with tempfile.TemporaryDirectory(prefix="inkling-") as folder:
@@ -58,11 +59,11 @@ class Simulation:
             self._simulator = labwired.Sim(elf, system=system, uart=self._uart.name)
 
     def advance(self, received: bytes) -> bytes:
-        """Runs for a slice of time with these bytes on their way to the board; returns what the board sent."""
+        """Run for one slice of time while the board receives these bytes; return what the board sent."""
         if received:
             self._simulator.send_bytes(received)
         interrupt = self._uart.interrupt
-        while interrupt and self._simulator.read_u32(interrupt.status) & interrupt.byte_waits:
+        while interrupt and self._simulator.read_u32(interrupt.status) & interrupt.byte_pending:
             self._simulator.write_u32(interrupt.pend, interrupt.line)
             self._simulator.run_for(interrupt.handled_within)
         self._simulator.run_for(SLICE)
@@ -70,36 +71,38 @@ class Simulation:
 
 
 def serve(board: Simulation, client: socket.socket) -> None:
-    """Joins the board's line to a connection until the other end closes it."""
+    """Connect the board's line to a client until the client closes the connection."""
     while True:
         received = b""
         if select.select([client], [], [], 0)[0]:
             received = client.recv(4096)
             if not received:
                 return
-        if said := board.advance(received):
-            client.sendall(said)
+        if sent := board.advance(received):
+            client.sendall(sent)
 
 
 def listen(board: Simulation, port: int) -> None:
+    """Print the port's URL and serve one client after the other."""
     with socket.create_server(("127.0.0.1", port)) as server:
+        print(f"port socket://localhost:{server.getsockname()[1]}", flush=True)
         while True:
             client, _ = server.accept()
-            with client, suppress(OSError):  # gone in the middle: the next one is as welcome
+            with client, suppress(OSError):  # a client that disconnects does not end the board
                 serve(board, client)
 
 
 def main(arguments: list[str]) -> None:
-    """Serves one connection after the other, until the process is ended. One line when the simulation fails."""
+    """Run until the process is ended. Exits with one line if the simulation fails."""
     match arguments:
-        case [chip, elf, port] if chip in UARTS and port.isdecimal() and 0 < int(port) <= MAX_PORT:
+        case [chip, elf, port] if chip in UARTS and port.isdecimal() and int(port) <= MAX_PORT:
             pass
         case _:
-            sys.exit(f"inkling: what it takes is CHIP ELF PORT; CHIP is {' or '.join(UARTS)}, PORT 1..{MAX_PORT}")
+            sys.exit(f"inkling: arguments are CHIP ELF PORT; CHIP is {' or '.join(UARTS)}, PORT 0..{MAX_PORT}")
     try:
         listen(Simulation(chip, elf), int(port))
     except ModuleNotFoundError:
-        sys.exit("inkling: labwired is not installed here: pip install -r requirements.txt")
+        sys.exit('inkling: labwired is not installed: pip install ".[dev]"')
     except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"inkling: labwired: {error}")
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A bundle's encoder as a C library for one build, by either engine, unless it is there and still right."""
+"""Generate a bundle's encoder as a C library for one build, with either engine."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from firmware.tools import model_aot, model_common, model_tflm
+from firmware.tools.core_dir import INSTALL_HINT
 from firmware.tools.model_common import ModelError
 from wire.bundle import Bundle, BundleError, load
 from wire.control import MAX_DATA, run_data
@@ -21,11 +22,11 @@ __all__ = ["ENGINES", "KERNELS", "LIBRARY", "ModelError", "generate"]
 
 
 def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "aot") -> bool:
-    """Writes the library of the bundle's encoder to the folder `out`, unless it is there and still right.
+    """Write the library of the bundle's encoder to the folder `out` if it is missing or out of date.
 
-    engine: "aot" or "tflm". kernels: those of aot, "portable" (any C compiler) or "cmsis_nn" (Cortex-M4).
-    Returns whether anything was written. ModelError for a missing or broken bundle, one that the engine refuses,
-    and a missing package.
+    `engine` is "aot" or "tflm"; `kernels` are those of aot: "portable" (any C compiler) or "cmsis_nn" (Cortex-M4).
+    Returns True if the library was written. Raises ModelError if the bundle is missing or broken, if the engine
+    refuses it, or if a package is missing.
     """
     if engine not in ENGINES:
         raise ModelError(f"custom_engine is one of {', '.join(ENGINES)}, not {engine!r}")
@@ -38,26 +39,25 @@ def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "ao
         raise ModelError(str(error)) from None
     except metadata.PackageNotFoundError:
         package = ENGINES[engine].PACKAGE
-        missing = f"{package} is not installed in PlatformIO's Python: pip install -r requirements-demo.txt"
-        raise ModelError(missing) from None
+        raise ModelError(f"{package} is not installed in PlatformIO's Python: {INSTALL_HINT}") from None
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
         return False
     height, width, channels = bundle.input_shape
     if RUN_HEAD_BYTES + height * width * channels > MAX_DATA:
-        pictures = f"pictures of {height} x {width} x {channels}"
-        raise ModelError(f"bundle {bundle.path}: {pictures} do not fit into a command of {MAX_DATA} bytes")
+        images = f"images of {height} x {width} x {channels}"
+        raise ModelError(f"bundle {bundle.path}: {images} do not fit into a command of {MAX_DATA} bytes")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     flags = ENGINES[engine].write(bundle, out, kernels)
     (out / "inkling_model.c").write_text(model_common.tables(bundle), encoding="utf-8")
     (out / "library.json").write_text(json.dumps(_library(flags), indent=2), encoding="utf-8")
-    (out / STAMP).write_text(stamp, encoding="utf-8")  # last: an interrupted run leaves none
+    (out / STAMP).write_text(stamp, encoding="utf-8")  # last, so that an interrupted run leaves no stamp
     return True
 
 
 def _stamp(bundle: Bundle, engine: str, kernels: str) -> str:
     digest = hashlib.sha256()
-    generators = (Path(__file__), Path(model_common.__file__), Path(ENGINES[engine].__file__))
+    generators = (Path(__file__), Path(model_common.__file__), Path(str(ENGINES[engine].__file__)))
     for file in (*generators, bundle.path / "bundle.json", bundle.encoder_path):
         digest.update(file.read_bytes())
     package = ENGINES[engine].PACKAGE
@@ -68,5 +68,5 @@ def _library(flags: list[str]) -> dict:
     return {
         "name": LIBRARY,
         "version": "1.0.0",
-        "build": {"srcDir": ".", "includeDir": ".", "flags": ["-w", *flags]},  # generated: its warnings are not ours
+        "build": {"srcDir": ".", "includeDir": ".", "flags": ["-w", *flags]},  # no warnings: generated
     }

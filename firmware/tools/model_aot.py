@@ -1,7 +1,7 @@
-"""The `aot` engine's network: BakeNN (PyPI, bakenn) compiles the int8 .tflite into plain C.
+"""The network of the engine `aot`: BakeNN (PyPI, bakenn) compiles the int8 .tflite into plain C.
 
-Static memory, and the exact arithmetic of TFLite's reference kernels; on Cortex-M4 it brings the CMSIS-NN kernels
-along.
+It uses static memory and the exact arithmetic of TFLite's reference kernels, and includes the CMSIS-NN kernels on
+Cortex-M4.
 """
 
 import json
@@ -23,7 +23,7 @@ _WORD = 4  # bytes; kernels read weights by words
 
 
 def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
-    """Writes inkling_model.h and the network to the folder `out`; returns the compiler flags that it needs."""
+    """Write inkling_model.h and the network to the folder `out`; return the compiler flags that it needs."""
     manifest = _compile(bundle, out, kernels)
     crc32 = _join_weights(out)
     (out / "inkling_model.h").write_text(header(bundle, manifest["arena_bytes"], crc32), encoding="utf-8")
@@ -34,13 +34,13 @@ def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
 
 
 def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
-    """Runs BakeNN; returns its manifest, checked against the bundle's."""
-    import bakenn  # slow, and needed only when something changed
+    """Run BakeNN and return its manifest, checked against the bundle's."""
+    import bakenn  # slow to import, and needed only when something changed
 
     cmsis = kernels == "cmsis_nn"
     options = bakenn.CBackendOptions(
-        # Of all kernels that fit a layer, the one that BakeNN puts first. KernelPolicy.PORTABLE would take plain C for
-        # any shape instead of plain C for this one, which takes 1.6 times the instructions on RV32IMC.
+        # The first of BakeNN's kernels that fit a layer. KernelPolicy.PORTABLE takes generic C instead of C
+        # specialised for the layer's shape: 1.6 times the instructions on RV32IMC.
         kernel_policy=bakenn.KernelPolicy.STATIC_PRIORITY,
         enable_cmsis_nn=cmsis,
         target=bakenn.CORTEX_M4 if cmsis else bakenn.PORTABLE_32,
@@ -60,7 +60,7 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
 
 @dataclass(frozen=True)
 class Array:
-    """One of BakeNN's constants: C type, name, values, padded to whole words."""
+    """One of BakeNN's constants, padded to whole words."""
 
     type: str
     name: str
@@ -72,8 +72,7 @@ class Array:
 
 
 def _join_weights(out: Path) -> int:
-    """Puts BakeNN's constants, each an array of its own, into one structure, so that the board can check them all at
-    once; returns the CRC-32 of the structure's bytes."""
+    """Move BakeNN's constants into one structure, so that the board checks all of them with one CRC-32; return it."""
     arrays = _arrays((out / f"{WEIGHTS}.c").read_text(encoding="utf-8"))
     names = "\n".join(f"#define bknn_inkling_{array.name} inkling_weights.{array.name}" for array in arrays)
     members = "\n".join(array.member for array in arrays)
@@ -83,7 +82,7 @@ def _join_weights(out: Path) -> int:
 
 #include <stdint.h>
 
-/* All that the network has learned; no padding. */
+/* All trained parameters, without padding. */
 struct inkling_weights {{
 {members}
 }};
@@ -103,12 +102,12 @@ extern const struct inkling_weights inkling_weights;
 
 
 def _arrays(text: str) -> list[Array]:
-    """BakeNN's constants, words before bytes."""
-    found = []
+    """Return BakeNN's constants, words before bytes."""
+    arrays = []
     for kind, name, body in _ARRAY.findall(text):
         values = np.array([int(value) for value in body.split(",")], "<i4" if kind == "int32_t" else "i1")
         padding = -values.nbytes % _WORD
-        found.append(Array(kind, name, np.pad(values, (0, padding))))
-    if len(found) != text.count("[") or not found:
-        raise ModelError("this version of BakeNN writes its constants in another way")
-    return sorted(found, key=lambda array: array.type)
+        arrays.append(Array(kind, name, np.pad(values, (0, padding))))
+    if len(arrays) != text.count("[") or not arrays:
+        raise ModelError("this version of BakeNN writes its constants in an unknown format")
+    return sorted(arrays, key=lambda array: array.type)

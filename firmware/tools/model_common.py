@@ -1,4 +1,4 @@
-"""What the generated libraries of both engines share: the header, the bundle's tables, and checks of the encoder."""
+"""The common part of both engines' generated libraries: the header, the bundle's tables, checks of the encoder."""
 
 import re
 import zlib
@@ -8,29 +8,35 @@ import numpy as np
 
 from wire.bundle import Bundle
 from wire.errors import InklingError
+from wire.model import PIXEL_OFFSET
 
-INPUT_ZERO_POINT = -128  # a pixel becomes int8 by subtracting 128, and nothing else
+INPUT_ZERO_POINT = -PIXEL_OFFSET  # the only conversion of a pixel
 
 
 class ModelError(InklingError):
-    """A bundle cannot be built in; the message is one line that says why."""
+    """The library of a bundle's encoder cannot be generated."""
 
 
 def check_encoder(bundle: Bundle, input_shape: list[int], output_shape: list[int], input_zero_point: int) -> None:
-    """ModelError when encoder.tflite takes or gives something else than bundle.json says. Shapes with the batch."""
-    for side, found, said in (
+    """Raise ModelError if encoder.tflite disagrees with bundle.json. Shapes include the batch dimension."""
+    for side, shape, expected in (
         ("input", input_shape, [1, *bundle.input_shape]),
         ("output", output_shape, [1, *bundle.latent_shape]),
     ):
-        if found != said:
-            raise ModelError(f"bundle {bundle.path}: the encoder's {side} is {found}, bundle.json says {said}")
+        if shape != expected:
+            raise ModelError(f"bundle {bundle.path}: the encoder's {side} is {shape}, not {expected} as in bundle.json")
     if input_zero_point != INPUT_ZERO_POINT:
-        raise ModelError(f"bundle {bundle.path}: the encoder's input zero point is {input_zero_point}, not -128")
+        raise ModelError(
+            f"bundle {bundle.path}: the encoder's input zero point is {input_zero_point}, not {INPUT_ZERO_POINT}"
+        )
 
 
 def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
-    """inkling_model.h. arena_bytes: what the engine's arena takes; model_crc32: of the network as the engine holds
-    it in flash; lines: what this engine alone needs."""
+    """Return the text of inkling_model.h.
+
+    `arena_bytes` is the size of the engine's arena, `model_crc32` that of the network as the engine holds it in flash,
+    `lines` are definitions that only this engine needs.
+    """
     height, width, channels = bundle.input_shape
     latent_height, latent_width, latent_channels = bundle.latent_shape
     return f"""/* Generated from bundle {_plain(bundle.name)}. */
@@ -50,7 +56,7 @@ def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") 
 #define INKLING_SYMBOL_COUNT {len(bundle.symbol_order)}u
 #define INKLING_BITS_PER_SYMBOL {bundle.bits_per_symbol}u
 
-#ifndef INKLING_ARENA_BYTES /* more than that by -D INKLING_ARENA_BYTES=... */
+#ifndef INKLING_ARENA_BYTES /* override: -D INKLING_ARENA_BYTES=... */
 #define INKLING_ARENA_BYTES {arena_bytes}u
 #endif
 
@@ -64,7 +70,7 @@ extern const struct wire_model inkling_model;
 
 
 def tables(bundle: Bundle) -> str:
-    """inkling_model.c: what the payload's symbols mean."""
+    """Return the text of inkling_model.c: the tables of the payload's symbols."""
     chunks = (f"{{{first}u, {count}u}}" for first, count in bundle.chunks)
     return f"""/* Generated from bundle {_plain(bundle.name)}. */
 #include "inkling_model.h"
@@ -93,18 +99,18 @@ const struct wire_model inkling_model = {{
 
 
 def rows(items: Iterable[object]) -> str:
-    """An initializer's values, 16 a line."""
+    """Format an initializer's values, 16 per line."""
     texts = [str(item) for item in items]
     return "\n".join("    " + ", ".join(texts[i : i + 16]) + "," for i in range(0, len(texts), 16))
 
 
 def _tables_crc32(bundle: Bundle) -> int:
-    """Of symbol table, order and chunks as a little-endian machine holds them."""
+    """Return the CRC-32 of symbol table, order and chunks as a little-endian machine holds them."""
     crc = zlib.crc32(bundle.symbol_table.astype(np.uint8).tobytes())
     crc = zlib.crc32(bundle.symbol_order.astype("<u2").tobytes(), crc)
     return zlib.crc32(np.array(bundle.chunks, "<u2").tobytes(), crc)
 
 
 def _plain(name: str) -> str:
-    """A bundle's name, fit for a comment in C whatever is in it."""
+    """Return a bundle's name without characters that could end a C comment."""
     return re.sub(r"[^\w .-]", "_", name)

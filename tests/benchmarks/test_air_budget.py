@@ -23,7 +23,7 @@ def test_the_shares_of_an_hour_are_the_firmwares() -> None:
     allowance_micros = 1e6 * air_budget.HOUR_S * air_budget.DUTY_CYCLE
     assert bucket_micros * 10 == pytest.approx(air_budget.AT_ONCE * allowance_micros)
     assert refill * 10 / 1e4 == pytest.approx(air_budget.STEADILY * air_budget.DUTY_CYCLE)
-    assert f"3.6 s, may go at once, and {refill} ms a second come back" in ONE_LINE
+    assert f"3.6 s, may be used at once, and {refill} ms per second are added" in ONE_LINE
 
 
 def test_the_defaults_are_the_firmwares() -> None:

@@ -1,4 +1,4 @@
-"""Run the benchmark `goodput`."""
+"""Entry point of `python -m benchmarks.goodput`."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""A classifier for compressed pictures, so that JPEG and WebP meet the codec at their best.
+"""A classifier of compressed images, so that JPEG and WebP are compared at their best.
 
-A ResNet-20 trained on clean pictures fails on such coarse ones. It is fine-tuned here on training images that were
-cropped, flipped and then compressed in the same way; the epoch is chosen on training images held out, and the test
-images are classified once. Interrupted, the same command goes on after the last whole epoch.
+A ResNet-20 trained on clean images fails on images that are compressed so much. This command fine-tunes it on training
+images that are cropped, flipped and compressed in the same way. The epoch is chosen on held-out training images, and
+the test images are classified once. Run the same command again to resume after the last whole epoch.
 """
 
 import argparse
@@ -10,15 +10,17 @@ import datetime
 import json
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional as F
 
 from benchmarks.goodput.compressed import FORMATS, Format, pixels, sizes
+from benchmarks.progress import progress_bar
 from train.classifiers import teacher
 from train.config import DataConfig, TeacherConfig
 from train.data.augment import Views, as_input
@@ -26,6 +28,7 @@ from train.data.datasets import Dataset, load
 from train.errors import TrainError
 from train.trainers import classifier as classifier_run
 from train.trainers.run_files import read, write
+from wire.errors import InklingError
 
 DATA = DataConfig("cifar10")
 START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
@@ -34,45 +37,67 @@ PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 WARM_UP = 0.15  # of all steps
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the fine-tuning."""
+
+    epochs: int
+    seed: int
+    out: Path  # folder of the classifiers
+
+
 def main() -> int:
-    """Parse the command line; train and judge a classifier for each format."""
+    """Parse the command line; train and evaluate a classifier for each format. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.goodput.compressed_classifier", description=__doc__)
     names = [form.name for form in FORMATS]
     parser.add_argument("--formats", nargs="+", choices=names, default=names, help="default: all")
-    parser.add_argument("--epochs", type=int, default=6, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("build/bench/compressed"), help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=6, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        metavar="N",
+        help="threads of PyTorch (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench/compressed"),
+        help="folder for the classifiers (default: %(default)s)",
+    )
     args = parser.parse_args()
     if min(args.epochs, args.threads) < 1 or args.seed < 0:
         parser.error("--epochs and --threads must be at least 1, --seed at least 0")
     torch.set_num_threads(args.threads)
+    settings = Settings(args.epochs, args.seed, args.out)
     console = Console() if sys.stdout.isatty() else Console(width=160)
     try:
-        data = load(DATA.name, say=console.print)
+        data = load(DATA.name, None, False, console.print)
         args.out.mkdir(parents=True, exist_ok=True)
         for form in (form for form in FORMATS if form.name in args.formats):
-            _judge(form, data, args.epochs, args.seed, args.out, console)
-    except (TrainError, OSError) as error:
+            _make(form, data, settings, console)
+    except (InklingError, OSError) as error:
         print(f"compressed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ncompressed: interrupted; the same command goes on", file=sys.stderr)
+        print("\ncompressed: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
     return 0
 
 
-def _judge(form: Format, data: Dataset, epochs: int, seed: int, out: Path, console: Console) -> None:
-    """Train, then classify the test images, and write what came of each: NAME.npz and NAME.json."""
-    model, best = _fine_tune(form, data, epochs, seed, out / f"{form.name}.pt", console)
-    with _bar(console) as bar:
+def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> None:
+    """Train, classify the test images, and write NAME.npz (per image) and NAME.json (report) to `out`."""
+    out, epochs, seed = settings.out, settings.epochs, settings.seed
+    model, best = _fine_tune(form, data, settings, console)
+    with progress_bar(console) as bar:
         task = bar.add_task(f"{form.title}: test images", total=len(data.x_test))
         whole, bare = sizes(data.x_test, form, lambda: bar.advance(task))
-    right = classifier_run.right(model, pixels(data.x_test, form), data.y_test)
+    correct = classifier_run.right(model, pixels(data.x_test, form), data.y_test)
     report = {
         "title": form.title,
         "options": form.options,
-        "accuracy": float(right.mean()),
+        "accuracy": float(correct.mean()),
         "bytes_mean": float(whole.mean()),
         "bare_bytes_mean": float(bare.mean()),
         "classifier": f"ResNet-{START.depth}",
@@ -85,32 +110,36 @@ def _judge(form: Format, data: Dataset, epochs: int, seed: int, out: Path, conso
         "command": "python -m benchmarks.goodput.compressed_classifier "
         f"--formats {form.name} --epochs {epochs} --seed {seed}",
     }
-    np.savez(out / f"{form.name}.npz", bytes=whole, bare_bytes=bare, right=right)
+    np.savez(out / f"{form.name}.npz", bytes=whole, bare_bytes=bare, correct=correct)
     (out / f"{form.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     console.print(
-        f"{form.title}: {whole.mean():.1f} bytes, {bare.mean():.1f} bare, test accuracy {100 * right.mean():.2f} %",
+        f"{form.title}: {whole.mean():.1f} bytes, {bare.mean():.1f} bare, test accuracy {100 * correct.mean():.2f} %",
         highlight=False,
     )
 
 
-def _fine_tune(
-    form: Format, data: Dataset, epochs: int, seed: int, file: Path, console: Console
-) -> tuple[teacher.CifarResNet, dict]:
-    """The classifier of the best epoch, in evaluation mode, and which epoch that was."""
+def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console) -> tuple[teacher.CifarResNet, dict]:
+    """Return the classifier of the best epoch, in evaluation mode, and that epoch's number and accuracy."""
+    file, epochs, seed = settings.out / f"{form.name}.pt", settings.epochs, settings.seed
     count = len(data.x_train) - DATA.holdout
     held_out, labels = pixels(data.x_train[count:], form), torch.from_numpy(data.y_train)
-    model = teacher.load(START, len(data.classes)).to(memory_format=torch.channels_last)
+    model = teacher.load(START, len(data.classes))
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks this overload
     optimizer = torch.optim.SGD(model.parameters(), PEAK_RATE, MOMENTUM, weight_decay=DECAY, nesterov=True)
     views = Views(data.x_train[:count], DATA, seed)
-    done, best, steps = 0, {"accuracy": 0.0, "epoch": 0, "model": model.state_dict()}, math.ceil(count / BATCH)
+    done, steps = 0, math.ceil(count / BATCH)
+    best: dict[str, Any] = {"accuracy": 0.0, "epoch": 0, "model": model.state_dict()}
     if file.is_file():
         saved = read(file)
         if (saved["seed"], saved["epochs"]) != (seed, epochs):
-            raise TrainError(f"{file} is of another seed or number of epochs: remove it to train again")
+            raise TrainError(
+                f"{file} is of seed {saved['seed']} and {saved['epochs']} epochs, not {seed} and {epochs}: "
+                "remove it to train again"
+            )
         done, best = saved["done"], saved["best"]
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-    with _bar(console) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task(f"{form.title}: fine-tuning", total=epochs * steps, completed=done * steps)
         for epoch in range(done, epochs):
             views.choose(epoch)
@@ -139,7 +168,7 @@ def _fine_tune(
 
 
 def _rate(progress: float) -> float:
-    """Linear warm-up, then half a cosine down to nothing."""
+    """Return the learning rate: linear warm-up, then half a cosine down to zero."""
     if progress < WARM_UP:
         return PEAK_RATE * progress / WARM_UP
     return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
@@ -147,11 +176,6 @@ def _rate(progress: float) -> float:
 
 def _copy(model: teacher.CifarResNet) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""What the comparison over links says, good or bad for Inkling, in sentences made from its figures."""
+"""The findings of the comparison over links, in sentences made from its figures, whether good or bad for Inkling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
-HIGH, LOW = 0.8, 0.5  # accuracies of all sent whose SNR is told
+HIGH, LOW = 0.8, 0.5  # accuracies of all sent whose SNR is reported
 SPREADING = ("sf7", "sf8", "sf9")
+# Inkling and its opponents with LoRa's explicit header, and those that are measured without.
+EXPLICIT = ("inkling", "inkling_prefix", "crc", "crc_48", "again_prefix", "rs")
+IMPLICIT = tuple(
+    f"{key}_implicit" for key in ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs")
+)
 
 
-def reaches(rows: dict[str, dict], level: float) -> float | None:
-    """The SNR from which on the accuracy of all sent is at least `level`, interpolated; None where it never is."""
+def lowest_snr(rows: dict[str, dict], level: float) -> float | None:
+    """Return the lowest SNR with an accuracy of all sent of at least `level`, interpolated; None if none has it."""
     points = [(float(value), row["accuracy_sent"]) for value, row in rows.items()]
     if points[-1][1] < level:
         return None
@@ -19,114 +24,125 @@ def reaches(rows: dict[str, dict], level: float) -> float | None:
 
 
 def best(goodput: dict, snr: float, wanted: Callable[[str], bool]) -> tuple[float, str]:
-    """Correct an hour at an SNR, and by what (title, spreading factor), of the wanted systems at any spreading factor.
+    """Return the most correct classifications per hour at an SNR, and the scheme (title, spreading factor).
 
-    Above its sweep a spreading factor stays as it is at the sweep's end, all clean; below, it is not considered.
+    Compares the wanted schemes at all spreading factors. Above its sweep a spreading factor counts as at the end of
+    its sweep, where all is clean; below its sweep it is not considered.
     """
     found = [(0.0, "nothing")]
     for name in SPREADING:
-        for key, system in goodput["media"][name]["systems"].items():
-            at = [row for value, row in system["rows"].items() if float(value) <= snr]
+        for key, scheme in goodput["links"][name]["schemes"].items():
+            at = [row for value, row in scheme["rows"].items() if float(value) <= snr]
             if at and wanted(key):
-                found.append((at[-1]["correct_an_hour"], f"{system['title']}, SF{name[2:]}"))
+                found.append((at[-1]["correct_per_hour"], f"{scheme['title']}, SF{name[2:]}"))
     return max(found)
 
 
 def is_inkling(key: str) -> bool:
-    """Whether a key is one of Inkling's own systems."""
+    """Return True if a key is one of Inkling's own schemes."""
     return key.startswith("inkling")
 
 
 def is_opponent(key: str) -> bool:
-    """Whether it is not."""
+    """Return True if a key is not one of Inkling's own schemes."""
     return not is_inkling(key)
 
 
 def compared_snrs(goodput: dict) -> list[int]:
-    """Whole dBs at which spreading factors are compared, from where an opponent reaches HIGH at the widest measured.
+    """Return the whole dBs at which schemes are compared: from where an opponent reaches HIGH at the widest SF.
 
-    Below that everyone would take a wider one, and whoever bears errors would seem better than he is.
+    Below that, everyone would use a wider spreading factor, and error-resilient schemes would look too good.
     """
-    widest = goodput["media"][SPREADING[-1]]["systems"]
-    limits = [reaches(system["rows"], HIGH) for key, system in widest.items() if is_opponent(key)]
+    widest = goodput["links"][SPREADING[-1]]["schemes"]
+    limits = [lowest_snr(scheme["rows"], HIGH) for key, scheme in widest.items() if is_opponent(key)]
     lowest = min(snr for snr in limits if snr is not None)
-    found = {float(v) for name in SPREADING for v in goodput["media"][name]["systems"]["inkling"]["rows"]}
+    found = {float(v) for name in SPREADING for v in goodput["links"][name]["schemes"]["inkling"]["rows"]}
     return sorted(int(snr) for snr in found if snr.is_integer() and snr >= lowest)
 
 
 def gain(goodput: dict, snr: float) -> float:
-    """Inkling's correct an hour over the best opponent's, less one; infinite where no opponent has any."""
+    """Return Inkling's correct per hour over the best opponent's, less one; infinite if no opponent has any."""
     theirs = best(goodput, snr, is_opponent)[0]
     return best(goodput, snr, is_inkling)[0] / theirs - 1 if theirs else float("inf")
 
 
 def decibels(snr: float | None) -> str:
-    """An SNR as it is shown."""
+    """Return an SNR as text."""
     return "-" if snr is None else f"{snr:.1f} dB"
 
 
 def findings(goodput: dict) -> list[str]:
-    """The paragraphs."""
-    return [_robustness(goodput["media"][name]) for name in ("sf7", "sf9")] + [_goodput(goodput), _pictures(goodput)]
+    """Return the paragraphs."""
+    robustness = [_robustness(goodput["links"][name]) for name in ("sf7", "sf9")]
+    return [*robustness, _goodput(goodput), _compressed(goodput)]
 
 
-def _robustness(medium: dict) -> str:
-    systems = medium["systems"]
-    ours, said = reaches(systems["inkling"]["rows"], HIGH), []
-    for key in ("inkling_implicit", "inkling_prefix", "crc", "crc_48", "again_prefix", "rs", "rs_implicit"):
-        theirs = reaches(systems[key]["rows"], HIGH)
-        margin = "" if None in (ours, theirs) else f" ({theirs - ours:+.1f})"
-        said.append(f"{systems[key]['title']}: {decibels(theirs)}{margin}")
+def _robustness(link: dict) -> str:
+    """Compare the SNRs that schemes need, explicit headers with explicit ones and implicit with implicit ones."""
+    explicit, implicit = (_needed_snrs(link["schemes"], keys) for keys in (EXPLICIT, IMPLICIT))
     return (
-        f"**{medium['title']}.** {100 * HIGH:.0f} % of all pictures sent are classified rightly from {decibels(ours)} "
-        f"up with {systems['inkling']['title']}. What the others need, and how much more: {'; '.join(said)}.\n"
+        f"**{link['title']}.** Lowest SNR at which {100 * HIGH:.0f} % of all images sent are classified correctly, "
+        f"for a known device (in brackets: difference to Inkling's whole payload). With LoRa's explicit header: "
+        f"{explicit}. With implicit headers: {implicit}.\n"
     )
+
+
+def _needed_snrs(schemes: dict[str, dict], keys: Sequence[str]) -> str:
+    """Return the SNRs that schemes need for HIGH, and their differences to the first of them."""
+    keys = [key for key in keys if key in schemes]
+    needed = {key: lowest_snr(schemes[key]["rows"], HIGH) for key in keys}
+    reference, texts = needed[keys[0]], []
+    for key, snr in needed.items():
+        margin = "" if key == keys[0] or snr is None or reference is None else f" ({snr - reference:+.1f})"
+        texts.append(f"{schemes[key]['title'].removesuffix(', implicit header')}: {decibels(snr)}{margin}")
+    return "; ".join(texts)
 
 
 def _goodput(goodput: dict) -> str:
     gains = {snr: gain(goodput, snr) for snr in compared_snrs(goodput)}
     ahead, behind = [s for s in gains if gains[s] > 0], [s for s in gains if gains[s] <= 0]
     text = (
-        "**Correct an hour**, each system at its best spreading factor, payload, coding rate and header, from "
-        f"{min(gains)} dB up (below, no opponent reaches {100 * HIGH:.0f} % at SF9, and a wider spreading factor, "
-        "which was not measured, would serve all). "
+        "**Correct classifications per hour**, each scheme at its best spreading factor, payload, coding rate and "
+        f"header mode (named in the table below), from {min(gains)} dB up. Below that, no opponent reaches "
+        f"{100 * HIGH:.0f} % at SF9, and a wider spreading factor, which was not measured, would serve all. "
     )
     if ahead:
         middle, least = median(gains[s] for s in ahead), min(gains[s] for s in ahead)
         text += (
-            f"Inkling is ahead of every opponent at {_ranges(ahead)} dB, by {100 * middle:.0f} % in the median, "
-            f"{100 * least:.0f} % at least. "
+            f"Inkling is ahead of every opponent at {_ranges(ahead)} dB: by {100 * middle:.0f} % in the median, and by "
+            f"at least {100 * least:.0f} %. "
         )
     if behind:
         worst = min(behind, key=lambda snr: gains[snr])
-        theirs, title = best(goodput, worst, is_opponent)
-        rows = [goodput["media"]["sf7"]["systems"][key]["rows"] for key in ("inkling_prefix", "crc_prefix")]
+        (ours, mine), (theirs, title) = (best(goodput, worst, wanted) for wanted in (is_inkling, is_opponent))
+        rows = [goodput["links"]["sf7"]["schemes"][key]["rows"] for key in ("inkling_prefix", "crc_prefix")]
         ours_bytes, crc_bytes = (next(iter(row.values()))["frame_bytes"] for row in rows)
         text += (
-            f"It is behind at {_ranges(behind)} dB, by up to {-100 * gains[worst]:.0f} % ({title}: {theirs:.0f}): "
-            f"where little is damaged, its frame of {ours_bytes} bytes is dearer than one of {crc_bytes} behind a CRC. "
+            f"It is behind at {_ranges(behind)} dB, by up to {-100 * gains[worst]:.0f} % (at {worst} dB: {mine}: "
+            f"{ours:.0f}; {title}: {theirs:.0f}). There the link damages little, and Inkling's frame of {ours_bytes} "
+            f"bytes costs more air time than one of {crc_bytes} bytes behind a CRC. "
         )
     return text.strip() + "\n"
 
 
-def _pictures(goodput: dict) -> str:
+def _compressed(goodput: dict) -> str:
     if not goodput["compressed"]:
         return "JPEG and WebP were not measured.\n"
-    systems = goodput["media"]["sf7"]["systems"]
-    clean = {key: list(system["rows"].values())[-1]["correct_an_hour"] for key, system in systems.items()}
+    schemes = goodput["links"]["sf7"]["schemes"]
+    clean = {key: list(scheme["rows"].values())[-1]["correct_per_hour"] for key, scheme in schemes.items()}
     parts = [
-        f"{report['title']}: {report['bytes_mean']:.0f} bytes a file and {report['bare_bytes_mean']:.0f} bare, "
-        f"{100 * report['accuracy']:.1f} % right, {clean[name]:.0f} and {clean[f'{name}_bare']:.0f} correct an hour"
+        f"{report['title']}: {report['bytes_mean']:.0f} bytes per file and {report['bare_bytes_mean']:.0f} bare, "
+        f"accuracy {100 * report['accuracy']:.1f} %, {clean[name]:.0f} and {clean[f'{name}_bare']:.0f} correct per hour"
         for name, report in goodput["compressed"].items()
     ]
     return (
-        f"**Compressed pictures** over a clean link at SF7. {'; '.join(parts)}. Inkling: {clean['inkling']:.0f} with "
-        f"the whole payload, {clean['inkling_prefix']:.0f} with the prefix.\n"
+        f"**Compressed images** over a clean link at SF7, all with explicit headers. {'; '.join(parts)}. Inkling: "
+        f"{clean['inkling']:.0f} with the whole payload, {clean['inkling_prefix']:.0f} with the prefix.\n"
     )
 
 
 def _ranges(numbers: list[int]) -> str:
-    """Sorted whole numbers as runs: -19 to -9, -5."""
+    """Return sorted whole numbers as runs: -19 to -9, -5."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

@@ -1,6 +1,7 @@
-"""The pictures of the comparison over links: accuracy of all sent and goodput, against SNR and bit error rate."""
+"""Plots of the comparison over links: accuracy of all sent and goodput, against SNR and bit error rate."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
@@ -8,8 +9,8 @@ from matplotlib import pyplot as plt
 mpl.use("Agg")
 
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98"
-# What is drawn, in the legend's order: colour by family, a broken line is its variant.
-STYLES = {
+# The schemes in the plots, in the order of the legend: one colour per family, broken lines for variants.
+STYLES: dict[str, dict[str, Any]] = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
     "inkling_implicit": {"color": BLUE, "linewidth": 1.3, "linestyle": ":"},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
@@ -21,18 +22,18 @@ STYLES = {
     "webp_bare": {"color": GREY, "linewidth": 2.2},
     "jpeg5_bare": {"color": GREY, "linewidth": 1.3, "linestyle": "--"},
 }
-ACCURACY, GOODPUT = "accuracy of all sent, %", "correct classifications an hour"
+ACCURACY, GOODPUT = "accuracy of all sent, %", "correct classifications per hour"
 SIZE = (10.5, 5.4)
 
 
 def draw_lora(folder: Path, goodput: dict) -> list[str]:
-    """lora.png and goodput.png: accuracy of all sent, and correct an hour, against SNR at SF7 and SF9."""
-    panels = [goodput["media"][name] for name in ("sf7", "sf9")]
-    for file, key, label in (("lora.png", "accuracy_sent", ACCURACY), ("goodput.png", "correct_an_hour", GOODPUT)):
+    """Draw lora.png and goodput.png, accuracy of all sent and goodput against SNR at SF7 and SF9; return the names."""
+    panels = [goodput["links"][name] for name in ("sf7", "sf9")]
+    for file, key, label in (("lora.png", "accuracy_sent", ACCURACY), ("goodput.png", "correct_per_hour", GOODPUT)):
         figure, axes = plt.subplots(1, 2, figsize=SIZE, sharey=key == "accuracy_sent")
-        for side, medium in zip(axes, panels, strict=True):
-            _curves(side, medium, key, [float(value) for value in medium["systems"]["inkling"]["rows"]])
-            side.set_title(medium["title"], fontsize=11)
+        for side, link in zip(axes, panels, strict=True):
+            _curves(side, link, key, [float(value) for value in link["schemes"]["inkling"]["rows"]])
+            side.set_title(link["title"], fontsize=11)
             side.set_xlabel("SNR, dB")
         axes[0].set_ylabel(label)
         _finish(figure, axes, folder / file)
@@ -40,12 +41,12 @@ def draw_lora(folder: Path, goodput: dict) -> list[str]:
 
 
 def draw_serial(folder: Path, goodput: dict) -> list[str]:
-    """bsc.png: both figures against the bit error rate of the serial radio."""
-    medium = goodput["media"]["bsc"]
-    names = list(medium["systems"]["inkling"]["rows"])
+    """Draw bsc.png, both figures against the bit error rate of the serial radio; return the name."""
+    link = goodput["links"]["bsc"]
+    names = list(link["schemes"]["inkling"]["rows"])
     figure, axes = plt.subplots(1, 2, figsize=SIZE)
-    for side, key, label in zip(axes, ("accuracy_sent", "correct_an_hour"), (ACCURACY, GOODPUT), strict=True):
-        _curves(side, medium, key, range(len(names)))
+    for side, key, label in zip(axes, ("accuracy_sent", "correct_per_hour"), (ACCURACY, GOODPUT), strict=True):
+        _curves(side, link, key, range(len(names)))
         side.set_xticks(range(len(names)), names)
         side.set_xlabel("bit error rate")
         side.set_ylabel(label)
@@ -53,20 +54,20 @@ def draw_serial(folder: Path, goodput: dict) -> list[str]:
     return ["bsc.png"]
 
 
-def _curves(axes: plt.Axes, medium: dict, key: str, places: list[float] | range) -> None:
+def _curves(axes: plt.Axes, link: dict, key: str, places: list[float] | range) -> None:
     factor = 100 if key == "accuracy_sent" else 1
     for name, style in STYLES.items():
-        if name in medium["systems"]:
-            system = medium["systems"][name]
-            heights = [factor * row[key] for row in system["rows"].values()]
-            axes.plot(places, heights, label=system["title"], marker="o", markersize=3, **style)
+        if name in link["schemes"]:
+            scheme = link["schemes"][name]
+            heights = [factor * row[key] for row in scheme["rows"].values()]
+            axes.plot(places, heights, label=scheme["title"], marker="o", markersize=3, **style)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _finish(figure: plt.Figure, axes: list[plt.Axes], file: Path) -> None:
-    """One legend for both panels, of all that is in either, under them."""
+    """Add one legend for both panels below them, and write the file."""
     shown = {label: line for side in axes for line, label in zip(*side.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0.17, 1, 1))

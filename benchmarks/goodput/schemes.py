@@ -1,4 +1,4 @@
-"""Who takes part in the comparison over links, by the key that figures are kept under."""
+"""The schemes in the comparison, by the key of their figures."""
 
 import json
 from collections.abc import Callable
@@ -9,29 +9,31 @@ import numpy as np
 
 from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
 from benchmarks.goodput.compressed import FORMATS
-from benchmarks.goodput.inkling_scheme import Inkling, classes
+from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
 from host.classify.ber import LEAST
+from host.classify.classifier import Classifier
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle
 
 TRIES = 4  # the first, and up to three retransmissions
-# Who is also measured without LoRa's own header, which costs air time and loses packets.
+# Schemes that are also measured without LoRa's explicit header, which costs air time and loses packets.
 IMPLICIT = ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs", "rs_short")
 
 
-def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, Scheme]:
-    """Inkling and those that carry the same features: symbols (n, S) of pictures labelled (n,).
+def feature_schemes(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, Scheme]:
+    """Return Inkling and the baselines that carry the same features: symbols (n, S) of images labelled (n,).
 
     The prefix is the bundle's shortest chunk that starts at the first symbol.
     """
     decoder = Decoder(bundle)
     prefix = min((i for i, (first, _) in enumerate(bundle.chunks) if first == 0), key=bundle.chunk_bytes)
     whole_bytes, prefix_bytes = bundle.chunk_bytes(0), bundle.chunk_bytes(prefix)
-    whole, part = (_right(bundle, decoder, symbols, labels, chunk) for chunk in (0, prefix))
+    classifier = Classifier({bundle.model_id: decoder})
+    whole, part = (_correct_if_intact(bundle, classifier, symbols, labels, chunk) for chunk in (0, prefix))
     long, short = (bundle.chunk_layout(chunk) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
-    with_header: dict[str, Scheme] = {
+    with_header: dict[str, Inkling | Crc | ReedSolomon] = {
         "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
         "inkling_prefix": Inkling(f"Inkling, {prefix_bytes} bytes", bundle, decoder, symbols, labels, prefix),
         "crc": Crc(f"CRC, {whole_bytes} bytes", whole_bytes, whole),
@@ -43,37 +45,45 @@ def with_features(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> di
         "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
         "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
     }
-    return with_header | {
+    without = {
         f"{key}_implicit": replace(with_header[key], title=f"{with_header[key].title}, implicit header", header=False)
         for key in IMPLICIT
     }
+    return {**with_header, **without}
 
 
-def with_pictures(folder: Path, count: int, say: Callable[[str], None]) -> tuple[dict[str, Scheme], dict[str, dict]]:
-    """JPEG and WebP of the first `count` test images, whole files and bare, and how their classifiers came about."""
-    systems, reports = {}, {}
+def image_schemes(folder: Path, count: int, log: Callable[[str], None]) -> tuple[dict[str, Scheme], dict[str, dict]]:
+    """Return JPEG and WebP of the first `count` test images, whole files and bare, and the reports of their training.
+
+    A format without a classifier in `folder` is left out, with a line to `log`.
+    """
+    schemes: dict[str, Scheme] = {}
+    reports: dict[str, dict] = {}
     for form in FORMATS:
         if not (folder / f"{form.name}.json").is_file():
-            say(f"without {form.title}: python -m benchmarks.goodput.compressed_classifier makes it")
+            log(f"without {form.title}: run python -m benchmarks.goodput.compressed_classifier to include it")
             continue
         reports[form.name] = json.loads((folder / f"{form.name}.json").read_text())
         with np.load(folder / f"{form.name}.npz") as kept:
-            right = kept["right"][:count]
-            systems[form.name] = Files(f"{form.title}, file", kept["bytes"][:count], right)
-            systems[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][:count], right)
-    return systems, reports
+            correct = kept["correct"][:count]
+            schemes[form.name] = Files(f"{form.title}, file", kept["bytes"][:count], correct)
+            schemes[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][:count], correct)
+    return schemes, reports
 
 
-def fits(system: Scheme, medium: Link) -> bool:
-    """Whether a system can be had over a medium: a serial radio has neither a coding rate nor a header of its own."""
-    if medium.sf is not None:
+def fits(scheme: Scheme, link: Link) -> bool:
+    """Return True if a link has what a scheme needs: a serial radio has no coding rate and no header of its own."""
+    if link.sf is not None:
         return True
-    return getattr(system, "coding_rate", Crc.coding_rate) == Crc.coding_rate and getattr(system, "header", True)
+    return getattr(scheme, "coding_rate", Crc.coding_rate) == Crc.coding_rate and getattr(scheme, "header", True)
 
 
-def _right(bundle: Bundle, decoder: Decoder, symbols: np.ndarray, labels: np.ndarray, chunk: int) -> np.ndarray:
-    """Which pictures are classified rightly when their chunk arrives intact, bool (n,)."""
-    first, count = bundle.chunk_symbols(chunk)
+def _correct_if_intact(
+    bundle: Bundle, classifier: Classifier, symbols: np.ndarray, labels: np.ndarray, chunk: int
+) -> np.ndarray:
+    """Return bool (n,): classified correctly when the image's chunk arrives intact."""
     received = np.full_like(symbols, -1)
-    received[:, first : first + count] = symbols[:, first : first + count]
-    return classes(decoder, received, np.full(len(symbols), LEAST)) == labels
+    place = bundle.chunk_slice(chunk)
+    received[:, place] = symbols[:, place]
+    predictions = classifier.decode(bundle.model_id, received, np.full(len(symbols), LEAST))
+    return np.array([prediction.index for prediction in predictions]) == labels

@@ -1,0 +1,120 @@
+"""Measure all schemes over all links; every experiment (a scheme over a link in one state) is kept once measured."""
+
+import datetime
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.goodput.baselines import Outcome, Scheme
+from benchmarks.goodput.links import LINKS
+from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes
+from benchmarks.images import images_for
+from benchmarks.progress import progress_bar
+from export.reference import ReferenceEncoder
+from wire.bundle import Bundle
+from wire.bundle import load as load_bundle
+from wire.lora import DUTY_CYCLE, messages_per_hour
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the benchmark."""
+
+    bundle: Path
+    images: int
+    seed: int
+    links: list[str]
+    experiments: Path  # folder of the kept experiments
+    compressed: Path  # folder of the classifiers of compressed images
+
+
+def measure(settings: Settings) -> dict:
+    """Return all figures, by link, scheme and state."""
+    bundle, console, seed = load_bundle(settings.bundle), Console(), settings.seed
+    images, labels = (part[: settings.images] for part in images_for(bundle, console.print))
+    folder = settings.experiments / f"{bundle.model_id}-{len(images)}-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, dict] = {}
+    seconds = 0.0
+    with progress_bar(console) as bar:
+        schemes = feature_schemes(bundle, _symbols(bundle, images, folder / "symbols.npy", bar), labels)
+        compressed, reports = image_schemes(settings.compressed, len(images), console.print)
+        schemes |= compressed if bundle.manifest["dataset"] == "cifar10" else {}
+        for name in settings.links:
+            link, rows_by_scheme = LINKS[name], {}
+            for key, scheme in schemes.items():
+                if not fits(scheme, link):
+                    continue
+                rows = {
+                    f"{value:g}": experiment(scheme, name, value, seed, folder / f"{name}_{value:g}_{key}.json", bar)
+                    for value in link.values
+                }
+                seconds += sum(row["seconds"] for row in rows.values())
+                rows_by_scheme[key] = {"title": scheme.title, "rows": rows}
+                console.print(_line(name, scheme, rows), highlight=False, soft_wrap=True)
+            figures[name] = {"title": link.title, "state": link.state, "schemes": rows_by_scheme}
+    return {
+        "bundle": bundle.name,
+        "model_id": bundle.model_id,
+        "images": len(images),
+        "seed": seed,
+        "duty_cycle": DUTY_CYCLE,
+        "links": figures,
+        "compressed": reports,
+        "seconds": round(seconds, 1),
+        "command": f"python -m benchmarks.goodput --bundle {settings.bundle} --images {settings.images} --seed {seed}",
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def experiment(scheme: Scheme, link: str, value: float, seed: int, file: Path, bar: Progress) -> dict[str, float]:
+    """Return the figures of one scheme over one link in one state: read from `file` if it is there, else measured."""
+    if file.is_file():
+        return json.loads(file.read_text())
+    started = time.monotonic()
+    task = bar.add_task(f"{link} {value:g}  {scheme.title}")
+    rng = np.random.default_rng([seed, zlib.crc32(file.stem.encode())])
+    outcome = scheme.send(LINKS[link], value, rng, partial(bar.advance, task))
+    bar.remove_task(task)
+    row = figures_of(outcome) | {"seconds": round(time.monotonic() - started, 2)}
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(row))
+    part.replace(file)
+    return row
+
+
+def figures_of(outcome: Outcome) -> dict[str, float]:
+    """Return the reported figures of an outcome. `accuracy_sent` counts lost images as wrong."""
+    delivered, air_s = int(outcome.arrived.sum()), float(outcome.air_s.mean())
+    accuracy_sent = float(outcome.correct.mean())
+    return {
+        "accuracy": int(outcome.correct.sum()) / delivered if delivered else 0.0,
+        "accuracy_sent": accuracy_sent,
+        "lost": len(outcome.arrived) - delivered,
+        "air_time_s": air_s,
+        "correct_per_hour": messages_per_hour(air_s) * accuracy_sent,
+        **outcome.extra,
+    }
+
+
+def _symbols(bundle: Bundle, images: np.ndarray, file: Path, bar: Progress) -> np.ndarray:
+    """Return symbols (n, S) by TFLite's reference kernels, kept beside the experiments."""
+    if not file.is_file():
+        task = bar.add_task("TFLite's reference kernels", total=len(images))
+        latents = ReferenceEncoder(bundle.encoder_path).latents(images, partial(bar.advance, task))
+        part = file.with_suffix(".part.npy")
+        np.save(part, bundle.symbols(latents))
+        part.replace(file)
+    return np.load(file)
+
+
+def _line(name: str, scheme: Scheme, rows: dict[str, dict]) -> str:
+    shown = "  ".join(f"{value}: {100 * row['accuracy_sent']:.1f}" for value, row in rows.items())
+    return f"{name}  {scheme.title}  accuracy of all sent, %  {shown}"

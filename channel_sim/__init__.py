@@ -1,12 +1,11 @@
 """What a bad link does to frames: bit flips, bursts, fades, LoRa, losses; and a live proxy between serial ends."""
 
-from channel_sim.channels.bsc import BitFlips
+from channel_sim.channels.bsc import BER_GRID, BitFlips
 from channel_sim.channels.by_ber import AT_BER, at_ber
 from channel_sim.channels.channel import Channel, Compose
 from channel_sim.channels.erasure import ByteLoss, Duplicate, FrameLoss, Truncation
 from channel_sim.channels.gilbert_elliott import GilbertElliott
 from channel_sim.channels.lora import LoRa, Reception
-from channel_sim.channels.lora_air import messages_an_hour
 from channel_sim.channels.lora_theory import bit_error_rate, symbol_error_rate
 from channel_sim.channels.parse import HELP, parse
 from channel_sim.channels.psk import Psk
@@ -14,6 +13,7 @@ from channel_sim.live.stream import Statistics, Stream
 
 __all__ = [
     "AT_BER",
+    "BER_GRID",
     "HELP",
     "BitFlips",
     "ByteLoss",
@@ -30,7 +30,6 @@ __all__ = [
     "Truncation",
     "at_ber",
     "bit_error_rate",
-    "messages_an_hour",
     "parse",
     "symbol_error_rate",
 ]

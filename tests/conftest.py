@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from host.__main__ import main
+from inkling.cli import main
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
+
+BER_GRID = (0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1)  # at which accuracy is measured and reported
 
 
 class BitFlips(Channel):
@@ -17,7 +19,7 @@ class BitFlips(Channel):
     def __init__(self, ber: float | np.ndarray) -> None:
         self.ber = np.asarray(ber, np.float64)
         if self.ber.ndim > 1 or not np.all((self.ber >= 0) & (self.ber <= 0.5)):
-            raise ValueError("a bit error rate lies between 0 and 0.5, one for all frames or one for each")
+            raise ChannelError("a bit error rate lies between 0 and 0.5, one for all frames or one for each")
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw n masks. Rate 0 draws its numbers too, so that rates can be compared on the same seed."""

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 
 from channel_sim.channels.bsc import BitFlips
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 from channel_sim.channels.gilbert_elliott import GilbertElliott
 from channel_sim.channels.lora import LoRa
 from channel_sim.channels.lora_theory import bit_error_rate
@@ -22,10 +22,10 @@ def at_ber(name: str, ber: float | np.ndarray) -> Channel:
     ValueError for an unknown name or a rate outside.
     """
     if name not in AT_BER:
-        raise ValueError(f"unknown channel {name!r}; known: {', '.join(AT_BER)}")
+        raise ChannelError(f"unknown channel {name!r}; known: {', '.join(AT_BER)}")
     rate = np.asarray(ber, np.float64)
     if not np.all((rate >= 0) & (rate <= 0.5)):
-        raise ValueError("a bit error rate lies between 0 and 0.5")
+        raise ChannelError("a bit error rate lies between 0 and 0.5")
     with np.errstate(divide="ignore"):  # rate 0 is infinite signal, 0.5 none: both are right in dB, too
         return AT_BER[name](rate)
 

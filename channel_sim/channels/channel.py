@@ -5,6 +5,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from wire.errors import InklingError
+
+
+class ChannelError(InklingError, ValueError):
+    """A channel that cannot be, or that cannot carry what it is given."""
+
 
 class Channel(ABC):
     """A link that flips bits or loses frames, driven only by the generator it is handed.
@@ -36,7 +42,7 @@ class Channel(ABC):
         same damage however they are cut. It owns `rng` from now on. ValueError for a channel of whole frames.
         """
         if not self.by_byte:
-            raise ValueError(f"{type(self).__name__} needs whole frames, not a byte stream")
+            raise ChannelError(f"{type(self).__name__} needs whole frames, not a byte stream")
         return lambda piece: self.corrupt(piece, rng) or b""
 
     def stages(self) -> Sequence["Channel"]:

@@ -6,12 +6,12 @@ that is the pessimistic view, since a receiver still gets something out of many 
 
 import numpy as np
 
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 
 
 def _probability(value: float) -> float:
     if not 0 <= value <= 1:
-        raise ValueError("a probability lies between 0 and 1")
+        raise ChannelError("a probability lies between 0 and 1")
     return float(value)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 
 
 class GilbertElliott(Channel):
@@ -26,12 +26,12 @@ class GilbertElliott(Channel):
         numbers = [np.asarray(v, np.float64) for v in (p_good_to_bad, p_bad_to_good, ber_good, ber_bad)]
         self.p_good_to_bad, self.p_bad_to_good, self.ber_good, self.ber_bad = numbers
         if any(v.ndim > 1 for v in numbers):
-            raise ValueError("a number of the Gilbert-Elliott channel is one for all frames or one for each")
+            raise ChannelError("a number of the Gilbert-Elliott channel is one for all frames or one for each")
         total = self.p_good_to_bad + self.p_bad_to_good
         if not np.all((self.p_good_to_bad >= 0) & (self.p_bad_to_good >= 0) & (total > 0) & (total <= 1)):
-            raise ValueError("chances of a change lie between 0 and 1, their sum above 0 and at most 1")
+            raise ChannelError("chances of a change lie between 0 and 1, their sum above 0 and at most 1")
         if not all(np.all((v >= 0) & (v <= 0.5)) for v in (self.ber_good, self.ber_bad)):
-            raise ValueError("a bit error rate lies between 0 and 0.5")
+            raise ChannelError("a bit error rate lies between 0 and 0.5")
 
     @classmethod
     def bursts(cls, ber: float | np.ndarray, burst_bits: float = 16.0, ber_bad: float = 0.5) -> "GilbertElliott":
@@ -42,7 +42,7 @@ class GilbertElliott(Channel):
         """
         share = np.asarray(ber, np.float64) / ber_bad
         if not burst_bits >= 1 or not np.all((share >= 0) & (share <= 1)):
-            raise ValueError(f"bursts have 1 bit or more, and a mean BER from 0 to their own, {ber_bad:g}")
+            raise ChannelError(f"bursts have 1 bit or more, and a mean BER from 0 to their own, {ber_bad:g}")
         slowness = np.maximum(burst_bits * (1 - share), 1)
         return cls(share / slowness, (1 - share) / slowness, 0.0, ber_bad)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from channel_sim.channels import lora_css
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 from channel_sim.channels.lora_coding import (
     DECODE,
     ENCODE,
@@ -63,15 +63,15 @@ class LoRa(Channel):
     ) -> None:
         self.snr_db = np.asarray(snr_db, np.float64)
         if self.snr_db.ndim > 1 or np.isnan(self.snr_db).any():
-            raise ValueError("an SNR is a number of dB, one for all frames or one for each")
+            raise ChannelError("an SNR is a number of dB, one for all frames or one for each")
         if sf not in range(7, 13):
-            raise ValueError(f"a spreading factor is 7 to 12, not {sf}")
+            raise ChannelError(f"a spreading factor is 7 to 12, not {sf}")
         if coding_rate not in ENCODE:
-            raise ValueError(f"a coding rate is 5 to 8, for 4/5 to 4/8, not {coding_rate}")
+            raise ChannelError(f"a coding rate is 5 to 8, for 4/5 to 4/8, not {coding_rate}")
         if not 7.8e3 <= bandwidth_hz <= 500e3:
-            raise ValueError(f"a bandwidth is 7.8 to 500 kHz, not {bandwidth_hz:g} Hz")
+            raise ChannelError(f"a bandwidth is 7.8 to 500 kHz, not {bandwidth_hz:g} Hz")
         if preamble_symbols < 6:
-            raise ValueError(f"a preamble has 6 symbols or more, not {preamble_symbols}")
+            raise ChannelError(f"a preamble has 6 symbols or more, not {preamble_symbols}")
         self.sf, self.coding_rate, self.bandwidth_hz = sf, coding_rate, bandwidth_hz
         self.explicit_header, self.crc, self.preamble_symbols = explicit_header, crc, preamble_symbols
         self.symbol_s = symbol_s(sf, bandwidth_hz)
@@ -86,7 +86,7 @@ class LoRa(Channel):
         """
         n, size = frames.shape
         if not 1 <= size <= 255:
-            raise ValueError(f"a LoRa payload has 1 to 255 bytes, not {size}")
+            raise ChannelError(f"a LoRa payload has 1 to 255 bytes, not {size}")
         parts = [to_nibbles(frames ^ WHITENING[:size])]
         if self.explicit_header:
             parts.insert(0, np.tile(header(size, self.coding_rate, self.crc), (n, 1)))
@@ -125,7 +125,7 @@ class LoRa(Channel):
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """See Channel.flips; `bits` is a multiple of 8. Zeros stand for all frames: codes and symbols are linear."""
         if bits % 8:
-            raise ValueError(f"LoRa carries whole bytes, not {bits} bits")
+            raise ChannelError(f"LoRa carries whole bytes, not {bits} bits")
         received, _, lost = self.transmit(np.zeros((n, bits // 8), np.uint8), rng)
         return np.unpackbits(received, axis=1).astype(bool), lost
 

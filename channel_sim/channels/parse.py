@@ -4,7 +4,7 @@ import inspect
 import re
 
 from channel_sim.channels.bsc import BitFlips
-from channel_sim.channels.channel import Channel, Compose
+from channel_sim.channels.channel import Channel, ChannelError, Compose
 from channel_sim.channels.erasure import ByteLoss, Duplicate, FrameLoss, Truncation
 from channel_sim.channels.gilbert_elliott import GilbertElliott
 from channel_sim.channels.lora import LoRa
@@ -20,26 +20,26 @@ def parse(text: str) -> Channel:
 def _parse_one(text: str) -> Channel:
     name, _, settings = text.partition(":")
     if name not in _MODELS:
-        raise ValueError(f"unknown channel {name!r}; known: {', '.join(_MODELS)}")
+        raise ChannelError(f"unknown channel {name!r}; known: {', '.join(_MODELS)}")
     known = inspect.signature(_MODELS[name]).parameters
     values = {}
     for setting in filter(None, settings.split(",")):
         key, _, value = setting.partition("=")
         parameter = known.get(key.replace("-", "_"))
         if parameter is None:
-            raise ValueError(f"{name} has no setting {key!r}; it is {_usage(name)}")
+            raise ChannelError(f"{name} has no setting {key!r}; it is {_usage(name)}")
         try:
             values[parameter.name] = parameter.annotation(value)
         except ValueError:
             kind = "a whole number" if parameter.annotation is int else "a number"
-            raise ValueError(f"{name}: {key} is {kind}, not {value!r}; it is {_usage(name)}") from None
+            raise ChannelError(f"{name}: {key} is {kind}, not {value!r}; it is {_usage(name)}") from None
     missing = [key for key, p in known.items() if p.default is p.empty and key not in values]
     if missing:
-        raise ValueError(f"{name} needs {missing[0].replace('_', '-')}; it is {_usage(name)}")
+        raise ChannelError(f"{name} needs {missing[0].replace('_', '-')}; it is {_usage(name)}")
     try:
         return _MODELS[name](**values)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ChannelError(f"{name}: {error}") from None
 
 
 def _bsc(ber: float) -> Channel:
@@ -69,14 +69,14 @@ def _qpsk(ebn0: float, fading: str = "none", coherence: int = 1) -> Channel:
 
 def _psk(bits_per_symbol: int, ebn0: float, fading: str, coherence: int) -> Channel:
     if fading not in ("none", "rayleigh"):
-        raise ValueError(f"fading is none or rayleigh, not {fading!r}")
+        raise ChannelError(f"fading is none or rayleigh, not {fading!r}")
     return Psk(ebn0, bits_per_symbol, coherence if fading == "rayleigh" else None)
 
 
 def _lora(snr: float, sf: int = 7, cr: int = 5, bw: float = 125, header: str = "explicit") -> Channel:
     """SNR in dB in `bw` kHz, spreading factor 7 to 12, coding rate 4/5 to 4/8 as 5 to 8, header explicit or implicit"""
     if header not in ("explicit", "implicit"):
-        raise ValueError(f"a header is explicit or implicit, not {header!r}")
+        raise ChannelError(f"a header is explicit or implicit, not {header!r}")
     return LoRa(snr, sf, cr, bw * 1e3, explicit_header=header == "explicit")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 
 
 class Psk(Channel):
@@ -22,11 +22,11 @@ class Psk(Channel):
     ) -> None:
         self.ebn0_db = np.asarray(ebn0_db, np.float64)
         if self.ebn0_db.ndim > 1 or np.isnan(self.ebn0_db).any():
-            raise ValueError("Eb/N0 is a number of dB, one for all frames or one for each")
+            raise ChannelError("Eb/N0 is a number of dB, one for all frames or one for each")
         if bits_per_symbol not in (1, 2):
-            raise ValueError(f"BPSK has 1 bit a symbol and QPSK 2, not {bits_per_symbol}")
+            raise ChannelError(f"BPSK has 1 bit a symbol and QPSK 2, not {bits_per_symbol}")
         if coherence_symbols is not None and coherence_symbols < 1:
-            raise ValueError(f"a fade lasts 1 symbol or more, not {coherence_symbols}")
+            raise ChannelError(f"a fade lasts 1 symbol or more, not {coherence_symbols}")
         self.bits_per_symbol, self.coherence_symbols = bits_per_symbol, coherence_symbols
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,44 +1,14 @@
-"""`python -m channel_sim lora`: what a LoRa link carries, and how much of it arrives, before buying radios."""
+"""`inkling sim lora`: what a LoRa link carries, and how much of it arrives, before buying radios."""
 
 import argparse
 
 import numpy as np
 
+from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import NOISE_FIGURE_DB, LoRa
-from channel_sim.channels.lora_air import DUTY_CYCLE, messages_an_hour
+from wire.lora import DUTY_CYCLE, messages_per_hour
 
 BATCH = 1000
-
-EXAMPLES = """examples:
-  python -m channel_sim lora
-  python -m channel_sim lora --bytes 34 --sf 7 9 12 --cr 8
-  python -m channel_sim lora --sf 7 --implicit-header
-  python -m channel_sim lora --sf 10 --snr -20 -14 --bandwidth 250
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command `lora`."""
-    lora = commands.add_parser(
-        "lora",
-        help="air time and error rates of a LoRa link",
-        description="Sends random packets through the simulated LoRa radio and counts. SNR is in the channel's "
-        "bandwidth; synchronisation is taken for granted (docs/channels.md).",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = lora.add_argument
-    add(
-        "--bytes", type=int, default=58, metavar="N", help="bytes a packet (default 58: a frame of 48 without its sync)"
-    )
-    add("--sf", type=int, nargs="+", default=[7, 9, 12], metavar="SF", help="spreading factors (default 7 9 12)")
-    add("--cr", type=int, default=5, metavar="CR", help="coding rate 4/5 to 4/8 as 5 to 8 (default 5)")
-    add("--bandwidth", type=float, default=125.0, metavar="KHZ", help="bandwidth in kHz (default 125)")
-    add("--implicit-header", action="store_true", help="no header of the radio's own: both ends know the length")
-    add("--snr", type=float, nargs=2, metavar=("LOW", "HIGH"), help="dB, in steps of 1 (default: where it breaks)")
-    add("--packets", type=int, default=4000, metavar="N", help="packets a line (default 4000)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of packets and noise (default 0)")
-    lora.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     if options.packets < 1:
-        raise ValueError("--packets is 1 or more")
+        raise ChannelError("--packets is 1 or more")
     table = Table(
         title=f"LoRa, {options.bytes} bytes, 4/{options.cr}, {options.bandwidth:g} kHz, "
         f"{'implicit' if options.implicit_header else 'explicit'} header, CRC: "
@@ -93,7 +63,7 @@ def _row(channel: LoRa, options: argparse.Namespace) -> list[str]:
         f"{channel.snr_db:.0f}",
         f"{noise_dbm + channel.snr_db:.0f}",
         f"{1e3 * air_s:.1f}",
-        f"{messages_an_hour(air_s):.0f}",
+        f"{messages_per_hour(air_s):.0f}",
         f"{flipped / (8 * options.bytes * arrived):.1e}" if flipped else "0",
         f"{100 * failed / arrived:.1f}",
         f"{100 * lost / options.packets:.1f}",

@@ -1,4 +1,4 @@
-"""`python -m channel_sim proxy`: put a bad link between a board and a host."""
+"""`inkling sim proxy`: put a bad link between a board and a host."""
 
 import argparse
 import os
@@ -6,54 +6,10 @@ import signal
 import sys
 import threading
 
-from channel_sim.channels.parse import HELP
-from channel_sim.cli.arguments import add_channel, compose, load_bundles
+from channel_sim.cli.arguments import compose, load_bundles
 from channel_sim.cli.output import View, line
 from channel_sim.live.proxy import Proxy
 from channel_sim.live.recording import Recorder
-
-DESCRIPTION = """Passes bytes between a board and a host. What the board sends goes through the channel; what the
-host sends does not, but for --downlink-channel. The same seed and the same bytes give the same damage.
-
-An end is
-  pty                  a new pseudo-terminal, which the other side opens like a serial port
-  tcp://HOST:PORT      a port to listen on (0: any free one), which the other side opens as socket://HOST:PORT
-  socket://HOST:PORT   a port to connect to
-  /dev/ttyUSB0         a serial device
-
-lora, truncation, frame-loss and duplicate need whole frames, and so --bundle: they act on feature frames alone,
-and let the board's replies and its boot text pass. A frame that stops for half a second goes on as it is.
-"""
-EXAMPLES = """
-examples:
-  python -m channel_sim proxy --board socket://localhost:4000 --listen tcp://127.0.0.1:4001 --ber 0.05
-  python -m channel_sim proxy --board /dev/ttyUSB0 --listen pty --channel bursts:ber=0.02 --record trace.jsonl
-  python -m channel_sim proxy --board /dev/ttyUSB0 --listen tcp://127.0.0.1:4001 --reconnect \\
-      --channel lora:snr=-9,sf=7 --channel frame-loss:p=0.1 --bundle bundles/cifar10
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "proxy",
-        help="corrupt, live, what a board sends",
-        description=DESCRIPTION,
-        epilog=HELP + "\n" + EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--board", required=True, metavar="END", help="the board's end")
-    add("--listen", "--host", required=True, metavar="END", help="the host's end")
-    add_channel(parser)
-    add("--ber", type=float, default=0.0, metavar="P", help="bit error rate: --channel bsc:ber=P before the others")
-    add("--byte-loss", type=float, default=0.0, metavar="P", help="chance that a byte vanishes, after --ber")
-    add("--downlink-channel", action="append", default=[], metavar="SPEC", help="for what the host sends; no "
-        "channel of whole frames; may be repeated")  # fmt: skip
-    add("--record", metavar="FILE", help="write all traffic to FILE, an existing one is replaced")
-    add("--reconnect", action="store_true", help="wait for an end that is missing or goes")
-    add("--baud", type=int, default=115200, help="speed of serial devices (default 115200)")
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -140,4 +96,4 @@ def _say(text: str) -> None:
 
 
 def _warn(text: str) -> None:
-    print(f"channel_sim: {text}", file=sys.stderr, flush=True)
+    print(f"inkling: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`python -m channel_sim replay`: play the uplink of a recording to a host."""
+"""`inkling sim replay`: play the uplink of a recording to a host."""
 
 import argparse
 import os
@@ -9,44 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-from channel_sim.channels.parse import HELP
-from channel_sim.cli.arguments import add_channel, compose, load_bundles
+from channel_sim.cli.arguments import compose, load_bundles
 from channel_sim.cli.output import damage
 from channel_sim.live.endpoints import ProxyError, TcpEndpoint, open_endpoint
 from channel_sim.live.recording import Recording
 from channel_sim.live.stream import Stream
 
-DESCRIPTION = """Plays what a board sent, as a recording of `proxy --record` has it, to a host that connects. Ends when
-the host has taken all and hangs up. A trace that was recorded without a channel can be put through any.
-"""
-EXAMPLES = """
-examples:
-  python -m channel_sim replay trace.jsonl --listen tcp://127.0.0.1:4001
-  python -m channel_sim replay trace.jsonl --listen tcp://127.0.0.1:4001 --what sent --speed 1
-  python -m channel_sim replay trace.jsonl --listen tcp://127.0.0.1:4001 --channel bsc:ber=0.05 --seed 7
-and for each
-  python -m host receive --port socket://127.0.0.1:4001 --bundle bundles/cifar10
-"""
 READ_BYTES = 1 << 16
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "replay",
-        help="play a recording to a host",
-        description=DESCRIPTION,
-        epilog=HELP + "\n" + EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("recording", metavar="FILE", help="made by proxy --record")
-    add("--listen", required=True, metavar="WHERE", help="tcp://HOST:PORT (port 0: any free one)")
-    add("--what", choices=("received", "sent"), default="received", help="as the bytes came from the board (the "
-        "default), or as they went on to the host")  # fmt: skip
-    add("--speed", type=_speed, metavar="X", help="times as fast as it was; without it, as fast as the host reads")
-    add_channel(parser)
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,13 +66,3 @@ def _play(pieces: Iterator[tuple[float, bytes]], host: socket.socket, speed: flo
     host.shutdown(socket.SHUT_WR)
     while host.recv(READ_BYTES):  # what it may have asked the board
         pass
-
-
-def _speed(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a speed is a number above 0, not {text!r}")
-    return value

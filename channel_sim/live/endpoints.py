@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import serial
 
+from channel_sim.channels.channel import ChannelError
 from wire.errors import InklingError
 
 CONNECT_S = 2.0
@@ -161,7 +162,7 @@ class DeviceEndpoint(Endpoint):
             self.fd = device.fileno()
         except io.UnsupportedOperation:
             device.close()
-            raise ValueError(f"cannot wait on {self.url}: give {FORMS}") from None
+            raise ChannelError(f"cannot wait on {self.url}: give {FORMS}") from None
         self._device = device
 
     def accept(self) -> None:
@@ -223,7 +224,7 @@ def _parts(where: str) -> tuple[str, str, int]:
         return "", "", 0
     parts = urlsplit(where)
     if parts.port is None or parts.path:
-        raise ValueError("a socket is socket://HOST:PORT" if scheme == "socket" else "a port is tcp://HOST:PORT")
+        raise ChannelError("a socket is socket://HOST:PORT" if scheme == "socket" else "a port is tcp://HOST:PORT")
     return scheme, parts.hostname or "127.0.0.1", parts.port
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from channel_sim.channels.channel import ChannelError
 from wire import bch
 from wire.bundle import Bundle
 from wire.control import control_size, parse_control
@@ -36,7 +37,7 @@ class Framer:
             model, sizes = bundle.model_bits, _sizes(bundle)
             alike = self._models.setdefault(model, [])
             if self._sizes.setdefault(model, sizes) != sizes:
-                raise ValueError(f"bundles {alike[0].name} and {bundle.name} have the same 5 model bits: give one")
+                raise ChannelError(f"bundles {alike[0].name} and {bundle.name} have the same 5 model bits: give one")
             alike.append(bundle)
         self._headers: dict[bytes, Header] = {}  # the few that boards really send
         self._held = b""

@@ -6,7 +6,7 @@ import select
 import time
 from collections.abc import Sequence
 
-from channel_sim.channels.channel import Channel, Compose
+from channel_sim.channels.channel import Channel, ChannelError, Compose
 from channel_sim.live.background import Background
 from channel_sim.live.endpoints import Endpoint, ProxyError, open_endpoint
 from channel_sim.live.recording import Recorder
@@ -56,7 +56,7 @@ class Proxy(Background):
         self._uplink = Stream(channel, seed, bundles)
         downlink = downlink or Compose()
         if not all(stage.by_byte for stage in downlink.stages()):
-            raise ValueError("a downlink carries no feature frames: give it a channel that works by the byte")
+            raise ChannelError("a downlink carries no feature frames: give it a channel that works by the byte")
         self._downlink = Stream(downlink, (seed, 1))  # other numbers than the uplink's
         self._reconnect = reconnect
         self.board = open_endpoint("board", board, baud, reconnect)

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import LoRa
 from channel_sim.live.background import Background
 
@@ -87,7 +88,7 @@ class RadioHub(Background):
         self, channel: LoRa, seed: int = 0, port: int = 0, snr_db: Mapping[int, float] | None = None, fast: bool = False
     ) -> None:
         if seed < 0:
-            raise ValueError(f"a seed is 0 or more, not {seed}")
+            raise ChannelError(f"a seed is 0 or more, not {seed}")
         self._channel, self._seed, self._fast = channel, seed, fast
         self._snr_db = dict(snr_db or {})
         self._devices: dict[int, Counts] = {}
@@ -168,7 +169,7 @@ class RadioHub(Background):
         elif letter == b"S":
             size += 1 + (came[1] if len(came) > 1 else 1)
         elif letter not in (b"L", b"Z", b""):
-            raise ValueError("no message of a station")
+            raise ChannelError("no message of a station")
         if len(came) < size or not came:
             return False
         body = bytes(came[1:size])
@@ -199,7 +200,7 @@ class RadioHub(Background):
 
     def _send(self, station: _Station, packet: bytes) -> None:
         if not (station.tuned and packet and station.implicit_bytes in (0, len(packet))):
-            raise ValueError("a packet that this radio cannot send")
+            raise ChannelError("a packet that this radio cannot send")
         station.listens = False
         air_s = self._tuned_channel(station).air_time_s(len(packet))
         counts = self._devices.setdefault(station.device, Counts())

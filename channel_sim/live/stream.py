@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from channel_sim.channels.channel import Channel
+from channel_sim.channels.channel import Channel, ChannelError
 from channel_sim.live.framing import Framer, Piece
 from wire.bundle import Bundle
 from wire.frame import SYNC
@@ -62,7 +62,7 @@ class Stream:
         self._stages: list[tuple[bool, Callable[[bytes], bytes]]] = []  # whether for frames alone, and what it does
         for stage, rng in zip(stages, generators, strict=True):
             if not (stage.by_byte or bundles):
-                raise ValueError(f"{type(stage).__name__} needs whole frames: give the bundle of the board's model")
+                raise ChannelError(f"{type(stage).__name__} needs whole frames: give the bundle of the board's model")
             self._stages.append((not stage.by_byte, stage.line(rng) if stage.by_byte else _packets(stage, rng)))
 
     @property

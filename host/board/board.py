@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from host.board import TIMEOUT_S
 from host.board.errors import (
     PASSING,
     RECEIVE_FAULTS,
@@ -36,7 +37,6 @@ from wire.control import (
 )
 from wire.frame import ANY_DEVICE, WIRE_VERSION, FrameType, Header
 
-TIMEOUT_S = 2.0
 ATTEMPTS = 3
 EMPTY_REPLY_BYTES = 20
 BITS_A_BYTE = 10  # on a serial line, with start and stop bit

@@ -15,6 +15,7 @@ from wire.lora import air_time_s
 FIGURES = Path(__file__).with_name("energy.toml")
 VOLTS = 3.3
 SPREADING_FACTORS = range(7, 13)
+DEFAULT_RADIO = "sx1262"
 
 
 @dataclass(frozen=True)

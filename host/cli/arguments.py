@@ -1,48 +1,55 @@
-"""What several commands take from the command line; argparse turns what is raised here into one line."""
+"""Arguments that several commands share. argparse turns the errors raised here into one line."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING
 
-from host.board.port import Port
+from host.board import TIMEOUT_S
 
-MOST_SECONDS = 86400.0
+if TYPE_CHECKING:
+    from host.board.port import Port
+
+MAX_SECONDS = 86400.0
+CAMERA_START_S = 5.0  # until the exposure of a camera has settled
+CAMERA_TIMEOUT_S = TIMEOUT_S + CAMERA_START_S
 
 
 def add_port(parser: ArgumentParser) -> None:
-    """The one port that a command speaks to, for `open_port`."""
+    """Add --port and how to open it, for `open_port`."""
     parser.add_argument("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add_line(parser)
 
 
 def add_line(parser: ArgumentParser) -> None:
-    """How to open a serial port, for `open_port`."""
-    add = parser.add_argument
-    add("--baud", type=at_least_one, default=115200, help="speed of a serial port (default 115200)")
-    add(
+    """Add the settings of a serial line, for `open_port`."""
+    parser.add_argument("--baud", type=at_least_one, default=115200, help="baud rate of a serial port (default 115200)")
+    parser.add_argument(
         "--no-dtr-rts",
         dest="dtr_rts",
         action="store_false",
-        help="hold neither DTR nor RTS (ESP32-CAM on its programmer base)",
+        help="assert neither DTR nor RTS (ESP32-CAM on its programmer base)",
     )
 
 
-def open_port(options: Namespace, url: str | None = None) -> Port:
-    """The port of `add_port`, or another, as the options of `add_line` say. PortError when it cannot be opened."""
+def open_port(options: Namespace, url: str | None = None) -> "Port":
+    """Open the port of `add_port`, or another, with the settings of `add_line`. Raises PortError."""
+    from host.board.port import Port
+
     return Port(url or options.port, options.baud, options.dtr_rts)
 
 
 def at_least_one(text: str) -> int:
-    """A whole number from 1 up."""
+    """Parse an integer from 1 up."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"a whole number from 1 up is needed, not {text!r}")
+        raise ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A time in seconds: more than none, and no more than a day."""
+    """Parse a time in seconds, above 0 and at most a day."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= MOST_SECONDS:
-        raise ArgumentTypeError(f"a time of up to {MOST_SECONDS:.0f} seconds is needed, not {text!r}")
+    if not 0 < value <= MAX_SECONDS:
+        raise ArgumentTypeError(f"must be a time above 0 and at most {MAX_SECONDS:.0f} s, got {text!r}")
     return value

@@ -1,4 +1,4 @@
-"""`python -m host bench`: time a board's encoder, and model the energy of an image from stated currents."""
+"""`inkling bench`: time a board's encoder, and model the energy of an image from stated currents."""
 
 import argparse
 
@@ -6,49 +6,22 @@ from rich.console import Console
 from rich.table import Table
 
 from host.board.board import Board
-from host.board.energy import SPREADING_FACTORS, Chip, Radio, chip_of, chips, radio_of, radios
-from host.cli.arguments import add_port, at_least_one, open_port, seconds
+from host.board.energy import DEFAULT_RADIO, SPREADING_FACTORS, Chip, Radio, chip_of, chips, radio_of, radios
+from host.cli.arguments import open_port
 from host.errors import HostError
 from wire import bundle as bundles
 from wire.bundle import Bundle
 from wire.control import BenchResult, Info
 from wire.lora import air_time_s
 
-EXAMPLES = """examples:
-  python -m host bench --port /dev/ttyUSB0 --bundle bundles/cifar10
-  python -m host bench --port /dev/ttyACM0 --bundle bundles/cifar10 --repeats 50 --radio sx1276
-"""
 MOST_REPEATS = 100
 EMULATED = ("qemu_", "sim_", "native")  # how the names of environments without a board begin
-USUAL_RADIO = "sx1262"
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "bench",
-        help="time a board's encoder, and model an image's energy",
-        description="Times the encoder on the board, and models the energy of an image and of a right answer: "
-        "computing and sending it by LoRa, from currents that the chips' datasheets state.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add_port(parser)
-    add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
-    add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (10)")
-    add("--chunk", type=int, default=0, metavar="N", help="which chunk of the symbols is sent (default 0: all)")
-    add("--board", choices=chips(), help="its chip, where the board's own name does not tell")
-    add("--radio", choices=radios(), help=f"its radio (default: the board's own, else {USUAL_RADIO})")
-    add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds that a run of the encoder may take (5)")
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Time, model, show; the exit status."""
     bundle = bundles.load(options.bundle)
-    if not 0 <= options.chunk < len(bundle.chunks):
-        raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
+    bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
     if options.repeats > MOST_REPEATS:
         raise HostError(f"a board runs its encoder up to {MOST_REPEATS} times a command, not {options.repeats}")
     with Board(open_port(options), bundle, options.timeout) as device:
@@ -63,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     chip = chips()[options.board] if options.board else chip_of(info.target)
     if chip is None:
         raise HostError(f"no stated current for {info.target}: name its chip with --board ({', '.join(chips())})")
-    radio = radios()[options.radio] if options.radio else radio_of(info.target) or radios()[USUAL_RADIO]
+    radio = radios()[options.radio] if options.radio else radio_of(info.target) or radios()[DEFAULT_RADIO]
     console.print(_energy(bundle, options.chunk, info, result, chip, radio))
     console.print(f"modelled, at 3.3 V: {chip.ma:g} mA at {chip.mhz:g} MHz ({chip.source})")
     console.print(f"                    {radio.ma:g} mA at {radio.dbm:g} dBm ({radio.source})")

@@ -1,4 +1,4 @@
-"""`python -m host devices`: the serial ports of this machine, and what answers on each."""
+"""`inkling devices`: the serial ports of this machine, and what answers on each."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
@@ -9,16 +9,11 @@ from rich.table import Table
 
 from host.board.board import Board
 from host.board.port_list import NONE, about, serial_ports
-from host.cli.arguments import add_line, open_port, seconds
+from host.cli.arguments import open_port
 from host.errors import HostError
 from wire import bundle as bundles
 from wire.bundle import Bundle
 from wire.control import Info
-
-EXAMPLES = """examples:
-  python -m host devices
-  python -m host devices --port socket://localhost:5000 --bundle bundles/cifar10 --bundle build/bundles/mine
-"""
 
 
 @dataclass(frozen=True)
@@ -30,24 +25,6 @@ class FoundBoard:
     number: int | None = None
     info: Info | None = None
     failure: str = ""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "devices",
-        help="list the serial ports and what answers on each",
-        description="Asks for INFO on every serial port at once: each gets up to three commands of 20 bytes. Exits "
-        "with 1 when no board answers.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--port", action="append", default=[], metavar="URL", help="ask there too, e.g. socket://HOST:PORT; repeatable")
-    add("--bundle", action="append", default=[], metavar="DIR", help="tell which boards run its model; repeatable")
-    add_line(parser)
-    add("--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for each of three answers (1)")
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:

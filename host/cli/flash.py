@@ -1,4 +1,4 @@
-"""`python -m host flash`: build the firmware with a bundle's encoder, flash it, and see that the board runs it."""
+"""`inkling flash`: build the firmware with a bundle's encoder, flash it, and see that the board runs it."""
 
 import argparse
 import time
@@ -10,39 +10,16 @@ from host.board import platformio as pio
 from host.board.board import Board
 from host.board.errors import PASSING, BoardError, DeviceError, WrongModelError
 from host.board.port_list import need_port
-from host.cli.arguments import add_line, open_port, seconds
+from host.cli.arguments import open_port
 from host.errors import HostError
 from wire import bundle as bundles
 from wire.bundle import Bundle
 from wire.control import Info
 
-EXAMPLES = """examples:
-  python -m host flash --env esp32dev --bundle bundles/cifar10
-  python -m host flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0
-"""
 DFU = "dfu"  # a boot loader on USB that is no serial port
 PAUSE_S = 0.5
 SPINNER = 4  # columns that it takes beside the text, and some to spare
 TARGET_CHARACTERS = 24  # what INFO has room for; a longer name is cut off
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "flash",
-        help="build the firmware with a bundle and flash a board with it",
-        description="Builds an environment of platformio.ini with the bundle's encoder, flashes it by PlatformIO, "
-        "waits for the board to come back, and has it run that model once.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
-    add("--bundle", required=True, metavar="DIR", help="whose encoder is built in")
-    add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only one on USB; needed for DFU)")
-    add_line(parser)
-    add("--timeout", type=seconds, default=20.0, metavar="S", help="seconds for the board to come back (20)")
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:

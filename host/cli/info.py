@@ -1,35 +1,14 @@
-"""`python -m host info`: ask a board what it is."""
+"""`inkling info`: ask a board what it is."""
 
 import argparse
 
 from rich.console import Console
 from rich.table import Table
 
-from host.board.board import TIMEOUT_S, Board
-from host.cli.arguments import add_port, open_port, seconds
+from host.board.board import Board
+from host.cli.arguments import open_port
 from wire import bundle as bundles
 from wire.control import Info
-
-EXAMPLES = """examples:
-  python -m host info --port /dev/ttyACM0
-  python -m host info --port socket://localhost:4000 --bundle bundles/cifar10
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "info",
-        help="show what a board is and runs",
-        description="Asks a board for its versions, model and memory; with a bundle, checks its model.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add_port(parser)
-    add("--bundle", metavar="DIR", help="check that the board runs this model")
-    add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
-    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Say what is odd, apart from the readings."""
-        self._notes.print(Text(f"host: {text}", style="yellow"))
+        self._notes.print(Text(f"inkling: {text}", style="yellow"))
 
 
 def reading_parts(reading: Reading) -> list[str | tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`python -m host receive`: listen on a port and say what the boards there see."""
+"""`inkling receive`: listen on a port and say what the boards there see."""
 
 import argparse
 import signal
@@ -11,46 +11,22 @@ from contextlib import contextmanager
 from host.board.errors import in_words
 from host.board.port import Port
 from host.classify.classifier import Classifier
-from host.cli.arguments import add_port, at_least_one, open_port
+from host.cli.arguments import open_port
 from host.cli.output import JsonLines, Screen, reading_parts
 from host.errors import PortError
 from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import Frames
-from host.receive.gateway import Gateways
-from host.receive.radio import PacketReceiver
+from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
 from wire import bundle as bundles
 from wire.control import Control, ErrorReply, Opcode
 
-EXAMPLES = """examples:
-  python -m host receive --port /dev/ttyUSB0 --bundle bundles/cifar10
-  python -m host receive --port socket://localhost:4001 --bundle A --bundle B --json log.jsonl --count 9
-"""
 # A frame that stops in the middle is settled after this much silence.
 QUIET_S = 0.5
 RETRY_S = 1.0
 GARBAGE_EVERY_BYTES, GARBAGE_EVERY_S = 1000, 10.0
 # One header in ten thousand of a very noisy line may look like another model's.
 SURE = 2
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "receive",
-        help="show what boards on a port, or a gateway's radio, send",
-        description="Finds frames on a port, and in the packets of a radio's gateway there, estimates the bit error "
-        "rate, classifies. Ends with Ctrl-C.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add_port(parser)
-    add("--bundle", required=True, action="append", metavar="DIR", help="of a model; may be repeated")
-    add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
-    add("--count", type=at_least_one, metavar="N", help="end after N frames")
-    add("--reconnect", action="store_true", help="wait for a port that is missing or goes")
-    parser.set_defaults(command=run)
 
 
 class _Session:

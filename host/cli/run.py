@@ -1,4 +1,4 @@
-"""`python -m host run`: send pictures to a board and show what comes back."""
+"""`inkling run`: send pictures to a board and show what comes back."""
 
 import argparse
 import time
@@ -6,12 +6,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from host.board.board import TIMEOUT_S, Board
+from host.board.board import Board
 from host.board.errors import BoardError, GarbledReplyError
 from host.classify.classifier import Classifier
-from host.cli.arguments import add_port, open_port, seconds
+from host.cli.arguments import open_port
 from host.cli.output import JsonLines, Screen, reading_parts
-from host.errors import HostError
 from host.image import load_image
 from wire import bundle as bundles
 from wire.bundle import Bundle
@@ -19,40 +18,12 @@ from wire.control import LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
 
 AIR_PATIENCE_S = 60  # for air time, of which a node that opening the port has reset has none
 
-EXAMPLES = """examples:
-  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
-  python -m host run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
-  python -m host run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = commands.add_parser(
-        "run",
-        help="send pictures to a board and classify what it sends back",
-        description="Sends each picture to a board, which encodes it and sends the symbols back, or on by its radio. "
-        "Exits with 1 when a frame was lost.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGE", help="any picture that Pillow reads; it is cut and scaled")
-    add_port(parser)
-    add("--bundle", required=True, metavar="DIR", help="of the model that the board runs")
-    add("--by-radio", action="store_true", help="have the board send the frame by its radio; a gateway gets it")
-    add("--chunk", type=int, metavar="N", help="which chunk of the symbols (default 0: all; by radio: the longest "
-        "prefix that the air time left allows)")  # fmt: skip
-    add("--json", action="store_true", help="print JSON lines to standard output")
-    add("--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="seconds to wait for an answer (2)")
-    parser.set_defaults(command=run)
-
 
 def run(options: argparse.Namespace) -> int:
     """Send the pictures one after the other; the exit status."""
     bundle = bundles.load(options.bundle)
-    if options.chunk is not None and not 0 <= options.chunk < len(bundle.chunks):
-        raise HostError(f"bundle {bundle.name} has chunks 0..{len(bundle.chunks) - 1}, not {options.chunk}")
+    if options.chunk is not None:
+        bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
     pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     screen = Screen("-" if options.json else None)
     json_lines = JsonLines("-") if options.json else None

@@ -4,7 +4,6 @@ A small codec that has learned 32 real pictures by heart is trained and exported
 something: what is right stays right through int8.
 """
 
-import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inkling.cli import main_of
+from inkling.commands import EXPORT, TRAIN
 from tests.support import ROOT
 from tests.support.firmware import bundle_path
 from train.data.datasets import CIFAR10_CLASSES, Dataset, load
@@ -109,7 +110,7 @@ def cifar10() -> Dataset:
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: object, module: str = "train") -> int:
     """`python -m train`, or another of our modules, in this process."""
     monkeypatch.setattr("sys.argv", [module, *map(str, arguments)])
-    return importlib.import_module(f"{module}.__main__").main()
+    return main_of({"train": TRAIN, "export": EXPORT}[module], f"python -m {module}")
 
 
 def fails(

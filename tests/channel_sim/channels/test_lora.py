@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from channel_sim import Compose, LoRa, bit_error_rate, messages_an_hour, symbol_error_rate
+from channel_sim import Compose, LoRa, bit_error_rate, symbol_error_rate
 from channel_sim.channels import lora_css
 from tests.support.statistics import within
 
@@ -264,9 +264,6 @@ def test_as_many_symbols_are_sent_as_air_time_counts(
                 assert channel.air_time_s(size) == pytest.approx((12 + 4.25 + counts[-1]) * channel.symbol_s)
 
 
-def test_messages_an_hour() -> None:
-    assert messages_an_hour(0.1) == pytest.approx(360)
-    assert messages_an_hour(0.1, duty_cycle=0.1) == pytest.approx(3600)
 
 
 # Readings

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, Stream, Truncation
+from channel_sim import BER_GRID, BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, Stream, Truncation
 from tests.support.statistics import same_however_cut, within
 
-GRID = [0.0, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1]
 FRAMES, BITS = 2000, 496  # the default frame has 62 bytes
 
 
-@pytest.mark.parametrize("ber", GRID)
+@pytest.mark.parametrize("ber", BER_GRID)
 def test_flips_follow_the_binomial_distribution(ber: float) -> None:
     mask, lost = BitFlips(ber).flips(FRAMES, BITS, np.random.default_rng(1))
     assert mask.shape == (FRAMES, BITS) and lost.shape == (FRAMES,) and not lost.any()

@@ -285,7 +285,7 @@ def test_the_command_waits_for_a_board_that_comes_back(bundle: Bundle) -> None:
     out, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert set(err.splitlines()) == {
-        f"channel_sim: the board at {url} has gone: the line was closed; waiting for it to come back"
+        f"inkling: the board at {url} has gone: the line was closed; waiting for it to come back"
     }
     assert out.startswith(f"uplink {2 * len(frame)} bytes, 0 bits flipped, measured BER 0; 2 frames; ")
     assert out.endswith("bytes/s; 2 resets; downlink 2 bytes\n")

@@ -175,7 +175,7 @@ def test_the_command_says_that_the_board_has_gone(echo: Echo) -> None:
     echo.hang_up()
     _, err = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert err == f"channel_sim: the board at {echo.url} has gone: the line was closed\n"
+    assert err == f"inkling: the board at {echo.url} has gone: the line was closed\n"
 
 
 @pytest.mark.parametrize(

@@ -202,13 +202,13 @@ def test_the_command_says_where_it_listens_and_what_came_of_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["bsc:ber=0.1"], "channel_sim: radios need a lora channel alone, not 'bsc:ber=0.1'"),
-        (["lora:snr=-9+frame-loss:p=0.1"], "channel_sim: radios need a lora channel alone"),
-        (["lora:snr=low"], "channel_sim: lora: snr is a number, not 'low'"),
-        (["lora:snr=inf"], "channel_sim: an SNR is -200 to 200 dB, not inf\n"),
-        (["lora:snr=9000"], "channel_sim: an SNR is -200 to 200 dB, not 9000\n"),
-        (["lora:snr=-9", "--seed", "-1"], "channel_sim: a seed is 0 or more, not -1"),
-        (["lora:snr=-9", "--port", "70000"], "channel_sim: cannot listen on port 70000: "),
+        (["bsc:ber=0.1"], "inkling: radios need a lora channel alone, not 'bsc:ber=0.1'"),
+        (["lora:snr=-9+frame-loss:p=0.1"], "inkling: radios need a lora channel alone"),
+        (["lora:snr=low"], "inkling: lora: snr is a number, not 'low'"),
+        (["lora:snr=inf"], "inkling: an SNR is -200 to 200 dB, not inf\n"),
+        (["lora:snr=9000"], "inkling: an SNR is -200 to 200 dB, not 9000\n"),
+        (["lora:snr=-9", "--seed", "-1"], "inkling: a seed is 0 or more, not -1"),
+        (["lora:snr=-9", "--port", "70000"], "inkling: cannot listen on port 70000: "),
         (["lora:snr=-9", "--snr", "x=3"], "usage: "),
         (["lora:snr=-9", "--snr", "3=nan"], "usage: "),
     ],
@@ -223,4 +223,4 @@ def test_a_taken_port_is_one_line() -> None:
         process = run("lora:snr=-9", "--port", str(air.port))
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
-    assert err == f"channel_sim: cannot listen on port {air.port}: Address already in use\n"
+    assert err == f"inkling: cannot listen on port {air.port}: Address already in use\n"

@@ -105,7 +105,7 @@ def test_a_full_disk_is_told_once_and_leaves_what_was_before(tmp_path: Path) -> 
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 1 and "uplink 100 bytes, " in out
-    assert err == f"channel_sim: cannot record to {path}: File too large; going on without\n"
+    assert err == f"inkling: cannot record to {path}: File too large; going on without\n"
     recorded = b"".join(Recording(path).uplink())
     assert 5 < len(recorded) < 100 and recorded == bytes(range(len(recorded)))
 
@@ -218,5 +218,5 @@ def test_a_host_that_goes_in_the_middle_of_a_replay_is_one_line(tmp_path: Path) 
     process = start("replay", tmp_path / "trace.jsonl", "--listen", "tcp://127.0.0.1:0")
     connect(said_url(process)).close()
     _, err = process.communicate(timeout=10)
-    assert process.returncode == 1 and err.startswith("channel_sim: the host has gone in the middle: ")
+    assert process.returncode == 1 and err.startswith("inkling: the host has gone in the middle: ")
     assert err.count("\n") == 1

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from firmware.tools import emulator
-from host.__main__ import main
+from inkling.cli import main
 from host.image import load_image
 from tests.firmware.camera.camera_board import program, write_frame
 from tests.support import ROOT
@@ -79,12 +79,12 @@ def test_mistakes_are_one_line(url: str, tmp_path: Path, capsys: pytest.CaptureF
     ]:
         assert main(capture(url, *options)) == 1
         said = capsys.readouterr().err
-        assert said.startswith("host: ") and complaint in said and said.count("\n") == 1
+        assert said.startswith("inkling: ") and complaint in said and said.count("\n") == 1
 
 
 def test_a_board_without_a_camera_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with emulator.native(firmware_tools.program("native")) as url:
         assert main(capture(url)) == 1
     assert capsys.readouterr().err == (
-        "host: the board refused: it has no camera, or the camera gave no picture (CAMERA)\n"
+        "inkling: the board refused: it has no camera, or the camera gave no picture (CAMERA)\n"
     )

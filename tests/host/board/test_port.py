@@ -3,7 +3,7 @@
 import pytest
 import serial
 
-from host.__main__ import main
+from inkling.cli import main
 from host.board.port import Port
 
 

@@ -84,7 +84,7 @@ def test_board_and_radio_can_be_named(here: Main, built: Bundle) -> None:
     with board(built, "my_own_board") as url:
         code, out, err = here("bench", "--port", url, "--bundle", built.path)
     assert code == 1 and "50.00 ms" in out
-    assert err.startswith("host: no stated current for my_own_board: name its chip with --board (esp32, ")
+    assert err.startswith("inkling: no stated current for my_own_board: name its chip with --board (esp32, ")
 
 
 def test_emulated_boards_times_mean_nothing(here: Main, built: Bundle) -> None:
@@ -99,9 +99,9 @@ def test_emulated_boards_times_mean_nothing(here: Main, built: Bundle) -> None:
 def test_impossible_numbers_are_one_line(here: Main, built: Bundle) -> None:
     bench = ("bench", "--port", "unused", "--bundle", built.path)
     code, _, err = here(*bench, "--repeats", 101)
-    assert (code, err) == (1, "host: a board runs its encoder up to 100 times a command, not 101\n")
+    assert (code, err) == (1, "inkling: a board runs its encoder up to 100 times a command, not 101\n")
     code, _, err = here(*bench, "--chunk", 9)
-    assert (code, err) == (1, f"host: bundle {built.name} has chunks 0..{len(built.chunks) - 1}, not 9\n")
+    assert (code, err) == (1, f"inkling: bundle {built.name} has chunks 0..{len(built.chunks) - 1}, not 9\n")
 
 
 def test_every_stated_figure_is_whole_and_names_its_source() -> None:

@@ -32,7 +32,7 @@ class Blocker:
         if name.split(".")[0] in {blocked!r}:
             raise ModuleNotFoundError("blocked: " + name, name=name)
 sys.meta_path.insert(0, Blocker())
-from host.__main__ import main
+from inkling.cli import main
 from tests.support import ROOT
 sys.exit(main(sys.argv[1:]))
 """
@@ -91,7 +91,7 @@ def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, t
         code, out, err = run(
             "receive", "--port", url, "--bundle", bundle.path, "--bundle", other.path, "--json", target, "--count", 3
         )
-    assert (code, err) == (0, "host: 3 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage\n")
+    assert (code, err) == (0, "inkling: 3 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage\n")
     assert out.startswith(f"listening on {url} for first {bundle.model_id}, second {other.model_id}\n")
     readings = [json.loads(text) for text in target.read_text().splitlines()]
     expected = [(bundle, 7, 0, 0), (other, 3, 9, 0), (bundle, 7, 2, 1)]
@@ -114,7 +114,7 @@ def test_json_on_standard_output_is_nothing_but_json(bundle: Bundle) -> None:
 def test_an_unplugged_port_is_told_and_what_came_before_is_kept(bundle: Bundle) -> None:
     with line(plays(make_frame(bundle, 0) + make_frame(bundle, 1)[:50])) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path)
-    assert (code, err) == (1, f"host: lost {url}: the line was closed (unplugged?)\n")
+    assert (code, err) == (1, f"inkling: lost {url}: the line was closed (unplugged?)\n")
     whole, cut = out.splitlines()[1:]
     assert "clean" in whole and "cut to 304 of 384 bits" in cut
 
@@ -123,7 +123,7 @@ def test_reconnect_waits_for_the_port_to_come_back(bundle: Bundle) -> None:
     with line(plays(make_frame(bundle, 0)), plays(make_frame(bundle, 3), hold=True)) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--reconnect", "--count", 2)
     assert code == 0 and "2 lost" in out
-    assert err.startswith(f"host: lost {url}: the line was closed (unplugged?); waiting for it to come back\n")
+    assert err.startswith(f"inkling: lost {url}: the line was closed (unplugged?); waiting for it to come back\n")
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
@@ -136,7 +136,7 @@ def test_a_signal_ends_it_with_a_summary(bundle: Bundle, name: signal.Signals) -
         code, out, err = finish(process)
     assert (code, len(out.splitlines())) == (0, 2)
     assert garbage.endswith(" bytes so far belong to no frame: noise, or is 115200 baud wrong?\n")
-    assert err == "host: 1 frames, 0 lost, 0 duplicates, 0 late, 0 of unknown models, 2000 bytes of garbage\n"
+    assert err == "inkling: 1 frames, 0 lost, 0 duplicates, 0 late, 0 of unknown models, 2000 bytes of garbage\n"
 
 
 def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle) -> None:
@@ -145,7 +145,7 @@ def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle)
         code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
     told, summary = err.splitlines()
     assert code == 0 and "5 of unknown models" in summary
-    assert told.startswith("host: device 3 sends frames of an unknown model (its id ends in the 5 bits ")
+    assert told.startswith("inkling: device 3 sends frames of an unknown model (its id ends in the 5 bits ")
     assert f"{other.model_bits:05b}; at hand: first {bundle.model_id})" in told
 
 
@@ -155,16 +155,16 @@ def test_missing_things_are_one_line(here: Main, bundle: Bundle, tmp_path: Path,
     picture = [tmp_path / "p.png"] if command == "run" else []
     Image.fromarray(np.zeros((8, 6, 3), np.uint8)).save(tmp_path / "p.png")
     code, out, err = here(command, *picture, "--port", url, "--bundle", nowhere)
-    assert (code, out, err) == (1, "", f"host: bundle {nowhere}: no such folder\n")
+    assert (code, out, err) == (1, "", f"inkling: bundle {nowhere}: no such folder\n")
     code, out, err = here(command, *picture, "--port", url, "--bundle", bundle.path)
-    assert (code, out, err) == (1, "", f"host: cannot open {url}: Connection refused\n")
+    assert (code, out, err) == (1, "", f"inkling: cannot open {url}: Connection refused\n")
 
 
 def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_path: Path) -> None:
     code, _, err = here("run", tmp_path / "none.png", "--port", no_port(), "--bundle", bundle.path)
-    assert (code, err) == (1, f"host: {tmp_path / 'none.png'}: No such file or directory\n")
+    assert (code, err) == (1, f"inkling: {tmp_path / 'none.png'}: No such file or directory\n")
     code, _, err = here("receive", "--port", no_port(), "--bundle", bundle.path, "--json", tmp_path)
-    assert (code, err) == (1, f"host: cannot write {tmp_path}: Is a directory\n")
+    assert (code, err) == (1, f"inkling: cannot write {tmp_path}: Is a directory\n")
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,14 @@ def test_impossible_numbers_are_refused(here: Main, bundle: Bundle, command: str
 
 @pytest.mark.parametrize("url", ["socket://localhost", "socket://localhost:x", "socket://localhost:99999"])
 def test_a_socket_without_a_port_is_one_line(here: Main, url: str) -> None:
-    assert here("info", "--port", url) == (1, "", f"host: cannot open {url}: a socket is socket://HOST:PORT\n")
+    assert here("info", "--port", url) == (1, "", f"inkling: cannot open {url}: a socket is socket://HOST:PORT\n")
 
 
 def test_output_that_cannot_be_written_is_one_line(board: str) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "host", "info", "--port", board]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
-    assert (done.returncode, done.stderr) == (1, b"host: cannot go on: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"inkling: cannot go on: No space left on device\n")
 
 
 def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built: Bundle, bundle: Bundle) -> None:
@@ -204,7 +204,7 @@ def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built
     code, out, err = here("info", "--port", board, "--bundle", bundle.path)
     assert code == 1 and built.model_id in out
     assert err == (
-        f"host: the board runs model {built.model_id}, but bundle first is model {bundle.model_id}: "
+        f"inkling: the board runs model {built.model_id}, but bundle first is model {bundle.model_id}: "
         "give the board's own bundle, or flash firmware built from this one\n"
     )
 
@@ -212,7 +212,7 @@ def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built
 def test_info_of_a_silent_board_is_one_line(here: Main) -> None:
     with line(falls_silent) as url:
         code, out, err = here("info", "--port", url, "--timeout", "0.1")
-    assert (code, out, err) == (1, "", f"host: {url}: the board is silent: is it running, and this its port?\n")
+    assert (code, out, err) == (1, "", f"inkling: {url}: the board is silent: is it running, and this its port?\n")
 
 
 def test_run_classifies_what_the_board_makes_of_pictures(
@@ -236,7 +236,7 @@ def test_run_through_noise_goes_on_without_the_boards_information(
     with Proxy(board, BitFlips(0.05), seed=1) as proxy:
         code, out, err = here("run", *pictures, "--port", proxy.url, "--bundle", built.path)
     assert code == 0 and out.count("damaged  cost lost on the way") == 3
-    assert err.startswith("host: going on without checking the board's model: ")
+    assert err.startswith("inkling: going on without checking the board's model: ")
 
 
 def test_run_reports_lost_frames(here: Main, board: str, built: Bundle, pictures: list[Path]) -> None:
@@ -261,7 +261,7 @@ def test_the_host_needs_nothing_heavy(bundle: Bundle, tmp_path: Path) -> None:
     assert code == 0, err
     assert "class" in out
     code, _, err = run("receive", "--port", url, "--bundle", bundle.path, blocked=("onnxruntime",))
-    assert (code, err) == (1, "host: onnxruntime is not installed: pip install -r host/requirements.txt\n")
+    assert (code, err) == (1, "inkling: onnxruntime is not installed: pip install -r host/requirements.txt\n")
 
 
 def test_a_reader_that_has_had_enough_is_no_fault(bundle: Bundle) -> None:

@@ -86,9 +86,9 @@ def test_no_ports_and_broken_bundles_are_one_line(here: Main, monkeypatch: pytes
     plug_in(monkeypatch)
     code, out, err = here("devices")
     assert (code, out) == (1, "")
-    assert err == "host: no serial port here: plug the board in, with a cable that carries data\n"
+    assert err == "inkling: no serial port here: plug the board in, with a cable that carries data\n"
     code, out, err = here("devices", "--bundle", tmp_path / "none")
-    assert (code, out, err) == (1, "", f"host: bundle {tmp_path / 'none'}: no such folder\n")
+    assert (code, out, err) == (1, "", f"inkling: bundle {tmp_path / 'none'}: no such folder\n")
 
 
 def test_a_board_that_cannot_run_its_model_is_listed_all_the_same(here: Main, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def test_the_port_of_a_board_in_dfu_mode_comes_with_the_upload(
     uploads(STARTS_A_BOARD)
     flash = ("flash", "--env", "native", "--bundle", built.path)
     code, _, err = here(*flash)
-    assert code == 1 and err.startswith("host: which port? native is flashed by USB DFU") and err.count("\n") == 1
+    assert code == 1 and err.startswith("inkling: which port? native is flashed by USB DFU") and err.count("\n") == 1
     code, out, err = here(*flash, "--port", port)
     assert (code, err) == (0, "") and out.startswith(f"{port}: device 1, native, now runs ")
 
@@ -133,7 +133,7 @@ def test_a_board_that_cannot_run_its_model_is_told(
     at_boot = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
     with line(answers(tells, at_boot)) as url:
         code, out, err = here("flash", "--env", "native", "--bundle", built.path, "--port", url)
-    told = "host: the board refused: its arena is too small for the model (MODEL_ARENA)\n"
+    told = "inkling: the board refused: its arena is too small for the model (MODEL_ARENA)\n"
     assert (code, out, err) == (1, "", told)
 
 
@@ -145,7 +145,7 @@ def test_another_model_than_was_flashed_is_told(
     code, out, err = here("flash", "--env", "native", "--bundle", other.path, "--port", port)
     assert (code, out) == (1, "")
     assert err == (
-        f"host: flashed native with model {other.model_id}, but the board on this port is native with model "
+        f"inkling: flashed native with model {other.model_id}, but the board on this port is native with model "
         f"{built.model_id}: is it the board that was flashed?\n"
     )
 
@@ -155,7 +155,7 @@ def test_another_target_than_was_flashed_is_told(
 ) -> None:
     uploads(STARTS_A_BOARD)
     code, _, err = here("flash", "--env", "another", "--bundle", built.path, "--port", port)
-    assert code == 1 and err.startswith(f"host: flashed another with model {built.model_id}, but the board on this ")
+    assert code == 1 and err.startswith(f"inkling: flashed another with model {built.model_id}, but the board on this ")
 
 
 def test_a_board_that_does_not_come_back_is_told(
@@ -164,7 +164,7 @@ def test_a_board_that_does_not_come_back_is_told(
     uploads("os.remove(port)")
     code, _, err = here("flash", "--env", "native", "--bundle", built.path, "--port", port, "--timeout", 0.5)
     reason = f"cannot open {port}: No such file or directory"
-    assert (code, err) == (1, f"host: flashed, but the board did not come back within 0.5 s: {reason}\n")
+    assert (code, err) == (1, f"inkling: flashed, but the board did not come back within 0.5 s: {reason}\n")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_failed_build_or_upload_is_one_line(
     uploads(f"sys.exit({says!r})")
     code, out, err = here("flash", "--env", "native", "--bundle", built.path, "--port", port)
     log = tmp_path / pio.LOG
-    assert (code, out, err) == (1, "", f"host: native was not flashed: {told} (all of it: {log})\n")
+    assert (code, out, err) == (1, "", f"inkling: native was not flashed: {told} (all of it: {log})\n")
     assert says in log.read_text()
 
 
@@ -198,20 +198,20 @@ def test_what_is_no_board_is_not_flashed(
     uploads("sys.exit('must not be called')")
     common = ("--bundle", built.path, "--port", port)
     code, _, err = here("flash", "--env", "none", *common)
-    assert (code, err) == (1, "host: platformio.ini has no environment none; boards: native, another\n")
+    assert (code, err) == (1, "inkling: platformio.ini has no environment none; boards: native, another\n")
     code, _, err = here("flash", "--env", "emulated", *common)
-    assert code == 1 and err.startswith("host: emulated runs on this machine, there is no board to flash: build it ")
+    assert code == 1 and err.startswith("inkling: emulated runs on this machine, there is no board to flash: build it ")
     (tmp_path / "platformio.ini").write_text("[env:x")
     code, _, err = here("flash", "--env", "x", *common)
-    assert code == 1 and err.startswith(f"host: PlatformIO cannot read {tmp_path / 'platformio.ini'}: ")
+    assert code == 1 and err.startswith(f"inkling: PlatformIO cannot read {tmp_path / 'platformio.ini'}: ")
     (tmp_path / "platformio.ini").unlink()
     code, _, err = here("flash", "--env", "x", *common)
-    assert (code, err) == (1, f"host: {tmp_path} has no platformio.ini: flash from a clone of the project\n")
+    assert (code, err) == (1, f"inkling: {tmp_path} has no platformio.ini: flash from a clone of the project\n")
 
 
 def test_without_platformio_it_says_how_to_install_it(here: Main, port: Path, built: Bundle) -> None:
     code, _, err = here("flash", "--env", "native", "--bundle", built.path, "--port", port)
-    assert (code, err) == (1, "host: PlatformIO is not installed: pip install -r requirements-demo.txt\n")
+    assert (code, err) == (1, "inkling: PlatformIO is not installed: pip install -r requirements-demo.txt\n")
 
 
 def test_a_missing_port_is_told_with_those_that_are_there(
@@ -221,19 +221,19 @@ def test_a_missing_port_is_told_with_those_that_are_there(
     flash = ("flash", "--env", "native", "--bundle", built.path)
     plug = "plug the board in, with a cable that carries data"
     code, _, err = here(*flash)
-    assert (code, err) == (1, f"host: no serial port here: {plug}\n")
+    assert (code, err) == (1, f"inkling: no serial port here: {plug}\n")
     code, _, err = here(*flash, "--port", "/dev/none")
-    assert (code, err) == (1, f"host: there is no port /dev/none, and no serial port here: {plug}\n")
+    assert (code, err) == (1, f"inkling: there is no port /dev/none, and no serial port here: {plug}\n")
 
     usb, onboard = ListPortInfo(str(port)), ListPortInfo("/dev/ttyS7")
     usb.description, usb.vid, usb.pid = "CP2102 USB to UART", 0x10C4, 0xEA60
     monkeypatch.setattr(list_ports, "comports", lambda: [onboard, usb])
     code, _, err = here(*flash, "--port", "/dev/none")
     there = f"/dev/ttyS7 (serial port); {port} (CP2102 USB to UART, 10C4:EA60)"
-    assert (code, err) == (1, f"host: there is no port /dev/none; there are: {there}\n")
+    assert (code, err) == (1, f"inkling: there is no port /dev/none; there are: {there}\n")
     code, out, err = here(*flash)  # the only one on USB
     assert (code, err) == (0, "") and out.startswith(f"{port}: device 1")
 
     monkeypatch.setattr(list_ports, "comports", lambda: [onboard])
     code, _, err = here(*flash)
-    assert (code, err) == (1, "host: which port? give --port; there are: /dev/ttyS7 (serial port)\n")
+    assert (code, err) == (1, "inkling: which port? give --port; there are: /dev/ttyS7 (serial port)\n")

@@ -1,0 +1,45 @@
+"""`inkling export`: turn a trained run into a bundle."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+
+def parser(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Makes a bundle from a trained run and checks each conversion step against the one before it. When a check "
+        "fails, nothing is written."
+    )
+    parser.epilog = "example:\n  inkling export runs/cifar10 -o build/bundles/mine"
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="folder of a run, made by inkling train")
+    add("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
+    add(
+        "--test-images",
+        type=_count,
+        default=10_000,
+        metavar="N",
+        help="test images for the accuracy figures (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export and return the exit status. Raises InklingError."""
+    from export.errors import ExportError
+
+    if not options.run.is_dir():
+        raise ExportError(f"no such run: {options.run}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from export.pipeline import export
+
+    with tempfile.TemporaryDirectory() as scratch:
+        export(options.run, options.out, options.test_images, Path(scratch))
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
+    return int(text)

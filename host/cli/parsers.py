@@ -1,0 +1,154 @@
+"""Arguments of the host's commands. Nothing slow is imported here, so that `--help` is fast."""
+
+from argparse import ArgumentParser
+
+from host.board import TIMEOUT_S
+from host.board.energy import DEFAULT_RADIO, chips, radios
+from host.cli.arguments import CAMERA_TIMEOUT_S, add_line, add_port, at_least_one, seconds
+
+
+def receive(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling receive`."""
+    parser.description = (
+        "Finds frames in the bytes from a port, and in the radio packets of a gateway on that port; estimates the bit "
+        "error rate; classifies. Ends with Ctrl-C."
+    )
+    parser.epilog = """examples:
+  inkling receive --port /dev/ttyUSB0 --bundle bundles/cifar10
+  inkling receive --port socket://localhost:4001 --bundle A --bundle B --json log.jsonl --count 9"""
+    add = parser.add_argument
+    add_port(parser)
+    add("--bundle", required=True, action="append", metavar="DIR", help="bundle of a model; repeatable")
+    add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
+    add("--count", type=at_least_one, metavar="N", help="end after N frames")
+    add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
+
+
+def run(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling run`."""
+    parser.description = (
+        "Sends each image to a board, which encodes it and returns the symbols, or sends them by its radio. "
+        "Exit status 1: a frame was lost."
+    )
+    parser.epilog = """examples:
+  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
+  inkling run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
+  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio"""
+    add = parser.add_argument
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="image file that Pillow can read; it is cropped and scaled",
+    )
+    add_port(parser)
+    _add_bundle(parser)
+    add("--by-radio", action="store_true", help="let the board send the frame by its radio, to a gateway")
+    add(
+        "--chunk",
+        type=int,
+        metavar="N",
+        help="chunk of the symbols to send (default 0: all; by radio: the longest prefix that the air time allows)",
+    )
+    _add_json_and_timeout(parser, TIMEOUT_S)
+
+
+def capture(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling capture`."""
+    parser.description = (
+        "Lets a board take a photo with its camera and classifies the symbols that it returns. "
+        "Exit status 1: a frame was lost."
+    )
+    parser.epilog = """examples:
+  inkling capture --port /dev/ttyUSB0 --bundle bundles/cifar10
+  inkling capture --port /dev/ttyUSB0 --bundle bundles/cifar10 --save seen.png --every 2"""
+    add = parser.add_argument
+    add_port(parser)
+    _add_bundle(parser)
+    add(
+        "--save",
+        metavar="FILE",
+        help="write the encoder's input, enlarged, to FILE (format by suffix: .png, ...)",
+    )
+    add("--every", type=seconds, metavar="S", help="repeat every S seconds until Ctrl-C")
+    add("--count", type=at_least_one, metavar="N", help="end after N images (default 1; with --every: no end)")
+    add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols (default 0: all)")
+    _add_json_and_timeout(parser, CAMERA_TIMEOUT_S)
+
+
+def devices(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling devices`."""
+    parser.description = (
+        "Asks for INFO on all serial ports at once: each port receives up to three commands of 20 bytes. "
+        "Exit status 1: no board answered."
+    )
+    parser.epilog = """examples:
+  inkling devices
+  inkling devices --port socket://localhost:5000 --bundle bundles/cifar10 --bundle build/bundles/mine"""
+    add = parser.add_argument
+    add("--port", action="append", default=[], metavar="URL", help="further port, e.g. socket://HOST:PORT; repeatable")
+    add("--bundle", action="append", default=[], metavar="DIR", help="show which boards run its model; repeatable")
+    add_line(parser)
+    add("--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for each of three answers (1)")
+
+
+def info(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling info`."""
+    parser.description = "Asks a board for its versions, model and memory; with a bundle, checks its model."
+    parser.epilog = """examples:
+  inkling info --port /dev/ttyACM0
+  inkling info --port socket://localhost:4000 --bundle bundles/cifar10"""
+    add_port(parser)
+    parser.add_argument("--bundle", metavar="DIR", help="check that the board runs the model of this bundle")
+    _add_timeout(parser, TIMEOUT_S)
+
+
+def flash(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling flash`."""
+    parser.description = (
+        "Builds an environment of platformio.ini with the encoder of a bundle, flashes it with PlatformIO, waits until "
+        "the board is back, and runs the model once. Runs in a clone of Inkling."
+    )
+    parser.epilog = """examples:
+  inkling flash --env esp32dev --bundle bundles/cifar10
+  inkling flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0"""
+    add = parser.add_argument
+    add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
+    add("--bundle", required=True, metavar="DIR", help="bundle whose encoder is built in")
+    add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only one on USB; required for DFU)")
+    add_line(parser)
+    add("--timeout", type=seconds, default=20.0, metavar="S", help="seconds to wait for the board to come back (20)")
+
+
+def bench(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling bench`."""
+    parser.description = (
+        "Times the encoder on the board and models the energy per image and per correct answer, for computing and for "
+        "sending by LoRa, from currents stated in the data sheets of the chips."
+    )
+    parser.epilog = """examples:
+  inkling bench --port /dev/ttyUSB0 --bundle bundles/cifar10
+  inkling bench --port /dev/ttyACM0 --bundle bundles/cifar10 --repeats 50 --radio sx1276"""
+    add = parser.add_argument
+    add_port(parser)
+    _add_bundle(parser)
+    add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (10)")
+    add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols to send (default 0: all)")
+    add("--board", choices=chips(), help="chip of the board, where its name does not tell")
+    add("--radio", choices=radios(), help=f"radio of the board (default: by its name, else {DEFAULT_RADIO})")
+    add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds allowed per run of the encoder (5)")
+
+
+def _add_bundle(parser: ArgumentParser) -> None:
+    parser.add_argument("--bundle", required=True, metavar="DIR", help="bundle of the model that the board runs")
+
+
+def _add_timeout(parser: ArgumentParser, default_s: float) -> None:
+    parser.add_argument(
+        "--timeout", type=seconds, default=default_s, metavar="S", help=f"seconds to wait for an answer ({default_s:g})"
+    )
+
+
+def _add_json_and_timeout(parser: ArgumentParser, default_s: float) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON lines to standard output")
+    _add_timeout(parser, default_s)

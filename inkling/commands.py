@@ -1,0 +1,85 @@
+"""The table of commands. Modules are named, not imported: each is imported only when its command is used."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `parser` names the function that adds its arguments, `run` the one that runs it.
+
+    Both are `module:function`. `parser` must import nothing slow, so that `--help` is fast. `extra` is the optional
+    part of the installation that the command needs.
+    """
+
+    help: str
+    parser: str
+    run: str
+    extra: str | None = None
+    on_interrupt: str = ""  # a message for Ctrl-C
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under one name."""
+
+    help: str
+    commands: "dict[str, Command | Group]"
+    epilog: str = ""
+
+
+def _host(name: str, help: str, extra: str | None = None) -> Command:
+    return Command(help, f"host.cli.parsers:{name}", f"host.cli.{name}:run", extra)
+
+
+def _sim(name: str, help: str) -> Command:
+    return Command(help, f"channel_sim.cli.parsers:{name}", f"channel_sim.cli.{name}:run")
+
+
+HOST = Group(
+    "receive and classify frames, and talk to boards",
+    {
+        "receive": _host("receive", "receive and classify what boards or a gateway send"),
+        "run": _host("run", "send images to a board and classify its answers"),
+        "capture": _host("capture", "let a board take a photo and classify its answer"),
+        "devices": _host("devices", "list serial ports and the boards on them"),
+        "info": _host("info", "show a board's firmware, model and memory"),
+        "flash": _host("flash", "build the firmware with a bundle and flash a board", "firmware"),
+        "bench": _host("bench", "time a board's encoder and model its energy"),
+    },
+    """examples:
+  inkling flash --env esp32dev --bundle bundles/cifar10
+  inkling info --port /dev/ttyUSB0
+  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
+  inkling receive --port /dev/ttyUSB0 --bundle bundles/cifar10 --json readings.jsonl""",
+)
+
+SIM = Group(
+    "simulate bad links, live or replayed",
+    {
+        "proxy": _sim("proxy", "corrupt live traffic between a board and a host"),
+        "replay": _sim("replay", "replay a recording to a host"),
+        "lora": _sim("lora", "print air time and error rates of a LoRa link"),
+        "air": _sim("air", "connect simulated radios"),
+    },
+    """examples:
+  inkling sim proxy --board /dev/ttyUSB0 --listen tcp://127.0.0.1:4001 --ber 0.05 --record trace.jsonl
+  inkling sim replay trace.jsonl --listen tcp://127.0.0.1:4001 --channel bursts:ber=0.02""",
+)
+
+TRAIN = Command(
+    "train a codec or a base classifier",
+    "train.cli:parser",
+    "train.cli:run",
+    "train",
+    "interrupted; the same command resumes after the last finished epoch",
+)
+EXPORT = Command(
+    "turn a trained run into a bundle", "export.cli:parser", "export.cli:run", "export", "interrupted; nothing written"
+)
+COMPLETION = Command("print a shell completion script", "inkling.completion:parser", "inkling.completion:run")
+
+ROOT = Group(
+    "Image recognition for microcontrollers over bad links: a few dozen bytes per image, robust to bit errors.",
+    {**HOST.commands, "sim": SIM, "train": TRAIN, "export": EXPORT, "completion": COMPLETION},
+    HOST.epilog,
+)

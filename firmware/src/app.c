@@ -23,7 +23,7 @@ static void handle(enum wire_event event) {
     }
 }
 
-/* What is left in the receive buffer has a hole somewhere behind it: none of it counts. */
+/* Bytes are missing somewhere in the receive buffer, so all of it is dropped. */
 static void drop_received(void) {
     while (board_read() >= 0) {
     }
@@ -35,7 +35,7 @@ void app_start(void) {
     const enum wire_error model = encoder_start();
     commands_start(model);
     if (model != WIRE_ERROR_NONE) {
-        line_send_error(0, 0, (uint8_t)model); /* unasked: whoever listens now learns why nothing will work */
+        line_send_error(0, 0, (uint8_t)model); /* unsolicited: tells a host that listens why commands will fail */
     }
     node_start();
     gateway_start();
@@ -61,7 +61,7 @@ void app_step(void) {
     }
     node_step();
     gateway_step();
-    if (wire_parser_idle(&parser)) { /* or else the encoder's input belongs to the command that is coming in */
+    if (wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */
         watch_step();
     }
     board_wait();

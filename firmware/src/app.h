@@ -1,4 +1,4 @@
-/* The application: answers commands that come over the board's serial line. A port's entry calls these two. */
+/* Application: answers the commands that arrive over the serial line. The port's entry calls these functions. */
 #ifndef INKLING_APP_H
 #define INKLING_APP_H
 
@@ -6,9 +6,10 @@
 extern "C" {
 #endif
 
+/* Call once, first. */
 void app_start(void);
 
-/* Handles every byte that is there, then sleeps until more may be. Call it forever. */
+/* Handle all received bytes, then sleep until there may be more. Call in an endless loop. */
 void app_step(void);
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
 #include "encoder.h"
 #include "fit.h"
 
-_Static_assert(INKLING_CHANNELS == 1u || INKLING_CHANNELS == 3u, "a camera gives one channel or three");
+_Static_assert(INKLING_CHANNELS == 1u || INKLING_CHANNELS == 3u, "an encoder for camera images has 1 or 3 channels");
 
 static bool started;
 
@@ -19,11 +19,11 @@ static bool take(void) {
         .channels = INKLING_CHANNELS,
         .sums = sums,
     };
-    struct camera_image picture;
-    if (!camera_take(&picture)) {
+    struct camera_image image;
+    if (!camera_take(&image)) {
         return false;
     }
-    const bool fits = fit_crop(&picture, &input);
+    const bool fits = fit_crop(&image, &input);
     camera_release();
     return fits;
 }
@@ -33,7 +33,7 @@ enum wire_error capture_take(void) {
     if (started && take()) {
         return WIRE_ERROR_NONE;
     }
-    capture_stop(); /* the next picture starts it anew, which may help */
+    capture_stop(); /* the next capture restarts it, which may help */
     return WIRE_ERROR_CAMERA;
 }
 

@@ -1,4 +1,4 @@
-/* The board's camera, with INKLING_CAMERA=1. Boards without one refuse. */
+/* Capture of images by the board's camera (INKLING_CAMERA=1). Without a camera it fails. */
 #ifndef INKLING_CAPTURE_H
 #define INKLING_CAPTURE_H
 
@@ -6,11 +6,11 @@
 
 #if INKLING_CAMERA
 
-/* Takes a picture into the encoder's input, bytes 0..255: cut centrally to its aspect ratio and averaged down. Starts
- * the camera if need be and leaves it on. Returns WIRE_ERROR_CAMERA, the input as it was, or WIRE_ERROR_NONE. */
+/* Capture an image into the encoder's input as bytes 0..255, cropped and scaled by fit_crop(). Starts the camera if
+ * needed and leaves it on. Returns WIRE_ERROR_NONE, or WIRE_ERROR_CAMERA with the input unchanged. */
 enum wire_error capture_take(void);
 
-/* Powers the camera down until the next picture. */
+/* Power down the camera until the next capture. */
 void capture_stop(void);
 
 #else

@@ -3,8 +3,8 @@
 #include "board.h"
 #include "capture.h"
 #include "encoder.h"
-#include "line.h"
 #include "image.h"
+#include "line.h"
 
 #define FIRMWARE_VERSION {0, 1, 0}
 
@@ -20,9 +20,9 @@ static enum wire_error info(const struct wire_parser *command) {
         .height = INKLING_HEIGHT,
         .width = INKLING_WIDTH,
         .channels = INKLING_CHANNELS,
-        .symbols = INKLING_SYMBOL_COUNT,
+        .symbol_count = INKLING_SYMBOL_COUNT,
         .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
-        .chunks = inkling_model.chunk_count,
+        .chunk_count = inkling_model.chunk_count,
         .arena_bytes = encoder_arena_bytes(),
         .encoder_ram_bytes = encoder_ram_bytes(),
         .stack_bytes = board_stack_bytes(),
@@ -92,19 +92,19 @@ static enum wire_error bench(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
-static enum wire_error model = WIRE_ERROR_NONE; /* why the encoder cannot run */
+static enum wire_error start_error = WIRE_ERROR_NONE; /* of the encoder */
 
 static bool needs_encoder(uint8_t opcode) {
     return opcode == WIRE_RUN || opcode == WIRE_BENCH || opcode == WIRE_CAPTURE;
 }
 
-void commands_start(enum wire_error encoder) {
-    model = encoder;
+void commands_start(enum wire_error encoder_error) {
+    start_error = encoder_error;
 }
 
 enum wire_error command_execute(const struct wire_parser *command) {
-    if (needs_encoder(command->opcode) && model != WIRE_ERROR_NONE) {
-        return model;
+    if (needs_encoder(command->opcode) && start_error != WIRE_ERROR_NONE) {
+        return start_error;
     }
     switch (command->opcode) {
         case WIRE_INFO:

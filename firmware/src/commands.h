@@ -1,14 +1,14 @@
-/* What the board does when it is asked: INFO, RUN, BENCH, CAPTURE, PIXELS. */
+/* Execution of the commands INFO, RUN, BENCH, CAPTURE and PIXELS. */
 #ifndef INKLING_COMMANDS_H
 #define INKLING_COMMANDS_H
 
 #include "wire/parser.h"
 
-/* encoder: what encoder_start() found. While it is an error, commands that need the encoder get that for an answer. */
-void commands_start(enum wire_error encoder);
+/* encoder_error: the result of encoder_start(). If it is an error, commands that need the encoder fail with it. */
+void commands_start(enum wire_error encoder_error);
 
-/* Carries out the command that the parser holds, and sends its answer. Returns the error that stands in the way
- * (nothing is sent then), or WIRE_ERROR_NONE. The data of RUN lies in the encoder's input from byte 2 on. */
+/* Execute the command that the parser holds and send its answer. Returns WIRE_ERROR_NONE, or the error, for which
+ * nothing is sent. The pixels of RUN are in the encoder's input already. */
 enum wire_error command_execute(const struct wire_parser *command);
 
 #endif

@@ -8,15 +8,15 @@
 
 #define RETRY_MICROS 5000000u
 
-static uint32_t tried; /* when the radio was set up last, by board_micros() */
-static uint8_t count;  /* packets so far: by its gaps the host sees what the serial line lost */
+static uint32_t last_try_micros; /* board_micros() of the last start of the radio */
+static uint8_t packet_count;     /* gaps show the host which packets the serial line lost */
 
 void gateway_start(void) {
     const struct radio_settings settings = lora_settings();
     if (!radio_start(&settings) || !radio_listen()) {
         line_send_error(0, 0, WIRE_ERROR_RADIO);
     }
-    tried = board_micros();
+    last_try_micros = board_micros();
 }
 
 void gateway_step(void) {
@@ -24,7 +24,7 @@ void gateway_step(void) {
     uint8_t *packet = data + WIRE_PACKET_HEAD_BYTES;
     struct radio_reception reception;
     size_t length;
-    if (!radio_listening() && board_micros() - tried >= RETRY_MICROS) {
+    if (!radio_listening() && board_micros() - last_try_micros >= RETRY_MICROS) {
         gateway_start();
     }
     while ((length = radio_receive(packet, &reception)) > 0u) {
@@ -34,7 +34,7 @@ void gateway_step(void) {
             .snr_quarter_db = reception.snr_quarter_db,
         };
         wire_packet_head_write(data, &head);
-        line_send_reply(count++, WIRE_PACKET, data, WIRE_PACKET_HEAD_BYTES + length);
+        line_send_reply(packet_count++, WIRE_PACKET, data, WIRE_PACKET_HEAD_BYTES + length);
     }
 }
 

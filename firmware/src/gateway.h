@@ -1,14 +1,14 @@
-/* The receiving end of the radio link, with INKLING_GATEWAY=1 beside INKLING_RADIO=1: every packet that the radio
- * hears, good or corrupt, goes to the host. */
+/* Receiving end of a radio link (INKLING_RADIO=1 and INKLING_GATEWAY=1): every received packet, intact or damaged, goes
+ * to the host. */
 #ifndef INKLING_GATEWAY_H
 #define INKLING_GATEWAY_H
 
 #if INKLING_GATEWAY
 
-/* Starts to listen. If the radio does not answer, the host is told, and the board serves its commands all the same. */
+/* Start receiving. If the radio does not respond, an error goes to the host, and commands still work. */
 void gateway_start(void);
 
-/* Hands on what has come since the last call. A radio that does not listen is started again every 5 s. */
+/* Forward the packets received since the last call. A radio that does not receive is restarted every 5 s. */
 void gateway_step(void);
 
 #else

@@ -5,7 +5,7 @@
 #include "line.h"
 #include "node.h"
 
-/* The top bit flips. */
+/* Subtracting 128 flips the top bit. */
 void image_to_int8(void) {
     int8_t *image = encoder_input();
     for (uint32_t i = 0; i < INKLING_INPUT_BYTES; i++) {
@@ -49,7 +49,7 @@ enum wire_error image_answer(const struct wire_parser *command, struct image_sta
     } else {
         ready = line_send_feature(command->request, command->head[1], latent);
     }
-    if (command->head[0] != 0u) { /* the cost was asked for, or the frame went elsewhere */
+    if (command->head[0] != 0u) { /* cost requested, or the frame went out by radio */
         const struct wire_run_cost cost = {
             .encode_cycles = encode_end - encode_start,
             .total_cycles = ready - start.cycles,

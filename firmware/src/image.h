@@ -1,26 +1,25 @@
-/* What becomes of a picture: it is encoded, and a chunk of its latent goes out. */
+/* Encoding of one image, and the answer to its command: a chunk of the latent, and the cost. */
 #ifndef INKLING_IMAGE_H
 #define INKLING_IMAGE_H
 
 #include "wire/parser.h"
 
-/* When the work on a picture began, by both of the board's clocks. */
+/* Start of the work on an image, by both of the board's clocks. */
 struct image_start {
     uint32_t micros;
     uint32_t cycles;
 };
 
-/* Pixels (0..255) in the encoder's input become int8 = pixel - 128 where they are, as the encoder takes them. */
+/* Convert the pixels (0..255) in the encoder's input to int8 = pixel - 128, in place. */
 void image_to_int8(void);
 
-/* The work on the picture in the encoder's input begins: the time is taken, and its pixels become int8. */
+/* Start the work on the image in the encoder's input: take the time and convert the pixels. */
 struct image_start image_begin(void);
 
-/* Whether flags and chunk, the two bytes at the head of a RUN, ask for what this board can do. */
+/* Check the flags and chunk of a RUN or CAPTURE, its first two bytes. */
 enum wire_error image_check(const struct wire_parser *command);
 
-/* Encodes the picture in the encoder's input, int8, and answers the command. Returns the error that stands in the way,
- * or WIRE_ERROR_NONE. */
+/* Encode the converted image in the encoder's input and answer the command. Returns WIRE_ERROR_NONE or the error. */
 enum wire_error image_answer(const struct wire_parser *command, struct image_start start);
 
 #endif

@@ -8,14 +8,14 @@
 
 #define PIECE_BYTES 64u
 
-_Static_assert(INKLING_INPUT_BYTES <= 0xFFFFu, "PIXELS tells its length in 16 bits");
-_Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "a board's number is 0..254");
+_Static_assert(INKLING_INPUT_BYTES <= 0xFFFFu, "PIXELS has a 16-bit length");
+_Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "INKLING_DEVICE must be 0..254");
 
 uint8_t line_device = INKLING_DEVICE;
 
 static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
 #if INKLING_GATEWAY
-#define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* a radio's longest packet */
+#define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* RADIO_MAX_BYTES */
 #else
 #define LONGEST_REPLY WIRE_INFO_BYTES
 #endif
@@ -39,7 +39,7 @@ void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_
     send(opcode | WIRE_REPLY_BIT, request, data, length);
 }
 
-/* In pieces: a second copy of the pixels would take as much memory as the first. */
+/* Sent in pieces, to need no second buffer for the pixels. */
 void line_send_pixels(uint8_t request, const int8_t *input) {
     uint8_t piece[PIECE_BYTES];
     uint32_t crc = wire_reply_start(piece, line_device, inkling_model.number, WIRE_PIXELS | WIRE_REPLY_BIT, request,

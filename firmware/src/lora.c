@@ -6,14 +6,14 @@
 #include "prefix.h"
 
 _Static_assert(INKLING_LORA_SPREADING_FACTOR >= 7 && INKLING_LORA_SPREADING_FACTOR <= 12,
-               "a spreading factor is 7..12");
-_Static_assert(INKLING_LORA_CODING_RATE >= 5 && INKLING_LORA_CODING_RATE <= 8, "a coding rate is 5..8, for 4/5..4/8");
-_Static_assert(INKLING_LORA_PREAMBLE >= 6 && INKLING_LORA_PREAMBLE <= 65535, "a preamble has 6 symbols or more");
+               "INKLING_LORA_SPREADING_FACTOR must be 7..12");
+_Static_assert(INKLING_LORA_CODING_RATE >= 5 && INKLING_LORA_CODING_RATE <= 8, "INKLING_LORA_CODING_RATE must be 5..8");
+_Static_assert(INKLING_LORA_PREAMBLE >= 6 && INKLING_LORA_PREAMBLE <= 65535, "INKLING_LORA_PREAMBLE must be 6..65535");
 _Static_assert(INKLING_LORA_DUTY_PERMILLE >= 1 && INKLING_LORA_DUTY_PERMILLE <= 1000,
-               "a duty cycle is 1..1000 permille");
-_Static_assert(INKLING_LORA_CHUNK >= 0 && INKLING_LORA_CHUNK < 16, "a chunk is 0..15");
+               "INKLING_LORA_DUTY_PERMILLE must be 1..1000");
+_Static_assert(INKLING_LORA_CHUNK >= 0 && INKLING_LORA_CHUNK < 16, "INKLING_LORA_CHUNK must be 0..15");
 
-/* Of a chunk that the model lacks, or that fits no packet: 0 would mean a header, so the longest there is. */
+/* 0 would mean an explicit header, so a chunk that does not exist or fit gives the maximum. */
 static uint8_t implicit_bytes(void) {
     const size_t bytes = INKLING_LORA_CHUNK < inkling_model.chunk_count
                              ? prefix_packet_bytes(&inkling_model, INKLING_LORA_CHUNK)

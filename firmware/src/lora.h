@@ -1,10 +1,10 @@
-/* The radio's settings, the same at both ends of a link, by build flags. */
+/* Radio settings, from build flags. Both ends of a link need the same. */
 #ifndef INKLING_LORA_H
 #define INKLING_LORA_H
 
 #include "radio.h"
 
-/* EU868's first default channel; 14 dBm and 1 % are the most that ETSI EN 300 220-2 allows there. */
+/* First default channel of EU868; 14 dBm and 1 % are the limits there (ETSI EN 300 220-2). */
 #ifndef INKLING_LORA_FREQUENCY_HZ
 #define INKLING_LORA_FREQUENCY_HZ 868100000
 #endif
@@ -28,11 +28,11 @@
 #define INKLING_LORA_PREAMBLE 8
 #endif
 #ifndef INKLING_LORA_SYNC_WORD
-#define INKLING_LORA_SYNC_WORD 0x12 /* a private network's */
+#define INKLING_LORA_SYNC_WORD 0x12 /* private network */
 #endif
 
-/* 1: packets without the radio's own header, which is the first thing that a weak signal damages, and costs the packet.
- * Both ends then have to know the length: INKLING_LORA_CHUNK is the only chunk that is sent. */
+/* 1: implicit header. The explicit header is what a weak signal damages first, and without it the packet is lost. Both
+ * ends must know the length, so INKLING_LORA_CHUNK is the only chunk that is sent. */
 #ifndef INKLING_LORA_IMPLICIT
 #define INKLING_LORA_IMPLICIT 0
 #endif
@@ -40,7 +40,6 @@
 #define INKLING_LORA_CHUNK 0
 #endif
 
-/* The settings as the radio takes them. */
 struct radio_settings lora_settings(void);
 
 #endif

@@ -13,7 +13,7 @@
 
 static BOARD_RETAINED struct duty duty;
 static BOARD_RETAINED uint32_t slept_seconds;
-static bool ready; /* the radio is set up */
+static bool ready; /* the radio is configured */
 static uint8_t packet[RADIO_MAX_BYTES];
 
 void node_start(void) {
@@ -41,7 +41,7 @@ void node_wake(void) {
     duty_slept(&duty, slept_seconds, board_micros());
 }
 
-/* The chunk that goes out if this one is asked for: itself, or what stands for WIRE_LONGEST_PREFIX now. */
+/* Replace WIRE_LONGEST_PREFIX by the chunk to send now, and check the chunk. */
 static enum wire_error choose(uint8_t *chunk, const struct radio_settings *settings) {
     const bool longest = *chunk == WIRE_LONGEST_PREFIX;
     if (INKLING_LORA_IMPLICIT) {
@@ -59,7 +59,7 @@ static enum wire_error choose(uint8_t *chunk, const struct radio_settings *setti
     return prefix_packet_bytes(&inkling_model, *chunk) <= RADIO_MAX_BYTES ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
 }
 
-/* The chunk that goes out, its air time, and that the radio and the duty cycle allow it. */
+/* Choose the chunk to send, compute its air time, and check the duty cycle and the radio. */
 static enum wire_error prepare(uint8_t *chunk, uint32_t *air_micros) {
     const struct radio_settings settings = lora_settings();
     duty_update(&duty, board_micros());
@@ -71,7 +71,7 @@ static enum wire_error prepare(uint8_t *chunk, uint32_t *air_micros) {
     if (*air_micros > duty_left_micros(&duty)) {
         return WIRE_ERROR_AIR_TIME;
     }
-    ready = ready || radio_start(&settings); /* a radio that did not answer may do so now */
+    ready = ready || radio_start(&settings); /* a radio that failed before may respond now */
     return ready ? WIRE_ERROR_NONE : WIRE_ERROR_RADIO;
 }
 
@@ -89,7 +89,7 @@ enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent,
     const struct wire_result frame =
         wire_feature_frame(packet, sizeof packet, &inkling_model, line_device, sequence, chunk, latent, false);
     report->ready_cycles = board_cycles();
-    duty_take(&duty, air_micros); /* before it is known to be sent: a radio that says no may have sent all the same */
+    duty_take(&duty, air_micros); /* before the result: a radio that reports a failure may have sent */
     ready = radio_send(packet, frame.length);
     if (!ready) {
         return WIRE_ERROR_RADIO;

@@ -1,5 +1,5 @@
-/* The sending end of the radio link, with INKLING_RADIO=1: a picture's frame as a LoRa packet, within the duty cycle.
- * Boards without a radio, and gateways, which only listen, refuse. */
+/* Sending end of a radio link (INKLING_RADIO=1): sends feature frames as LoRa packets, within the duty cycle. Fails on
+ * boards without a radio and on gateways, which only receive. */
 #ifndef INKLING_NODE_H
 #define INKLING_NODE_H
 
@@ -10,30 +10,29 @@
 
 struct node_report {
     struct wire_radio_report sent;
-    uint32_t ready_cycles; /* board_cycles() when the packet was ready to go */
+    uint32_t ready_cycles; /* board_cycles() when the packet was ready to send */
 };
 
 #if INKLING_RADIO && !INKLING_GATEWAY
 
-/* Call it once, first: carries the air time over a deep sleep. */
+/* Call once, first. Restores the duty cycle's state after a deep sleep. */
 void node_start(void);
 
-/* Call it more often than board_micros() wraps, which is every 71 minutes. */
+/* Update the duty cycle. Call more often than board_micros() wraps (every 71 minutes). */
 void node_step(void);
 
-/* Whether a packet with this chunk, or WIRE_LONGEST_PREFIX, could go out now: WIRE_ERROR_NONE, or BAD_ARGUMENT (no such
- * chunk, or none that fits a packet), RADIO (it does not answer), AIR_TIME. Saves the work on a picture that could not
- * be sent. */
+/* Check that this chunk, or WIRE_LONGEST_PREFIX, could be sent now, before an image is encoded for it. Returns
+ * WIRE_ERROR_NONE, _BAD_ARGUMENT (no such chunk, or none that fits a packet), _RADIO (no response) or _AIR_TIME. */
 enum wire_error node_check(uint8_t chunk);
 
-/* Sends it; sequence: 0..31. Returns what stands in the way, as above, or WIRE_ERROR_NONE with the report filled in
- * when the packet is out. */
+/* Send a chunk; sequence: 0..31. Returns WIRE_ERROR_NONE and the report once the packet has been sent; otherwise an
+ * error as for node_check(). */
 enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent, struct node_report *report);
 
-/* Call it right before board_sleep(), with the same time. */
+/* Call right before board_sleep(), with the same number of seconds. */
 void node_sleep(uint32_t seconds);
 
-/* Call it where board_sleep() returns: what is longer than the clock takes to wrap counts, too. */
+/* Call when board_sleep() returns, to count sleeps longer than the clock's range. */
 void node_wake(void);
 
 #else

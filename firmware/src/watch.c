@@ -7,43 +7,43 @@
 #include "board.h"
 #include "capture.h"
 #include "encoder.h"
+#include "image.h"
 #include "line.h"
 #include "motion.h"
 #include "node.h"
-#include "image.h"
 
 #ifndef INKLING_RADIO
 #define INKLING_RADIO 0
 #endif
 
-#define MICROS 1000000u
+#define MICROS_PER_SECOND 1000000u
 
-_Static_assert(INKLING_PERIOD_S <= 86400, "a period is a day at the most");
-_Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "motion is in grey levels");
+_Static_assert(INKLING_PERIOD_S <= 86400, "INKLING_PERIOD_S must be at most 86400 (a day)");
+_Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "INKLING_MOTION must be 0..255 grey levels");
 
-static BOARD_RETAINED uint8_t sequence;            /* of the next picture, modulo 32 */
-static BOARD_RETAINED uint8_t sent[MOTION_PIXELS]; /* the last picture that went out */
+static BOARD_RETAINED uint8_t sequence;            /* of the next image, modulo 32 */
+static BOARD_RETAINED uint8_t sent[MOTION_PIXELS]; /* thumbnail of the last image sent */
 static BOARD_RETAINED bool any_sent;
 
-static uint8_t seen[MOTION_PIXELS];
+static uint8_t seen[MOTION_PIXELS]; /* thumbnail of the last image captured */
 static bool running;
 static bool listening;   /* for commands, before the next deep sleep */
-static uint32_t seconds; /* since the last look or command */
-static uint32_t counted; /* board_micros() up to which they are counted */
+static uint32_t seconds; /* since the last capture or command */
+static uint32_t counted; /* board_micros() up to which `seconds` counts */
 
 static void count_from(uint32_t start_seconds) {
     counted = board_micros();
     seconds = start_seconds;
 }
 
-/* Bit by bit, because board_micros() wraps before a long period ends. */
+/* In small steps, because board_micros() wraps within a long period. */
 static void count_seconds(void) {
-    const uint32_t more = (board_micros() - counted) / MICROS;
-    counted += more * MICROS;
+    const uint32_t more = (board_micros() - counted) / MICROS_PER_SECOND;
+    counted += more * MICROS_PER_SECOND;
     seconds += more;
 }
 
-/* Takes a picture into the encoder's input, as int8, and a thumbnail of it. */
+/* Capture an image into the encoder's input, as int8, and make its thumbnail. */
 static enum wire_error take(void) {
     const enum wire_error error = capture_take();
     if (error != WIRE_ERROR_NONE) {
@@ -60,12 +60,12 @@ static enum wire_error take(void) {
     return WIRE_ERROR_NONE;
 }
 
-/* Whether what is seen is worth sending. */
-static bool is_news(void) {
+/* Return true if the captured image is worth sending. */
+static bool has_changed(void) {
     return INKLING_MOTION == 0 || !any_sent || motion_differs(seen, sent, INKLING_MOTION);
 }
 
-/* Encodes the picture and sends it as far as the way out allows. */
+/* Encode and send the image: the whole of it, or the prefix that the radio's air time allows. */
 static enum wire_error send(void) {
     const enum wire_error error = INKLING_RADIO ? node_check(WIRE_LONGEST_PREFIX) : WIRE_ERROR_NONE;
     if (error != WIRE_ERROR_NONE) {
@@ -83,11 +83,11 @@ static enum wire_error send(void) {
     return WIRE_ERROR_NONE;
 }
 
-/* What could not be sent does not count as sent: the next look is compared with the one before it. */
-static void look(void) {
+/* An image that could not be sent is not the next one's reference for motion. */
+static void capture_and_send(void) {
     enum wire_error error = take();
     if (error == WIRE_ERROR_NONE) {
-        if (!is_news()) {
+        if (!has_changed()) {
             return;
         }
         error = send();
@@ -104,7 +104,7 @@ static void look(void) {
 void watch_start(void) {
     running = true;
     listening = INKLING_DEEP_SLEEP && !board_woke();
-    count_from(listening ? 0 : INKLING_PERIOD_S); /* else the first look is now */
+    count_from(listening ? 0 : INKLING_PERIOD_S); /* otherwise the first capture is due now */
 }
 
 void watch_command_done(void) {
@@ -118,14 +118,14 @@ void watch_step(void) {
         return;
     }
     count_from(0);
-    look();
+    capture_and_send();
     if (INKLING_DEEP_SLEEP) {
         listening = false;
         capture_stop();
         node_sleep(INKLING_PERIOD_S);
         board_sleep(INKLING_PERIOD_S);
         node_wake();
-        count_from(INKLING_PERIOD_S); /* the next look is due, however often the clock wrapped meanwhile */
+        count_from(INKLING_PERIOD_S); /* the next capture is due, even if the clock wrapped meanwhile */
     }
 }
 

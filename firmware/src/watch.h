@@ -1,11 +1,11 @@
-/* Pictures that nobody asked for, on boards with a camera: every so often, or when something has moved, with deep sleep
- * in between. Build flags say which:
+/* Unattended capture on boards with a camera: periodic or on motion, optionally with deep sleep in between. Build
+ * flags:
  *
- *     INKLING_PERIOD_S     a look every so many seconds, 1 to 86400; 0 (default): pictures on command only
- *     INKLING_MOTION       send what has changed by so many grey levels in the mean since the last picture sent; 0
- *                          (default): send every look
- *     INKLING_DEEP_SLEEP   1: sleep for the period between looks, deaf to commands. 0 (default): stay awake
- *     INKLING_AWAKE_S      with deep sleep: how long to listen before the first one, and after each command (10) */
+ *     INKLING_PERIOD_S     seconds between captures, 1 to 86400; 0 (default): capture on command only
+ *     INKLING_MOTION       send only images that differ from the last one sent by at least this mean absolute
+ *                          difference in grey levels; 0 (default): send every image
+ *     INKLING_DEEP_SLEEP   1: deep sleep between captures, without receiving commands; 0 (default): stay awake
+ *     INKLING_AWAKE_S      with deep sleep: seconds to listen before the first sleep and after each command (10) */
 #ifndef INKLING_WATCH_H
 #define INKLING_WATCH_H
 
@@ -24,14 +24,14 @@
 
 #if INKLING_CAMERA && INKLING_PERIOD_S > 0
 
-/* Call it once, first, if the encoder works: without it, the others do nothing. */
+/* Call once, first, if the encoder works. Without this call the other functions do nothing. */
 void watch_start(void);
 
-/* A command has been answered: the next look is a period away, so that the next command may be about the same picture.
- * With deep sleep, the board listens on for INKLING_AWAKE_S. */
+/* Call after each command: the next capture is a full period away, so that the next command can refer to the same
+ * image. With deep sleep, the board keeps listening for INKLING_AWAKE_S. */
 void watch_command_done(void);
 
-/* Looks when it is time to, and sleeps. Call it often, while the encoder's input is free. */
+/* Capture when due, and sleep. Call often, while the encoder's input is free. */
 void watch_step(void);
 
 #else

@@ -1,4 +1,4 @@
-/* What the application needs of the machine it runs on. Each folder under firmware/ports implements it. */
+/* Board interface: what the application needs from the machine. Each folder under firmware/ports implements it. */
 #ifndef INKLING_BOARD_H
 #define INKLING_BOARD_H
 
@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A variable so marked keeps its value through board_sleep() even where that ends in a new start; power-up and reset
- * give it its initial value, as any other. */
+/* Marks a variable that keeps its value through board_sleep(), even where waking restarts the program. Power-up and
+ * reset initialise it like any other variable. */
 #ifdef ESP_PLATFORM
 #include "esp_attr.h"
-#define BOARD_RETAINED RTC_DATA_ATTR /* memory that stays powered: ESP-IDF, "Deep-Sleep Wake Stubs" and "Memory Types" */
+#define BOARD_RETAINED \
+    RTC_DATA_ATTR /* RTC memory stays powered: ESP-IDF, "Deep-Sleep Wake Stubs" and "Memory Types" \
+                   */
 #else
 #define BOARD_RETAINED
 #endif
@@ -19,38 +21,38 @@
 extern "C" {
 #endif
 
-/* The next received byte, or -1 when there is none now. Bytes are collected in the background. */
+/* Return the next received byte, or -1 if there is none. Bytes are buffered in the background. */
 int board_read(void);
 
-/* True when bytes were lost since the last call: the receive buffer was full, or the UART overran. */
+/* Return true if bytes were lost since the last call: the receive buffer was full, or the UART overran. */
 bool board_overrun(void);
 
-/* Sends all bytes, in order. Returns when they are on their way; with nobody to take them, they are lost. */
+/* Send all bytes, in order. Returns when they are queued; they are lost if nobody is connected. */
 void board_write(const uint8_t *bytes, size_t count);
 
-/* Sleeps until a byte may be there, 200 ms at the most. */
+/* Sleep until a byte may be available, 200 ms at most. */
 void board_wait(void);
 
-/* Sleeps for this long, at the lowest power that the port can wake up from by a timer, once all that was written is
- * out. Bytes that come meanwhile may be lost. Returns, or starts the board over (board_woke() is true then). */
+/* Sleep for this many seconds at the lowest power from which a timer can wake the port. Written bytes are sent first;
+ * bytes that arrive meanwhile may be lost. Either returns, or restarts the program (board_woke() is then true). */
 void board_sleep(uint32_t seconds);
 
-/* True when the board was started by the timer of a board_sleep(), false after power-up or reset. */
+/* Return true if the timer of board_sleep() started the program, false after power-up or reset. */
 bool board_woke(void);
 
-/* Time since the start. Wraps; take differences. */
+/* Return the time since the start in microseconds. Wraps; use differences. */
 uint32_t board_micros(void);
 
-/* CPU cycles (nanoseconds on a port that cannot count them). Wraps; take differences. */
+/* Return CPU cycles, or nanoseconds on a port that cannot count cycles. Wraps; use differences. */
 uint32_t board_cycles(void);
 
-/* How many of board_cycles() make one second. */
+/* Return the number of board_cycles() per second. */
 uint32_t board_clock_hz(void);
 
-/* Deepest stack so far, in bytes; 0 = unknown. */
+/* Return the deepest stack use so far in bytes; 0 = unknown. */
 uint32_t board_stack_bytes(void);
 
-/* Name of the build, such as "qemu_stm32f405". */
+/* Return the name of the build, such as "qemu_stm32f405". */
 const char *board_target(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* A camera, on boards that have one. A port implements it; INKLING_CAMERA=1 says that it does. */
+/* Camera interface. A port with a camera implements it and sets INKLING_CAMERA=1. */
 #ifndef INKLING_CAMERA_H
 #define INKLING_CAMERA_H
 
@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 enum camera_format {
-    CAMERA_GREY = 1,   /* one byte a pixel */
-    CAMERA_RGB565 = 2, /* two bytes a pixel, most significant first, as an OV2640 sends them */
-    CAMERA_RGB888 = 3  /* red, green, blue */
+    CAMERA_GREY = 1,   /* 1 byte per pixel */
+    CAMERA_RGB565 = 2, /* 2 bytes per pixel, most significant first, as an OV2640 sends them */
+    CAMERA_RGB888 = 3  /* 3 bytes per pixel: red, green, blue */
 };
 
 struct camera_image {
@@ -22,15 +22,15 @@ struct camera_image {
     enum camera_format format;
 };
 
-/* Powers the camera up and waits until its exposure has settled. False when it does not answer. */
+/* Power up the camera and wait until its exposure has settled. Returns false if it does not respond. */
 bool camera_start(void);
 
-/* Takes a picture, which stays until camera_release(). False when none came. */
-bool camera_take(struct camera_image *picture);
+/* Capture an image; its pixels are valid until camera_release(). Returns false if the camera gave none. */
+bool camera_take(struct camera_image *image);
 
 void camera_release(void);
 
-/* Powers it down, before the board sleeps. */
+/* Power down the camera, before the board sleeps. */
 void camera_stop(void);
 
 #ifdef __cplusplus

@@ -1,22 +1,22 @@
-/* First along the rows, then down the columns, rounding to 8 bits after each: so does Pillow's BOX filter, which is
- * the host's. Its weights, of 22 fractional bits, are these, too. */
+/* Scales along the rows, then down the columns, and rounds to 8 bits after each, with weights of 22 fractional bits.
+ * Pillow's BOX filter, which the host uses, does the same. */
 #include "fit.h"
 
 #include <string.h>
 
 #define WEIGHT_BITS 22
 
-/* Where the windows of one direction lie. Target pixel i covers the picture from (size - out * scale) / 2 + i * scale
- * on, scale = n / d, and takes the pixels whose centres are in there: it starts at the pixel of number
- * floor((size * d - out * n + 2 * i * n + d) / (2 * d)). That is counted up without divisions: whole + part / (2 d)
- * a step. Where the scale is below 1, each target pixel takes the one picture pixel that its own centre is in. */
+/* The windows along one axis. With scale = n / d, target pixel i covers the image from
+ * (size - out * scale) / 2 + i * scale on and averages the pixels whose centres lie in there. Its window starts at
+ * pixel floor((size * d - out * n + 2 * i * n + d) / (2 * d)), computed without divisions: each step adds whole + part
+ * / (2 d). Where the scale is below 1, a target pixel takes the one image pixel that contains its centre. */
 struct axis {
-    uint32_t first; /* of the present window */
-    uint32_t rest;  /* what the floor has cut off, in 1 / (2 d) */
+    uint32_t first;     /* first pixel of the current window */
+    uint32_t remainder; /* of the floor, in 1 / (2 d) */
     uint32_t whole;
     uint32_t part;
     uint32_t denominator;
-    uint32_t weight[2]; /* of a pixel in a window of `whole` pixels, and in one of whole + 1 */
+    uint32_t weight[2]; /* of a pixel in a window of `whole` pixels, and of whole + 1 */
     bool averages;
 };
 
@@ -30,7 +30,7 @@ static struct axis axis_start(uint32_t size, uint32_t out, uint32_t n, uint32_t 
     const uint32_t whole = n / d;
     return (struct axis){
         .first = (uint32_t)(start / (2u * d)),
-        .rest = (uint32_t)(start % (2u * d)),
+        .remainder = (uint32_t)(start % (2u * d)),
         .whole = whole,
         .part = 2u * (n % d),
         .denominator = 2u * d,
@@ -39,13 +39,13 @@ static struct axis axis_start(uint32_t size, uint32_t out, uint32_t n, uint32_t 
     };
 }
 
-/* Goes on to the next window; the number of pixels in the one that was left. */
+/* Advance to the next window; return the number of pixels in the previous one. */
 static uint32_t axis_next(struct axis *axis) {
     const uint32_t first = axis->first;
     axis->first += axis->whole;
-    axis->rest += axis->part;
-    if (axis->rest >= axis->denominator) {
-        axis->rest -= axis->denominator;
+    axis->remainder += axis->part;
+    if (axis->remainder >= axis->denominator) {
+        axis->remainder -= axis->denominator;
         axis->first++;
     }
     return axis->averages ? axis->first - first : 1u;
@@ -78,23 +78,22 @@ static inline struct colour colour_at(const uint8_t *pixel, enum camera_format f
     return (struct colour){pixel[0], pixel[0], pixel[0]};
 }
 
-/* ITU-R BT.601, in 1/65536; grey stays as it is, for the weights add up to one. */
+/* ITU-R BT.601, in 1/65536. The weights add up to one, so grey stays unchanged. */
 static inline uint32_t luma(struct colour colour) {
     return (19595u * colour.red + 38470u * colour.green + 7471u * colour.blue + 0x8000u) >> 16;
 }
 
-/* Adds the means of the windows of one row of the picture to the target's sums. */
-static void add_row(const struct camera_image *picture, uint32_t y, struct axis axis,
-                    const struct fit_target *target) {
-    const uint32_t bytes = bytes_per_pixel(picture->format);
-    const uint8_t *row = picture->pixels + (size_t)y * picture->width * bytes;
+/* Add the means of one image row's windows to the target's sums. */
+static void add_row(const struct camera_image *image, uint32_t y, struct axis axis, const struct fit_target *target) {
+    const uint32_t bytes = bytes_per_pixel(image->format);
+    const uint8_t *row = image->pixels + (size_t)y * image->width * bytes;
     uint32_t *sums = target->sums;
     for (uint32_t x = 0; x < target->width; x++) {
         const uint8_t *pixel = row + (size_t)axis.first * bytes;
         const uint32_t count = axis_next(&axis);
         struct colour sum = {0, 0, 0};
         for (uint32_t i = 0; i < count; i++) {
-            const struct colour colour = colour_at(pixel, picture->format);
+            const struct colour colour = colour_at(pixel, image->format);
             if (target->channels == 1u) {
                 sum.red += luma(colour);
             } else {
@@ -112,7 +111,7 @@ static void add_row(const struct camera_image *picture, uint32_t y, struct axis 
     }
 }
 
-static void average(const struct camera_image *picture, struct axis across, struct axis down,
+static void average(const struct camera_image *image, struct axis across, struct axis down,
                     const struct fit_target *target) {
     const uint32_t values = (uint32_t)target->width * target->channels;
     uint8_t *out = target->pixels;
@@ -121,7 +120,7 @@ static void average(const struct camera_image *picture, struct axis across, stru
         const uint32_t count = axis_next(&down);
         memset(target->sums, 0, values * sizeof *target->sums);
         for (uint32_t row = 0; row < count; row++) {
-            add_row(picture, first + row, across, target);
+            add_row(image, first + row, across, target);
         }
         for (uint32_t i = 0; i < values; i++) {
             *out++ = mean(target->sums[i], count, &down);
@@ -129,34 +128,34 @@ static void average(const struct camera_image *picture, struct axis across, stru
     }
 }
 
-static bool size_is_good(uint32_t height, uint32_t width) {
+static bool is_valid_size(uint32_t height, uint32_t width) {
     return height >= 1u && height <= FIT_MAX_SIZE && width >= 1u && width <= FIT_MAX_SIZE;
 }
 
-static bool is_possible(const struct camera_image *picture, const struct fit_target *target) {
-    return size_is_good(picture->height, picture->width) && size_is_good(target->height, target->width) &&
-           (target->channels == 1u || target->channels == 3u) && picture->format >= CAMERA_GREY &&
-           picture->format <= CAMERA_RGB888;
+static bool is_valid(const struct camera_image *image, const struct fit_target *target) {
+    return is_valid_size(image->height, image->width) && is_valid_size(target->height, target->width) &&
+           (target->channels == 1u || target->channels == 3u) && image->format >= CAMERA_GREY &&
+           image->format <= CAMERA_RGB888;
 }
 
-bool fit_crop(const struct camera_image *picture, const struct fit_target *target) {
-    if (!is_possible(picture, target)) {
+bool fit_crop(const struct camera_image *image, const struct fit_target *target) {
+    if (!is_valid(image, target)) {
         return false;
     }
-    const uint32_t height = picture->height;
-    const uint32_t width = picture->width;
-    const bool sides_are_cut = width * target->height > height * target->width;
-    const uint32_t n = sides_are_cut ? height : width;
-    const uint32_t d = sides_are_cut ? target->height : target->width;
-    average(picture, axis_start(width, target->width, n, d), axis_start(height, target->height, n, d), target);
+    const uint32_t height = image->height;
+    const uint32_t width = image->width;
+    const bool crops_sides = width * target->height > height * target->width;
+    const uint32_t n = crops_sides ? height : width;
+    const uint32_t d = crops_sides ? target->height : target->width;
+    average(image, axis_start(width, target->width, n, d), axis_start(height, target->height, n, d), target);
     return true;
 }
 
-bool fit_whole(const struct camera_image *picture, const struct fit_target *target) {
-    if (!is_possible(picture, target)) {
+bool fit_whole(const struct camera_image *image, const struct fit_target *target) {
+    if (!is_valid(image, target)) {
         return false;
     }
-    average(picture, axis_start(picture->width, target->width, picture->width, target->width),
-            axis_start(picture->height, target->height, picture->height, target->height), target);
+    average(image, axis_start(image->width, target->width, image->width, target->width),
+            axis_start(image->height, target->height, image->height, target->height), target);
     return true;
 }

@@ -1,4 +1,4 @@
-/* A picture of any size as the encoder takes it: the same pixels that host/image.py makes of it. */
+/* Scaling of an image of any size to the encoder's input. Gives the same pixels as host/image.py. */
 #ifndef INKLING_CAMERA_FIT_H
 #define INKLING_CAMERA_FIT_H
 
@@ -11,24 +11,23 @@
 extern "C" {
 #endif
 
-#define FIT_MAX_SIZE 16384u /* pixels of a side, before and after */
+#define FIT_MAX_SIZE 16384u /* pixels per side, of the image and of the target */
 
-/* Pixels, uint8, row by row, channels last. */
 struct fit_target {
-    uint8_t *pixels;
+    uint8_t *pixels; /* height * width * channels values, row by row, channels last */
     uint16_t height;
     uint16_t width;
-    uint8_t channels; /* 1: grey, by the luma of ITU-R BT.601; 3: red, green, blue */
-    uint32_t *sums;   /* scratch, width * channels */
+    uint8_t channels; /* 1: grey, the luma of ITU-R BT.601; 3: red, green, blue */
+    uint32_t *sums;   /* scratch: width * channels values */
 };
 
-/* Cuts the picture centrally to the target's aspect ratio and averages it down (or repeats its pixels up): each pixel
- * of the target is the mean of the picture's pixels whose centres lie in its place. The 5 and 6 bits of RGB565 become
- * 8 by repeating their upper ones below. False when a size or the format is none. */
-bool fit_crop(const struct camera_image *picture, const struct fit_target *target);
+/* Crop the centre of the image to the target's aspect ratio and scale it: each target pixel is the mean of the image
+ * pixels whose centres lie in it; where the image is smaller, pixels are repeated. RGB565 is expanded to 8 bits by
+ * repeating the upper bits. Returns false for an invalid size, format or channel count. */
+bool fit_crop(const struct camera_image *image, const struct fit_target *target);
 
-/* The same of the whole picture, which is stretched or squeezed instead of cut. */
-bool fit_whole(const struct camera_image *picture, const struct fit_target *target);
+/* Scale the whole image without cropping; the aspect ratio may change. Otherwise like fit_crop(). */
+bool fit_whole(const struct camera_image *image, const struct fit_target *target);
 
 #ifdef __cplusplus
 }

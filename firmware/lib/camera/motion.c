@@ -2,7 +2,7 @@
 
 #include "fit.h"
 
-bool motion_thumbnail(const struct camera_image *picture, uint8_t thumbnail[MOTION_PIXELS]) {
+bool motion_thumbnail(const struct camera_image *image, uint8_t thumbnail[MOTION_PIXELS]) {
     uint32_t sums[MOTION_SIDE];
     const struct fit_target target = {
         .pixels = thumbnail,
@@ -11,13 +11,13 @@ bool motion_thumbnail(const struct camera_image *picture, uint8_t thumbnail[MOTI
         .channels = 1,
         .sums = sums,
     };
-    return fit_whole(picture, &target);
+    return fit_whole(image, &target);
 }
 
-bool motion_differs(const uint8_t a[MOTION_PIXELS], const uint8_t b[MOTION_PIXELS], uint32_t levels) {
+bool motion_differs(const uint8_t a[MOTION_PIXELS], const uint8_t b[MOTION_PIXELS], uint32_t threshold) {
     uint32_t sum = 0;
     for (uint32_t i = 0; i < MOTION_PIXELS; i++) {
         sum += a[i] > b[i] ? (uint32_t)(a[i] - b[i]) : (uint32_t)(b[i] - a[i]);
     }
-    return sum >= levels * MOTION_PIXELS;
+    return sum >= threshold * MOTION_PIXELS;
 }

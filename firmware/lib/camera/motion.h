@@ -1,5 +1,5 @@
-/* Whether anything has moved between two looks: the mean absolute difference of small grey pictures. Each of their
- * pixels is a mean of many of the camera's, in which the sensor's noise averages out. */
+/* Motion detection: mean absolute difference of two small grey thumbnails. Each thumbnail pixel is a mean of many image
+ * pixels, which averages out the sensor's noise. */
 #ifndef INKLING_CAMERA_MOTION_H
 #define INKLING_CAMERA_MOTION_H
 
@@ -15,11 +15,11 @@ extern "C" {
 #define MOTION_SIDE 16u
 #define MOTION_PIXELS (MOTION_SIDE * MOTION_SIDE)
 
-/* The picture as MOTION_SIDE x MOTION_SIDE grey pixels. False when it is none. */
-bool motion_thumbnail(const struct camera_image *picture, uint8_t thumbnail[MOTION_PIXELS]);
+/* Scale the image to MOTION_SIDE x MOTION_SIDE grey pixels. Returns false for an invalid size or format. */
+bool motion_thumbnail(const struct camera_image *image, uint8_t thumbnail[MOTION_PIXELS]);
 
-/* Whether the two differ by at least this many grey levels in the mean. */
-bool motion_differs(const uint8_t a[MOTION_PIXELS], const uint8_t b[MOTION_PIXELS], uint32_t levels);
+/* Return true if the mean absolute difference is at least `threshold` grey levels. */
+bool motion_differs(const uint8_t a[MOTION_PIXELS], const uint8_t b[MOTION_PIXELS], uint32_t threshold);
 
 #ifdef __cplusplus
 }

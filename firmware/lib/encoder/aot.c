@@ -1,4 +1,4 @@
-/* Engine "aot": the network as C, compiled from the bundle by BakeNN before the build. */
+/* Engine "aot": the network as C code, which BakeNN generates from the bundle before the build. */
 #include "encoder.h"
 
 #include "bknn_inkling.h"
@@ -8,12 +8,12 @@
 
 static _Alignas(4) int8_t input[INKLING_INPUT_BYTES];
 static _Alignas(4) int8_t latent[INKLING_LATENT_BYTES];
-static _Alignas(16) uint8_t arena[INKLING_ARENA_BYTES]; /* BakeNN's holds the kernels' scratch, too */
+static _Alignas(16) uint8_t arena[INKLING_ARENA_BYTES]; /* includes the kernels' scratch */
 
-_Static_assert(BKNN_INKLING_ARENA_ALIGNMENT <= 16u, "the arena needs a stronger alignment");
-_Static_assert(BKNN_INKLING_ARENA_SIZE <= INKLING_ARENA_BYTES, "the arena is too small");
-_Static_assert(BKNN_INKLING_INPUT_BYTES == INKLING_INPUT_BYTES, "another input than the bundle's");
-_Static_assert(BKNN_INKLING_OUTPUT_BYTES == INKLING_LATENT_BYTES, "another latent than the bundle's");
+_Static_assert(BKNN_INKLING_ARENA_ALIGNMENT <= 16u, "BakeNN needs an arena with a larger alignment");
+_Static_assert(BKNN_INKLING_ARENA_SIZE <= INKLING_ARENA_BYTES, "INKLING_ARENA_BYTES is too small");
+_Static_assert(BKNN_INKLING_INPUT_BYTES == INKLING_INPUT_BYTES, "the input size differs from the bundle's");
+_Static_assert(BKNN_INKLING_OUTPUT_BYTES == INKLING_LATENT_BYTES, "the latent size differs from the bundle's");
 
 enum wire_error encoder_start(void) {
     const uint32_t crc = wire_crc32(0, (const uint8_t *)&inkling_weights, sizeof inkling_weights);

@@ -1,16 +1,16 @@
-/* A quicker ADD for the generated network: BakeNN's portable one goes through 64-bit divisions, which take a third
- * of an encoder's time on Cortex-M4. The same arithmetic, bit for bit (TFLite's reference: gemmlowp's rounding
- * doubling high multiplication, then a shift that rounds halves away from zero), without them.
- * The linker puts it in place of BakeNN's: --wrap in platformio.ini. */
+/* Faster ADD for the generated network. BakeNN's portable ADD uses 64-bit divisions, which take a third of the
+ * encoder's time on Cortex-M4; this one gives the same bits without them. The arithmetic is that of TFLite's reference
+ * kernel: gemmlowp's rounding doubling high multiplication, then a shift that rounds halves away from zero. The linker
+ * replaces BakeNN's function by --wrap (platformio.ini). */
 #include <stddef.h>
 #include <stdint.h>
 
 struct scale {
     int32_t multiplier; /* Q31 */
-    uint32_t left;      /* one more than TFLite's: the doubling */
+    uint32_t left;      /* TFLite's shift plus 1, for the doubling */
     uint32_t right;
     int32_t half;
-    int32_t sign; /* this bit of a value tells whether its halves round down */
+    int32_t sign; /* mask of the bit of a value that makes halves round down */
 };
 
 static struct scale make_scale(int32_t multiplier, int32_t shift) {
@@ -25,16 +25,17 @@ static struct scale make_scale(int32_t multiplier, int32_t shift) {
     return scale;
 }
 
-/* ADD's values stay below 2^29, so that doubling one of them first cannot overflow, and the multiplication is a
- * single instruction (smmulr). */
+/* Values in ADD stay below 2^29, so doubling first cannot overflow, and the multiplication is a single instruction
+ * (smmulr). GCC and Clang shift negative numbers arithmetically. */
 static inline int32_t rescale(int32_t value, struct scale scale) {
     const int64_t product = (int64_t)(int32_t)((uint32_t)value << scale.left) * scale.multiplier;
     const int32_t high = (int32_t)((product + (INT64_C(1) << 31)) >> 32);
+    // cppcheck-suppress shiftTooManyBitsSigned
     return (high + scale.half + ((high & scale.sign) >> 31)) >> scale.right;
 }
 
-/* Declared here because the linker alone knows that it is called. Tensors of up to four dimensions; a stride of 0
- * repeats. Zero points are subtracted, the inputs brought to a common scale with 20 bits to spare, and added. */
+/* Add two int8 tensors of up to four dimensions; a stride of 0 repeats. The inputs, less their zero points, are brought
+ * to a common scale with 20 extra bits and added. Declared here because only the linker refers to it. */
 void __wrap_bknn_inkling_add_s8(const int8_t *a, const int8_t *b, int8_t *output, size_t dim0, size_t dim1, size_t dim2,
                                 size_t dim3, size_t a_stride0, size_t a_stride1, size_t a_stride2, size_t a_stride3,
                                 size_t b_stride0, size_t b_stride1, size_t b_stride2, size_t b_stride3, int32_t a_zero,

@@ -1,4 +1,5 @@
-/* The bundle's encoder: image in, latent out. One engine implements it; nothing else may know which. */
+/* The bundle's encoder: image in, latent out. One engine (aot or tflm) implements it; no other code depends on which.
+ */
 #ifndef INKLING_ENCODER_H
 #define INKLING_ENCODER_H
 
@@ -11,24 +12,25 @@
 extern "C" {
 #endif
 
-/* Makes the engine ready and checks that the model, its tables and its memory fit each other. Call it once, first.
- * Returns what does not fit, a WIRE_ERROR_MODEL_..., or WIRE_ERROR_NONE. */
+/* Start the engine and check the model, its tables and its memory. Call once, first.
+ * Returns WIRE_ERROR_NONE, or the WIRE_ERROR_MODEL_... that was found. */
 enum wire_error encoder_start(void);
 
-/* The input: INKLING_INPUT_BYTES pixels (H, W, C), each value - 128. Images are received straight into it. It
- * keeps its contents over a run. */
+/* Return the input buffer: INKLING_INPUT_BYTES values of pixel - 128, (H, W, C). Images are received straight into it;
+ * encoder_run() does not change it. */
 int8_t *encoder_input(void);
 
-/* Encodes what is in the input. Returns the latent, INKLING_LATENT_BYTES values (h, w, c), which stays until the
- * next run; NULL when the engine failed, or did not start. */
+/* Encode the image in the input buffer. Returns the latent, INKLING_LATENT_BYTES values (h, w, c), valid until the next
+ * run; NULL if the engine failed or did not start. */
 const int8_t *encoder_run(void);
 
-/* Working memory that the network uses, in bytes; and all that the encoder takes: arena with its margin, input, output,
- * scratch. */
+/* Return the bytes of working memory that the network uses. */
 uint32_t encoder_arena_bytes(void);
+
+/* Return the bytes of RAM of the whole encoder: arena with its margin, input, output, scratch. */
 uint32_t encoder_ram_bytes(void);
 
-/* Name of the engine, such as "aot". */
+/* Return the name of the engine, such as "aot". */
 const char *encoder_engine(void);
 
 #ifdef __cplusplus

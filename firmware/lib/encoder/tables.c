@@ -3,9 +3,8 @@
 #include "inkling_model.h"
 #include "wire/crc.h"
 
-/* The CRC that was built in is that of the tables' bytes as a little-endian machine holds them. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables' CRC-32 is made for little-endian machines");
-_Static_assert(sizeof(struct wire_chunk) == 4u, "the tables' CRC-32 knows no padding");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables' CRC-32 is generated for little-endian machines");
+_Static_assert(sizeof(struct wire_chunk) == 4u, "the tables' CRC-32 is generated without padding");
 
 bool encoder_tables_intact(void) {
     const struct wire_model *model = &inkling_model;

@@ -1,4 +1,4 @@
-/* The bundle's tables, which both engines check at the start. */
+/* Integrity check of the bundle's tables, for both engines. */
 #ifndef INKLING_ENCODER_TABLES_H
 #define INKLING_ENCODER_TABLES_H
 
@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Whether symbol table, symbol order and chunks are what was built in. */
+/* Return true if symbol table, symbol order and chunks have the CRC-32 that was built in. */
 bool encoder_tables_intact(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// Engine "tflm": the bundle's encoder.tflite, run by TensorFlow Lite Micro with whatever kernels its library has.
+/* Engine "tflm": TensorFlow Lite Micro runs the bundle's encoder.tflite, with the kernels of its library. */
 #include "encoder.h"
 
 #include <cstring>
@@ -10,21 +10,21 @@
 
 namespace {
 
-// TFLM may lay other tensors over its input while it runs, and ours keeps its contents: hence a copy for each run.
+/* TFLM may reuse its input tensor's memory during a run, but encoder_input() has to stay: copied before each run. */
 alignas(4) int8_t image[INKLING_INPUT_BYTES];
 alignas(16) uint8_t arena[INKLING_ARENA_BYTES];
 
-// Made in place by encoder_start() and never destroyed: no constructor runs before main, and there is no heap.
+/* Constructed in place by encoder_start() and never destroyed: no heap, and no constructor before main. */
 alignas(InklingOpResolver) uint8_t resolver_memory[sizeof(InklingOpResolver)];
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 
-TfLiteTensor *input; // null until everything fits
+TfLiteTensor *input; /* null until encoder_start() succeeds */
 const TfLiteTensor *output;
 tflite::MicroInterpreter *interpreter;
 
 bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver &resolver) {
     for (const tflite::OperatorCode *code : *model.operator_codes()) {
-        // Older libraries have another name for this type.
+        /* The type's name differs between versions of TFLM. */
         decltype(resolver.FindOp(tflite::BuiltinOperator_ADD)) registration = nullptr;
         if (tflite::GetRegistrationFromOpCode(code, resolver, &registration) != kTfLiteOk) {
             return false;

@@ -1,11 +1,11 @@
 #include "duty.h"
 
-#define PARTS UINT64_C(10000)          /* of a microsecond of air time */
-#define BUCKET_MICROS UINT64_C(360000) /* a tenth of an hour, for each permille */
-#define REFILL UINT64_C(9)             /* parts a microsecond, for each permille: nine tenths of the duty cycle */
-#define MICROS_A_SECOND UINT64_C(1000000)
+#define PARTS UINT64_C(10000)          /* per microsecond of air time */
+#define BUCKET_MICROS UINT64_C(360000) /* per permille: a tenth of an hour's allowance */
+#define REFILL UINT64_C(9)             /* parts per microsecond and permille: nine tenths of the duty cycle */
+#define MICROS_PER_SECOND UINT64_C(1000000)
 #define HOUR_SECONDS 3600u
-#define NO_LIMIT 1000u /* permille: no hour can hold more than itself */
+#define NO_LIMIT 1000u /* permille: always on */
 
 static void refill(struct duty *duty, uint64_t micros) {
     const uint64_t most = BUCKET_MICROS * PARTS * duty->permille;
@@ -20,7 +20,7 @@ void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros) {
 }
 
 void duty_slept(struct duty *duty, uint32_t seconds, uint32_t now_micros) {
-    refill(duty, (seconds < HOUR_SECONDS ? seconds : HOUR_SECONDS) * MICROS_A_SECOND); /* an hour fills any bucket */
+    refill(duty, (seconds < HOUR_SECONDS ? seconds : HOUR_SECONDS) * MICROS_PER_SECOND); /* an hour fills any bucket */
     duty->updated_micros = now_micros;
 }
 

@@ -1,9 +1,8 @@
-/* Duty cycle: how much air time is left, so that no hour has more of it than the law allows.
+/* Duty cycle limiter: keeps the air time within any hour below the legal limit.
  *
- * A token bucket (Turner 1986): it holds up to a tenth of the hour's allowance and is refilled at nine tenths of the
- * duty cycle. Any window of an hour can so take one full bucket and an hour's refill, 1/10 + 9/10 of the allowance,
- * wherever it begins. What that costs: after a burst, a tenth of the rate; a packet longer than the bucket never goes.
- */
+ * A token bucket (Turner 1986) holds up to a tenth of an hour's allowance and refills at nine tenths of the duty cycle.
+ * Any hour therefore sees at most one full bucket plus an hour's refill: 1/10 + 9/10 of the allowance. The cost is a
+ * tenth of the rate after a burst, and that a packet longer than the bucket is never sent. */
 #ifndef INKLING_DUTY_H
 #define INKLING_DUTY_H
 
@@ -15,27 +14,25 @@ extern "C" {
 #endif
 
 struct duty {
-    uint64_t left;           /* in 1/10000 of a microsecond, so that every microsecond that passes counts */
-    uint32_t updated_micros; /* when that was so, by the board's clock */
+    uint64_t left;           /* in 1/10000 microseconds, so that each elapsed microsecond counts */
+    uint32_t updated_micros; /* board time of the last refill */
     uint16_t permille;       /* the duty cycle */
 };
 
-/* An empty bucket: the hour before is not known, and with a full one each reset would add a burst to the hour.
- * At 1000 permille, which nothing can exceed, a full one. permille: 10 for EU868's 1 % (ETSI EN 300
- * 220-2), at most 1000. */
+/* Start with an empty bucket: the hour before is unknown, and with a full one each reset would add a burst. At 1000
+ * permille (no limit) the bucket starts full. permille: 1..1000; 10 for EU868's 1 % (ETSI EN 300 220-2). */
 void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros);
 
-/* The board slept for so long, and its clock starts again: it reads now_micros. */
+/* Account for a sleep of this many seconds, after which the board's clock restarted and reads now_micros. */
 void duty_slept(struct duty *duty, uint32_t seconds, uint32_t now_micros);
 
-/* Refills the bucket. If the clock wraps between two calls, 71 minutes count for nothing: call it more often. */
+/* Refill the bucket. Call more often than the clock wraps (71 minutes), or that time is not counted. */
 void duty_update(struct duty *duty, uint32_t now_micros);
 
-/* Air time that may be used now, microseconds, as of the last call with the time. */
+/* Return the air time available at the last update, in microseconds. */
 uint32_t duty_left_micros(const struct duty *duty);
 
-/* Takes the air time of a packet that is about to be sent out of the bucket. False, and nothing taken, when there is
- * too little. */
+/* Take a packet's air time out of the bucket. Returns false, and takes nothing, if too little is left. */
 bool duty_take(struct duty *duty, uint32_t air_micros);
 
 #ifdef __cplusplus

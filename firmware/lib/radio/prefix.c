@@ -9,14 +9,14 @@ size_t prefix_packet_bytes(const struct wire_model *model, uint8_t chunk) {
 
 uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t max_micros) {
     uint8_t longest = PREFIX_NONE;
-    uint16_t symbols = 0;
+    uint16_t symbol_count = 0;
     for (uint8_t chunk = 0; chunk < model->chunk_count; chunk++) {
         const struct wire_chunk candidate = model->chunks[chunk];
         const size_t bytes = prefix_packet_bytes(model, chunk);
-        if (candidate.first == 0u && candidate.count > symbols && bytes <= RADIO_MAX_BYTES &&
+        if (candidate.first == 0u && candidate.count > symbol_count && bytes <= RADIO_MAX_BYTES &&
             radio_air_time_micros(settings, bytes) <= max_micros) {
             longest = chunk;
-            symbols = candidate.count;
+            symbol_count = candidate.count;
         }
     }
     return longest;

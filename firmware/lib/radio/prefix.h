@@ -1,4 +1,4 @@
-/* Which chunk to send when the air time decides. */
+/* Choice of the longest chunk that the air time allows. */
 #ifndef INKLING_PREFIX_H
 #define INKLING_PREFIX_H
 
@@ -13,11 +13,11 @@ extern "C" {
 
 #define PREFIX_NONE 255u
 
-/* Bytes of the packet that carries a chunk: header, payload, CRC-16. */
+/* Return the bytes of the packet for a chunk: header, payload, CRC-16. */
 size_t prefix_packet_bytes(const struct wire_model *model, uint8_t chunk);
 
-/* The chunk with the most symbols from symbol 0 on whose packet is no longer than a radio's and no longer on the air
- * than max_micros; PREFIX_NONE when there is none. */
+/* Return the chunk with the most symbols, among those that start at symbol 0, whose packet fits into RADIO_MAX_BYTES
+ * and max_micros of air time; PREFIX_NONE if there is none. */
 uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t max_micros);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* A LoRa radio, point to point, on boards that have one. A port implements it; INKLING_RADIO=1 says that it does. */
+/* LoRa radio interface, point to point. A port with a radio implements it and sets INKLING_RADIO=1. */
 #ifndef INKLING_RADIO_H
 #define INKLING_RADIO_H
 
@@ -18,34 +18,34 @@ struct radio_settings {
     uint8_t spreading_factor; /* 7..12 */
     uint8_t coding_rate;      /* 5..8, for 4/5..4/8 */
     uint16_t preamble_symbols;
-    uint8_t implicit_bytes; /* length of every packet, which then has no header of the radio's; 0 = with header */
+    uint8_t implicit_bytes; /* 0: explicit header; otherwise implicit header, and the length of every packet */
     int8_t power_dbm;
     uint8_t sync_word;
 };
 
-/* What the radio says of a received packet besides its bytes. */
+/* Reception of a packet, as reported by the radio. */
 struct radio_reception {
     bool crc_ok;
-    int16_t rssi_quarter_dbm; /* in quarters of a dBm */
-    int16_t snr_quarter_db;   /* in quarters of a dB */
+    int16_t rssi_quarter_dbm; /* in 1/4 dBm */
+    int16_t snr_quarter_db;   /* in 1/4 dB */
 };
 
-/* Sets the radio up. False when it does not answer or cannot do what is asked of it. */
+/* Configure the radio. Returns false if it does not respond or does not support the settings. */
 bool radio_start(const struct radio_settings *settings);
 
-/* Sends one packet, CRC on; returns when it is out. False when it could not be sent. */
+/* Send one packet, with CRC; returns when it has been sent. Returns false if it could not be sent. */
 bool radio_send(const uint8_t *packet, size_t length);
 
-/* Listens from now on, until something is sent. False when the radio does not answer. */
+/* Start receiving, until the next radio_send(). Returns false if the radio does not respond. */
 bool radio_listen(void);
 
-/* Whether it still listens: not once something was sent, or the radio has failed or gone. */
+/* Return true while the radio receives: not after radio_send(), nor after the radio has failed. */
 bool radio_listening(void);
 
-/* A packet that came since the last call, its payload even when its CRC is wrong: its length; 0 = none. */
+/* Get a packet received since the last call, even if its CRC is wrong. Returns its length in bytes; 0 = none. */
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception);
 
-/* The lowest power the radio has, before the board sleeps. */
+/* Put the radio into its lowest-power mode, before the board sleeps. */
 void radio_sleep(void);
 
 #ifdef __cplusplus

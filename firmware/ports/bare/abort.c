@@ -1,5 +1,5 @@
-/* abort() where there is nothing to return to: a fault, which restarts the board. The C library's own would bring in
- * signals, and with them a heap. Only third-party code calls it. */
+/* abort() by a fault, which restarts the board. The C library's version needs signals and a heap. Only third-party code
+ * calls it. */
 #include <stdlib.h>
 
 _Noreturn void abort(void) {

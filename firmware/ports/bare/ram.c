@@ -4,13 +4,13 @@
 
 #define STACK_PAINT 0x5AC35AC3u
 
-/* From the linker script. Arrays without an end, so that the compiler assumes nothing of where they stop. */
+/* Defined by the linker script; arrays of unknown size, so that the compiler assumes no bounds. */
 extern uint32_t link_data_load[], link_data_start[], link_data_end[];
 extern uint32_t link_bss_start[], link_bss_end[], link_stack_top[];
 
 void ram_start(void) {
-    /* volatile keeps the compiler from calling memset, whose own frame would lie in what is painted */
-    volatile uint32_t *stack_pointer;
+    /* volatile: keeps the compiler from calling memset, whose stack frame would be overwritten */
+    const volatile uint32_t *stack_pointer;
 #ifdef __riscv
     __asm__ volatile("mv %0, sp" : "=r"(stack_pointer));
 #else

@@ -1,9 +1,9 @@
-/* Static memory and stack of a program that starts without an operating system. */
+/* Static memory and stack without an operating system. */
 #ifndef INKLING_BARE_RAM_H
 #define INKLING_BARE_RAM_H
 
-/* Copies .data, clears .bss, and paints all that the stack has not used yet, for board_stack_bytes(). Call it before
- * anything that has a variable. */
+/* Copy .data, clear .bss, and fill the unused stack with a pattern for board_stack_bytes(). Call before any code that
+ * uses static variables. */
 void ram_start(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of this port know of each other. */
+/* Functions that the files of this port share. */
 #ifndef INKLING_ESP32C3_PORT_H
 #define INKLING_ESP32C3_PORT_H
 

@@ -1,4 +1,4 @@
-/* The few registers this port touches. ESP32-C3 Technical Reference Manual (TRM). */
+/* Registers used by this port. Source: ESP32-C3 Technical Reference Manual (TRM). */
 #ifndef INKLING_ESP32C3_REGISTERS_H
 #define INKLING_ESP32C3_REGISTERS_H
 
@@ -6,7 +6,7 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
-/* Chapter "UART Controller": the serial port UART0 */
+/* UART0: chapter "UART Controller" */
 #define UART_FIFO REGISTER(0x60000000u)
 #define UART_FIFO_BYTES 128u
 #define UART_INT_RAW REGISTER(0x60000004u)
@@ -23,7 +23,7 @@
 #define UART_CLK_CONF REGISTER(0x60000078u)
 #define UART_CLK_CONF_CRYSTAL_UNDIVIDED (3u << 20 | 1u << 22 | 3u << 24)
 
-/* Chapter "System Timer": its first unit, 52 bits */
+/* First unit of the system timer, 52 bits: chapter "System Timer" */
 #define SYSTIMER_CONF REGISTER(0x60023000u)
 #define SYSTIMER_CONF_CLK_EN_UNIT0_EN (1u << 31 | 1u << 30)
 #define SYSTIMER_UNIT0_OP REGISTER(0x60023004u)

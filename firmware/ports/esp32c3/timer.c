@@ -1,5 +1,5 @@
-/* Time and cycles from the system timer, 16 MHz whatever the CPU's clock. The core's own counter (mpccr; TRM,
- * "ESP-RISC-V CPU") would count cycles one by one, but in labwired it runs 256 times too fast. */
+/* Time and cycles from the system timer, which runs at 16 MHz. The CPU's own cycle counter (mpccr; TRM, "ESP-RISC-V
+ * CPU") would be exact, but runs 256 times too fast in labwired. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -16,7 +16,7 @@ static uint64_t ticks(void) {
     SYSTIMER_UNIT0_OP = SYSTIMER_UNIT0_OP_UPDATE;
     while ((SYSTIMER_UNIT0_OP & SYSTIMER_UNIT0_OP_VALID) == 0u) {
     }
-    const uint32_t high = SYSTIMER_UNIT0_HIGH; /* the update holds both parts */
+    const uint32_t high = SYSTIMER_UNIT0_HIGH; /* the update latches both parts */
     return (uint64_t)high << 32 | SYSTIMER_UNIT0_LOW;
 }
 

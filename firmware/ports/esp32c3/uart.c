@@ -1,6 +1,5 @@
-/* Serial line on UART0, 8N1, through the 128 bytes of its FIFOs. The application looks for bytes all the time while it
- * is idle, which at 115200 baud leaves 11 ms to spare. What comes during an encoding, beyond 128 bytes, is lost, and
- * the UART says so. */
+/* Serial line on UART0, 8N1, polled, with FIFOs of 128 bytes (11 ms at 115200 baud). The idle application polls all the
+ * time. During an encoding, bytes beyond 128 are lost, and the UART reports an overflow. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -10,9 +9,9 @@
 #endif
 
 #define CRYSTAL_HZ 40000000u
-#define SIXTEENTHS (CRYSTAL_HZ * 16ull / INKLING_BAUD) /* of the clock's divider */
+#define SIXTEENTHS (CRYSTAL_HZ * 16ull / INKLING_BAUD) /* of the clock divider */
 
-_Static_assert(SIXTEENTHS / 16u <= 0xFFFu, "INKLING_BAUD is too low: the divider has 12 bits, 9768 baud and up");
+_Static_assert(SIXTEENTHS / 16u <= 0xFFFu, "INKLING_BAUD must be at least 9768: the divider has 12 bits");
 
 void uart_start(void) {
     UART_CLK_CONF = UART_CLK_CONF_CRYSTAL_UNDIVIDED;
@@ -42,5 +41,5 @@ void board_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-/* No sleep: without an interrupt nothing would end it in time for the FIFO. */
+/* Does not sleep: without interrupts nothing would wake the CPU before the FIFO is full. */
 void board_wait(void) {}

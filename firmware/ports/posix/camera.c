@@ -1,4 +1,4 @@
-/* Recorded frames in place of a camera: each picture is the next file of a folder, which may change meanwhile. */
+/* Simulated camera: each image is the next file of a folder, whose contents may change meanwhile. */
 #define _XOPEN_SOURCE 700
 #include "camera.h"
 
@@ -11,16 +11,16 @@
 
 #if INKLING_CAMERA
 
-#define MOST_BYTES (2560u * 1920u * 3u) /* of an OV5640, the largest in use */
+#define MAX_IMAGE_BYTES (2560u * 1920u * 3u) /* OV5640, the largest sensor in common use */
 #define HEADER_BYTES 512u
 #define NAME_BYTES 256u
 
 static const char *folder;
-static char shown[NAME_BYTES]; /* the file of the last picture; "" before the first */
-static uint8_t data[HEADER_BYTES + MOST_BYTES];
+static char current[NAME_BYTES]; /* file of the last image; "" before the first */
+static uint8_t data[HEADER_BYTES + MAX_IMAGE_BYTES];
 
-bool recording_set_folder(const char *where) {
-    folder = where;
+bool recording_set_folder(const char *path) {
+    folder = path;
     return true;
 }
 
@@ -29,20 +29,21 @@ static bool ends_in(const char *name, const char *ending) {
     return size >= strlen(ending) && strcmp(name + size - strlen(ending), ending) == 0;
 }
 
-static bool is_frame(const char *name) {
+static bool is_image(const char *name) {
     return ends_in(name, ".ppm") || ends_in(name, ".pgm") || ends_in(name, ".rgb565");
 }
 
-/* The first frame by name of those after `after`; "" when there is none. */
+/* Find the first image by name after `after`; "" if there is none. */
 static void first_after(const char *after, char found[NAME_BYTES]) {
     DIR *names = opendir(folder);
     found[0] = '\0';
     if (names == NULL) {
         return;
     }
+    // cppcheck-suppress readdirCalled - there is only one thread
     for (const struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names)) {
         const char *name = entry->d_name;
-        if (is_frame(name) && strlen(name) < NAME_BYTES && strcmp(name, after) > 0 &&
+        if (is_image(name) && strlen(name) < NAME_BYTES && strcmp(name, after) > 0 &&
             (found[0] == '\0' || strcmp(name, found) < 0)) {
             strcpy(found, name);
         }
@@ -50,21 +51,21 @@ static void first_after(const char *after, char found[NAME_BYTES]) {
     closedir(names);
 }
 
-/* Goes on to the next file, and behind the last one to the first again. False when there is none. */
-static bool go_on(void) {
+/* Select the next file, after the last the first again. Returns false if there is none. */
+static bool select_next(void) {
     char next[NAME_BYTES];
-    first_after(shown, next);
+    first_after(current, next);
     if (next[0] == '\0') {
         first_after("", next);
     }
-    strcpy(shown, next);
+    strcpy(current, next);
     return next[0] != '\0';
 }
 
-/* The file's size, its bytes in `data`; 0 when it cannot be read or is too large. */
+/* Read the current file into `data`. Returns its size; 0 if it cannot be read or is too large. */
 static size_t read_file(void) {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", folder, shown) >= (int)sizeof path) {
+    if (snprintf(path, sizeof path, "%s/%s", folder, current) >= (int)sizeof path) {
         return 0;
     }
     FILE *file = fopen(path, "rb");
@@ -81,7 +82,7 @@ static bool is_space(uint8_t byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/* The next number of a Netpbm header, behind white space and comments; 0 when there is none. */
+/* Parse the next number of a Netpbm header, after white space and comments; 0 if there is none. */
 static unsigned header_number(size_t size, size_t *next) {
     unsigned number = 0;
     bool comment = false;
@@ -96,7 +97,7 @@ static unsigned header_number(size_t size, size_t *next) {
     return number;
 }
 
-/* Where the pixels begin; 0 when it is none of ours. */
+/* Parse a Netpbm header. Returns the offset of the pixels; 0 for an unsupported format. */
 static size_t read_netpbm(size_t size, unsigned *width, unsigned *height, enum camera_format *format) {
     size_t next = 2;
     if (size < next || data[0] != 'P' || (data[1] != '5' && data[1] != '6')) {
@@ -108,10 +109,10 @@ static size_t read_netpbm(size_t size, unsigned *width, unsigned *height, enum c
     return header_number(size, &next) == 255u ? next + 1u : 0; /* one white space ends the header */
 }
 
-/* Width and height out of "...WIDTHxHEIGHT.rgb565"; 0 and 0 when they are not there. */
+/* Parse width and height from "...WIDTHxHEIGHT.rgb565"; 0 and 0 if they are missing. */
 static void read_name(unsigned *width, unsigned *height) {
-    const char *start = strrchr(shown, '.');
-    while (start > shown && strchr("0123456789x", start[-1]) != NULL) {
+    const char *start = strrchr(current, '.');
+    while (start > current && strchr("0123456789x", start[-1]) != NULL) {
         start--;
     }
     if (sscanf(start, "%5ux%5u", width, height) != 2) {
@@ -123,15 +124,15 @@ bool camera_start(void) {
     return folder != NULL;
 }
 
-bool camera_take(struct camera_image *picture) {
-    if (!go_on()) {
+bool camera_take(struct camera_image *image) {
+    if (!select_next()) {
         return false;
     }
     const size_t size = read_file();
     unsigned width = 0;
     unsigned height = 0;
     enum camera_format format = CAMERA_RGB565;
-    const bool raw = ends_in(shown, ".rgb565");
+    const bool raw = ends_in(current, ".rgb565");
     size_t first = 0;
     if (raw) {
         read_name(&width, &height);
@@ -143,7 +144,7 @@ bool camera_take(struct camera_image *picture) {
         size != first + (size_t)width * height * per_pixel) {
         return false;
     }
-    *picture = (struct camera_image){data + first, (uint16_t)width, (uint16_t)height, format};
+    *image = (struct camera_image){data + first, (uint16_t)width, (uint16_t)height, format};
     return true;
 }
 
@@ -153,8 +154,8 @@ void camera_stop(void) {}
 
 #else
 
-bool recording_set_folder(const char *where) {
-    (void)where;
+bool recording_set_folder(const char *path) {
+    (void)path;
     fprintf(stderr, "inkling: this build has no camera: build native_camera\n");
     return false;
 }

@@ -1,4 +1,4 @@
-/* Entry of the process: arguments, signals, the application's loop, clocks. */
+/* Entry of the process: arguments, signals, main loop, clocks. */
 #define _XOPEN_SOURCE 700
 #include <signal.h>
 #include <stdio.h>
@@ -6,10 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "radio_hub.h"
 #include "app.h"
 #include "board.h"
 #include "line.h"
+#include "radio_hub.h"
 #include "recording.h"
 #include "serial.h"
 
@@ -24,15 +24,15 @@ static void stop(int signal_number) {
 static void handle_signals(void) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = stop; /* no SA_RESTART: a sleep ends at once */
+    action.sa_handler = stop; /* no SA_RESTART: a signal ends a sleep */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    action.sa_handler = SIG_IGN; /* a peer that left is no reason to die */
+    action.sa_handler = SIG_IGN; /* a disconnected peer must not end the process */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* A board's number out of its decimal digits. */
+/* Parse a device number, 0..254, and set it. */
 static bool parse_device(const char *text) {
     char *end;
     const long device = strtol(text, &end, 10);
@@ -45,28 +45,29 @@ static bool parse_device(const char *text) {
 
 int main(int argc, char **argv) {
     const char *port = "pty";
-    const char *air = NULL;
-    const char *frames = NULL;
-    bool understood = argc % 2 == 1; /* the program's name, then options with a value each */
-    for (int i = 1; understood && i < argc; i += 2) {
+    const char *hub = NULL;
+    const char *folder = NULL;
+    bool valid = argc % 2 == 1; /* the program's name, then pairs of option and value */
+    for (int i = 1; valid && i < argc; i += 2) {
         if (strcmp(argv[i], "--port") == 0) {
             port = argv[i + 1];
         } else if (strcmp(argv[i], "--radio") == 0) {
-            air = argv[i + 1];
+            hub = argv[i + 1];
         } else if (strcmp(argv[i], "--camera") == 0) {
-            frames = argv[i + 1];
+            folder = argv[i + 1];
         } else {
-            understood = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
+            valid = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
         }
     }
-    if (!understood) {
+    if (!valid) {
         fprintf(stderr,
                 "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--camera FOLDER] [--device 0..254]\n",
                 argv[0]);
         return 2;
     }
     handle_signals();
-    if ((air != NULL && !radio_hub_set_address(air)) || (frames != NULL && !recording_set_folder(frames)) || !serial_open(port)) {
+    if ((hub != NULL && !radio_hub_set_address(hub)) || (folder != NULL && !recording_set_folder(folder)) ||
+        !serial_open(port)) {
         return 1;
     }
     app_start();
@@ -82,7 +83,7 @@ static uint64_t nanoseconds(void) {
     return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
 }
 
-/* In naps, so that a signal that comes just before one is not slept through. */
+/* In short naps, so that a signal just before one does not delay the exit. */
 void board_sleep(uint32_t seconds) {
     const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
     const uint64_t end = nanoseconds() + (uint64_t)seconds * NANOSECONDS;
@@ -92,7 +93,7 @@ void board_sleep(uint32_t seconds) {
 }
 
 bool board_woke(void) {
-    return false; /* its sleep returns */
+    return false; /* board_sleep() returns */
 }
 
 uint32_t board_micros(void) {

@@ -1,14 +1,14 @@
-/* Where the process's radio is: at a hub that stands for the air, `python -m channel_sim air`. */
+/* Simulated radio: the process connects to a hub, `python -m channel_sim air`, which links all radios. */
 #ifndef INKLING_POSIX_RADIO_HUB_H
 #define INKLING_POSIX_RADIO_HUB_H
 
 #include <stdbool.h>
 
-/* where: "tcp:HOST:PORT", to be connected to when the radio starts. False, with one line on standard error, when it is
- * no such place or this build has no radio. */
-bool radio_hub_set_address(const char *where);
+/* Set the hub's address, "tcp:HOST:PORT"; the radio connects when it starts. Returns false, with one line on standard
+ * error, if the address is invalid or this build has no radio. */
+bool radio_hub_set_address(const char *address);
 
-/* Becomes readable when the radio hears something; -1 while it does not listen. */
+/* Return a file descriptor that is readable when the radio may have received; -1 while the radio is not receiving. */
 int radio_hub_descriptor(void);
 
 #endif

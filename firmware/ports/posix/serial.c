@@ -15,24 +15,24 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "radio_hub.h"
 #include "board.h"
+#include "radio_hub.h"
 
 #define WAIT_MS 100
 #define WRITE_MS 1000
 
-static int listener = -1; /* TCP only; one peer is served at a time */
-static int input = -1;    /* -1: no peer now */
+static int listener = -1; /* TCP only; serves one peer at a time */
+static int input = -1;    /* -1: no peer */
 static int output = -1;
 static bool ended;
 static volatile sig_atomic_t stopped;
-static bool deaf; /* nobody has read for a while: no waiting until somebody does */
+static bool stalled; /* the peer has stopped reading: do not wait for it until it reads again */
 
 static uint8_t buffer[4096];
 static size_t buffer_next;
 static size_t buffer_end;
 
-static bool failed(const char *what) {
+static bool print_failure(const char *what) {
     fprintf(stderr, "inkling: %s: %s\n", what, strerror(errno));
     return false;
 }
@@ -42,7 +42,7 @@ static bool set_nonblocking(int descriptor) {
     return flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
-/* Line discipline off: every byte passes as it is. */
+/* Turn off line discipline: every byte passes unchanged. */
 static bool set_raw(int terminal) {
     struct termios line;
     if (tcgetattr(terminal, &line) != 0) {
@@ -58,13 +58,13 @@ static bool set_raw(int terminal) {
 static bool open_pty(void) {
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
     if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
-        return failed("no pseudo-terminal");
+        return print_failure("no pseudo-terminal");
     }
-    /* Our own hold on the other end stays open: without it, reads fail whenever no host is there. */
+    /* The other end stays open here too: otherwise reads fail while no host has it open. */
     const char *name = ptsname(master);
-    const int held = name == NULL ? -1 : open(name, O_RDWR | O_NOCTTY);
-    if (held < 0 || !set_raw(held) || !set_nonblocking(master)) {
-        return failed("no pseudo-terminal");
+    const int other_end = name == NULL ? -1 : open(name, O_RDWR | O_NOCTTY);
+    if (other_end < 0 || !set_raw(other_end) || !set_nonblocking(master)) {
+        return print_failure("no pseudo-terminal");
     }
     input = output = master;
     printf("port %s\n", name);
@@ -89,24 +89,24 @@ static bool open_tcp(const char *port_text) {
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &size) != 0 || !set_nonblocking(listener)) {
-        return failed("cannot listen");
+        return print_failure("cannot listen");
     }
     printf("port socket://localhost:%u\n", (unsigned)ntohs(address.sin_port));
     return true;
 }
 
-bool serial_open(const char *where) {
+bool serial_open(const char *port) {
     bool opened = true;
-    if (strcmp(where, "pty") == 0) {
+    if (strcmp(port, "pty") == 0) {
         opened = open_pty();
-    } else if (strncmp(where, "tcp:", 4) == 0) {
-        opened = open_tcp(where + 4);
-    } else if (strcmp(where, "stdio") == 0) {
+    } else if (strncmp(port, "tcp:", 4) == 0) {
+        opened = open_tcp(port + 4);
+    } else if (strcmp(port, "stdio") == 0) {
         input = STDIN_FILENO;
         output = STDOUT_FILENO;
-        opened = set_nonblocking(input) || failed("standard input");
+        opened = set_nonblocking(input) || print_failure("standard input");
     } else {
-        fprintf(stderr, "inkling: --port is pty, tcp:PORT or stdio, not %s\n", where);
+        fprintf(stderr, "inkling: --port is pty, tcp:PORT or stdio, not %s\n", port);
         opened = false;
     }
     fflush(stdout);
@@ -121,8 +121,8 @@ bool serial_ended(void) {
     return stopped || (ended && buffer_next == buffer_end);
 }
 
-/* The peer went away: a TCP port takes the next one, standard input has ended. */
-static void hang_up(void) {
+/* The peer has disconnected: a TCP port accepts the next one, standard input has ended. */
+static void close_peer(void) {
     if (listener >= 0) {
         close(input);
         input = output = -1;
@@ -145,26 +145,26 @@ static void accept_peer(void) {
     }
 }
 
-static bool temporary(void) {
+static bool is_temporary_error(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
 int board_read(void) {
     if (stopped) {
-        return -1; /* the application reads until there is nothing more */
+        return -1; /* the application reads until there are no more bytes */
     }
     if (buffer_next == buffer_end && input >= 0 && !ended) {
         const ssize_t got = read(input, buffer, sizeof buffer);
         buffer_next = 0u;
         buffer_end = got > 0 ? (size_t)got : 0u;
-        if (got == 0 || (got < 0 && !temporary())) {
-            hang_up();
+        if (got == 0 || (got < 0 && !is_temporary_error())) {
+            close_peer();
         }
     }
     return buffer_next < buffer_end ? buffer[buffer_next++] : -1;
 }
 
-/* The operating system holds a sender back before anything is lost. */
+/* The operating system's flow control prevents losses. */
 bool board_overrun(void) {
     return false;
 }
@@ -173,13 +173,13 @@ void board_write(const uint8_t *bytes, size_t count) {
     while (count > 0u && output >= 0) {
         const ssize_t sent = write(output, bytes, count);
         if (sent > 0) {
-            deaf = false;
+            stalled = false;
             bytes += sent;
             count -= (size_t)sent;
         } else {
             struct pollfd ready = {.fd = output, .events = POLLOUT, .revents = 0};
-            if (!temporary() || poll(&ready, 1, deaf ? 0 : WRITE_MS) <= 0) {
-                deaf = true;
+            if (!is_temporary_error() || poll(&ready, 1, stalled ? 0 : WRITE_MS) <= 0) {
+                stalled = true;
                 return; /* lost, as on a wire */
             }
         }

@@ -1,4 +1,4 @@
-/* What the files of this port know of each other. */
+/* Functions that the files of this port share. */
 #ifndef INKLING_QEMU_VIRT_PORT_H
 #define INKLING_QEMU_VIRT_PORT_H
 
@@ -6,7 +6,7 @@
 
 void timer_start(void);
 
-/* Makes a wfi end after this time at the latest. */
+/* Make the next wfi end after this time at the latest. */
 void timer_wake_in(uint32_t micros);
 
 void uart_start(void);

@@ -1,5 +1,5 @@
-/* The few registers this port touches. Addresses: QEMU's hw/riscv/virt.c. Contents: National Semiconductor PC16550D
- * (serial port), RISC-V Platform-Level Interrupt Controller 1.0.0, RISC-V Advanced Core Local Interruptor 1.0-rc4. */
+/* Registers used by this port. Sources: addresses from QEMU's hw/riscv/virt.c; National Semiconductor PC16550D (UART),
+ * RISC-V Platform-Level Interrupt Controller 1.0.0, RISC-V Advanced Core Local Interruptor 1.0-rc4. */
 #ifndef INKLING_QEMU_VIRT_REGISTERS_H
 #define INKLING_QEMU_VIRT_REGISTERS_H
 
@@ -8,7 +8,7 @@
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define REGISTER8(address) (*(volatile uint8_t *)(address))
 
-/* The serial port; PC16550D 8: bytes, one after the other */
+/* UART: consecutive bytes (PC16550D, section 8) */
 #define UART_DATA REGISTER8(0x10000000u)
 #define UART_IER REGISTER8(0x10000001u)
 #define UART_IER_RECEIVED (1u << 0)
@@ -22,7 +22,7 @@
 #define UART_LSR_SENDER_EMPTY (1u << 5)
 #define UART_IRQ 10u
 
-/* PLIC: hart 0 in machine mode is context 0 */
+/* PLIC: context 0 is hart 0 in machine mode */
 #define PLIC_PRIORITY(source) REGISTER(0x0C000000u + 4u * (source))
 #define PLIC_ENABLE REGISTER(0x0C002000u)
 #define PLIC_THRESHOLD REGISTER(0x0C200000u)
@@ -34,7 +34,7 @@
 #define MTIME_LOW REGISTER(0x0200BFF8u)
 #define MTIME_HIGH REGISTER(0x0200BFFCu)
 
-/* Privileged ISA 3.1.9: which interrupts end a wfi */
+/* mie: the interrupts that end a wfi (Privileged ISA, 3.1.9) */
 #define MIE_TIMER (1u << 7)
 #define MIE_EXTERNAL (1u << 11)
 

@@ -1,5 +1,5 @@
-/* Cycles from mcycle, time from the machine timer. Where QEMU counts instructions (-icount shift=0), both follow them:
- * one instruction is one cycle and one nanosecond. Elsewhere mcycle is a clock of the machine that QEMU runs on. */
+/* Cycles from mcycle, time from the machine timer. With -icount shift=0 QEMU counts one cycle and one nanosecond per
+ * instruction; without it, mcycle is a clock of the host. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -24,7 +24,7 @@ void timer_start(void) {
 
 void timer_wake_in(uint32_t micros) {
     const uint64_t then = ticks() + (uint64_t)micros * TICKS_PER_MICROSECOND;
-    MTIMECMP_HIGH = UINT32_MAX; /* between the two writes it must not lie in the past */
+    MTIMECMP_HIGH = UINT32_MAX; /* between the two writes the value must not be in the past */
     MTIMECMP_LOW = (uint32_t)then;
     MTIMECMP_HIGH = (uint32_t)(then >> 32);
 }

@@ -1,4 +1,4 @@
-/* Serial line on a 16550, 8N1. No ring buffer: QEMU's line has no rate of its own and waits while the FIFO is full. */
+/* Serial line on a 16550, 8N1. Needs no ring buffer: QEMU waits while the FIFO is full. */
 #include "../rv32/machine.h"
 
 #include "board.h"
@@ -24,7 +24,7 @@ void machine_start(void) {
     uart_start();
 }
 
-/* Reading the status clears its overrun bit. */
+/* Reading the status clears its overrun bit, so the loss is stored. */
 static uint8_t status(void) {
     const uint8_t now = UART_LSR;
     lost = lost || (now & UART_LSR_OVERRUN) != 0u;
@@ -49,8 +49,8 @@ void board_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-/* With interrupts masked, wfi still ends on a pending one: no byte slips in between the look and the sleep. A byte's
- * stays pending until it is read. */
+/* With interrupts masked, a pending one still ends wfi, so no byte is missed between the check and the sleep. The
+ * UART's interrupt stays pending until the byte is read. */
 void board_wait(void) {
     timer_wake_in(SLEEP_MICROS);
     __asm__ volatile("wfi" ::: "memory");

@@ -1,4 +1,4 @@
-/* From reset to the application, for any RV32 core that runs in machine mode alone. */
+/* From reset to the application, for RV32 cores in machine mode. */
 #include "../bare/ram.h"
 
 #include "app.h"
@@ -9,15 +9,15 @@ void entry(void);
 void fault(void);
 void start(void);
 
-/* A fault leaves nothing to trust: start over, and the host hears from a board that works. A trap on RISC-V is but a
- * jump, so that the entry serves as it is. Interrupts stay masked, so that no other traps come.
- * 256: the ESP32-C3's traps are always vectored, exceptions to the table's first place (its TRM, mtvec). */
+/* After a fault no state can be trusted: restart, so that the board responds again. A trap on RISC-V is only a jump, so
+ * the entry needs no reset. Interrupts are masked, so there are no other traps. Aligned to 256 bytes because the
+ * ESP32-C3's traps are always vectored, with exceptions in the table's first entry (TRM, mtvec). */
 __attribute__((naked, used, aligned(256))) void fault(void) {
     __asm__ volatile("tail entry");
 }
 
-/* Privileged ISA 3.1: mstatus.MIE (bit 3) and all of mie off, mtvec to the fault. Before gp holds its value, the linker
- * must not shorten its own loading by it. */
+/* Privileged ISA, 3.1: clear mstatus.MIE (bit 3) and mie, set mtvec to the fault handler. norelax: the linker must not
+ * use gp to load gp. */
 __attribute__((naked, used, section(".entry"))) void entry(void) {
     __asm__ volatile("csrci mstatus, 8\n"
                      "csrw mie, zero\n"
@@ -41,7 +41,7 @@ __attribute__((used)) void start(void) {
 }
 
 bool board_woke(void) {
-    return false; /* board_sleep returns */
+    return false; /* board_sleep() returns */
 }
 
 const char *board_target(void) {

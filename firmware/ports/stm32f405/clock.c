@@ -1,4 +1,4 @@
-/* 168 MHz from the internal 16 MHz oscillator, so that no board's crystal matters. */
+/* 168 MHz from the internal 16 MHz oscillator, independent of the board's crystal. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -27,7 +27,7 @@ static bool pll_locks(void) {
 void clock_start(void) {
     core_hz = apb2_hz = HSI_HZ;
     if ((RCC_CR & RCC_CR_HSIRDY) == 0u) {
-        /* A real chip runs from this oscillator after reset. QEMU has no clock control and runs at full speed. */
+        /* A real chip runs from this oscillator after reset, so this is QEMU: no clock control, full speed. */
         core_hz = FULL_HZ;
         apb2_hz = FULL_HZ / 2u;
     } else if (pll_locks()) {

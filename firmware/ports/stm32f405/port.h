@@ -1,4 +1,4 @@
-/* What the files of this port know of each other. */
+/* Functions that the files of this port share. */
 #ifndef INKLING_STM32F405_PORT_H
 #define INKLING_STM32F405_PORT_H
 

@@ -1,4 +1,4 @@
-/* The few registers this port touches. ST RM0090 rev 19 (peripherals), ARMv7-M ARM (system). */
+/* Registers used by this port. Sources: ST RM0090 rev 19 (peripherals), ARMv7-M ARM (system). */
 #ifndef INKLING_STM32F405_REGISTERS_H
 #define INKLING_STM32F405_REGISTERS_H
 
@@ -6,7 +6,7 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
-/* RM0090 7.3: reset and clock control */
+/* Reset and clock control: RM0090, 7.3 */
 #define RCC_CR REGISTER(0x40023800u)
 #define RCC_CR_HSIRDY (1u << 1)
 #define RCC_CR_PLLON (1u << 24)
@@ -23,16 +23,16 @@
 #define RCC_APB2ENR REGISTER(0x40023844u)
 #define RCC_APB2ENR_USART1 (1u << 4)
 
-/* RM0090 3.9: flash access */
+/* Flash access: RM0090, 3.9 */
 #define FLASH_ACR REGISTER(0x40023C00u)
 #define FLASH_ACR_5_WAIT_STATES_CACHED (5u | 7u << 8)
 
-/* RM0090 8.4: pins */
+/* Pins: RM0090, 8.4 */
 #define GPIOA_MODER REGISTER(0x40020000u)
 #define GPIOA_PUPDR REGISTER(0x4002000Cu)
 #define GPIOA_AFRH REGISTER(0x40020024u)
 
-/* RM0090 30.6: the serial port */
+/* Serial port: RM0090, 30.6 */
 #define USART1_SR REGISTER(0x40011000u)
 #define USART_SR_ORE (1u << 3)
 #define USART_SR_RXNE (1u << 5)
@@ -46,7 +46,7 @@
 #define USART_CR1_UE (1u << 13)
 #define USART1_IRQ 37u
 
-/* ARMv7-M B3.3, B3.4, B3.2.6: SysTick, interrupts, reset */
+/* SysTick, interrupts, reset: ARMv7-M, B3.3, B3.4, B3.2.6 */
 #define SYST_CSR REGISTER(0xE000E010u)
 #define SYST_CSR_ENABLE_INTERRUPT_CPU_CLOCK 7u
 #define SYST_RVR REGISTER(0xE000E014u)

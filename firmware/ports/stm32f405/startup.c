@@ -12,7 +12,7 @@ extern uint32_t link_stack_top[]; /* from stm32f405.ld */
 
 void reset_handler(void);
 
-/* A fault leaves nothing to trust: start over, and the host hears from a board that works. */
+/* After a fault no state can be trusted: reset, so that the board responds again. */
 static void fault_handler(void) {
     SCB_AIRCR = SCB_AIRCR_SYSRESETREQ;
     for (;;) {
@@ -27,7 +27,7 @@ typedef struct {
     void (*interrupts[STM32F405_INTERRUPTS])(void);
 } VectorTable;
 
-/* Interrupts that nobody enables keep a null vector: one that came would be a fault, and fault_handler's. */
+/* Unused interrupts have a null vector: if one occurs, it is a fault and ends in fault_handler. */
 __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
     .stack_top = link_stack_top,
     .reset = reset_handler,
@@ -36,8 +36,8 @@ __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
     .interrupts = {[USART1_IRQ] = usart_interrupt},
 };
 
-/* What lies at address 0, where vectors are looked for after reset, is flash only where the BOOT0 pin says so (RM0090
- * 2.4). Another program may have started this one, the ROM's bootloader for instance. */
+/* Sets VTOR because another program, such as the ROM's bootloader, may have started this one. Address 0 then need not
+ * be flash (RM0090, 2.4). */
 void reset_handler(void) {
     SCB_VTOR = (uint32_t)&vectors;
     ram_start();

@@ -1,4 +1,4 @@
-/* Cycles and time from SysTick, which counts CPU cycles on the chip and in QEMU (whose DWT does not count). */
+/* Cycles and time from SysTick, which counts CPU cycles on the chip and in QEMU. QEMU's DWT does not count. */
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -18,7 +18,7 @@ void timer_interrupt(void) {
     wraps++;
 }
 
-/* A wrap whose interrupt has not been taken yet shows as pending, beside a count that has just started over. */
+/* A wrap whose interrupt has not run yet is pending, and the counter has just restarted. */
 static uint64_t cycles(void) {
     uint32_t high;
     uint32_t left;
@@ -42,7 +42,7 @@ uint32_t board_micros(void) {
     return (uint32_t)(cycles() / (board_clock_hz() / 1000000u));
 }
 
-/* Only the core's clock stops, until the next interrupt; SysTick gives one every 100 ms. */
+/* Stops only the core's clock, until the next interrupt. SysTick raises one every 100 ms. */
 void board_sleep(uint32_t seconds) {
     const uint64_t end = cycles() + (uint64_t)seconds * board_clock_hz();
     while (cycles() < end) {
@@ -51,5 +51,5 @@ void board_sleep(uint32_t seconds) {
 }
 
 bool board_woke(void) {
-    return false; /* its sleep returns */
+    return false; /* board_sleep() returns */
 }

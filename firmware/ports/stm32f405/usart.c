@@ -9,29 +9,29 @@
 
 #define RING_BYTES 2048u /* a power of two */
 
-/* All that the interrupt shares is volatile, the bytes too: only among volatiles does the compiler keep the order,
- * a byte before the count that tells of it. */
+/* Everything shared with the interrupt is volatile, the bytes as well: the compiler keeps the order only among volatile
+ * accesses, and a byte must be stored before the counter is. */
 static volatile uint8_t ring[RING_BYTES];
-static volatile uint32_t ring_in;  /* counts what the interrupt has put in */
-static volatile uint32_t ring_out; /* counts what the application has taken out */
+static volatile uint32_t ring_in;  /* bytes stored by the interrupt */
+static volatile uint32_t ring_out; /* bytes taken by the application */
 static volatile bool lost;
-static volatile bool held; /* the interrupt is off until there is room */
+static volatile bool held; /* the interrupt is off until the ring has room */
 
 void usart_start(void) {
     RCC_AHB1ENR |= RCC_AHB1ENR_GPIOA;
     RCC_APB2ENR |= RCC_APB2ENR_USART1;
-    (void)RCC_APB2ENR; /* RM0090 7.2.2: the clock is there two cycles after the write */
+    (void)RCC_APB2ENR; /* the clock starts two cycles after the write: RM0090, 7.2.2 */
     GPIOA_AFRH = (GPIOA_AFRH & ~0x00000FF0u) | 0x00000770u;   /* function 7 on pins 9 and 10 */
-    GPIOA_PUPDR = (GPIOA_PUPDR & ~0x003C0000u) | 0x00140000u; /* pulled up: an open line is silent */
+    GPIOA_PUPDR = (GPIOA_PUPDR & ~0x003C0000u) | 0x00140000u; /* pull-up: an unconnected line is idle */
     GPIOA_MODER = (GPIOA_MODER & ~0x003C0000u) | 0x00280000u; /* alternate function */
     USART1_BRR = (clock_apb2_hz() + INKLING_BAUD / 2u) / INKLING_BAUD;
     USART1_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE | USART_CR1_RXNEIE;
     NVIC_ISER(USART1_IRQ / 32u) = 1u << (USART1_IRQ % 32u);
 }
 
-/* With the ring full, the next byte stays in the data register and the interrupt off, until board_read has made room.
- * A line with a rate of its own loses what comes after that byte, and the USART says so (ORE); one without, as in an
- * emulator, waits: there the interrupts of one long command can keep the processor from everything else. */
+/* While the ring is full, the next byte stays in the data register and the interrupt stays off, until board_read()
+ * makes room. On a real line later bytes are lost, and the USART reports an overrun (ORE). An emulator's line waits
+ * instead; there, the interrupts of a long command could otherwise starve the application. */
 void usart_interrupt(void) {
     const uint32_t in = ring_in;
     if (in - ring_out == RING_BYTES) {
@@ -40,7 +40,7 @@ void usart_interrupt(void) {
         return;
     }
     const uint32_t status = USART1_SR;
-    const uint8_t byte = (uint8_t)USART1_DR; /* after SR, this clears RXNE and ORE */
+    const uint8_t byte = (uint8_t)USART1_DR; /* reading SR, then DR clears RXNE and ORE */
     if ((status & USART_SR_ORE) != 0u) {
         lost = true;
     }
@@ -58,7 +58,7 @@ int board_read(void) {
     const uint8_t byte = ring[out % RING_BYTES];
     ring_out = out + 1u;
     if (held) {
-        held = false; /* before the interrupt that may set it again */
+        held = false; /* before enabling the interrupt, which may set it again */
         NVIC_ISER(USART1_IRQ / 32u) = 1u << (USART1_IRQ % 32u);
     }
     return byte;
@@ -80,8 +80,8 @@ void board_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-/* With interrupts masked, wfi still wakes on a pending one: no byte slips in between the look and the sleep.
- * SysTick wakes it too, every 2^24 cycles (100 ms). */
+/* With interrupts masked, a pending one still ends wfi, so no byte is missed between the check and the sleep. SysTick
+ * ends it every 2^24 cycles (100 ms) as well. */
 void board_wait(void) {
     __asm__ volatile("cpsid i" ::: "memory");
     if (ring_in == ring_out && !lost) {

@@ -1,4 +1,4 @@
-/* How a program that stands in place of the application tells a number: in decimal, a line each. */
+/* Output of a number by a test application: one decimal line. */
 #ifndef INKLING_TESTS_ANSWER_H
 #define INKLING_TESTS_ANSWER_H
 

@@ -1,6 +1,5 @@
-/* In place of the application, on a bare port: does a fault start it over? Says "start" when it starts, answers 'N'
- * with how often it was asked since then, from '1' on, and 'I' and 'A' with a fault: an instruction that there is not,
- * an address where nothing is. */
+/* Test application for a bare port: does a fault restart it? Prints "start" when it starts. Answers 'N' with the number
+ * of 'N's since then, from '1' on. 'I' and 'A' cause a fault: an illegal instruction, an invalid address. */
 #include "app.h"
 #include "board.h"
 
@@ -29,7 +28,7 @@ void app_step(void) {
         board_write(line, sizeof line);
     } else if (byte == 'I' || byte == 'A') {
         fault(byte);
-    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+    } else if (byte == 0x1A) { /* start of a command: the emulator checks that the board responds */
         board_write((const uint8_t *)"here\n", 5);
     }
     board_wait();

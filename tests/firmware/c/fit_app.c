@@ -1,6 +1,6 @@
-/* Fits pictures under the sanitizers. A case on standard input is seven 16-bit numbers of this machine (height, width,
- * format, target's height, width and channels, 1 to take the whole picture) and the pixels; the answer on standard
- * output are the target's pixels. Every buffer is exactly as large as it must be, so that a step outside is told. */
+/* Test program: scales images under the sanitizers. A case on standard input is seven native 16-bit numbers (height,
+ * width, format, the target's height, width and channels, 1 for fit_whole) and the pixels. The target's pixels go to
+ * standard output. Every buffer has its exact size, so the sanitizers see any access outside. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,9 +15,9 @@ int main(void) {
         uint8_t *pixels = malloc(in);
         uint8_t *out = malloc(values * c[3]);
         uint32_t *sums = malloc(values * sizeof *sums);
-        const struct camera_image picture = {pixels, c[1], c[0], (enum camera_format)c[2]};
+        const struct camera_image image = {pixels, c[1], c[0], (enum camera_format)c[2]};
         const struct fit_target target = {out, c[3], c[4], (uint8_t)c[5], sums};
-        if (fread(pixels, 1, in, stdin) != in || !(c[6] ? fit_whole : fit_crop)(&picture, &target)) {
+        if (fread(pixels, 1, in, stdin) != in || !(c[6] ? fit_whole : fit_crop)(&image, &target)) {
             return 1;
         }
         fwrite(out, 1, values * c[3], stdout);

@@ -1,5 +1,5 @@
-/* In place of the application, on a bare port: what does it cost to fit a QVGA frame in RGB565? Answers 'C' with the
- * cycles for a colour encoder of 32 x 32, 'G' for a grey one; in decimal. */
+/* Test application for a bare port: cycles to scale a QVGA image in RGB565 to 32 x 32. Answers 'C' (colour) and 'G'
+ * (grey) in decimal. */
 #include <stdint.h>
 
 #include "../../firmware/lib/camera/fit.c"
@@ -11,13 +11,14 @@
 
 static const uint8_t frame[320u * 240u * 2u] = {0x12, 0x34};
 
+static uint8_t pixels[SIDE * SIDE * 3u];
+static uint32_t sums[SIDE * 3u];
+
 static uint32_t cycles(uint8_t channels) {
-    static uint8_t pixels[SIDE * SIDE * 3u];
-    static uint32_t sums[SIDE * 3u];
-    const struct camera_image picture = {frame, 320u, 240u, CAMERA_RGB565};
+    const struct camera_image image = {frame, 320u, 240u, CAMERA_RGB565};
     const struct fit_target target = {pixels, SIDE, SIDE, channels, sums};
     const uint32_t start = board_cycles();
-    fit_crop(&picture, &target);
+    fit_crop(&image, &target);
     return board_cycles() - start;
 }
 
@@ -29,7 +30,7 @@ void app_step(void) {
         answer(cycles(3));
     } else if (byte == 'G') {
         answer(cycles(1));
-    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+    } else if (byte == 0x1A) { /* start of a command: the emulator checks that the board responds */
         answer(1);
     }
     board_wait();

@@ -1,4 +1,4 @@
-/* A machine for firmware/src/node.c alone: a clock, a radio and a sleep that a test sets. */
+/* Simulated board for firmware/src/node.c: a test controls clock, radio and sleep by these variables. */
 #include <string.h>
 
 #include "board.h"
@@ -12,9 +12,9 @@ uint32_t machine_micros;
 bool machine_woke;
 bool machine_starts;
 bool machine_sends;
-uint32_t machine_air_micros; /* that a packet takes */
-uint32_t machine_started;    /* how often the radio was */
-uint32_t machine_slept;
+uint32_t machine_air_micros; /* time that sending a packet takes */
+uint32_t machine_started;    /* calls of radio_start() */
+uint32_t machine_slept;      /* calls of radio_sleep() */
 uint8_t machine_packet[RADIO_MAX_BYTES];
 size_t machine_packet_bytes;
 

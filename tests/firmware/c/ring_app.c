@@ -1,10 +1,9 @@
-/* In place of the application, on the STM32F405 port: what its receive buffer does when it is full, on registers
- * that the test sets. Answers any byte but the emulator's own question with '0' and a line end, or with the number of
- * the first check that failed. */
+/* Test application for the STM32F405 port: tests its receive buffer when full, with variables in place of the USART's
+ * registers. Answers 'R' with a line: '0', or the number of the first check that failed. */
 #include "app.h"
 #include "board.h"
 
-#define INKLING_STM32F405_REGISTERS_H /* the registers of the buffer under test are these variables */
+#define INKLING_STM32F405_REGISTERS_H /* these variables replace the registers */
 #define RCC_AHB1ENR_GPIOA 0u
 #define RCC_APB2ENR_USART1 0u
 #define USART_SR_ORE (1u << 3)
@@ -48,7 +47,7 @@ static uint8_t first_failure(void) {
     if (interrupts_off != 0u || tested_overrun()) {
         return 1;
     }
-    receive(0xAAu, 0u); /* no room: stays where it is, nothing is lost yet */
+    receive(0xAAu, 0u); /* no room: stays in the data register, not lost yet */
     if (interrupts_off != 1u << (USART1_IRQ % 32u) || tested_overrun()) {
         return 2;
     }
@@ -57,7 +56,7 @@ static uint8_t first_failure(void) {
         return 3;
     }
     interrupts_off = 0u;
-    receive(0xAAu, USART_SR_ORE); /* now it is taken, and another was lost behind it */
+    receive(0xAAu, USART_SR_ORE); /* taken now, but a later byte was lost */
     if (interrupts_off != 0u || !tested_overrun() || tested_overrun()) {
         return 4;
     }
@@ -80,7 +79,7 @@ void app_step(void) {
     if (byte == 'R') {
         const uint8_t line[] = {(uint8_t)('0' + first_failure()), '\n'};
         board_write(line, sizeof line);
-    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+    } else if (byte == 0x1A) { /* start of a command: the emulator checks that the board responds */
         board_write((const uint8_t *)"1\n", 2);
     }
     board_wait();

@@ -1,6 +1,6 @@
-/* In place of the application, on a bare port: does its clock count right? Answers 'L' with the cycles of a loop of
- * a million instructions, 'M' with how often time ran backwards in 1.5 million looks, 'Z' with the microseconds of a
- * sleep of one second; in decimal. */
+/* Test application for a bare port: is its clock correct? Answers in decimal: 'L' with the cycles of a loop of a
+ * million instructions, 'M' with the number of backward steps in 1.5 million readings, 'Z' with the microseconds of a
+ * sleep of one second. */
 #include <stdint.h>
 
 #include "answer.h"
@@ -21,7 +21,7 @@ static uint32_t loop_cycles(void) {
 static uint32_t backward_steps(void) {
     uint32_t steps = 0;
     uint32_t last = board_micros();
-    for (uint32_t look = 0; look < 1500000u; look++) {
+    for (uint32_t reading = 0; reading < 1500000u; reading++) {
         const uint32_t now = board_micros();
         steps += now < last;
         last = now;
@@ -45,7 +45,7 @@ void app_step(void) {
         answer(backward_steps());
     } else if (byte == 'Z') {
         answer(slept_micros());
-    } else if (byte == 0x1A) { /* how any command starts: the emulator asks whether anyone is there */
+    } else if (byte == 0x1A) { /* start of a command: the emulator checks that the board responds */
         answer(1);
     }
     board_wait();

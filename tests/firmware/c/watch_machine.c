@@ -1,32 +1,32 @@
-/* A machine for firmware/src/app.c and watch.c: a clock, a camera, a line and a sleep that returns, as a test sets
- * them. Each command takes machine_command_micros. */
+/* Simulated board for firmware/src/app.c and watch.c: a test controls clock, camera, serial line and a sleep that
+ * returns by these variables. */
 #include <string.h>
 
 #include "board.h"
 #include "capture.h"
 #include "commands.h"
 #include "encoder.h"
+#include "image.h"
 #include "line.h"
 #include "node.h"
-#include "image.h"
 
 uint8_t line_device = 7;
 
 uint32_t machine_micros;
-uint32_t machine_command_micros;
-uint8_t machine_scene; /* every pixel that the camera sees */
-uint32_t machine_looks;
-uint32_t machine_frames;
-uint32_t machine_sleeps;
-const uint8_t *machine_heard;
-uint32_t machine_heard_bytes;
+uint32_t machine_command_micros; /* duration of each command */
+uint8_t machine_scene;           /* value of every camera pixel */
+uint32_t machine_captures;       /* images captured */
+uint32_t machine_frames;         /* frames sent */
+uint32_t machine_sleeps;         /* calls of board_sleep() */
+const uint8_t *machine_received; /* bytes to receive */
+uint32_t machine_received_bytes;
 
 int board_read(void) {
-    if (machine_heard_bytes == 0u) {
+    if (machine_received_bytes == 0u) {
         return -1;
     }
-    machine_heard_bytes--;
-    return *machine_heard++;
+    machine_received_bytes--;
+    return *machine_received++;
 }
 
 bool board_overrun(void) {
@@ -59,7 +59,7 @@ enum wire_error command_execute(const struct wire_parser *command) {
 }
 
 enum wire_error capture_take(void) {
-    machine_looks++;
+    machine_captures++;
     memset(encoder_input(), machine_scene, INKLING_INPUT_BYTES);
     return WIRE_ERROR_NONE;
 }

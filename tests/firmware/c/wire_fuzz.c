@@ -1,6 +1,6 @@
-/* Drives the command parser and the frame writers with a fixed pseudo-random stream, for sanitizers to watch.
- * Usage: wire_fuzz SECONDS. Every buffer is a heap block of its exact size, so that any step outside is seen. After
- * each piece of stream the parser must take a good command. Prints the rounds; aborts on the first fault. */
+/* Test program: feeds the command parser and the frame writers with a fixed pseudo-random stream, under the sanitizers.
+ * Usage: wire_fuzz SECONDS. Every buffer is a heap block of its exact size, so the sanitizers see any access outside.
+ * After each stream the parser must accept a valid command. Prints the number of rounds; aborts on the first fault. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "wire/reply.h"
 
 #define DEVICE 7u
-#define MOST_DATA 80u
+#define MAX_DATA 80u
 
 static uint32_t state = 2511;
 
@@ -42,10 +42,10 @@ static size_t make_command(uint8_t *out, uint32_t device, size_t length, uint32_
     return (size_t)(next - out);
 }
 
-/* One piece of line: a command for anyone, whole, cut, damaged or of another type, or noise. */
+/* Make a piece of the stream: a command for any device, whole, cut, damaged or of another type, or noise. */
 static size_t make_piece(uint8_t *out) {
     static const uint32_t devices[] = {DEVICE, WIRE_ANY_DEVICE, DEVICE + 1};
-    size_t length = make_command(out, devices[draw(3)], draw(MOST_DATA), draw(4) ? WIRE_COMMAND : draw(4));
+    size_t length = make_command(out, devices[draw(3)], draw(MAX_DATA), draw(4) ? WIRE_COMMAND : draw(4));
     switch (draw(5)) {
         case 0:
             return draw((uint32_t)length);
@@ -66,9 +66,9 @@ static size_t make_piece(uint8_t *out) {
 }
 
 static void try_parser(unsigned long round) {
-    const size_t capacity = draw(MOST_DATA);
+    const size_t capacity = draw(MAX_DATA);
     uint8_t *body = malloc(capacity + !capacity);
-    uint8_t *piece = malloc(WIRE_REPLY_BYTES(MOST_DATA));
+    uint8_t *piece = malloc(WIRE_REPLY_BYTES(MAX_DATA));
     struct wire_parser parser;
     wire_parser_init(&parser, DEVICE, body, capacity);
     for (uint32_t pieces = draw(12); pieces > 0; pieces--) {
@@ -84,10 +84,10 @@ static void try_parser(unsigned long round) {
     }
     wire_parser_silence(&parser);
     const size_t data = draw((uint32_t)capacity + WIRE_HEAD_BYTES + 1u);
-    const size_t length = make_command(piece, DEVICE, data < MOST_DATA ? data : 0, WIRE_COMMAND);
+    const size_t length = make_command(piece, DEVICE, data < MAX_DATA ? data : 0, WIRE_COMMAND);
     for (size_t i = 0; i < length; i++) {
         const enum wire_event event = wire_parser_push(&parser, piece[i]);
-        require(event == (i + 1 < length ? WIRE_EVENT_NONE : WIRE_EVENT_COMMAND), "a good command was missed", round);
+        require(event == (i + 1 < length ? WIRE_EVENT_NONE : WIRE_EVENT_COMMAND), "a valid command was missed", round);
     }
     free(piece);
     free(body);

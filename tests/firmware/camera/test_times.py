@@ -51,8 +51,8 @@ class Board:
     def ask(self, takes_s: float = 0) -> None:
         """A command comes, which the board takes so long to answer."""
         data = command(Opcode.INFO, 1)
-        self.set(c_uint32, command_micros=round(takes_s * SECOND), heard_bytes=len(data))
-        self.set(c_char_p, heard=data)
+        self.set(c_uint32, command_micros=round(takes_s * SECOND), received_bytes=len(data))
+        self.set(c_char_p, received=data)
         self.step()
 
 
@@ -65,13 +65,13 @@ def test_a_command_puts_the_next_look_off_by_a_period(start: Callable[..., Board
     """So that PIXELS, asked right after CAPTURE, is about the same picture."""
     board = start("-DINKLING_PERIOD_S=10")
     board.step()
-    assert board.get("looks") == 1, "the first is at once"
+    assert board.get("captures") == 1, "the first is at once"
     board.step(9.5)
     board.ask()
     board.step(9.5)
-    assert board.get("looks") == 1
+    assert board.get("captures") == 1
     board.step(1)
-    assert board.get("looks") == 2
+    assert board.get("captures") == 2
 
 
 def test_the_time_to_be_awake_begins_when_a_command_is_answered(start: Callable[..., Board]) -> None:
@@ -80,14 +80,14 @@ def test_the_time_to_be_awake_begins_when_a_command_is_answered(start: Callable[
     board.step(9.5)
     assert board.get("sleeps") == 0
     board.step(1)
-    assert (board.get("looks"), board.get("sleeps")) == (1, 1)
+    assert (board.get("captures"), board.get("sleeps")) == (1, 1)
 
 
 def test_after_a_sleep_longer_than_the_clock_the_next_look_is_due(start: Callable[..., Board]) -> None:
     board = start(f"-DINKLING_PERIOD_S={LONG_S}", "-DINKLING_DEEP_SLEEP=1")
     board.step(10)
     for looks in range(1, 4):
-        assert (board.get("looks"), board.get("sleeps")) == (looks, looks)
+        assert (board.get("captures"), board.get("sleeps")) == (looks, looks)
         board.step()
 
 
@@ -98,5 +98,5 @@ def test_a_look_leaves_the_input_as_the_encoder_takes_it(start: Callable[..., Bo
     board.set(c_uint8, scene=200)
     for looks in range(1, 4):
         board.step(10)
-        assert (board.get("looks"), board.get("frames")) == (looks, 1 if motion else looks)
+        assert (board.get("captures"), board.get("frames")) == (looks, 1 if motion else looks)
         assert board.c.encoder_input()[:INPUT_BYTES] == [200 - 128] * INPUT_BYTES

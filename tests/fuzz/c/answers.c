@@ -9,29 +9,29 @@
 #include "line.h"
 #include "reference.h"
 
-#define MOST_SAID 4096u /* between two looks: a feature frame and a reply */
+#define MAX_SENT 4096u /* between two checks: a feature frame and a reply */
 
-static uint8_t said[MOST_SAID];
-static size_t said_count;
-static size_t said_next;
+static uint8_t sent[MAX_SENT];
+static size_t sent_count;
+static size_t sent_next;
 static unsigned frames;
 
-void require(bool condition, const char *what) {
+void require(bool condition, const char *expectation) {
     if (!condition) {
-        fprintf(stderr, "inkling: against the specification: %s\n", what);
+        fprintf(stderr, "inkling: against the specification, expected: %s\n", expectation);
         abort();
     }
 }
 
 void answers_start(void) {
-    said_count = said_next = 0;
+    sent_count = sent_next = 0;
     frames = 0;
 }
 
-void answers_said(const uint8_t *bytes, size_t count) {
-    require(count > 0 && count <= sizeof said - said_count, "as many bytes as a frame has");
-    memcpy(said + said_count, bytes, count);
-    said_count += count;
+void answers_record(const uint8_t *bytes, size_t count) {
+    require(count > 0 && count <= sizeof sent - sent_count, "no more bytes than the frames have");
+    memcpy(sent + sent_count, bytes, count);
+    sent_count += count;
 }
 
 unsigned answers_count(void) {
@@ -39,33 +39,33 @@ unsigned answers_count(void) {
 }
 
 void answers_end(void) {
-    require(said_next == said_count, "nothing that was not asked for");
-    said_count = said_next = 0;
+    require(sent_next == sent_count, "no unsolicited bytes");
+    sent_count = sent_next = 0;
 }
 
 static const uint8_t *take(size_t count) {
-    require(said_count - said_next >= count, "an answer, and a whole one");
-    said_next += count;
-    return said + said_next - count;
+    require(sent_count - sent_next >= count, "a complete answer");
+    sent_next += count;
+    return sent + sent_next - count;
 }
 
-/* A frame's start and all its bytes. */
+/* Take a frame of this size and check its sync and header. */
 static const uint8_t *take_frame(size_t size, uint32_t type, uint8_t request, uint32_t chunk) {
     const uint8_t *frame = take(size);
     require(memcmp(frame, reference_sync, SYNC_BYTES) == 0, "the sync");
     const uint64_t header = reference_header(type, INKLING_DEVICE, request, inkling_model.number, chunk);
-    require(reference_number(frame + SYNC_BYTES, HEADER_BYTES) == header, "the header of this answer");
+    require(reference_number(frame + SYNC_BYTES, HEADER_BYTES) == header, "this answer's header");
     frames++;
     return frame;
 }
 
-/* A reply's data. */
+/* Take a reply, check all but its data, and return its data. */
 static const uint8_t *take_reply(uint8_t opcode, uint8_t request, size_t length) {
     const uint8_t *frame = take_frame(CONTROL_BYTES(length), REPLY, request, 0);
     const uint8_t *fixed = frame + START_BYTES;
     const uint8_t *data = fixed + FIXED_BYTES;
     require(reference_number(fixed, 2) == length, "the length");
-    require(fixed[2] == opcode && fixed[3] == request, "opcode and request of this answer");
+    require(fixed[2] == opcode && fixed[3] == request, "this answer's opcode and request");
     const uint32_t crc = reference_crc32(frame + SYNC_BYTES, HEADER_BYTES + FIXED_BYTES + length);
     require(reference_number(data + length, CRC32_BYTES) == crc, "the CRC-32");
     return data;
@@ -73,8 +73,8 @@ static const uint8_t *take_reply(uint8_t opcode, uint8_t request, size_t length)
 
 void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request) {
     const uint8_t *data = take_reply(0xFF, request, 2);
-    require(data[0] == code, "the error's code");
-    require(data[1] == failed_opcode, "the opcode that failed");
+    require(data[0] == code, "the error code");
+    require(data[1] == failed_opcode, "the failed opcode");
 }
 
 void answers_info(uint8_t request) {
@@ -85,36 +85,37 @@ void answers_info(uint8_t request) {
     memcpy(target, data + 16, 24);
     require(data[0] == 1, "wire version");
     require(reference_number(data + 4, 4) == inkling_model.number, "model number");
-    require(strcmp(engine, encoder_engine()) == 0 && strcmp(target, board_target()) == 0, "names");
+    require(strcmp(engine, encoder_engine()) == 0 && strcmp(target, board_target()) == 0, "engine and target");
     require(reference_number(data + 40, 2) == INKLING_HEIGHT && reference_number(data + 42, 2) == INKLING_WIDTH &&
                 data[44] == INKLING_CHANNELS,
             "input shape");
-    require(reference_number(data + 45, 2) == inkling_model.chunks[0].count, "symbols");
-    require(data[47] == inkling_model.bits_per_symbol && data[48] == inkling_model.chunk_count, "bits, chunks");
-    require(reference_number(data + 49, 4) == encoder_arena_bytes(), "arena");
-    require(reference_number(data + 53, 4) == encoder_ram_bytes(), "encoder's memory");
-    require(reference_number(data + 57, 4) == board_stack_bytes(), "stack");
-    require(reference_number(data + 61, 4) == board_clock_hz(), "clock");
-    require(reference_number(data + 65, 2) == INKLING_INPUT_BYTES + 2u, "most data");
+    require(reference_number(data + 45, 2) == inkling_model.chunks[0].count, "symbol count");
+    require(data[47] == inkling_model.bits_per_symbol && data[48] == inkling_model.chunk_count,
+            "bits per symbol and chunk count");
+    require(reference_number(data + 49, 4) == encoder_arena_bytes(), "arena bytes");
+    require(reference_number(data + 53, 4) == encoder_ram_bytes(), "RAM of the encoder");
+    require(reference_number(data + 57, 4) == board_stack_bytes(), "stack bytes");
+    require(reference_number(data + 61, 4) == board_clock_hz(), "clock rate");
+    require(reference_number(data + 65, 2) == INKLING_INPUT_BYTES + 2u, "maximum data bytes");
 }
 
-/* Bit k of the packed payload: of symbol k / bits, in Gray code. */
+/* Return bit k of the packed payload: of symbol k / bits, in Gray code. */
 static uint32_t payload_bit(struct wire_chunk chunk, const int8_t *latent, uint64_t k) {
     const uint32_t bits = inkling_model.bits_per_symbol;
-    const uint16_t place = inkling_model.symbol_order[chunk.first + k / bits];
-    const uint32_t level = inkling_model.symbol_table[latent[place] + 128];
+    const uint16_t position = inkling_model.symbol_order[chunk.first + k / bits];
+    const uint32_t level = inkling_model.symbol_table[latent[position] + 128];
     return (level ^ level >> 1) >> (bits - 1u - k % bits) & 1u;
 }
 
 void answers_feature(uint8_t request, uint8_t number, const int8_t *latent) {
     const struct wire_chunk chunk = inkling_model.chunks[number];
-    const uint64_t n = (uint64_t)chunk.count * inkling_model.bits_per_symbol;
-    const size_t bytes = (size_t)(n + 7u) / 8u;
-    const uint64_t step = reference_step(n);
+    const uint64_t n_bits = (uint64_t)chunk.count * inkling_model.bits_per_symbol;
+    const size_t bytes = (size_t)(n_bits + 7u) / 8u;
+    const uint64_t step = reference_step(n_bits);
     const uint8_t *frame = take_frame(START_BYTES + bytes + 2u, FEATURE, request, number);
     const uint8_t *payload = frame + START_BYTES;
     for (uint64_t j = 0; j < 8u * bytes; j++) {
-        const uint32_t expected = j < n ? payload_bit(chunk, latent, j * step % n) : 0u;
+        const uint32_t expected = j < n_bits ? payload_bit(chunk, latent, j * step % n_bits) : 0u;
         require((payload[j / 8u] >> (7u - j % 8u) & 1u) == expected, "the payload");
     }
     const uint16_t crc = reference_crc16(inkling_model.number, frame + SYNC_BYTES, HEADER_BYTES + bytes);
@@ -123,21 +124,21 @@ void answers_feature(uint8_t request, uint8_t number, const int8_t *latent) {
 
 void answers_cost(uint8_t request, uint8_t opcode) {
     const uint8_t *data = take_reply(opcode | 0x80u, request, 12);
-    require(reference_number(data, 4) <= reference_number(data + 4, 4), "an encoder within the whole");
+    require(reference_number(data, 4) <= reference_number(data + 4, 4), "encode_cycles <= total_cycles");
 }
 
 void answers_pixels(uint8_t request, const int8_t *input) {
     const uint8_t *data = take_reply(0x85, request, INKLING_INPUT_BYTES);
     for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {
-        require(data[i] - 128 == input[i], "the pixels that the encoder's input holds");
+        require(data[i] - 128 == input[i], "the pixels in the encoder's input");
     }
 }
 
 void answers_bench(uint8_t request, uint8_t repeats) {
     const uint8_t *data = take_reply(0x83, request, 17);
-    const uint64_t fewest = reference_number(data + 1, 4);
-    const uint64_t most = reference_number(data + 5, 4);
+    const uint64_t min = reference_number(data + 1, 4);
+    const uint64_t max = reference_number(data + 5, 4);
     const uint64_t mean = reference_number(data + 9, 4);
     require(data[0] == repeats, "repeats");
-    require(fewest <= mean && mean <= most, "a mean between fewest and most");
+    require(min <= mean && mean <= max, "min <= mean <= max");
 }

@@ -1,4 +1,4 @@
-/* What the board says, frame by frame: each is compared with the one that docs/SPEC.md asks for. */
+/* The frames that the board sends, each compared with what docs/SPEC.md requires. */
 #ifndef INKLING_FUZZ_ANSWERS_H
 #define INKLING_FUZZ_ANSWERS_H
 
@@ -6,17 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ends the process, as a crash to the fuzzer, when the condition does not hold. */
-void require(bool condition, const char *what);
+/* Abort the process, which the fuzzer counts as a crash, unless the condition holds. */
+void require(bool condition, const char *expectation);
 
-/* The board says these bytes. */
-void answers_said(const uint8_t *bytes, size_t count);
-
-/* How many frames the board has said since answers_start. */
-unsigned answers_count(void);
+/* Forget all bytes and frames. */
 void answers_start(void);
 
-/* The next thing said must be this. */
+/* Record bytes that the board sends. */
+void answers_record(const uint8_t *bytes, size_t count);
+
+/* Return the number of frames checked since answers_start(). */
+unsigned answers_count(void);
+
+/* Check that the next recorded frame is this one. */
 void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request);
 void answers_info(uint8_t request);
 void answers_feature(uint8_t request, uint8_t chunk, const int8_t *latent);
@@ -24,7 +26,7 @@ void answers_cost(uint8_t request, uint8_t opcode);
 void answers_bench(uint8_t request, uint8_t repeats);
 void answers_pixels(uint8_t request, const int8_t *input);
 
-/* And nothing more. */
+/* Check that no recorded bytes are left. */
 void answers_end(void);
 
 #endif

@@ -1,17 +1,19 @@
-/* The camera of the board that the fuzzer owns. Implements camera.h: pictures of the encoder's very size, each another
- * one, and faults at fixed turns. */
+/* Fake camera of the fuzzed board; implements camera.h. Its images have the encoder's size and all differ; faults occur
+ * at fixed counts. */
 #ifndef INKLING_FUZZ_FAKE_CAMERA_H
 #define INKLING_FUZZ_FAKE_CAMERA_H
 
 #include <stdint.h>
 
-enum lens { LENS_LEFT_ALONE, LENS_NO_PICTURE, LENS_PICTURE };
+enum fake_camera_use { CAMERA_UNUSED, CAMERA_FAILED, CAMERA_GAVE_IMAGE };
 
-/* A fresh camera, off. */
-void lens_start(void);
+/* Reset the camera; it is off. */
+void fake_camera_start(void);
 
-/* What has been asked of it since the last look, and how it went; the pixels of the last picture. */
-enum lens lens_look(void);
-const uint8_t *lens_pixels(void);
+/* Return the use of the camera since the last call. */
+enum fake_camera_use fake_camera_last_use(void);
+
+/* Return the pixels of the last image. */
+const uint8_t *fake_camera_pixels(void);
 
 #endif

@@ -8,51 +8,51 @@
 #include "line.h"
 #include "reference.h"
 
-#define MOST_DATA (INKLING_INPUT_BYTES + 2u)
+#define MAX_DATA (INKLING_INPUT_BYTES + 2u)
 
-static uint8_t heard[CONTROL_BYTES(0xFFFFu)];
+static uint8_t received[CONTROL_BYTES(0xFFFFu)];
 static size_t count;
-static size_t needed; /* bytes without which there is nothing to say yet */
+static size_t needed; /* bytes needed for the next step */
 
 void oracle_start(void) {
     count = needed = 0;
     answers_start();
 }
 
-static void forget(size_t first) {
+static void discard(size_t first) {
     needed = 0;
     count -= first;
-    memmove(heard, heard + first, count);
+    memmove(received, received + first, count);
 }
 
-/* Whether a frame has begun, at heard[0]. */
-static bool begun(void) {
-    return count >= SYNC_BYTES && memcmp(heard, reference_sync, SYNC_BYTES) == 0;
+/* Return true if a frame has begun, at received[0]. */
+static bool has_begun(void) {
+    return count >= SYNC_BYTES && memcmp(received, reference_sync, SYNC_BYTES) == 0;
 }
 
-static void hunt(void) {
-    while (!begun() && count >= SYNC_BYTES) {
-        forget(1);
+static void find_sync(void) {
+    while (!has_begun() && count >= SYNC_BYTES) {
+        discard(1);
     }
 }
 
-static uint32_t word(void) {
-    return (uint32_t)reference_number(heard + SYNC_BYTES, 3);
+static uint32_t header_word(void) {
+    return (uint32_t)reference_number(received + SYNC_BYTES, 3);
 }
 
 static bool is_foreign(void) {
-    const uint32_t device = word() >> 14 & 255u;
+    const uint32_t device = header_word() >> 14 & 255u;
     return device != 255u && device != INKLING_DEVICE;
 }
 
-/* Whether flags and chunk are right; if not, the error must have been told. */
-static bool good_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
+/* Return true if flags and chunk are valid; otherwise check for the error. */
+static bool check_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
     if (data[0] > 3u || (data[0] < 2u && data[1] >= inkling_model.chunk_count)) {
         answers_error(7, opcode, request);
         return false;
     }
     if (data[0] >= 2u) {
-        answers_error(16, opcode, request); /* by radio, which this board has none of */
+        answers_error(16, opcode, request); /* by radio: the board has none */
         return false;
     }
     return true;
@@ -60,13 +60,13 @@ static bool good_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
 
 static void expect_input(const uint8_t *pixels) {
     for (size_t i = 0; i < INKLING_INPUT_BYTES; i++) {
-        require(encoder_input()[i] == pixels[i] - 128, "the pixels in the encoder's input");
+        require(encoder_input()[i] == pixels[i] - 128, "the image in the encoder's input");
     }
 }
 
-static void expect_picture(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
+static void expect_image(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
     expect_input(pixels);
-    const int8_t *latent = encoder_run(); /* once more: the same latent */
+    const int8_t *latent = encoder_run(); /* again: gives the same latent */
     if (latent == NULL) {
         answers_error(8, opcode, request);
         return;
@@ -78,27 +78,27 @@ static void expect_picture(uint8_t opcode, uint8_t request, const uint8_t *data,
 }
 
 static void expect_run(uint8_t request, const uint8_t *data, size_t length) {
-    if (length != MOST_DATA) {
+    if (length != MAX_DATA) {
         answers_error(6, 2, request);
-    } else if (good_head(2, request, data)) {
-        expect_picture(2, request, data, data + 2);
+    } else if (check_head(2, request, data)) {
+        expect_image(2, request, data, data + 2);
     } else {
-        expect_input(data + 2); /* refused, and there for PIXELS and BENCH all the same */
+        expect_input(data + 2); /* refused, but still there for PIXELS and BENCH */
     }
 }
 
 static void expect_capture(uint8_t request, const uint8_t *data, size_t length) {
-    const enum lens lens = lens_look();
-    const bool asked = lens != LENS_LEFT_ALONE;
+    const enum fake_camera_use use = fake_camera_last_use();
+    const bool used = use != CAMERA_UNUSED;
     if (length != 2u) {
         answers_error(6, 4, request);
-        require(!asked, "a camera left alone");
-    } else if (!good_head(4, request, data)) {
-        require(!asked, "a camera left alone");
-    } else if (lens == LENS_PICTURE) {
-        expect_picture(4, request, data, lens_pixels());
+        require(!used, "no use of the camera");
+    } else if (!check_head(4, request, data)) {
+        require(!used, "no use of the camera");
+    } else if (use == CAMERA_GAVE_IMAGE) {
+        expect_image(4, request, data, fake_camera_pixels());
     } else {
-        require(asked, "a camera that is asked");
+        require(used, "use of the camera");
         answers_error(15, 4, request);
     }
 }
@@ -149,41 +149,42 @@ static void expect_answer(uint8_t opcode, uint8_t request, const uint8_t *data, 
     }
 }
 
+/* Set the bytes needed for the next step; return true if fewer have been received. */
 static bool wait_for(size_t bytes) {
     needed = bytes;
     return count < bytes;
 }
 
-/* One thing that has been heard in full; false when there is none yet. */
-static bool settle(void) {
-    hunt();
-    if (wait_for(begun() ? START_BYTES : SYNC_BYTES)) {
+/* Process one complete frame or error; return false if there is none yet. */
+static bool process(void) {
+    find_sync();
+    if (wait_for(has_begun() ? START_BYTES : SYNC_BYTES)) {
         return false;
     }
-    if (reference_number(heard + SYNC_BYTES, HEADER_BYTES) != reference_codeword(word())) {
+    if (reference_number(received + SYNC_BYTES, HEADER_BYTES) != reference_codeword(header_word())) {
         answers_error(1, 0, 0);
-        forget(SYNC_BYTES);
+        discard(SYNC_BYTES);
         return true;
     }
-    if (word() >> 22 != COMMAND) {
-        forget(START_BYTES);
+    if (header_word() >> 22 != COMMAND) {
+        discard(START_BYTES);
         return true;
     }
-    const uint8_t *fixed = heard + START_BYTES;
+    const uint8_t *fixed = received + START_BYTES;
     const uint8_t *data = fixed + FIXED_BYTES;
     if (wait_for(START_BYTES + FIXED_BYTES)) {
         return false;
     }
     const size_t length = (size_t)reference_number(fixed, 2);
-    if (!is_foreign() && length > MOST_DATA) {
+    if (!is_foreign() && length > MAX_DATA) {
         answers_error(2, fixed[2], fixed[3]);
-        forget(START_BYTES + FIXED_BYTES);
+        discard(START_BYTES + FIXED_BYTES);
         return true;
     }
     if (wait_for(CONTROL_BYTES(length))) {
         return false;
     }
-    const uint32_t crc = reference_crc32(heard + SYNC_BYTES, HEADER_BYTES + FIXED_BYTES + length);
+    const uint32_t crc = reference_crc32(received + SYNC_BYTES, HEADER_BYTES + FIXED_BYTES + length);
     if (!is_foreign()) {
         if (reference_number(data + length, CRC32_BYTES) == crc) {
             expect_answer(fixed[2], fixed[3], data, length);
@@ -191,37 +192,37 @@ static bool settle(void) {
             answers_error(3, fixed[2], fixed[3]);
         }
     }
-    forget(CONTROL_BYTES(length));
+    discard(CONTROL_BYTES(length));
     return true;
 }
 
 void oracle_check(void) {
-    while (count >= needed && settle()) {
+    while (count >= needed && process()) {
     }
     answers_end();
 }
 
 void oracle_byte(uint8_t byte) {
-    require(count < sizeof heard, "a command that ends");
-    heard[count++] = byte;
+    require(count < sizeof received, "a command of limited length");
+    received[count++] = byte;
 }
 
-/* An error that ends what has begun, with what is known of it; in silence if it is for another board. */
-static void give_up(uint8_t code) {
-    const bool has_header = begun() && count >= START_BYTES;
-    const bool known = begun() && count >= START_BYTES + FIXED_BYTES;
+/* Check for the error that ends a partial command; none if it is for another board. */
+static void drop_partial(uint8_t code) {
+    const bool has_header = has_begun() && count >= START_BYTES;
+    const bool known = has_begun() && count >= START_BYTES + FIXED_BYTES;
     if (!(has_header && is_foreign())) {
-        answers_error(code, known ? heard[START_BYTES + 2] : 0, known ? heard[START_BYTES + 3] : 0);
+        answers_error(code, known ? received[START_BYTES + 2] : 0, known ? received[START_BYTES + 3] : 0);
     }
-    forget(count);
+    discard(count);
 }
 
 void oracle_lost(void) {
-    give_up(9);
+    drop_partial(9);
 }
 
 void oracle_silence(void) {
-    if (begun()) {
-        give_up(4);
+    if (has_begun()) {
+        drop_partial(4);
     }
 }

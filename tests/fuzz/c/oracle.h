@@ -1,18 +1,19 @@
-/* Says what docs/SPEC.md asks of a board that has heard these bytes, and compares what it says. It keeps the bytes
- * and reads them as a whole, which the firmware's parser, a state machine, does not. */
+/* Oracle: derives from the bytes that the board received what docs/SPEC.md requires it to send, and compares. Unlike
+ * the firmware's parser, a state machine, it keeps the bytes and parses them as a whole. */
 #ifndef INKLING_FUZZ_ORACLE_H
 #define INKLING_FUZZ_ORACLE_H
 
 #include <stdint.h>
 
+/* Forget everything. */
 void oracle_start(void);
 
-/* The board took this byte; it lost some; it has heard nothing for 1000 ms. */
+/* The board read this byte; lost bytes; received nothing for 1000 ms. */
 void oracle_byte(uint8_t byte);
 void oracle_lost(void);
 void oracle_silence(void);
 
-/* By now the board must have answered all that it has heard, and nothing else. */
+/* Check that the board has answered everything it received, and sent nothing else. */
 void oracle_check(void);
 
 #endif

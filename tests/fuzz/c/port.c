@@ -9,37 +9,37 @@
 #include "fake_camera.h"
 #include "oracle.h"
 
-#define ROOM 131072u
+#define QUEUE_BYTES 131072u
 #define NEVER SIZE_MAX
 #define BYTE_MICROS 87u /* 115200 baud */
 #define LONGEST_WAIT 200000u
 #define TIMEOUT_MICROS 1000000u
 
-static uint8_t queue[ROOM];
+static uint8_t queue[QUEUE_BYTES];
 static size_t queue_next;
 static size_t queue_end;
-static size_t lose_after; /* bytes that are read before some are lost */
-static bool dropping;     /* the application was told of lost bytes, and reads what is left for nothing */
-static bool dropped;      /* it has read all of that */
-static bool took;         /* it works on a byte */
+static size_t lose_after; /* bytes to read before a loss */
+static bool dropping;     /* the application knows of the loss and drops what is left */
+static bool dropped;      /* it has dropped everything */
+static bool busy;         /* it is processing a byte */
 static uint64_t now;
 static uint64_t last_byte;
 static uint32_t cycle_pace;
 
 void port_start(uint64_t micros, uint32_t pace) {
     queue_next = queue_end = 0;
-    dropping = dropped = took = false;
+    dropping = dropped = busy = false;
     now = last_byte = micros;
     cycle_pace = pace;
     port_lose_nothing();
-    memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* an input of the fuzzer must not depend on those before */
-    lens_start();
+    memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* a fuzzer input must not depend on earlier ones */
+    fake_camera_start();
     oracle_start();
     app_start();
 }
 
 size_t port_room(void) {
-    return ROOM - queue_end;
+    return QUEUE_BYTES - queue_end;
 }
 
 void port_receive(const uint8_t *bytes, size_t count) {
@@ -57,12 +57,12 @@ void port_lose_nothing(void) {
 
 void port_run(void) {
     app_step();
-    require(queue_next == queue_end, "a step that reads all there is");
+    require(queue_next == queue_end, "a step that reads all bytes");
     queue_next = queue_end = 0;
 }
 
 void port_silence(uint64_t micros) {
-    port_run(); /* what has come before is no part of the silence */
+    port_run(); /* bytes received before are not part of the silence */
     while (micros > 0) {
         const uint64_t nap = micros < LONGEST_WAIT ? micros : LONGEST_WAIT;
         now += nap;
@@ -75,11 +75,11 @@ void port_jump(uint64_t micros) {
     now += micros;
 }
 
-/* The application is done with what it did before this call. */
-static void done(void) {
-    if (took) {
+/* The application has finished what it did before this call. */
+static void finish(void) {
+    if (busy) {
         last_byte = now;
-        took = false;
+        busy = false;
     }
     if (dropped) {
         oracle_lost();
@@ -88,7 +88,7 @@ static void done(void) {
 }
 
 bool board_overrun(void) {
-    done();
+    finish();
     oracle_check();
     if (lose_after != 0) {
         return false;
@@ -107,7 +107,7 @@ int board_read(void) {
     const uint8_t byte = queue[queue_next++];
     if (!dropping) {
         oracle_byte(byte);
-        took = true;
+        busy = true;
         lose_after -= lose_after != NEVER;
     }
     return byte;
@@ -115,11 +115,11 @@ int board_read(void) {
 
 void board_write(const uint8_t *bytes, size_t count) {
     now += BYTE_MICROS * count;
-    answers_said(bytes, count);
+    answers_record(bytes, count);
 }
 
 void board_wait(void) {
-    done();
+    finish();
     if (now - last_byte > TIMEOUT_MICROS) {
         oracle_silence();
     }

@@ -1,26 +1,32 @@
-/* The board that the fuzzer owns: bytes come when it says so, time passes when it says so. Implements board.h. */
+/* Simulated board under the fuzzer's control: bytes arrive and time passes as scripted. Implements board.h. */
 #ifndef INKLING_FUZZ_PORT_H
 #define INKLING_FUZZ_PORT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* A fresh board: nothing received, the clock at `micros`; each look at the cycle counter takes `pace` micros. */
+/* Reset the board, with the clock at `micros`; each reading of the cycle counter takes `pace` microseconds. */
 void port_start(uint64_t micros, uint32_t pace);
 
-/* Room for this many bytes that have been received and not yet read. */
+/* Return the free space for received bytes. */
 size_t port_room(void);
+
+/* Receive bytes, at most port_room(). */
 void port_receive(const uint8_t *bytes, size_t count);
 
-/* Bytes are lost when the application has read this many more; never mind any loss still to come. */
+/* Lose bytes once the application has read this many more. */
 void port_lose_after(size_t count);
+
+/* Cancel a loss that has not happened yet. */
 void port_lose_nothing(void);
 
-/* Lets the application work; lets time pass without a byte, the application waking up as often as it may rely on. */
+/* Run the application once. */
 void port_run(void);
+
+/* Let time pass without bytes, waking the application as often as board_wait() guarantees. */
 void port_silence(uint64_t micros);
 
-/* The application sleeps through this: nothing is under way, or it would have given up long before. */
+/* Advance the clock without running the application, which must have no partial command. */
 void port_jump(uint64_t micros);
 
 #endif

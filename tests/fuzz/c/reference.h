@@ -1,4 +1,4 @@
-/* The wire's codes once more, bit by bit in the words of docs/SPEC.md: what the firmware's are held against. */
+/* Reference implementation of the wire's codes, bit by bit as in docs/SPEC.md, to compare the firmware with. */
 #ifndef INKLING_FUZZ_REFERENCE_H
 #define INKLING_FUZZ_REFERENCE_H
 
@@ -17,20 +17,20 @@ enum { FEATURE = 0, REPLY = 1, COMMAND = 2 };
 
 extern const uint8_t reference_sync[SYNC_BYTES];
 
-/* A big-endian number of up to 8 bytes, read and written. */
+/* Read and write a big-endian number of up to 8 bytes. */
 uint64_t reference_number(const uint8_t *bytes, size_t count);
 uint8_t *reference_put(uint8_t *out, uint64_t number, size_t count);
 
-/* The 8 bytes of a header, as a number. */
+/* Return the 8 bytes of a header, as a number. */
 uint64_t reference_header(uint32_t type, uint32_t device, uint32_t sequence, uint32_t model, uint32_t chunk);
 
-/* The 8 bytes that start with the same 24 bits; a header is right if it is one of these. */
+/* Return the valid header that starts with the low 24 bits of `word`. */
 uint64_t reference_codeword(uint32_t word);
 
 uint16_t reference_crc16(uint32_t start, const uint8_t *data, size_t length);
 uint32_t reference_crc32(const uint8_t *data, size_t length);
 
-/* The interleaver's step for n_bits data bits. */
+/* Return the interleaver's step for n_bits data bits. */
 uint64_t reference_step(uint64_t n_bits);
 
 #endif

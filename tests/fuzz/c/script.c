@@ -1,17 +1,17 @@
-/* The fuzzer's entry. An input is a script, so that whole commands, whose CRC-32 no fuzzer would guess, are as near
- * as their fields are. Byte 0 sets the clock, byte 1 how long the encoder takes; then come operations:
+/* Entry of the fuzzer. An input is a script of operations, because a fuzzer cannot guess the CRC-32 of a valid command.
+ * Byte 0 sets the clock, byte 1 the duration of encoding. The operations follow:
  *
- *     RAW      count, bytes                                          any bytes
- *     COMMAND  device, opcode, request, length, head 0, head 1, fill   a whole frame; so are the next four:
- *     CUT      the same, place (2)                                   its start
- *     TAIL     the same, place (2)                                   its end
- *     FLIPPED  the same, place (2)                                   one bit of it is wrong
- *     OTHER    the same, type                                        its header is of another type
- *     SILENCE  time                                                  16 ms each; 255: for hours
- *     LOSS     count                                                 bytes are lost, this many later
+ *     RAW      count, bytes                                            any bytes
+ *     WHOLE    device, opcode, request, length, head 0, head 1, fill   a valid command
+ *     CUT      as WHOLE, then position (2)                             its start
+ *     TAIL     as WHOLE, then position (2)                             its end
+ *     FLIPPED  as WHOLE, then position (2)                             with one bit flipped
+ *     OTHER    type, then as WHOLE                                     with a header of another type
+ *     SILENCE  time                                                    in 16 ms; 255: for hours
+ *     LOSS     count                                                   bytes are lost, this many bytes later
  *
- * After each the application works, unless bit 7 of the operation is set: then bytes wait for it. Where an input
- * ends, its numbers are 0. Whatever happened, after a silence INFO must be answered. */
+ * The application runs after each operation, unless bit 7 is set: bytes are then queued. After the end of the input,
+ * all numbers are 0. At the end, after a silence, INFO must be answered. */
 #include <string.h>
 
 #include "answers.h"
@@ -38,7 +38,7 @@ static uint8_t next(void) {
     return *script++;
 }
 
-static size_t place(size_t size) {
+static size_t position(size_t size) {
     const size_t high = next();
     return (high << 8 | next()) % size;
 }
@@ -48,17 +48,17 @@ static void receive(const uint8_t *bytes, size_t count) {
     port_receive(bytes, count < room ? count : room);
 }
 
-/* 0 is the length that the opcode wants, 1 and 2 miss it by one. The longest of all is for one board alone, so that
- * few inputs are as slow. */
+/* 0: the opcode's correct length; 1 and 2: off by one. Only one device gets the maximum length, so that few inputs are
+ * slow. */
 static size_t length_of(uint8_t choice, uint8_t opcode, uint8_t device) {
-    const size_t right = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u ? 1u : opcode == 4u ? 2u : 0;
+    const size_t correct = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u ? 1u : opcode == 4u ? 2u : 0;
     switch (choice) {
         case 0:
-            return right;
+            return correct;
         case 1:
-            return right + 1u;
+            return correct + 1u;
         case 2:
-            return right == 0 ? 0 : right - 1u;
+            return correct == 0 ? 0 : correct - 1u;
         case 254:
             return device == 254u ? 0xFFFFu : 1000u;
         case 255:
@@ -104,11 +104,11 @@ static void send_frame(enum operation operation) {
     size_t first = 0;
     size_t end = size;
     if (operation == CUT) {
-        end = place(size);
+        end = position(size);
     } else if (operation == TAIL) {
-        first = place(size);
+        first = position(size);
     } else if (operation == FLIPPED) {
-        const size_t bit = place(8u * size);
+        const size_t bit = position(8u * size);
         frame[bit / 8u] ^= (uint8_t)(0x80u >> bit % 8u);
     }
     receive(frame + first, end - first);
@@ -148,8 +148,8 @@ static void expect_info(uint8_t request) {
     script_left = 0; /* no data */
     port_receive(frame, make_frame(COMMAND, INKLING_DEVICE, 1, request, 0));
     const unsigned before = answers_count();
-    port_run(); /* the oracle sees to it that the answer is INFO's */
-    require(answers_count() == before + 1u, "a board that answers after a silence");
+    port_run(); /* the oracle checks that the answer is INFO's */
+    require(answers_count() == before + 1u, "an answer after a silence");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

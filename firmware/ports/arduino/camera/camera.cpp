@@ -1,4 +1,4 @@
-/* The OV2640 of an AI Thinker ESP32-CAM, by Espressif's driver. */
+/* Camera of an AI Thinker ESP32-CAM (OV2640), by Espressif's driver. */
 #include "camera.h"
 
 #include "../common/core.h"
@@ -7,25 +7,25 @@
 
 namespace {
 
-/* The AI Thinker ESP32-CAM's camera connector, as several public examples for the board agree on it. */
+/* Pins of the camera connector, as in several public examples for the board. */
 constexpr gpio_num_t POWER_DOWN = GPIO_NUM_32;
 constexpr int NOT_CONNECTED = -1;
 
-/* Frames in which exposure and white balance settle after power-up. */
+/* Frames until exposure and white balance have settled after power-up. */
 constexpr int FRAMES_TO_SETTLE = 10;
 
 constexpr bool GREY = INKLING_CHANNELS == 1u;
 
-/* The smallest frame that is no smaller than the encoder's input, so that pixels are averaged and none is made up. All
- * of them show the sensor's whole field of view. */
+/* The smallest frame that is at least as large as the encoder's input, so that pixels are averaged, not repeated. All
+ * these sizes show the sensor's whole field of view. */
 constexpr bool fits(unsigned width, unsigned height) {
     return INKLING_WIDTH <= width && INKLING_HEIGHT <= height;
 }
 
-static_assert(fits(640, 480), "the bundle's input is larger than a picture of this camera");
+static_assert(fits(640, 480), "the bundle's input is larger than this camera's largest frame, 640 x 480");
 constexpr framesize_t FRAME_SIZE = fits(160, 120) ? FRAMESIZE_QQVGA : fits(320, 240) ? FRAMESIZE_QVGA : FRAMESIZE_VGA;
 
-camera_fb_t *frame; /* null: no picture is out */
+camera_fb_t *frame; /* null: no frame is in use */
 
 camera_config_t settings() {
     camera_config_t config = {};
@@ -56,7 +56,7 @@ camera_config_t settings() {
     return config;
 }
 
-/* False when none came, for which the driver waits 4 s. */
+/* Returns false if the driver got no frame, after 4 s. */
 bool drop_frame() {
     camera_fb_t *stale = esp_camera_fb_get();
     if (stale == nullptr) {
@@ -87,18 +87,18 @@ bool camera_start() {
     return true;
 }
 
-bool camera_take(struct camera_image *picture) {
-    if (!drop_frame()) { /* the one buffer was filled when it became free, perhaps long ago */
+bool camera_take(struct camera_image *image) {
+    if (!drop_frame()) { /* the only buffer was filled when it became free, perhaps long ago */
         return false;
     }
     frame = esp_camera_fb_get();
     if (frame == nullptr) {
         return false;
     }
-    picture->pixels = frame->buf;
-    picture->width = static_cast<uint16_t>(frame->width);
-    picture->height = static_cast<uint16_t>(frame->height);
-    picture->format = GREY ? CAMERA_GREY : CAMERA_RGB565;
+    image->pixels = frame->buf;
+    image->width = static_cast<uint16_t>(frame->width);
+    image->height = static_cast<uint16_t>(frame->height);
+    image->format = GREY ? CAMERA_GREY : CAMERA_RGB565;
     return true;
 }
 
@@ -114,5 +114,5 @@ void camera_stop() {
     esp_camera_deinit();
     pinMode(POWER_DOWN, OUTPUT);
     digitalWrite(POWER_DOWN, HIGH);
-    rtc_gpio_hold_en(POWER_DOWN); /* else the pin floats in deep sleep, and the camera may wake */
+    rtc_gpio_hold_en(POWER_DOWN); /* otherwise the pin floats in deep sleep, and the camera may wake */
 }

@@ -1,5 +1,4 @@
-/* The camera driver that the Arduino core brings along, and pins that hold their level in deep sleep. Their headers are
- * others', as in core.h. */
+/* The Arduino core's camera driver, and pins that hold their level in deep sleep, as system headers (see core.h). */
 #ifndef INKLING_ARDUINO_CAMERA_DRIVER_H
 #define INKLING_ARDUINO_CAMERA_DRIVER_H
 

@@ -1,4 +1,4 @@
-/* The Arduino core. Its headers are others' and not ours to keep free of warnings: they count as the system's. */
+/* The Arduino core, as a system header: warnings in third-party headers are not errors. */
 #ifndef INKLING_ARDUINO_CORE_H
 #define INKLING_ARDUINO_CORE_H
 

@@ -1,4 +1,4 @@
-/* Entry: the Arduino core calls setup() once and loop() forever. */
+/* Entry: the Arduino core calls setup() once, then loop() forever. */
 #include "app.h"
 #include "board.h"
 #include "core.h"

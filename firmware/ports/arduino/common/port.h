@@ -1,4 +1,4 @@
-/* What the files of this port know of each other. */
+/* Functions that the files of this port share. */
 #ifndef INKLING_ARDUINO_PORT_H
 #define INKLING_ARDUINO_PORT_H
 
@@ -6,10 +6,10 @@
 #define INKLING_BAUD 115200
 #endif
 
-/* Makes the chip ready: cycle counter, watchdog. */
+/* Set up the chip: cycle counter, watchdog. */
 void chip_start();
 
-/* Opens the serial line to the host, 8N1 at INKLING_BAUD. */
+/* Open the serial line to the host: INKLING_BAUD baud, 8N1. */
 void serial_start();
 
 #endif

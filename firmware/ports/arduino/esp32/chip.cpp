@@ -1,4 +1,4 @@
-/* Cycles, clock, stack and sleep of the ESP32 family (ESP-IDF 4.4, under Arduino core 2.0). */
+/* Cycles, clock, stack and sleep of the ESP32 family (Arduino core 2.0 with ESP-IDF 4.4). */
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
@@ -11,8 +11,8 @@ constexpr uint64_t MICROS_PER_SECOND = 1000000u;
 
 } // namespace
 
-/* An encoder at work for seconds, as in BENCH, must not be taken for hung. Where there are two cores, Arduino's loop
- * has the one whose idle task nobody watches; where there is one, it is watched. */
+/* The watchdog must not fire while the encoder runs for seconds, as in BENCH. On two cores, Arduino's loop runs on the
+ * one whose idle task is not watched; on a single core it is watched. */
 void chip_start() {
 #ifdef CONFIG_FREERTOS_UNICORE
     disableCore0WDT();
@@ -31,7 +31,7 @@ uint32_t board_stack_bytes() {
     return static_cast<uint32_t>(getArduinoLoopTaskStackSize() - uxTaskGetStackHighWaterMark(nullptr));
 }
 
-/* Deep sleep: the chip starts over when the timer ends it. */
+/* Deep sleep: the chip restarts when the timer ends it. */
 void board_sleep(uint32_t seconds) {
     Serial.flush();
     esp_sleep_enable_timer_wakeup(seconds * MICROS_PER_SECOND);

@@ -1,5 +1,5 @@
-/* Serial line of the ESP32 family: UART0, which the boards' USB bridge is wired to. The core's driver collects bytes by
- * interrupt into its buffer, and tells from a task of its own when the UART's 128 bytes ran over. */
+/* Serial line of the ESP32 family: UART0, which is wired to the board's USB bridge. The core's driver buffers bytes by
+ * interrupt and reports from its own task when the UART's FIFO of 128 bytes overflowed. */
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
@@ -10,7 +10,7 @@ constexpr size_t RX_BUFFER_BYTES = 4096;
 
 volatile bool lost;
 
-/* A full buffer alone loses nothing yet: the UART's own FIFO goes on collecting. */
+/* A full buffer alone loses nothing yet: the UART's FIFO still takes bytes. */
 void on_error(hardwareSerial_error_t error) {
     if (error == UART_FIFO_OVF_ERROR) {
         lost = true;
@@ -20,7 +20,7 @@ void on_error(hardwareSerial_error_t error) {
 } // namespace
 
 void serial_start() {
-    Serial.setRxBufferSize(RX_BUFFER_BYTES); /* counts only before begin() */
+    Serial.setRxBufferSize(RX_BUFFER_BYTES); /* only works before begin() */
     Serial.begin(INKLING_BAUD);
     Serial.onReceiveError(on_error);
 }
@@ -41,7 +41,7 @@ void board_write(const uint8_t *bytes, size_t count) {
     Serial.write(bytes, count);
 }
 
-/* A tick of the scheduler, so that the idle task gets its turn; the driver's buffer holds what comes meanwhile. */
+/* Waits one scheduler tick, so that the idle task runs; the driver buffers bytes meanwhile. */
 void board_wait() {
     if (Serial.available() == 0) {
         delay(1);

@@ -17,12 +17,12 @@ uint32_t board_clock_hz() {
     return SystemCoreClock;
 }
 
-/* Unknown: stack and heap grow towards each other in one room, which the core leaves as it was. */
+/* Unknown: stack and heap share one area, which the core does not initialise. */
 uint32_t board_stack_bytes() {
     return 0;
 }
 
-/* Idles, the processor stopped between the millisecond ticks. The chips' stop modes would halt the UART, too. */
+/* Stops the processor between the millisecond ticks. The chips' stop modes would stop the UART as well. */
 void board_sleep(uint32_t seconds) {
     Serial.flush();
     for (uint32_t second = 0; second < seconds; second++) {

@@ -1,4 +1,4 @@
-/* The core's access to the chip's cycle counter (DWT), whose header is others', as in core.h. */
+/* The Arduino core's access to the cycle counter (DWT), as a system header (see core.h). */
 #ifndef INKLING_ARDUINO_CYCLES_H
 #define INKLING_ARDUINO_CYCLES_H
 

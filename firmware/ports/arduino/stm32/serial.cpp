@@ -1,5 +1,5 @@
-/* Serial line of STM32 boards: the UART that the board's ST-LINK passes on to USB, or the chip's own USB. The core
- * collects bytes by interrupt. */
+/* Serial line of STM32 boards: the UART that the ST-LINK connects to USB, or the chip's own USB. The core buffers bytes
+ * by interrupt. */
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
@@ -12,8 +12,7 @@ int board_read() {
     return Serial.read();
 }
 
-/* The core drops what comes while its buffer is full and tells nobody, so that a full buffer has to count as a loss.
- * USB holds the host back instead. */
+/* The core drops bytes silently while its buffer is full, so a full buffer counts as a loss. USB has flow control. */
 bool board_overrun() {
 #ifdef USBCON
     return false;
@@ -26,7 +25,7 @@ void board_write(const uint8_t *bytes, size_t count) {
     Serial.write(bytes, count);
 }
 
-/* Until the next interrupt, the core's millisecond tick at the latest. */
+/* Waits for the next interrupt: the core's millisecond tick at the latest. */
 void board_wait() {
     if (Serial.available() == 0) {
         __WFI();

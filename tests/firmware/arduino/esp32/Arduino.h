@@ -1,4 +1,4 @@
-/* Of Arduino core 2.0.17 for the ESP32 family: cores/esp32/Arduino.h and what it includes. */
+/* Mock of Arduino core 2.0.17 for the ESP32 family: cores/esp32/Arduino.h and what it includes. */
 #pragma once
 
 #include <stddef.h>
@@ -18,7 +18,7 @@ typedef enum {
     UART_PARITY_ERROR
 } hardwareSerial_error_t;
 
-typedef void (*OnReceiveErrorCb)(hardwareSerial_error_t); /* there a std::function, which takes as long as all else */
+typedef void (*OnReceiveErrorCb)(hardwareSerial_error_t); /* a std::function in the core, but that compiles slowly */
 
 class HardwareSerial {
   public:

@@ -1,4 +1,4 @@
-/* Of ESP-IDF 4.4: sections of memory, which the host has not. */
+/* Mock of ESP-IDF 4.4: memory sections, which the host does not have. */
 #pragma once
 
 #define IRAM_ATTR

@@ -1,4 +1,4 @@
-/* Of Espressif's camera driver 2.0.4, as Arduino core 2.0.17 has it. */
+/* Mock of Espressif's camera driver 2.0.4, which is part of Arduino core 2.0.17. */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Of ESP-IDF 4.4: deep sleep. */
+/* Mock of ESP-IDF 4.4: deep sleep. */
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* Of RadioLib 7.7.1: what a program of plain LoRa uses, for an SX1262, an SX1276 and the radio of an STM32WL. */
+/* Mock of RadioLib 7.7.1: plain LoRa with an SX1262, an SX1276 and the radio of an STM32WL. */
 #pragma once
 
 #include <Arduino.h>

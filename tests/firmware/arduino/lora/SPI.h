@@ -1,4 +1,4 @@
-/* Of the Arduino core for the ESP32 family: libraries/SPI/src/SPI.h. */
+/* Mock of Arduino core 2.0.17 for the ESP32 family: libraries/SPI/src/SPI.h. */
 #pragma once
 
 #include <stdint.h>

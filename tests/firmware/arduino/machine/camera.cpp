@@ -1,5 +1,5 @@
-/* Espressif's camera driver over a file: see machine.h. Its one frame buffer fills when it becomes free, so that the
- * next frame taken may be an old one. */
+/* Mock of Espressif's camera driver, backed by a file: see machine.h. Its only frame buffer is filled when it becomes
+ * free, so the next frame may be old. */
 #include <esp_camera.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ camera_fb_t *esp_camera_fb_get() {
         return nullptr;
     }
     if (taken) {
-        return nullptr; /* the only buffer is out */
+        return nullptr; /* the only buffer is in use */
     }
     taken = true;
     return &frame;

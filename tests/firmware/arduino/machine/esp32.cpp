@@ -1,3 +1,4 @@
+/* Mock of the ESP32 family's core. */
 #include <Arduino.h>
 #include <driver/rtc_io.h>
 #include <esp_sleep.h>
@@ -10,7 +11,7 @@ EspClass ESP;
 
 namespace {
 
-size_t room = 256; /* the core's, unless it is told otherwise before begin() */
+size_t capacity = 256; /* the core's default */
 OnReceiveErrorCb on_error;
 
 void overflow() {
@@ -22,13 +23,13 @@ void overflow() {
 } // namespace
 
 size_t HardwareSerial::setRxBufferSize(size_t new_size) {
-    room = new_size;
-    return room;
+    capacity = new_size;
+    return capacity;
 }
 
 void HardwareSerial::begin(unsigned long baud) {
     note("serial %lu", baud);
-    line_open(room, overflow);
+    line_open(capacity, overflow);
 }
 
 void HardwareSerial::onReceiveError(OnReceiveErrorCb function) {

@@ -13,14 +13,14 @@ namespace {
 
 constexpr int BURST_GAP_MS = 20;
 
-uint8_t received[8192]; /* a ring */
-size_t taken_in;
-size_t taken_out;
-size_t capacity;
+uint8_t ring[8192];
+size_t ring_in;
+size_t ring_out;
+size_t ring_capacity;
 void (*report_loss)();
 
 size_t waiting() {
-    return taken_in - taken_out;
+    return ring_in - ring_out;
 }
 
 bool readable(int milliseconds) {
@@ -28,17 +28,16 @@ bool readable(int milliseconds) {
     return poll(&input, 1, milliseconds) > 0;
 }
 
-/* Takes what the line has: a whole burst, or as much as there is room for and one less, so that nobody takes it for
- * lost. */
+/* Read from the line: a whole burst, or up to one byte less than fits, because a full buffer counts as a loss. */
 void collect() {
     static const bool rush = getenv("INKLING_RUSH") != nullptr;
     uint8_t byte;
-    while ((rush || waiting() + 1 < capacity) && readable(rush && waiting() > 0 ? BURST_GAP_MS : 0)) {
+    while ((rush || waiting() + 1 < ring_capacity) && readable(rush && waiting() > 0 ? BURST_GAP_MS : 0)) {
         if (read(STDIN_FILENO, &byte, 1) != 1) {
-            exit(0); /* the test has gone */
+            exit(0); /* the test has ended */
         }
-        if (waiting() < capacity) {
-            received[taken_in++ % sizeof received] = byte;
+        if (waiting() < ring_capacity) {
+            ring[ring_in++ % sizeof ring] = byte;
         } else if (report_loss != nullptr) {
             report_loss();
         }
@@ -49,9 +48,9 @@ void collect() {
 
 __attribute__((weak)) void radio_poll() {}
 
-void line_open(size_t room, void (*lost)()) {
-    capacity = room;
-    report_loss = lost;
+void line_open(size_t capacity, void (*on_loss)()) {
+    ring_capacity = capacity;
+    report_loss = on_loss;
 }
 
 int line_available() {
@@ -63,7 +62,7 @@ int line_read() {
     if (waiting() == 0) {
         collect();
     }
-    return waiting() == 0 ? -1 : received[taken_out++ % sizeof received];
+    return waiting() == 0 ? -1 : ring[ring_out++ % sizeof ring];
 }
 
 size_t line_write(const uint8_t *bytes, size_t count) {

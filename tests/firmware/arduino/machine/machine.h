@@ -1,12 +1,12 @@
-/* The machine under the stand-ins, told what to be by the process's environment:
+/* Simulated machine behind the mocks, configured by environment variables:
  *
- *   INKLING_RUSH=1    the host sends at its own pace and loses what finds no room, as on a UART; else it is held back
- *   INKLING_AIR=FILE  packets in the air, a line each: "CRC RSSI SNR BYTES", CRC ok, bad or none, BYTES in hex
- *   INKLING_LOG=FILE  what the program did to radio, camera and sleep, a line each
- *   INKLING_BROKEN=1  radio and camera do not answer
- *   INKLING_FRAME=FILE  what the camera sees: the frame's bytes
- *   INKLING_MUTE=1    the camera answers, but gives no frames
- *   INKLING_WOKE=1    the timer of a deep sleep started the board
+ *   INKLING_RUSH=1      no flow control: bytes that do not fit into the receive buffer are lost, as on a UART
+ *   INKLING_AIR=FILE    packets to receive, one per line: "CRC RSSI SNR BYTES"; CRC: ok, bad or none; BYTES in hex
+ *   INKLING_LOG=FILE    log of the calls to radio, camera and sleep, one per line
+ *   INKLING_BROKEN=1    radio and camera do not respond
+ *   INKLING_FRAME=FILE  the camera's frame, as bytes
+ *   INKLING_MUTE=1      the camera responds, but gives no frames
+ *   INKLING_WOKE=1      the timer of a deep sleep started the board
  */
 #ifndef INKLING_TEST_MACHINE_H
 #define INKLING_TEST_MACHINE_H
@@ -14,23 +14,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The serial line. room: bytes that the core's buffer holds; lost: called when some found none. */
-void line_open(size_t room, void (*lost)());
+/* Open the serial line. capacity: bytes in the core's receive buffer; on_loss: called for each lost byte, or null. */
+void line_open(size_t capacity, void (*on_loss)());
 int line_available();
 int line_read();
 size_t line_write(const uint8_t *bytes, size_t count);
 
-/* Lets time and bytes come: at most so long, or until something is there. */
+/* Wait until bytes are available, for at most this time. */
 void line_wait(unsigned milliseconds);
 
 uint64_t nanoseconds();
 
-/* A line of the log, as by printf. */
+/* Write a line to the log, formatted as by printf. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Return true if radio and camera do not respond. */
 bool broken();
 
-/* A packet comes out of the air, if one is due and the radio listens. Boards without a radio have none. */
+/* Receive the next packet, if the radio is listening. Does nothing on boards without a radio. */
 void radio_poll();
 
 #endif

@@ -1,6 +1,6 @@
-/* RadioLib's radios over files: see machine.h. They keep to the chips' ways that matter to a program: one interrupt for
- * a packet that came and one that has gone, a payload that stays when its CRC is wrong, reception that ends when
- * something is sent, and with an SX127x the verdict "header damaged" on every packet without a header. */
+/* Mock of RadioLib's radios, backed by files: see machine.h. It imitates what a program depends on: one interrupt for
+ * packets received and sent, the payload of a packet with a wrong CRC, the end of reception by sending, and for an
+ * SX127x "header damaged" on every packet with an implicit header. */
 #include <RadioLib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,23 +12,23 @@ SPIClass SPI;
 
 namespace {
 
-constexpr size_t MOST_BYTES = 255;
+constexpr size_t MAX_BYTES = 255;
 
 int16_t state; /* of the last packet */
 float rssi;
 float snr;
-uint8_t bytes[MOST_BYTES];
+uint8_t bytes[MAX_BYTES];
 size_t length;
 
 void (*interrupt)();
 bool listening;
-bool headers_missing_are_damaged;
-size_t implicit;
+bool reports_implicit_as_damaged;
+size_t implicit_bytes;
 
-/* One line of the air. */
-void take(const char *line) {
+/* Parse a line of INKLING_AIR as the received packet. */
+void receive(const char *line) {
     char crc[8];
-    char hex[2 * MOST_BYTES + 1];
+    char hex[2 * MAX_BYTES + 1];
     if (sscanf(line, "%7s %f %f %510s", crc, &rssi, &snr, hex) != 4) {
         abort();
     }
@@ -41,7 +41,7 @@ void take(const char *line) {
     const bool ok = strcmp(crc, "ok") == 0;
     if (strcmp(crc, "bad") == 0) {
         state = RADIOLIB_ERR_CRC_MISMATCH;
-    } else if (!ok || (headers_missing_are_damaged && implicit != 0)) {
+    } else if (!ok || (reports_implicit_as_damaged && implicit_bytes != 0)) {
         state = RADIOLIB_ERR_LORA_HEADER_DAMAGED;
     } else {
         state = RADIOLIB_ERR_NONE;
@@ -52,9 +52,9 @@ void take(const char *line) {
 
 void radio_poll() {
     static FILE *air = getenv("INKLING_AIR") != nullptr ? fopen(getenv("INKLING_AIR"), "r") : nullptr;
-    char line[2 * MOST_BYTES + 64];
+    char line[2 * MAX_BYTES + 64];
     if (listening && air != nullptr && fgets(line, sizeof line, air) != nullptr) {
-        take(line);
+        receive(line);
         listening = false;
         interrupt();
     }
@@ -73,7 +73,7 @@ Module::Module(ArduinoHal *, uint32_t cs, uint32_t irq, uint32_t rst, uint32_t g
 STM32WLx_Module::STM32WLx_Module() : Module(nullptr, 0, 0, 0, 0) {}
 
 int16_t PhysicalLayer::transmit(const uint8_t *data, size_t len, uint8_t) {
-    char hex[2 * MOST_BYTES + 1] = "";
+    char hex[2 * MAX_BYTES + 1] = "";
     for (size_t i = 0; i < len; i++) {
         snprintf(hex + 2 * i, 3, "%02x", data[i]);
     }
@@ -107,7 +107,7 @@ int16_t PhysicalLayer::readData(uint8_t *data, size_t len) {
 }
 
 size_t PhysicalLayer::getPacketLength(bool) {
-    return implicit != 0 ? implicit : length;
+    return implicit_bytes != 0 ? implicit_bytes : length;
 }
 
 float PhysicalLayer::getRSSI() {
@@ -138,7 +138,7 @@ int16_t SX1262::setCurrentLimit(float currentLimit) {
 
 int16_t SX1262::implicitHeader(size_t len) {
     note("implicit %zu", len);
-    implicit = len;
+    implicit_bytes = len;
     return RADIOLIB_ERR_NONE;
 }
 
@@ -147,7 +147,7 @@ void SX1262::setRfSwitchTable(const uint32_t (&pins)[Module::RFSWITCH_MAX_PINS],
 }
 
 SX1276::SX1276(Module *) {
-    headers_missing_are_damaged = true;
+    reports_implicit_as_damaged = true;
 }
 
 int16_t SX1276::begin(float freq, float bw, uint8_t sf, uint8_t cr, uint8_t syncWord, int8_t power,
@@ -164,7 +164,7 @@ int16_t SX1276::setCurrentLimit(uint8_t currentLimit) {
 
 int16_t SX1276::implicitHeader(size_t len) {
     note("implicit %zu", len);
-    implicit = len;
+    implicit_bytes = len;
     return RADIOLIB_ERR_NONE;
 }
 

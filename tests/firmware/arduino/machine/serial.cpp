@@ -1,4 +1,4 @@
-/* What the serial ports of both cores do alike. */
+/* Mock of the serial port, common to both cores. */
 #include <Arduino.h>
 
 #include "machine.h"

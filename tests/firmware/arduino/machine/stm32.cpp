@@ -1,3 +1,4 @@
+/* Mock of the STM32duino core. */
 #include <Arduino.h>
 #include <dwt.h>
 
@@ -9,7 +10,7 @@ uint32_t SystemCoreClock = 180000000;
 
 void HardwareSerial::begin(unsigned long baud) {
     note("serial %lu", baud);
-    line_open(SERIAL_RX_BUFFER_SIZE - 1, nullptr); /* a ring that is never quite full, and tells nobody */
+    line_open(SERIAL_RX_BUFFER_SIZE - 1, nullptr); /* a ring that keeps one byte free and drops silently */
 }
 
 void USBSerial::begin(uint32_t) {

@@ -1,4 +1,4 @@
-/* Of STM32duino core 2.12.0: cores/arduino/Arduino.h and what it includes. */
+/* Mock of STM32duino core 2.12.0: cores/arduino/Arduino.h and what it includes. */
 #pragma once
 
 #include <stddef.h>
@@ -57,7 +57,7 @@ uint32_t micros(void);
 void wait_for_interrupt(void);
 }
 
-#define __WFI wait_for_interrupt /* CMSIS has it as one instruction */
+#define __WFI wait_for_interrupt /* a single instruction in CMSIS */
 
 void setup(void);
 void loop(void);

@@ -1,2 +1,2 @@
-/* Of STM32duino core 2.12.0: libraries/SubGhz, which RadioLib alone uses. */
+/* Mock of STM32duino core 2.12.0: libraries/SubGhz, which only RadioLib uses. */
 #pragma once

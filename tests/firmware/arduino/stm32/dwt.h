@@ -1,4 +1,4 @@
-/* Of STM32duino core 2.12.0: libraries/SrcWrapper/inc/dwt.h. */
+/* Mock of STM32duino core 2.12.0: libraries/SrcWrapper/inc/dwt.h. */
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* In place of libFuzzer, for compilers that lack it: runs each file that is named, once. */
+/* Replacement of libFuzzer for compilers without it: runs each given file once. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,10 +1,9 @@
-/* In place of an engine: every pixel counts for every latent value, and one picture in 256 cannot be encoded, so that
- * the application is seen to say so. */
+/* Stub engine: every pixel affects every latent value. Encoding fails for one image in 256, to test that error. */
 #include "encoder.h"
 
 #include <stddef.h>
 
-#define REFUSED 13 /* the first value of such a picture */
+#define REFUSED 13 /* first value of an image that fails */
 
 static int8_t input[INKLING_INPUT_BYTES];
 static int8_t latent[INKLING_LATENT_BYTES];

@@ -1,4 +1,4 @@
-/* A model so small that the fuzzer runs thousands of pictures a second: a real encoder takes milliseconds. */
+/* Stub model, small enough to fuzz thousands of images per second. A real encoder takes milliseconds. */
 #ifndef INKLING_MODEL_H
 #define INKLING_MODEL_H
 

@@ -2,7 +2,7 @@
 
 #include "wire/bytes.h"
 
-/* The generator without its x^39 term, moved up to the top of a 64-bit shift register. */
+/* Generator polynomial without its x^39 term, aligned to the top of a 64-bit shift register. */
 #define GENERATOR_LOW (UINT64_C(0x769AC20921) << 25)
 
 void wire_bch_encode(uint32_t word, uint8_t block[WIRE_HEADER_BYTES]) {

@@ -1,4 +1,4 @@
-/* Big-endian numbers in a caller's buffer; each call returns where the next one goes. */
+/* Writing of big-endian numbers; each function returns the position after the number. */
 #ifndef INKLING_WIRE_BYTES_H
 #define INKLING_WIRE_BYTES_H
 

@@ -1,12 +1,12 @@
-/* Numbers that commands and replies share. */
+/* Constants of commands and replies: docs/SPEC.md. */
 #ifndef INKLING_WIRE_CONTROL_H
 #define INKLING_WIRE_CONTROL_H
 
-#define WIRE_REPLY_BIT 0x80u      /* a reply's opcode is its command's with this bit */
-#define WIRE_TIMEOUT_MS 1000u     /* silence inside a command after which a board gives up on it */
+#define WIRE_REPLY_BIT 0x80u      /* set in a reply's opcode, the rest is the command's */
+#define WIRE_TIMEOUT_MS 1000u     /* silence within a command that ends it */
 #define WIRE_RUN_WANTS_COST 0x01u /* flags of RUN and CAPTURE */
 #define WIRE_RUN_BY_RADIO 0x02u
-#define WIRE_LONGEST_PREFIX 255u /* chunk of a RUN by radio: as much as the air time left allows */
+#define WIRE_LONGEST_PREFIX 255u /* chunk of RUN by radio: the longest prefix that the remaining air time allows */
 #define WIRE_PACKET_CRC_OK 0x01u /* flag of PACKET */
 #define WIRE_BENCH_MAX_REPEATS 100u
 

@@ -1,4 +1,4 @@
-/* The two checksums of the wire. */
+/* CRC-16 and CRC-32 of the wire format. */
 #ifndef INKLING_WIRE_CRC_H
 #define INKLING_WIRE_CRC_H
 
@@ -9,10 +9,10 @@
 extern "C" {
 #endif
 
-/* CRC-16, polynomial 0x1021, most significant bit first, no final xor. `crc`: its start or value so far. */
+/* CRC-16: polynomial 0x1021, most significant bit first, no final xor. crc: initial value, or the value so far. */
 uint16_t wire_crc16(uint16_t crc, const uint8_t *data, size_t length);
 
-/* CRC-32 of IEEE 802.3. `crc` is 0 to start, or the value so far. */
+/* CRC-32 of IEEE 802.3. crc: 0, or the value so far. */
 uint32_t wire_crc32(uint32_t crc, const uint8_t *data, size_t length);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* The sync word, the header that every frame has, and the feature frame, which carries one chunk. */
+/* Sync word, frame header, and the feature frame, which carries one chunk. docs/SPEC.md defines the bytes. */
 #ifndef INKLING_WIRE_FRAME_H
 #define INKLING_WIRE_FRAME_H
 
@@ -21,30 +21,30 @@ extern "C" {
 
 enum wire_type { WIRE_FEATURE = 0, WIRE_REPLY = 1, WIRE_COMMAND = 2 };
 
-/* Flags, or-able. */
+/* Flags, may be combined. */
 enum wire_status {
     WIRE_OK = 0,
     WIRE_NO_ROOM = 1,  /* the buffer is too small */
-    WIRE_BAD_FIELD = 2 /* a field is out of its range, or the model has no such chunk */
+    WIRE_BAD_FIELD = 2 /* a field is out of range, or the model has no such chunk */
 };
 
-/* Bytes written and what went wrong; on any fault nothing is written and length is 0. */
+/* Result of writing a frame. On an error nothing is written and length is 0. */
 struct wire_result {
-    size_t length;
-    uint8_t status;
+    size_t length;  /* bytes written */
+    uint8_t status; /* enum wire_status */
 };
 
-/* The 24 bits of a header; the fields must fit theirs (2, 8, 5, 5 and 4 bits). */
+/* Return the 24 bits of a header. The fields must fit into 2, 8, 5, 5 and 4 bits. */
 static inline uint32_t wire_header_word(uint32_t type, uint32_t device, uint32_t sequence, uint32_t model,
                                         uint32_t chunk) {
     return type << 22 | device << 14 | sequence << 9 | model << 4 | chunk;
 }
 
-/* Bytes of a feature frame with its sync. */
+/* Bytes of a feature frame, with sync. */
 #define WIRE_FEATURE_BYTES(count, bits) \
     (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + WIRE_PAYLOAD_BYTES(count, bits) + WIRE_CRC16_BYTES)
 
-/* A whole feature frame. sequence: 0..31. sync false gives the LoRa form, which brings its own. */
+/* Write a feature frame. sequence: 0..31; sync: false for LoRa, whose packets need none. */
 struct wire_result wire_feature_frame(uint8_t *out, size_t capacity, const struct wire_model *model, uint8_t device,
                                       uint8_t sequence, uint8_t chunk, const int8_t *latent, bool sync);
 

@@ -42,7 +42,7 @@ uint16_t wire_parser_max_data(const struct wire_parser *p) {
     return (uint16_t)(p->body_capacity < most - WIRE_HEAD_BYTES ? p->body_capacity + WIRE_HEAD_BYTES : most);
 }
 
-/* An error of a command that may be for this board; one for another board ends in silence. */
+/* End a command with an error; silently if it is for another board. */
 static enum wire_event fail(struct wire_parser *p, uint8_t error) {
     enter(p, HUNT);
     p->error = error;
@@ -57,8 +57,8 @@ static void hunt(struct wire_parser *p, uint8_t byte) {
     }
 }
 
-/* A sync that starts within a false header must not be missed: its bytes are hunted through again. They are
- * too few to hold a sync and a header, so that no event can hide in them. */
+/* A false header may contain the start of a sync, so its bytes are searched again. They are too few for a sync and a
+ * header, so this cannot cause an event. */
 static void hunt_again(struct wire_parser *p) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     memcpy(bytes, p->field, sizeof bytes);
@@ -82,7 +82,7 @@ static enum wire_event take_header(struct wire_parser *p) {
         return WIRE_EVENT_ERROR;
     }
     if (word >> 22 != WIRE_COMMAND) {
-        enter(p, HUNT); /* another board's frame, or our own echoed: to answer that could go on for ever */
+        enter(p, HUNT); /* another board's frame, or an echo of our own: replying could loop forever */
         return WIRE_EVENT_NONE;
     }
     const uint32_t device = word >> 14 & 255u;
@@ -160,7 +160,7 @@ enum wire_event wire_parser_silence(struct wire_parser *p) {
 
 enum wire_event wire_parser_overrun(struct wire_parser *p) {
     if (p->state == HUNT) {
-        wire_parser_reset(p); /* a whole command may be lost: an error, but of no known opcode */
+        wire_parser_reset(p); /* a whole command may be lost: its opcode is unknown */
     }
     return fail(p, WIRE_ERROR_OVERRUN);
 }

@@ -1,6 +1,6 @@
-/* Commands out of a stream of bytes, one byte at a time. The parser hunts for an exact sync, takes a header
- * only when re-encoding its 24 bits gives all 64, and a command only with its CRC-32. What is not a command,
- * or is one for another device, passes without a word. After any error it hunts again. */
+/* Parser of the commands in a byte stream. It searches for an exact sync, accepts a header only if re-encoding its 24
+ * bits gives all 64, and a command only with a correct CRC-32. Other frames and commands for other devices are skipped
+ * silently. After an error it searches again. */
 #ifndef INKLING_WIRE_PARSER_H
 #define INKLING_WIRE_PARSER_H
 
@@ -20,12 +20,12 @@ extern "C" {
 enum wire_event { WIRE_EVENT_NONE = 0, WIRE_EVENT_COMMAND = 1, WIRE_EVENT_ERROR = 2 };
 
 struct wire_parser {
-    /* The command (or what is known of the failed one), valid from an event to the next byte. */
+    /* The command, or what is known of a failed one; valid from an event to the next byte. */
     uint8_t opcode; /* 0 while unknown */
     uint8_t request;
     uint8_t error;                 /* enum wire_error, for WIRE_EVENT_ERROR */
-    uint8_t head[WIRE_HEAD_BYTES]; /* data bytes 0 and 1 (of RUN: flags and chunk) */
-    uint16_t length;               /* data bytes, those in head included */
+    uint8_t head[WIRE_HEAD_BYTES]; /* data bytes 0 and 1; in RUN: flags and chunk */
+    uint16_t length;               /* number of data bytes, including those in head */
 
     /* Private. */
     uint8_t *body;
@@ -39,27 +39,27 @@ struct wire_parser {
     uint8_t foreign;
 };
 
-/* Data bytes from number 2 on go to `body` (the encoder's input buffer; any alignment), the first two to
- * `head`, so that a command of up to two data bytes leaves the body alone. device: this board's own number,
- * 0..254. */
+/* Initialise the parser. Data bytes from number 2 on go to `body` (the encoder's input buffer; any alignment), the
+ * first two to `head`: commands with up to two data bytes leave `body` unchanged. device: this board's number, 0..254.
+ */
 void wire_parser_init(struct wire_parser *parser, uint8_t device, uint8_t *body, size_t body_capacity);
 
-/* The next byte of the line. */
+/* Process the next byte of the line. */
 enum wire_event wire_parser_push(struct wire_parser *parser, uint8_t byte);
 
-/* The line was silent for WIRE_TIMEOUT_MS: gives up on a command that has begun. Further calls do nothing. */
+/* Report that the line was silent for WIRE_TIMEOUT_MS: ends a partial command. Further calls have no effect. */
 enum wire_event wire_parser_silence(struct wire_parser *parser);
 
-/* Received bytes were lost before they could be pushed: gives up on everything so far. */
+/* Report that received bytes were lost before they could be pushed: drops everything so far. */
 enum wire_event wire_parser_overrun(struct wire_parser *parser);
 
-/* Whether no command has begun, so that `body` is the caller's until the next byte. */
+/* Return true if no command has begun; `body` is then the caller's until the next byte. */
 bool wire_parser_idle(const struct wire_parser *parser);
 
-/* Forgets everything so far, without an event. */
+/* Drop everything so far, without an event. */
 void wire_parser_reset(struct wire_parser *parser);
 
-/* The most data bytes that a command may carry here, as INFO tells it. */
+/* Return the maximum number of data bytes per command, as INFO reports it. */
 uint16_t wire_parser_max_data(const struct wire_parser *parser);
 
 #ifdef __cplusplus

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Euclid: the greatest common divisor of step and n in *divisor; if that is 1, step's inverse modulo n. */
+/* Extended Euclidean algorithm: *divisor = gcd(step, n); if it is 1, returns the inverse of step modulo n. */
 static uint32_t invert(uint32_t step, uint32_t n, uint32_t *divisor) {
     int32_t inverse = 0, next_inverse = 1;
     uint32_t rest = n, next_rest = step;
@@ -19,7 +19,7 @@ static uint32_t invert(uint32_t step, uint32_t n, uint32_t *divisor) {
     return inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : (uint32_t)inverse;
 }
 
-/* floor(0.618034 * n_bits), at least 1, split into thousands so that it stays within 32 bits. */
+/* Return max(1, floor(0.618034 * n_bits)), split into thousands to stay within 32 bits. */
 static uint32_t golden_step(uint32_t n_bits) {
     const uint32_t thousands = n_bits / 1000u * 618034u;
     const uint32_t rest = thousands % 1000u * 1000u + n_bits % 1000u * 618034u;
@@ -27,7 +27,7 @@ static uint32_t golden_step(uint32_t n_bits) {
     return step == 0 ? 1u : step;
 }
 
-/* The interleaver's step and its inverse: payload bit k goes to wire bit k * inverse mod n_bits. */
+/* Return the interleaver's step and its inverse: payload bit k becomes wire bit k * inverse mod n_bits. */
 static uint32_t find_step(uint32_t n_bits, uint32_t *inverse) {
     uint32_t divisor;
     uint32_t step = golden_step(n_bits);

@@ -1,4 +1,4 @@
-/* What boards with a radio say besides. */
+/* Replies of boards with a radio. */
 #include "wire/bytes.h"
 #include "wire/reply.h"
 

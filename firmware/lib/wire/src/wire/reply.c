@@ -36,7 +36,7 @@ struct wire_result wire_reply_frame(uint8_t *out, size_t capacity, uint8_t devic
     return result;
 }
 
-/* A text of at most `size` characters, padded with zeros. */
+/* Write a text, cut or padded with zeros to `size` bytes. */
 static uint8_t *put_text(uint8_t *out, const char *text, size_t size) {
     for (size_t i = 0; i < size; i++) {
         out[i] = (uint8_t)*text;
@@ -56,9 +56,9 @@ void wire_info_write(uint8_t data[WIRE_INFO_BYTES], const struct wire_info *info
     next = wire_put_u16(next, info->height);
     next = wire_put_u16(next, info->width);
     next = wire_put_u8(next, info->channels);
-    next = wire_put_u16(next, info->symbols);
+    next = wire_put_u16(next, info->symbol_count);
     next = wire_put_u8(next, info->bits_per_symbol);
-    next = wire_put_u8(next, info->chunks);
+    next = wire_put_u8(next, info->chunk_count);
     next = wire_put_u32(next, info->arena_bytes);
     next = wire_put_u32(next, info->encoder_ram_bytes);
     next = wire_put_u32(next, info->stack_bytes);

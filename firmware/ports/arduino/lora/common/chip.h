@@ -1,18 +1,18 @@
-/* The radio chip of this board: each folder beside this one drives one. All memory is static. */
+/* The board's radio chip. Each sibling of this folder implements one. All memory is static. */
 #ifndef INKLING_ARDUINO_LORA_CHIP_H
 #define INKLING_ARDUINO_LORA_CHIP_H
 
 #include "radio.h"
 #include "radiolib.h"
 
-/* Resets the chip and sets it up as asked, CRC on. Null when it does not answer or cannot do it. */
+/* Reset and configure the chip, with CRC. Returns null if it does not respond or does not support the settings. */
 PhysicalLayer *chip_set_up(const struct radio_settings &settings);
 
-/* What all chips have in common, for a chip_set_up(): `more` goes behind the arguments of begin() that all chips take.
- * The chip, or null. */
+/* Common part of each chip_set_up(). more: the chip's own arguments of begin(), after the common ones. Returns the
+ * chip, or null. */
 template <class Chip, class... More>
 PhysicalLayer *begin(Chip &chip, const struct radio_settings &settings, More... more) {
-    constexpr uint8_t current_limit_ma = 140; /* RadioLib's 60 would cut the power short that was asked for */
+    constexpr uint8_t current_limit_ma = 140; /* RadioLib's default of 60 mA would limit the output power */
     const float megahertz = static_cast<float>(settings.frequency_hz) / 1e6f;
     const float kilohertz = static_cast<float>(settings.bandwidth_hz) / 1e3f;
     const bool good =

@@ -1,18 +1,18 @@
-/* radio.h over RadioLib: plain LoRa, point to point. A packet whose CRC is wrong is handed over all the same. */
+/* radio.h by RadioLib: plain LoRa, point to point. Packets with a wrong CRC are returned too. */
 #include "radio.h"
 
 #include <math.h>
 
 #include "chip.h"
 
-#include <RadioLib.h> /* once more, by name: PlatformIO looks into no header of a port for the libraries it needs */
+#include <RadioLib.h> /* again, by name: PlatformIO does not search a port's headers for the libraries it needs */
 
 namespace {
 
-PhysicalLayer *chip; /* null: no radio that answers */
+PhysicalLayer *chip; /* null: no radio responded */
 bool implicit_header;
 bool listening;
-volatile bool interrupted; /* a packet came, or one has gone out: the chips have one pin for both */
+volatile bool interrupted; /* a packet was received or sent: the chips have one pin for both */
 
 #ifdef ESP_PLATFORM
 IRAM_ATTR
@@ -25,14 +25,14 @@ int16_t quarters(float value) {
     return static_cast<int16_t>(lroundf(value * 4.0f));
 }
 
-/* Whether readData() has copied a packet's bytes. A SX127x calls a packet damaged whose header says that it has no CRC;
- * where there is no header, it calls every good one so. */
-bool copied(int16_t state) {
+/* Return true if readData() copied the packet's bytes. For an SX127x, RadioLib reports a damaged header when the header
+ * announces no CRC; with an implicit header, it does so for every good packet. */
+bool is_copied(int16_t state) {
     return state == RADIOLIB_ERR_NONE || state == RADIOLIB_ERR_CRC_MISMATCH ||
            state == RADIOLIB_ERR_LORA_HEADER_DAMAGED;
 }
 
-bool crc_right(int16_t state) {
+bool is_crc_ok(int16_t state) {
     return state == RADIOLIB_ERR_NONE || (implicit_header && state == RADIOLIB_ERR_LORA_HEADER_DAMAGED);
 }
 
@@ -51,7 +51,7 @@ bool radio_start(const struct radio_settings *settings) {
 bool radio_send(const uint8_t *packet, size_t length) {
     listening = false;
     const bool sent = chip != nullptr && chip->transmit(packet, length) == RADIOLIB_ERR_NONE;
-    interrupted = false; /* that was the end of the transmission */
+    interrupted = false; /* raised by the end of the transmission */
     return sent;
 }
 
@@ -68,18 +68,18 @@ size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *re
     if (!interrupted) {
         return 0;
     }
-    interrupted = false; /* before the packet is read: the next one may come while it is */
+    interrupted = false; /* before reading the packet: the next one may arrive meanwhile */
     const size_t length = chip->getPacketLength();
     if (length == 0 || length > RADIO_MAX_BYTES) {
         radio_listen();
         return 0;
     }
     const int16_t state = chip->readData(packet, length);
-    reception->crc_ok = crc_right(state);
+    reception->crc_ok = is_crc_ok(state);
     reception->rssi_quarter_dbm = quarters(chip->getRSSI());
     reception->snr_quarter_db = quarters(chip->getSNR());
     radio_listen();
-    return copied(state) ? length : 0;
+    return is_copied(state) ? length : 0;
 }
 
 void radio_sleep() {

@@ -1,4 +1,4 @@
-/* RadioLib. Its headers are others', as in core.h. */
+/* RadioLib, as a system header (see core.h). */
 #ifndef INKLING_ARDUINO_RADIOLIB_H
 #define INKLING_ARDUINO_RADIOLIB_H
 

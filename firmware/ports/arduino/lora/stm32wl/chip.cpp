@@ -1,14 +1,14 @@
-/* The radio inside an STM32WL: an SX126x, its antenna switched by pins of the chip, which the board's description in
- * the Arduino core names (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
+/* The SX126x radio inside an STM32WL. Pins of the chip switch the antenna; the board's variant header in the Arduino
+ * core names them (variant_NUCLEO_WL55JC1.h for the NUCLEO-WL55JC). */
 #include "../common/chip.h"
 
-#include <SubGhz.h> /* RadioLib's way to the radio; named for PlatformIO, which does not see that RadioLib needs it */
+#include <SubGhz.h> /* used by RadioLib; named for PlatformIO, which does not find it there */
 
 #ifndef LORAWAN_RFSWITCH_PINS
-#error "the Arduino core does not say how this board switches its antenna"
+#error "no LORAWAN_RFSWITCH_PINS: the Arduino core does not define how this board switches its antenna"
 #endif
 #ifndef INKLING_LORA_TCXO_MILLIVOLTS
-#error "an STM32WL needs INKLING_LORA_TCXO_MILLIVOLTS (0: a crystal)"
+#error "an STM32WL needs INKLING_LORA_TCXO_MILLIVOLTS (0: crystal)"
 #endif
 
 namespace {
@@ -16,7 +16,7 @@ namespace {
 STM32WLx_Module module;
 STM32WLx chip(&module);
 
-static_assert(LORAWAN_RFSWITCH_PIN_COUNT + 2 == Module::RFSWITCH_MAX_PINS, "two pins have to stay unconnected");
+static_assert(LORAWAN_RFSWITCH_PIN_COUNT + 2 == Module::RFSWITCH_MAX_PINS, "switch_pins leaves two pins unconnected");
 const uint32_t switch_pins[] = {LORAWAN_RFSWITCH_PINS, RADIOLIB_NC, RADIOLIB_NC};
 
 const Module::RfSwitchMode_t switch_modes[] = {
@@ -30,6 +30,6 @@ const Module::RfSwitchMode_t switch_modes[] = {
 } // namespace
 
 PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
-    chip.setRfSwitchTable(switch_pins, switch_modes); /* first: it tells begin() which amplifiers there are */
+    chip.setRfSwitchTable(switch_pins, switch_modes); /* before begin(), which picks the amplifier by it */
     return begin(chip, settings, INKLING_LORA_TCXO_MILLIVOLTS / 1000.0f);
 }

@@ -1,10 +1,10 @@
-/* An SX1262 on SPI, its antenna switched by the chip's own DIO2. */
+/* An SX1262 on SPI, whose DIO2 switches the antenna. */
 #include "../common/chip.h"
 
 #if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \
     !defined(INKLING_LORA_CS) || !defined(INKLING_LORA_RESET) || !defined(INKLING_LORA_DIO1) || \
     !defined(INKLING_LORA_BUSY) || !defined(INKLING_LORA_TCXO_MILLIVOLTS)
-#error "an SX1262 needs INKLING_LORA_ SCK, MISO, MOSI, CS, RESET, DIO1, BUSY and TCXO_MILLIVOLTS (0: a crystal)"
+#error "an SX1262 needs INKLING_LORA_ SCK, MISO, MOSI, CS, RESET, DIO1, BUSY and TCXO_MILLIVOLTS (0: crystal)"
 #endif
 
 namespace {

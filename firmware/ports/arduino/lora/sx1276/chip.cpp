@@ -1,4 +1,4 @@
-/* An SX1276 on SPI, as in RFM95 modules; power by its PA_BOOST pin. */
+/* An SX1276 on SPI, as in RFM95 modules, with the antenna on PA_BOOST. */
 #include "../common/chip.h"
 
 #if !defined(INKLING_LORA_SCK) || !defined(INKLING_LORA_MISO) || !defined(INKLING_LORA_MOSI) || \

@@ -1,4 +1,4 @@
-/* Of ESP-IDF 4.4: pins that keep their level in deep sleep. */
+/* Mock of ESP-IDF 4.4: pins that keep their level in deep sleep. */
 #pragma once
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Of Chirale_TensorFLowLite 2.0.0: the interpreter and its tensors. */
+/* Mock of Chirale_TensorFLowLite 2.0.0: the interpreter and its tensors. */
 #pragma once
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ enum TfLiteType { kTfLiteNoType = 0, kTfLiteInt8 = 9 };
 
 struct TfLiteIntArray {
     int size;
-    int data[4]; /* there as many as it has */
+    int data[4]; /* a flexible array in TFLM */
 };
 
 struct TfLiteQuantizationParams {

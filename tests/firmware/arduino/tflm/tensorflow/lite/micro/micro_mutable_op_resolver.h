@@ -1,4 +1,4 @@
-/* Of Chirale_TensorFLowLite 2.0.0: operators by the older name of their type, TfLiteRegistration. */
+/* Mock of Chirale_TensorFLowLite 2.0.0: operators, by the older name of their type, TfLiteRegistration. */
 #pragma once
 
 #include "tensorflow/lite/schema/schema_generated.h"

@@ -1,4 +1,4 @@
-/* Of Chirale_TensorFLowLite 2.0.0: what a .tflite file begins with. */
+/* Mock of Chirale_TensorFLowLite 2.0.0: the model in a .tflite file. */
 #pragma once
 
 #include <stdint.h>
@@ -9,7 +9,7 @@ enum BuiltinOperator : int32_t { BuiltinOperator_ADD = 0 };
 
 struct OperatorCode;
 
-/* There flatbuffers::Vector and its iterator. */
+/* A flatbuffers::Vector with its iterator in TFLM. */
 struct OperatorCodes {
     const OperatorCode *const *begin() const;
     const OperatorCode *const *end() const;

@@ -1,1 +1,1 @@
-"""Codecs: what is trained end to end. One system a file; `codec.py` is Inkling's own."""
+"""Codecs, trained end to end: `codec.py` is Inkling's own, `split/` holds those that split a classifier."""

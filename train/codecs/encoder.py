@@ -1,13 +1,13 @@
 """The device's part: a small convolutional network that int8 TensorFlow Lite runs without a TRANSPOSE.
 
-In Inkling's own encoder, which needs no PAD either, a layer is one line of the config:
+Inkling's own encoder also needs no PAD. Each of its layers is one line of the config:
     conv 24      dense 3x3 convolution to 24 channels
     conv4s2 24   dense 4x4, stride 2 (halves H and W; padding 1 is symmetric there, so no PAD op is needed)
     sep 24       depthwise 3x3, then 1x1 to 24 channels; adds its input when the channels agree
     sep4s2 48    depthwise 4x4 stride 2, then 1x1
     head 8       1x1 to 8 latent channels, linear
 All but the head end in ReLU6: its fixed [0, 6] is the range that survives int8 conversion best
-(Howard et al. 2017, arXiv 1704.04861). Input is pixel / 255; normalisation is learned by the first layer.
+(Howard et al. 2017, arXiv 1704.04861). Input is pixel / 255; the first layer learns the normalisation.
 """
 
 import re
@@ -25,11 +25,11 @@ _LAYER = re.compile(r"(conv|conv4s2|sep|sep4s2|head) ([1-9]\d*)")
 
 
 class ConvUnit(nn.Module):
-    """Convolution + batch norm (+ ReLU6), with an int8 range on its output. `fold()` merges the batch norm."""
+    """Convolution, batch norm, optional ReLU6 and an int8 range on the output."""
 
     def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True) -> None:
         super().__init__()
-        # H / stride rows come out of H. For 3x3 stride 2, which torchvision's stems have, TensorFlow Lite needs a PAD.
+        # The output has H / stride rows. For 3x3 stride 2, as in torchvision's stems, TensorFlow Lite needs a PAD.
         padding = (kernel - stride + 1) // 2
         self.conv = nn.Conv2d(cin, cout, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(cout)
@@ -37,9 +37,10 @@ class ConvUnit(nn.Module):
         self.range = ActivationRange()
 
     def fold(self) -> None:
-        """Merge the batch norm's running statistics into the convolution; from here on it stays merged."""
+        """Merge the batch norm's running statistics into the convolution, for good."""
         if self.norm is not None:
             n = self.norm
+            assert n.running_mean is not None and n.running_var is not None
             weight, bias = fuse_conv_bn_weights(
                 self.conv.weight, None, n.running_mean, n.running_var, n.eps, n.weight, n.bias
             )
@@ -57,7 +58,7 @@ class ConvUnit(nn.Module):
 
 
 class Separable(nn.Module):
-    """Depthwise, then pointwise convolution; a residual block when its output has its input's shape."""
+    """Depthwise, then pointwise convolution; a residual block if the output has the input's shape."""
 
     def __init__(self, cin: int, cout: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -75,13 +76,13 @@ class Separable(nn.Module):
         total = F.relu6(x + y)
         if self.range.mode == "observe":
             # TensorFlow Lite adds in place, and its calibrator reads the sum where the second input was: the
-            # converted model's range of that input holds both. Training must see the range that will be.
+            # converted model's range of that input holds both. Training must use the same range.
             self.pointwise.range.cover(total)
         return self.range(total)
 
 
 class ConvEncoder(nn.Module):
-    """Picture (B, C, H, W) in [0, 1] -> latent (B, c, h, w), by `layers` one after the other."""
+    """Encoder of images (B, C, H, W) in [0, 1] to latents (B, c, h, w) by `layers` in sequence."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -89,24 +90,27 @@ class ConvEncoder(nn.Module):
 
     def fold(self) -> None:
         """Merge every batch norm into its convolution."""
-        for module in self.modules():
-            if isinstance(module, ConvUnit):
-                module.fold()
+        for unit in self.units():
+            unit.fold()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, c, h, w)."""
         return self.layers(x)
 
+    def units(self) -> list[ConvUnit]:
+        """Return the convolutions in the order of execution."""
+        return [module for module in self.modules() if isinstance(module, ConvUnit)]
+
     def macs(self, height: int, width: int) -> int:
-        """Multiply-accumulate operations for one picture of that size."""
+        """Return the multiply-accumulate operations per image of that size."""
         total = 0
 
-        def count(unit: nn.Module, _: object, y: Tensor) -> None:
+        def count(unit: ConvUnit, _: object, y: Tensor) -> None:
             nonlocal total
             total += unit.conv.weight.numel() * y.shape[2] * y.shape[3]
 
-        units = [m for m in self.modules() if isinstance(m, ConvUnit)]
-        hooks = [u.register_forward_hook(count) for u in units]
+        units = self.units()
+        hooks = [unit.register_forward_hook(count) for unit in units]
         training = self.training
         self.eval()
         with torch.no_grad():
@@ -118,7 +122,7 @@ class ConvEncoder(nn.Module):
 
 
 class Encoder(ConvEncoder):
-    """Inkling's own, from the lines of the config."""
+    """Inkling's own encoder, built from the lines of the config."""
 
     def __init__(self, channels: int, layers: Sequence[str]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Fake quantization as TensorFlow Lite's int8 scheme has it: what the board will do, in float.
+"""Fake quantization after TensorFlow Lite's int8 scheme: the board's rounding, computed in float.
 
 Weights: per output channel, symmetric, [-127, 127]. Activations: per tensor, affine, [-128, 127], with 0.0 exactly
-representable. Source: Jacob et al. 2018 (arXiv 1712.05877); TensorFlow Lite 8-bit quantization specification.
+representable. Sources: Jacob et al. 2018 (arXiv 1712.05877); TensorFlow Lite 8-bit quantization specification.
 Gradients pass straight through inside the range and stop outside (`torch.fake_quantize_*`).
 """
 
@@ -10,21 +10,24 @@ from torch import Tensor, nn
 
 
 def int8_parameters(low: float, high: float) -> tuple[float, int]:
-    """Scale and zero point of an int8 tensor whose values span [low, high]; the span is widened to hold 0."""
+    """Return scale and zero point of an int8 tensor whose values span [low, high], widened to hold 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0
     return scale, int(min(max(round(-128 - low / scale), -128), 127))
 
 
 def quantize_weight(weight: Tensor) -> Tensor:
-    """(O, ...) float -> the same, rounded to each output channel's int8 grid."""
+    """Round a weight (O, ...) to each output channel's int8 grid; the result stays float."""
     scale = weight.detach().flatten(1).abs().amax(1).clamp_min(1e-12) / 127
     zero = torch.zeros_like(scale, dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
 
 
 class ActivationRange(nn.Module):
-    """One activation tensor's range. `mode`: "off" passes through, "observe" records min and max, "quantize"."""
+    """Range of one activation tensor.
+
+    `mode` is "off" (pass through), "observe" (record minimum and maximum) or "quantize".
+    """
 
     low: Tensor
     high: Tensor
@@ -62,7 +65,7 @@ def set_mode(model: nn.Module, mode: str) -> None:
 
 @torch.no_grad()
 def calibrate(model: nn.Module, images: Tensor) -> None:
-    """Record every range over `images` (N, C, H, W) with the float model, then quantize from here on.
+    """Record every range over `images` (N, C, H, W) with the float model, then switch to "quantize".
 
     The converter does the same over the same images, so the scales of training are those of the .tflite file.
     """

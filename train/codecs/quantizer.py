@@ -9,47 +9,47 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def gaussian_centres(levels: int) -> Tensor:
-    """Centres of `levels` equally probable cells of N(0, 1) -> (levels,), ascending: where training starts."""
-    p = (torch.arange(levels) + 0.5) / levels
+def gaussian_centres(n_levels: int) -> Tensor:
+    """Return the initial centres (n_levels,): ascending, those of equally probable cells of N(0, 1)."""
+    p = (torch.arange(n_levels) + 0.5) / n_levels
     return torch.special.ndtri(p)
 
 
 class Quantizer(nn.Module):
-    """Latent values -> levels 0..L-1 and their soft assignment."""
+    """Quantizer of latent values to symbols, whose values are levels 0..L-1."""
 
     def __init__(self, bits: int, temperature: float) -> None:
         super().__init__()
         self.bits, self.n_levels, self.temperature = bits, 2**bits, temperature
         start = gaussian_centres(self.n_levels)
         self.first = nn.Parameter(start[:1].clone())
-        # Gaps go through softplus: positive, so the centres stay sorted whatever the optimizer does.
+        # Softplus makes the gaps positive, so the centres stay sorted whatever the optimizer does.
         self.gaps = nn.Parameter(torch.log(torch.expm1(start.diff())))
 
     def centres(self) -> Tensor:
-        """(L,), ascending."""
+        """Return the centres (L,), ascending."""
         return torch.cat([self.first, self.first + F.softplus(self.gaps).cumsum(0)])
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent values (...) -> levels int64 (...) and soft assignment (..., L), which carries the gradient."""
+        """Map latent values (...) to symbols int64 (...) and soft assignments (..., L), which carry the gradient."""
         distance = (z[..., None] - self.centres()).square()  # (..., L)
         return self.nearest(z), F.softmax(-distance / self.temperature, -1)
 
     def nearest(self, z: Tensor) -> Tensor:
-        """(...) -> level of the nearest centre, ties down, int64 (...)."""
+        """Map latent values (...) to the levels of their nearest centres, int64 (...); a tie goes down."""
         c = self.centres().detach()
         return torch.bucketize(z.detach(), (c[1:] + c[:-1]) / 2)
 
 
 def gray_tables(bits: int) -> tuple[Tensor, Tensor]:
-    """Gray code of each level and level of each Gray code, int64 (2 ** bits,) each; code = l ^ (l >> 1)."""
+    """Return the Gray code of each level, l ^ (l >> 1), and the level of each Gray code, int64 (2 ** bits,) each."""
     level = torch.arange(2**bits)
     code = level ^ (level >> 1)
     return code, torch.argsort(code)
 
 
 def hamming_distances(bits: int) -> Tensor:
-    """(L, L) float: bits in which the Gray codes of two levels differ."""
+    """Return the number of bits in which the Gray codes of two levels differ, float (L, L)."""
     code, _ = gray_tables(bits)
     differ = code[:, None] ^ code[None, :]
-    return sum(((differ >> b) & 1).float() for b in range(bits))  # type: ignore[return-value]
+    return torch.stack([((differ >> b) & 1).float() for b in range(bits)]).sum(0)

@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 
 class AttentionFeature(nn.Module):
-    """Scale each channel of (B, C, H, W) by what its mean and the link's condition call for."""
+    """Scale of each channel of (B, C, H, W), computed from its mean and the link's condition."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.factor = nn.Sequential(
-            nn.Linear(channels + 1, channels), nn.ReLU(), nn.Linear(channels, channels), nn.Sigmoid()
-        )
-        nn.init.constant_(self.factor[2].bias, 2.0)  # starts open: four half-closed ones in a row leave no signal
+        first, last = nn.Linear(channels + 1, channels), nn.Linear(channels, channels)
+        self.factor = nn.Sequential(first, nn.ReLU(), last, nn.Sigmoid())
+        nn.init.constant_(last.bias, 2.0)  # starts open: four half-closed modules in a row leave no signal
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(B, C, H, W), condition (B,): the log of the BER or the SNR -> (B, C, H, W)."""

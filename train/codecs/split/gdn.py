@@ -1,7 +1,7 @@
 """Generalized divisive normalization (Ballé et al. 2016, arXiv 1511.06281) and its inverse.
 
-y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2); IGDN multiplies by the root instead. Host and PyTorch reference only:
-a microcontroller gets batch norm, which merges into the convolution.
+y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2); IGDN multiplies by the root instead. For the host and the PyTorch
+reference only: an encoder for a board uses batch norm, which merges into the convolution.
 """
 
 import torch
@@ -11,7 +11,7 @@ BETA_MIN, GAMMA_START = 1e-6, 0.1
 
 
 class GDN(nn.Module):
-    """GDN over the channels of (B, C, H, W), or IGDN where `inverse`."""
+    """GDN over the channels of (B, C, H, W), or IGDN if `inverse`."""
 
     def __init__(self, channels: int, inverse: bool = False) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class GDN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        # A pixel is a row: on a CPU, one matrix product is faster than a 1x1 convolution and its backward.
+        # One row per pixel: on a CPU, one matrix product is faster than a 1x1 convolution and its backward.
         rows = x.permute(0, 2, 3, 1).flatten(0, 2)
         root = torch.addmm(self.b.square() + BETA_MIN, rows.square(), self.g.square().T).sqrt()
         rows = rows * root if self.inverse else rows / root

@@ -1,7 +1,7 @@
-"""Canonical Huffman code over the bytes 0..255: both ends need to agree on 256 code lengths only.
+"""Canonical Huffman code over the bytes 0..255; sender and receiver share only 256 code lengths.
 
-Huffman 1952 (doi 10.1109/JRPROC.1952.273898). Canonical: codes are counted up, the shorter ones first and the lower
-values first among equals, as DEFLATE does it (RFC 1951, section 3.2.2).
+Huffman 1952 (doi 10.1109/JRPROC.1952.273898). Canonical: codes are assigned in ascending order, shorter ones first and
+lower values first among equals, as in DEFLATE (RFC 1951, section 3.2.2).
 """
 
 import heapq
@@ -9,31 +9,31 @@ import itertools
 
 import numpy as np
 
-SYMBOLS = 256
+N_VALUES = 256
 
 
-class Huffman:
-    """The code that `lengths` (256,) define: the bits of each value's codeword. All values have one."""
+class HuffmanCode:
+    """The code that `lengths` (256,), the bits of each value's codeword, define. Every value has a codeword."""
 
     def __init__(self, lengths: np.ndarray) -> None:
         self.lengths = lengths.astype(np.int64)
-        self.codes = np.zeros(SYMBOLS, np.int64)
+        self.codes = np.zeros(N_VALUES, np.int64)
         self.by_code: dict[tuple[int, int], int] = {}  # (length, code) -> value
         code = length = 0
-        for value in np.lexsort((np.arange(SYMBOLS), self.lengths)).tolist():
+        for value in np.lexsort((np.arange(N_VALUES), self.lengths)).tolist():
             code <<= int(self.lengths[value]) - length
             length = int(self.lengths[value])
             self.codes[value] = code
             self.by_code[length, code] = value
             code += 1
         if code != 1 << length:
-            raise ValueError("these code lengths are not those of a Huffman code")
+            raise ValueError("code lengths are not those of a complete Huffman code")
 
     @classmethod
-    def of(cls, counts: np.ndarray) -> "Huffman":
-        """The best code for values that are met `counts` (256,) times; one more each, so that none is impossible."""
-        lengths = np.zeros(SYMBOLS, np.int64)
-        order = itertools.count()  # decides among equal counts: the same code everywhere
+    def from_counts(cls, counts: np.ndarray) -> "HuffmanCode":
+        """Return the best code for values that occur `counts` (256,) times, plus one so that each has a codeword."""
+        lengths = np.zeros(N_VALUES, np.int64)
+        order = itertools.count()  # breaks ties between equal counts: the same code everywhere
         heap = [(int(count) + 1, next(order), [value]) for value, count in enumerate(counts)]
         heapq.heapify(heap)
         while len(heap) > 1:
@@ -44,14 +44,14 @@ class Huffman:
         return cls(lengths)
 
     def encode(self, values: np.ndarray) -> list[bytes]:
-        """Values (P, S) -> P byte strings, each padded with zero bits to whole bytes."""
+        """Encode values (P, S) to P byte strings, each padded with zero bits to whole bytes."""
         lengths = self.lengths[values]  # (P, S)
         sizes = (lengths.sum(1) + 7) // 8
         ends = sizes.cumsum()
         starts = 8 * (ends - sizes)[:, None] + lengths.cumsum(1) - lengths  # first bit of each codeword
         bits = np.zeros(8 * int(ends[-1]), bool)
         codes, lengths, starts = self.codes[values].ravel(), lengths.ravel(), starts.ravel()
-        for place in range(int(lengths.max())):  # a bit of all codewords at once, of those that are long enough
+        for place in range(int(lengths.max())):  # one bit of all codewords that are long enough
             if place:
                 long = lengths > place
                 codes, lengths, starts = codes[long], lengths[long], starts[long]
@@ -60,7 +60,7 @@ class Huffman:
         return [stream[end - size : end] for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)]
 
     def decode(self, data: bytes, count: int) -> np.ndarray:
-        """The first `count` values of `data`, uint8 (count,). Raises ValueError where it ends before."""
+        """Decode the first `count` values of `data`, uint8 (count,). Raises ValueError if `data` holds fewer."""
         values = []
         code = length = 0
         for bit in np.unpackbits(np.frombuffer(data, np.uint8)).tolist():

@@ -1,8 +1,9 @@
-"""No learning: the stem's features as int8, Huffman-coded, in packets with a CRC-16 that drops what is damaged.
+"""Baseline without learning: the stem's features as int8, Huffman-coded, in packets with a CRC-16.
 
-A packet is one channel of the features, Huffman-coded on its own, and a CRC-16; its place says which channel. One with
-a wrong CRC is dropped, and its channel stands at its mean over the training images. Scale (one for the whole tensor),
-code and means are measured on training images. The order and length of packets always arrive: in its favour.
+A packet is one channel of the features, Huffman-coded on its own, and a CRC-16; its position says which channel. A
+packet with a wrong CRC is dropped, and its channel gets its mean over the training images. Scale (one for the whole
+tensor), code and means are measured on training images. Order and length of the packets always arrive, which favours
+this baseline.
 """
 
 from collections.abc import Iterator
@@ -13,18 +14,18 @@ from torch import Tensor
 
 from channel_sim.channels.bsc import BitFlips
 from train.classifiers.architectures import Classifier
-from train.codecs.split.huffman import SYMBOLS, Huffman
+from train.codecs.split.huffman import N_VALUES, HuffmanCode
 from train.data.augment import as_input
 from wire.crc import crc16
 
 CRC_START, CRC_BYTES = 0xFFFF, 2
-BLOCK = 100  # pictures at once
+BLOCK = 100  # images per batch
 
 
 class Plain:
-    """A classifier whose features travel as they are."""
+    """A classifier whose features are sent without a learned codec."""
 
-    def __init__(self, classifier: Classifier, low: float, step: float, means: Tensor, code: Huffman) -> None:
+    def __init__(self, classifier: Classifier, low: float, step: float, means: Tensor, code: HuffmanCode) -> None:
         self.classifier, self.low, self.step, self.means, self.code = classifier, low, step, means, code
 
     @classmethod
@@ -35,46 +36,50 @@ class Plain:
         for features in _features(classifier, images):
             low, high = min(low, features.min().item()), max(high, features.max().item())
             total = total + features.mean((2, 3)).sum(0)
-        plain = cls(classifier, low, (high - low) / (SYMBOLS - 1), total / len(images), Huffman.of(np.zeros(SYMBOLS)))
-        counts = np.zeros(SYMBOLS, np.int64)
+        uniform = HuffmanCode.from_counts(np.zeros(N_VALUES))
+        plain = cls(classifier, low, (high - low) / (N_VALUES - 1), total / len(images), uniform)
+        counts = np.zeros(N_VALUES, np.int64)
         for features in _features(classifier, images):
-            counts += np.bincount(plain.levels(features).ravel(), minlength=SYMBOLS)
-        plain.code = Huffman.of(counts)
+            counts += np.bincount(plain.quantize(features).ravel(), minlength=N_VALUES)
+        plain.code = HuffmanCode.from_counts(counts)
         return plain
 
-    def levels(self, features: Tensor) -> np.ndarray:
-        """Features (N, C, h, w) -> levels uint8 (N * C, h * w), a row a packet: int8 but for the offset of 128."""
-        levels = ((features - self.low) / self.step).round().clamp(0, SYMBOLS - 1)
-        return levels.to(torch.uint8).flatten(2).flatten(0, 1).numpy()
+    def quantize(self, features: Tensor) -> np.ndarray:
+        """Map features (N, C, h, w) to uint8 (N * C, h * w), one row per packet: int8 but for the offset of 128."""
+        rounded = ((features - self.low) / self.step).round().clamp(0, N_VALUES - 1)
+        return rounded.to(torch.uint8).flatten(2).flatten(0, 1).numpy()
 
     def packets(self, features: Tensor) -> list[bytes]:
-        """Features (N, C, h, w) -> N * C packets, channel after channel of picture after picture."""
-        coded = self.code.encode(self.levels(features))
+        """Encode features (N, C, h, w) to N * C packets, one per channel, image by image."""
+        coded = self.code.encode(self.quantize(features))
         return [data + crc16(data, CRC_START).to_bytes(CRC_BYTES, "big") for data in coded]
 
     def receive(self, packet: bytes, count: int) -> np.ndarray | None:
-        """The `count` levels of a packet, uint8 (count,); None where it is dropped."""
+        """Decode the `count` values of a packet, uint8 (count,); None if the packet is dropped."""
         data, crc = packet[:-CRC_BYTES], packet[-CRC_BYTES:]
         if crc16(data, CRC_START) != int.from_bytes(crc, "big"):
             return None
         try:
             return self.code.decode(data, count)
-        except ValueError:  # the CRC missed the damage, and there is too little behind it
+        except ValueError:  # the CRC missed the damage, and the packet is too short
             return None
 
     @torch.no_grad()
     def logits(self, images: np.ndarray, ber: float, rng: np.random.Generator) -> tuple[Tensor, np.ndarray, float]:
-        """Send images uint8 (N, H, W, 3) at a BER: logits (N, classes), bytes sent int64 (N,), packets lost (share)."""
+        """Send images uint8 (N, H, W, 3) at a BER.
+
+        Returns logits (N, classes), bytes sent int64 (N,) and the share of packets lost.
+        """
         logits, sent, lost = [], [], []
         for features in _features(self.classifier, images):
             packets = self.packets(features)
-            arrived = self.levels(features)  # what an intact packet is decoded to: the code loses nothing
+            arrived = self.quantize(features)  # an intact packet decodes to exactly these
             gone = np.zeros(len(packets), bool)
             for number, packet in _damaged(packets, ber, rng):
-                levels = self.receive(packet, arrived.shape[1])
-                gone[number] = levels is None
-                if levels is not None:
-                    arrived[number] = levels
+                decoded = self.receive(packet, arrived.shape[1])
+                gone[number] = decoded is None
+                if decoded is not None:
+                    arrived[number] = decoded
             values = (torch.from_numpy(arrived).float() * self.step + self.low).reshape(features.shape)
             missing = torch.from_numpy(gone).reshape(features.shape[:2])
             values = torch.where(missing[..., None, None], self.means[:, None, None], values)
@@ -85,7 +90,7 @@ class Plain:
 
 
 def _features(classifier: Classifier, images: np.ndarray) -> Iterator[Tensor]:
-    """Images uint8 (N, H, W, 3) -> features (BLOCK, C, h, w), block after block."""
+    """Yield the features (BLOCK, C, h, w) of images uint8 (N, H, W, 3), batch by batch."""
     for first in range(0, len(images), BLOCK):
         with torch.no_grad():
             features = classifier.features(as_input(torch.from_numpy(images[first : first + BLOCK])))
@@ -93,7 +98,7 @@ def _features(classifier: Classifier, images: np.ndarray) -> Iterator[Tensor]:
 
 
 def _damaged(packets: list[bytes], ber: float, rng: np.random.Generator) -> Iterator[tuple[int, bytes]]:
-    """Send packets through independent bit flips: number and bytes of those that do not arrive as they were."""
+    """Send packets through independent bit flips; yield index and received bytes of the damaged ones."""
     sizes = np.array([len(packet) for packet in packets])
     ends = sizes.cumsum()
     flips = np.packbits(BitFlips(ber).flips(1, 8 * int(ends[-1]), rng)[0])

@@ -1,8 +1,8 @@
 """SemanticNN (Huang et al. 2025, arXiv 2511.11038): soft quantization, BER-aware decoder, two stages, XAI.
 
 Encoder: one convolution (4x4, stride 4, C -> C/2), GDN, PReLU, power normalization. Decoder: five transposed
-convolutions with IGDN and attention modules that are fed the BER. Stage 1 learns to clean features (denoising
-autoencoder), stage 2 to classify. See docs/systems.md for the equations and for what differs from the published code.
+convolutions with IGDN, and attention modules that get the BER. Stage 1 learns to clean features (denoising
+autoencoder), stage 2 to classify. docs/systems.md has the equations and the differences from the published code.
 """
 
 import math
@@ -14,26 +14,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train import settings
+from train.codecs.decoder import log_ber
 from train.codecs.split.attention import AttentionFeature
 from train.codecs.split.gdn import GDN
-from train.codecs.split.split_codec import SplitCodec, Stage, log_ber
-from train.impairment import Impairment, quiet
+from train.codecs.split.split_codec import SplitCodec, Stage, zero_bias
+from train.impairment import Impairment
+from wire.model import MIN_BER
 
 
-def start(conv: nn.ConvTranspose2d) -> None:
-    """Weights that keep the variance (He et al. 2015, arXiv 1502.01852); PyTorch's fan-in is not a transposed one's."""
+def init_transposed(conv: nn.ConvTranspose2d) -> None:
+    """Initialise weights to keep the variance (He et al. 2015, arXiv 1502.01852).
+
+    PyTorch's own fan-in is not that of a transposed convolution.
+    """
     fan_in = conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1] / (conv.stride[0] * conv.stride[1])
     nn.init.normal_(conv.weight, 0.0, (2 / fan_in) ** 0.5)
-    nn.init.zeros_(conv.bias)
+    zero_bias(conv)
 
 
 class Expand(nn.Module):
-    """Transposed convolution, IGDN, PReLU, attention fed with the link's condition."""
+    """Transposed convolution, IGDN, PReLU, and attention that gets the link's condition."""
 
     def __init__(self, cin: int, cout: int, stride: int, padding: int) -> None:
         super().__init__()
         self.conv = nn.ConvTranspose2d(cin, cout, 3, stride, padding)
-        start(self.conv)
+        init_transposed(self.conv)
         self.norm = GDN(cout, inverse=True)
         self.activation = nn.PReLU()
         self.attention = AttentionFeature(cout)
@@ -44,10 +49,10 @@ class Expand(nn.Module):
 
 
 class FeatureDecoder(nn.Module):
-    """Code (B, C/2, n, n) and condition (B,) -> features (B, C, 4n, 4n).
+    """Decoder of a code (B, C/2, n, n) and a condition (B,) to features (B, C, 4n, 4n).
 
     Kernels, strides and channels are the published ones. Paddings cut at once the border that the published ones cut
-    in the last layer: nothing but the means in the attention modules saw it, and it is 28 % of the work.
+    in the last layer: only the means in the attention modules used it, and it is 28 % of the work.
     """
 
     def __init__(self, channels: int) -> None:
@@ -63,7 +68,7 @@ class FeatureDecoder(nn.Module):
             ]
         )
         self.last = nn.ConvTranspose2d(3 * c // 2, c, 2, 1, 1)
-        start(self.last)
+        init_transposed(self.last)
         self.norm = GDN(c, inverse=True)
 
     def forward(self, code: Tensor, condition: Tensor) -> Tensor:
@@ -74,20 +79,20 @@ class FeatureDecoder(nn.Module):
 
 
 class SemanticNN(SplitCodec):
-    """SemanticNN as the paper has it, for PyTorch."""
+    """SemanticNN as in the paper, for PyTorch."""
 
     @dataclass(frozen=True)
     class Options(SplitCodec.Options):
-        """What a config may set. Raises TrainError for what is out of range."""
+        """Settings of a config. Raises TrainError for a value out of range."""
 
-        compression: float = 0.0  # share of the code that is not sent: all but a square in its middle, to whole symbols
-        stage1: float = 0.3  # share of the epochs in stage 1; 0: task-oriented training alone
+        compression: float = 0.0  # share of the code that is not sent: all but a central rectangle
+        stage1: float = 0.3  # share of the epochs in stage 1; 0: task-oriented training only
         usage: float = 2.0  # weight of the centre-usage regularizer
         xai: bool = True
         xai_weight: float = 0.5
         xai_images: int = 16  # images of each batch that are attributed
-        soft_quantization: bool = True  # off: straight-through gradient, centres stay where they start
-        ber_input: bool = True  # off: the decoder is not told the BER
+        soft_quantization: bool = True  # off: straight-through gradient, fixed centres
+        ber_input: bool = True  # off: the decoder does not get the BER
 
         def __post_init__(self) -> None:
             settings.check(
@@ -104,19 +109,19 @@ class SemanticNN(SplitCodec):
     options: Options
 
     def build(self) -> None:
-        """Encoder and decoder of the code."""
+        """Create the layers of encoder and decoder."""
         self.latent_shape = self.quarter()
         self.build_encoder()
         self.decoder = FeatureDecoder(self.feature_shape[0])
         self.quantizer.requires_grad_(self.options.soft_quantization)
-        self.set_order(middle(self.latent_shape, self.options.compression))
+        self.set_order(central_positions(self.latent_shape, self.options.compression))
 
     def build_encoder(self) -> None:
-        """The layers of `encode`."""
+        """Create the layers of `encode`."""
         channels, _, _ = self.feature_shape
         self.conv = nn.Conv2d(channels, channels // 2, 4, 4)
         self.norm = GDN(channels // 2)
-        self.activation = nn.PReLU(init=1.0)  # a half-closed one starts with the lowest centres out of reach
+        self.activation = nn.PReLU(init=1.0)  # at PyTorch's 0.25, the lowest centres start out of reach
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -126,57 +131,63 @@ class SemanticNN(SplitCodec):
         return tuple(stage for stage in both if stage.share > 0)
 
     def encode(self, features: Tensor, ber: Tensor) -> Tensor:
-        """Features (B, C, H', W') -> code of unit mean power (B, C/2, h, w); the encoder is not told the BER."""
+        """Encode features (B, C, H', W') to a code of unit mean power (B, C/2, h, w); the BER is not used."""
         code = self.activation(self.norm(self.conv(features)))
         return code / code.square().mean((1, 2, 3), keepdim=True).add(1e-12).sqrt()
 
     def reconstruct(self, values: Tensor, ber: Tensor) -> Tensor:
-        """Code as received (B, C/2, h, w), BER (B,) -> features (B, C, H', W')."""
+        """Decode a received code (B, C/2, h, w) at BER (B,) to features (B, C, H', W')."""
         condition = log_ber(ber) if self.options.ber_input else torch.zeros_like(ber)
         return self.decoder(values, condition)
 
-    def transmit(self, z: Tensor, link: Impairment) -> tuple[Tensor, Tensor]:
-        """As in every system; without soft quantization, the gradient of an intact symbol goes straight to it."""
-        values, soft = super().transmit(z, link)
+    def transmit(self, z: Tensor, impairment: Impairment) -> tuple[Tensor, Tensor]:
+        """Send latent values as `SplitCodec.transmit` does.
+
+        Without soft quantization, the gradient of an intact symbol goes straight to its latent value.
+        """
+        values, soft = super().transmit(z, impairment)
         if not self.options.soft_quantization:
-            values = values.detach() + torch.where(link.flips == 0, z - z.detach(), 0.0)
+            values = values.detach() + torch.where(impairment.flips == 0, z - z.detach(), 0.0)
         return values, soft
 
-    def loss(self, stage: str, images: Tensor, labels: Tensor, link: Impairment) -> Tensor:
+    def loss(self, stage: str, images: Tensor, labels: Tensor, impairment: Impairment) -> Tensor:
         """Stage 1: mean square error of the cleaned features. Stage 2: cross-entropy, centre usage, XAI."""
-        z = self.latent_in_order(images, link.given_ber)
-        values, soft = self.transmit(z, link)
+        z = self.latent_in_order(images, impairment.given_ber)
+        values, soft = self.transmit(z, impairment)
         if stage == "stage 1":
             with torch.no_grad():
                 features = self.classifier.features(images)
-            return F.mse_loss(self.reconstruct(self.place(values), link.given_ber), features)
-        loss = F.cross_entropy(self.classify_values(values, link.given_ber), labels)
-        loss = loss + self.options.usage * usage(soft)
+            return F.mse_loss(self.reconstruct(self.place(values), impairment.given_ber), features)
+        loss = F.cross_entropy(self.classify_values(values, impairment.given_ber), labels)
+        loss = loss + self.options.usage * usage_loss(soft)
         if self.options.xai:
             n = self.options.xai_images
-            clean, _ = self.transmit(z[:n], quiet(link, n))
-            loss = loss + self.options.xai_weight * concentration(self.attribution(clean, labels[:n]))
+            clean, _ = self.transmit(z[:n], impairment.clean(n))
+            loss = loss + self.options.xai_weight * attribution_entropy(self.attribution(clean, labels[:n]))
         return loss
 
     def attribution(self, values: Tensor, labels: Tensor) -> Tensor:
-        """Integrated gradients of the loss (B, S) at the quantized feature `values` (B, S), from an empty one.
+        """Return integrated gradients of the loss (B, S) at the quantized code `values` (B, S), from a code of zeros.
 
-        Sundararajan et al. 2017 (arXiv 1703.01365), trapezoid over the two ends of the path, as the paper's code has
-        it (captum's weights are half of its: shares are what counts). The gradients are constants, (feature - baseline)
+        Sundararajan et al. 2017 (arXiv 1703.01365), trapezoid over the two ends of the path, as in the paper's code
+        (captum's weights are half as large, and only shares matter). The gradients are constants, (value - baseline)
         is not: through it the encoder learns.
         """
 
-        def losses(point: Tensor, wanted: Tensor) -> Tensor:
-            told = point.new_full((len(point),), 1e-4)
-            return F.cross_entropy(self.classify_values(point, told), wanted, reduction="none")
+        def losses(point: Tensor, target: Tensor) -> Tensor:
+            ber = point.new_full((len(point),), MIN_BER)
+            return F.cross_entropy(self.classify_values(point, ber), target, reduction="none")
 
         return IntegratedGradients(losses).attribute(
             values, baselines=0.0, additional_forward_args=labels, n_steps=2, method="riemann_trapezoid"
         )
 
 
-def middle(latent_shape: tuple[int, int, int], compression: float) -> Tensor:
-    """Positions (S,), row-major in (h, w, c), channel by channel, of the middle that is left by `compression`."""
+def central_positions(latent_shape: tuple[int, int, int], compression: float) -> Tensor:
+    """Return the positions (S,), row-major in (h, w, c), of the central square that `compression` leaves.
+
+    The positions are listed channel by channel.
+    """
     h, w, c = latent_shape
     side = (1 - compression) ** 0.5
     rows, columns = max(1, round(h * side)), max(1, round(w * side))
@@ -185,14 +196,17 @@ def middle(latent_shape: tuple[int, int, int], compression: float) -> Tensor:
     return positions.reshape(-1, c).T.reshape(-1)
 
 
-def usage(soft: Tensor) -> Tensor:
-    """Mean square deviation of the centres' use from uniform; soft (B, S, L): with a gradient, unlike counts."""
-    levels = soft.shape[-1]
-    return (soft.mean((0, 1)) - 1 / levels).square().mean()
+def usage_loss(soft: Tensor) -> Tensor:
+    """Return the mean square deviation of the centres' use from uniform.
+
+    soft (B, S, L): soft assignments, since counts have no gradient.
+    """
+    n_levels = soft.shape[-1]
+    return (soft.mean((0, 1)) - 1 / n_levels).square().mean()
 
 
-def concentration(attribution: Tensor) -> Tensor:
-    """Entropy of the share that each symbol has in |attribution| (B, S), from 0 (one symbol) to 1 (all alike)."""
+def attribution_entropy(attribution: Tensor) -> Tensor:
+    """Return the entropy of the symbols' shares in |attribution| (B, S), from 0 (one symbol) to 1 (all alike)."""
     share = attribution.abs() + 1e-12
     share = share / share.sum(1, keepdim=True)
     entropy = -(share * share.log()).sum(1)

@@ -1,65 +1,70 @@
 """SemanticNN for a microcontroller: the same host, an encoder that int8 TensorFlow Lite runs.
 
-GDN, PReLU and power normalization (see semanticnn.py) need float arithmetic on the device. Batch norm and ReLU6 take
-their place; the int8 epochs merge the batch norm into the convolution and train with the rounding of the board.
+The method is SemanticNN's (Huang et al. 2025, arXiv 2511.11038). Its GDN, PReLU and power normalization (see
+semanticnn.py) need float arithmetic on the device. Batch norm and ReLU6 replace them; the int8 epochs merge the batch
+norm into the convolution and train with the board's rounding.
 """
 
 from torch import Tensor, nn
 
+from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvEncoder, ConvUnit
 from train.codecs.split.semanticnn import SemanticNN
 from train.errors import TrainError
 
 # ReLU6's fixed [0, 6] is the latent's int8 range. A batch norm that starts at this mean and deviation reaches both of
-# its ends at 2 deviations: hardly a value is clipped, and a Gaussian's 8 centres all lie inside.
+# its ends at 2 deviations: hardly any value is clipped, and a Gaussian's 8 centres all lie inside.
 MEAN, DEVIATION = 3.0, 1.5
 
 
-class SemanticNNDevice(SemanticNN):
+class SemanticNNDevice(SemanticNN, DeployableCodec):
     """SemanticNN whose stem and encoder are int8 convolutions; the stem starts as the classifier's and is trained."""
 
-    encoder: ConvEncoder
-
     def build_encoder(self) -> None:
-        """The stem and the 4x4 convolution; values of mean 0 and deviation 1 come out, as the decoder expects them."""
+        """Create the stem and the 4x4 convolution.
+
+        Its values, scaled back by MEAN and DEVIATION, have mean 0 and deviation 1, as the decoder expects them.
+        """
         channels, _, _ = self.feature_shape
         code = ConvUnit(channels, channels // 2, 4, 4)
-        nn.init.constant_(code.norm.weight, DEVIATION)
-        nn.init.constant_(code.norm.bias, MEAN)
+        if code.norm is not None:
+            nn.init.constant_(code.norm.weight, DEVIATION)
+            nn.init.constant_(code.norm.bias, MEAN)
         self.encoder = ConvEncoder(stem_unit(self.classifier.stem), code)
 
     def stem(self, images: Tensor) -> Tensor:
-        """The encoder's own: pictures (B, 3, H, W) in [0, 1] -> features (B, C, H', W'), clipped at 6."""
+        """Compute the encoder's own stem: images (B, 3, H, W) in [0, 1] -> features (B, C, H', W'), clipped at 6."""
         return self.encoder.layers[0](images)
 
     def encode(self, features: Tensor, ber: Tensor) -> Tensor:
-        """Features (B, C, H', W') -> code (B, C/2, h, w), of the decoder's units."""
+        """Encode features (B, C, H', W') to a code (B, C/2, h, w) in the decoder's units; the BER is not used."""
         return (self.encoder.layers[1](features) - MEAN) / DEVIATION
 
     def latent_centres(self) -> Tensor:
-        """Centres (L,) in the units of the encoder's output; the symbol table takes it from there to levels."""
+        """Return the centres (L,) in the units of the encoder's output, as the symbol table needs them."""
         return MEAN + DEVIATION * self.quantizer.centres()
 
     @property
     def last_layer(self) -> nn.Linear:
-        """The classifier's last one, which gives the logits."""
+        """The classifier's last layer, which computes the logits."""
         return [layer for layer in self.classifier.head.modules() if isinstance(layer, nn.Linear)][-1]
 
     def encoder_macs(self) -> int:
-        """Multiply-accumulate operations of the device for one picture, stem included."""
+        """Return the device's multiply-accumulate operations per image, stem included."""
         height, width, _ = self.input_shape
         return self.encoder.macs(height, width)
 
 
 def stem_unit(stem: nn.Module) -> ConvUnit:
-    """The same stem as a layer for int8: a 3x3 convolution, batch norm, ReLU or ReLU6. TrainError for another."""
-    parts = list(stem.children())
-    kinds = [nn.Conv2d, nn.BatchNorm2d, (nn.ReLU, nn.ReLU6)]
-    fits = len(parts) == len(kinds) and all(isinstance(part, kind) for part, kind in zip(parts, kinds, strict=True))
-    if not fits or parts[0].kernel_size != (3, 3):
-        raise TrainError("semanticnn_device needs a stem of a 3x3 convolution, batch norm and ReLU or ReLU6")
-    conv, norm = parts[:2]
-    unit = ConvUnit(conv.in_channels, conv.out_channels, 3, conv.stride[0])
-    unit.conv.load_state_dict(conv.state_dict())
-    unit.norm.load_state_dict(norm.state_dict())
-    return unit
+    """Return an int8 layer with the weights of a stem of 3x3 convolution, batch norm and ReLU or ReLU6.
+
+    Raises TrainError for any other stem.
+    """
+    match list(stem.children()):
+        case [nn.Conv2d(kernel_size=(3, 3)) as conv, nn.BatchNorm2d() as norm, nn.ReLU() | nn.ReLU6()]:
+            unit = ConvUnit(conv.in_channels, conv.out_channels, 3, conv.stride[0])
+            unit.conv.load_state_dict(conv.state_dict())
+            if unit.norm is not None:
+                unit.norm.load_state_dict(norm.state_dict())
+            return unit
+    raise TrainError("semanticnn_device needs a stem of a 3x3 convolution, batch norm and ReLU or ReLU6")

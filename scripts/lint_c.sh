@@ -1,6 +1,6 @@
 #!/bin/sh
-# Check the C and C++ sources: format (.clang-format), then cppcheck once per kind of build.
-# Usage: scripts/lint_c.sh CLANG_FORMAT, for instance scripts/lint_c.sh .venv/bin/clang-format
+# Check the C and C++ sources: their format (.clang-format), then cppcheck once per kind of build.
+# Usage: scripts/lint_c.sh CLANG_FORMAT, with the path or the name of the executable.
 set -eu
 if [ $# -ne 1 ]; then
     echo "usage: scripts/lint_c.sh CLANG_FORMAT" >&2
@@ -8,32 +8,56 @@ if [ $# -ne 1 ]; then
 fi
 clang_format=$1
 case $clang_format in
-*/*) clang_format=$(cd "$(dirname "$clang_format")" && pwd)/$(basename "$clang_format") ;;
+/*) ;;
+*/*) clang_format=$PWD/$clang_format ;;
 esac
 cd "$(dirname "$0")/.."
 
 echo "lint: clang-format --dry-run -Werror"
 git ls-files -z '*.c' '*.h' '*.cpp' | xargs -0 "$clang_format" --dry-run -Werror
 
-# 32-bit types, as on the boards. The model is the fuzzer's small one: the real one is generated.
-headers="-Ifirmware/src -Ifirmware/lib/board -Ifirmware/lib/camera -Ifirmware/lib/encoder -Ifirmware/lib/radio \
--Ifirmware/lib/wire/src -Itests/fuzz/c/stub"
+src=firmware/src
+lib=firmware/lib
+ports=firmware/ports
+arduino=firmware/ports/arduino
+tests=tests/firmware/c
+mocks=tests/firmware/arduino
+
+# check NAME ARGUMENT...: types have the sizes of 32-bit boards; the fuzzer's stub replaces the generated model.
 check() {
-    name=$1
+    echo "lint: cppcheck, $1"
     shift
-    echo "lint: cppcheck, $name"
-    # shellcheck disable=SC2086 # a list of options
     cppcheck --quiet --error-exitcode=1 --enable=warning,style,performance,portability --inline-suppr \
-        --platform=unix32 --library=posix --library=gnu --suppress=missingIncludeSystem $headers "$@"
+        --platform=unix32 --library=posix --suppress=missingIncludeSystem -DINKLING_TARGET='"lint"' \
+        -I$src -I$lib/board -I$lib/camera -I$lib/encoder -I$lib/radio -I$lib/wire/src -Itests/fuzz/c/stub "$@"
 }
-c() {
-    check "$@" --std=c11 -DINKLING_TARGET='"lint"'
-}
-application="firmware/src firmware/lib/board firmware/lib/camera firmware/lib/radio firmware/lib/wire"
-# shellcheck disable=SC2086 # lists of folders
+
+c=--std=c11
+check "wired board" $c $src $lib -i$lib/encoder/tflm.cpp $ports/posix $tests/fit_app.c $tests/wire_fuzz.c
+check "radio node" $c -DINKLING_RADIO=1 $src $ports/posix $tests/node_machine.c
+check "radio gateway" $c -DINKLING_RADIO=1 -DINKLING_GATEWAY=1 $src
+check "unattended camera" $c -DINKLING_CAMERA=1 -DINKLING_PERIOD_S=60 -DINKLING_MOTION=4 -DINKLING_DEEP_SLEEP=1 \
+    $src $ports/posix $tests/watch_machine.c
+check "fuzz target" $c -DINKLING_CAMERA=1 tests/fuzz/c
+
+# ram.c compares the linker script's symbols, which are the bounds of one area.
+bounds=--suppress=comparePointers:$ports/bare/ram.c
+apps="$tests/fault_app.c $tests/fit_cost_app.c $tests/timer_app.c"
+# shellcheck disable=SC2086 # a list of files
 {
-    c "wired board" $application
-    c "radio node" -DINKLING_RADIO=1 $application firmware/ports/posix
-    c "radio gateway" -DINKLING_RADIO=1 -DINKLING_GATEWAY=1 $application
-    c "camera" -DINKLING_CAMERA=1 -DINKLING_PERIOD_S=60 -DINKLING_MOTION=4 -DINKLING_DEEP_SLEEP=1 $application firmware/ports/posix
+    check "STM32F405" $c $bounds -I$ports/stm32f405 $ports/bare $ports/stm32f405 $apps $tests/ring_app.c
+    check "RISC-V" $c $bounds -D__riscv $ports/bare $ports/rv32 $ports/qemu_virt $ports/esp32c3 $apps
 }
+
+cpp=--std=c++17
+check "TFLite Micro engine" $cpp -I$mocks/tflm $lib/encoder/tflm.cpp
+# The mocks keep the signatures of the real libraries.
+signatures=--suppress=noExplicitConstructor:$mocks/lora/RadioLib.h
+check "ESP32 boards" $cpp $signatures -DESP_PLATFORM -DINKLING_CAMERA=1 -DINKLING_RADIO=1 \
+    -DINKLING_LORA_SCK=1 -DINKLING_LORA_MISO=2 -DINKLING_LORA_MOSI=3 -DINKLING_LORA_CS=4 -DINKLING_LORA_RESET=5 \
+    -DINKLING_LORA_DIO0=6 -DINKLING_LORA_DIO1=7 -DINKLING_LORA_BUSY=8 -DINKLING_LORA_TCXO_MILLIVOLTS=1800 \
+    -I$mocks/esp32 -I$mocks/lora -I$mocks/machine $mocks/machine -i$mocks/machine/stm32.cpp \
+    $arduino/common $arduino/esp32 $arduino/camera $arduino/lora/common $arduino/lora/sx1262 $arduino/lora/sx1276
+check "STM32 boards" $cpp $signatures -DSTM32WLxx -DINKLING_RADIO=1 -DINKLING_LORA_TCXO_MILLIVOLTS=1700 \
+    -I$mocks/stm32 -I$mocks/lora -I$mocks/machine $mocks/machine/stm32.cpp \
+    $arduino/common $arduino/stm32 $arduino/lora/stm32wl

@@ -11,12 +11,12 @@
 
 static const uint8_t frame[320u * 240u * 2u] = {0x12, 0x34};
 
-static uint8_t pixels[SIDE * SIDE * 3u];
-static uint32_t sums[SIDE * 3u];
+static uint8_t target_pixels[SIDE * SIDE * 3u];
+static uint32_t target_sums[SIDE * 3u];
 
 static uint32_t cycles(uint8_t channels) {
     const struct camera_image image = {frame, 320u, 240u, CAMERA_RGB565};
-    const struct fit_target target = {pixels, SIDE, SIDE, channels, sums};
+    const struct fit_target target = {target_pixels, SIDE, SIDE, channels, target_sums};
     const uint32_t start = board_cycles();
     fit_crop(&image, &target);
     return board_cycles() - start;

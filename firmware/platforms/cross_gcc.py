@@ -1,4 +1,4 @@
-"""What the bare platforms' build scripts share: a cross compiler of the system, one ELF file and its map."""
+"""Common part of the bare platforms' build scripts: the system's cross compiler, one ELF file and its map."""
 
 import shutil
 import sys
@@ -7,9 +7,9 @@ from SCons.Environment import Base
 
 
 def build_program(env: Base, prefix: str, packages: str) -> None:
-    """Sets the toolchain whose programs start with `prefix` and adds the targets.
+    """Set the toolchain whose programs start with `prefix`, and add the targets.
 
-    packages: the Debian packages that hold the toolchain. Ends the build with one line where it is missing.
+    packages: Debian packages of the toolchain. If it is missing, the build ends with one line that names them.
     """
     if shutil.which(prefix + "gcc") is None:
         sys.stderr.write(f"inkling: {prefix}gcc is not installed (Debian: apt install {packages})\n")
@@ -25,11 +25,10 @@ def build_program(env: Base, prefix: str, packages: str) -> None:
         PROGNAME="firmware",
         PROGSUFFIX=".elf",
     )
-    # C++ as microcontrollers have it: nothing that throws, asks for types at run time, or locks a local static.
     env.Append(CXXFLAGS=["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"])
-    # The linker picks its libraries by the same flags that the compiler had.
+    # The linker selects its libraries by the compiler's flags.
     env.Append(LINKFLAGS=["$CCFLAGS"])
-    # The map is for firmware/tools/footprint.py. SCons would split a path with blanks that it expands itself.
+    # For firmware/tools/footprint.py. Expanded here, because SCons would split a path with spaces.
     env.Append(LINKFLAGS=["-Wl,-Map=" + env.subst("$BUILD_DIR/firmware.map")])
     program = env.BuildProgram()
     env.AddPlatformTarget("size", program, env.VerboseAction("$SIZEPRINTCMD", "Size of $SOURCE"), "Program size")

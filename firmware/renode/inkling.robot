@@ -1,6 +1,6 @@
 *** Settings ***
-Documentation     The STM32F405's firmware in Renode, asked over its serial line by the same host as any board.
-...               PYTHON is one that has requirements-demo.txt: renode-test --variable PYTHON:PATH inkling.robot
+Documentation     Tests of the STM32F405's firmware in Renode, through its serial line, with the host used for real boards.
+...               PYTHON needs requirements-demo.txt: renode-test --variable PYTHON:PATH inkling.robot
 Suite Setup       Setup
 Suite Teardown    Teardown
 Test Setup        Boot
@@ -25,17 +25,17 @@ Boot
     Start Emulation
 
 Python
-    [Documentation]    A module run from the root of the project; returns what it printed, fails where it fails.
+    [Documentation]    Run a module from the root of the project; return its output, fail if it fails.
     [Arguments]    @{arguments}
     ${done}=    Run Process    ${PYTHON}    -m    @{arguments}    cwd=${ROOT}    timeout=2 minutes
     Should Be Equal As Integers    ${done.rc}    0    ${done.stderr}
     RETURN    ${done.stdout}
 
 *** Test Cases ***
-Info Is Answered
-    ${said}=    Python    host    info    --port    socket://localhost:${PORT}    --bundle    ${BUNDLE}
-    Should Contain    ${said}    qemu_stm32f405
+Info Reports The Target
+    ${output}=    Python    host    info    --port    socket://localhost:${PORT}    --bundle    ${BUNDLE}
+    Should Contain    ${output}    qemu_stm32f405
 
-A Golden Picture Comes Back To The Byte
-    ${said}=    Python    tests.support.golden_frame    socket://localhost:${PORT}    ${BUNDLE}
-    Should Contain    ${said}    equal
+Run Returns The Golden Frame
+    ${output}=    Python    tests.support.golden_frame    socket://localhost:${PORT}    ${BUNDLE}
+    Should Contain    ${output}    equal

@@ -2,4 +2,4 @@ from platformio.public import PlatformBase
 
 
 class Inkling_posixPlatform(PlatformBase):  # noqa: N801 - PlatformIO derives this name from platform.json
-    """Toolchain comes from the system; builder/main.py names it."""
+    """Platform with the system's toolchain, which builder/main.py sets."""

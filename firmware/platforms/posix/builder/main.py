@@ -1,4 +1,4 @@
-"""PlatformIO build script: a process of this machine, with the system's C compiler."""
+"""PlatformIO build script: a process on the host, with the system's C compiler."""
 
 import shutil
 import sys
@@ -11,9 +11,9 @@ if shutil.which("gcc") is None:
     env.Exit(1)
 
 env.Replace(CC="gcc", CXX="g++", AR="ar", RANLIB="ranlib", PROGNAME="inkling")
-# C++ as microcontrollers have it: nothing that throws, asks for types at run time, or locks a local static.
+# As on microcontrollers: no exceptions, no run-time types, no locks around local statics.
 env.Append(CXXFLAGS=["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"])
-# The linker picks its libraries by the same flags that the compiler had.
+# The linker selects its libraries by the compiler's flags.
 env.Append(LINKFLAGS=["$CCFLAGS"])
 
 program = env.BuildProgram()

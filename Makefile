@@ -1,7 +1,8 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint firmware train export bench bench-link bench-device bench-accuracy goodput results clean
+.PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-accuracy \
+	bench-receiver bench-goodput bench-device results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -13,56 +14,71 @@ NAME := $(basename $(notdir $(CONFIG)))
 ARGS ?=
 BUNDLES ?=
 MINUTES ?= 30
+# Emulated boards mostly wait, so that more workers than cores pay.
+WORKERS ?= 3
+
+DEMO = python=$$(scripts/python.sh requirements/demo.txt) && "$$python"
+DEV = python=$$(scripts/python.sh requirements/dev.txt) && "$$python"
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: ## CIFAR-10 pictures through an emulated STM32 over a noisy line (ARGS=--help shows options)
+demo: ## CIFAR-10 images through an emulated STM32 over a noisy line (ARGS=--help lists options)
 	@scripts/apt.sh $(EMULATOR)
-	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.demo $(ARGS)
+	@$(DEMO) -m benchmarks.demo $(ARGS)
 
-test: ## lint and all tests, the emulated boards among them
+test: lint ## all checks and all tests, those on emulated boards included
 	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER)
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check . && "$$python" -m pytest $(ARGS)
+	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; what is found stays in build/fuzz
+test-fast: ## tests without emulated boards and training: under 2 minutes
+	@scripts/apt.sh $(COMPILER)
+	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal -m "not emulated and not training and not slow" $(ARGS)
+
+lint: ## ruff, mypy, import-linter, clang-format, cppcheck
+	@scripts/apt.sh cppcheck
+	@$(DEV) -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy && \
+		"$$(dirname "$$python")/lint-imports" && scripts/lint_c.sh "$$(dirname "$$python")/clang-format"
+
+format: ## format all Python and C
+	@$(DEV) -m ruff check --fix-only . && "$$python" -m ruff format . && \
+		git ls-files '*.c' '*.h' '*.cpp' | xargs "$$(dirname "$$python")/clang-format" -i
+
+lock: ## renew requirements/host.txt, firmware.txt and demo.txt, with hashes, from pyproject.toml and dev.txt
+	@python=$$(scripts/python.sh requirements/dev.txt) && scripts/lock.sh "$$python"
+
+fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; findings are kept in build/fuzz
 	@scripts/apt.sh $(COMPILER) $(FUZZER)
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+	@$(DEV) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
-lint: ## ruff alone
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m ruff check .
-
-firmware: ## build the emulated boards' firmware and the native one from bundles/cifar10
+firmware: ## build the firmware for emulated boards and as a Linux process, from bundles/cifar10
 	@scripts/apt.sh $(EMULATOR) $(RISCV) $(COMPILER)
-	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m firmware.tools.build
+	@$(DEMO) -m firmware.tools.build
 
-train: ## train CONFIG (default configs/cifar10.toml); interrupt it at will, the same command goes on
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m train $(CONFIG) $(ARGS)
+train: ## train CONFIG (default configs/cifar10.toml); the same command resumes an interrupted run
+	@$(DEV) -m train $(CONFIG) $(ARGS)
 
 export: ## make build/bundles/NAME from the run of CONFIG
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m export runs/$(NAME) -o build/bundles/$(NAME) $(ARGS)
+	@$(DEV) -m export runs/$(NAME) -o build/bundles/$(NAME) $(ARGS)
 
-bench: ## the accuracy figures of docs/RESULTS.md: 10,000 test images over the BER grid
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.accuracy.codec $(ARGS)
+bench-codec: ## accuracy of the default bundle: 10,000 test images over the BER grid
+	@$(DEV) -m benchmarks.accuracy.codec $(ARGS)
 
-bench-link: build/bench/codec.json ## the receiver at its limits, on a noisy line and in a soak: build/bench/link.json
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.receiver $(ARGS)
+bench-accuracy: ## train and measure the split codecs under equal terms, hours (ARGS=--list shows what is there)
+	@$(DEV) -m benchmarks.accuracy $(ARGS)
 
-build/bench/codec.json:
-	@$(MAKE) bench ARGS=
+bench-receiver: ## the receiver at its limits, and a soak
+	@$(DEV) -m benchmarks.receiver $(ARGS)
 
-bench-device: ## the encoder's instructions, flash and RAM on emulated processors: build/bench/device.json (BUNDLES=...)
+bench-goodput: ## the comparison over LoRa and a serial radio (first: python -m benchmarks.goodput.compressed_classifier)
+	@$(DEV) -m benchmarks.goodput $(ARGS)
+
+bench-device: ## instructions, flash and RAM of the encoder on emulated processors (BUNDLES=...)
 	@scripts/apt.sh $(EMULATOR) $(RISCV)
-	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.device $(BUNDLES) $(ARGS)
+	@$(DEMO) -m benchmarks.device $(BUNDLES) $(ARGS)
 
-bench-accuracy: ## train and measure the systems under equal terms, hours: benchmarks/results (ARGS=--list shows what is there)
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.accuracy $(ARGS)
-
-goodput: ## the comparison over LoRa and a serial radio (JPEG, WebP: python -m benchmarks.goodput.compressed_classifier first)
-	@python=$$(scripts/python.sh requirements.txt) && "$$python" -m benchmarks.goodput $(ARGS)
-
-results: ## write docs/RESULTS.md from the figures of make bench, bench-link, bench-device, bench-accuracy, goodput and demo
-	@python=$$(scripts/python.sh requirements-demo.txt) && "$$python" -m benchmarks.results $(ARGS)
+results: ## write docs/RESULTS.md from benchmarks/results
+	@$(DEMO) -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)
-	rm -rf build .pio .pytest_cache .ruff_cache
+	rm -rf build .pio .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Print a Python with the given requirements installed: `scripts/python.sh requirements.txt`.
-# Environments stay in a cache outside the clone, keyed by Python version and the requirements' hash. A new one is
-# built aside and renamed when complete, so that an interrupted set-up leaves nothing half done.
+# Print a Python that has the given requirements: `scripts/python.sh requirements/dev.txt`.
+# Environments are kept in a cache outside the clone, by Python version and hash of the requirements, and are built in
+# place, so that their scripts work. A marker file tells a complete environment from an interrupted set-up.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 file="$root/$1"
@@ -15,7 +15,7 @@ for candidate in python3.11 python3; do
     fi
 done
 if [ -z "$base" ]; then
-    echo "set-up: Python 3.11 is needed (python3.11 or python3 on the PATH)" >&2
+    echo "set-up: Python 3.11 is required (python3.11 or python3 on the PATH)" >&2
     exit 1
 fi
 if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -27,33 +27,27 @@ if ! "$base" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 version=$("$base" -c 'import platform; print(platform.python_version())')
-# Requirements that include others (-r) count with all they include.
-with_included() {
-    cat "$1"
-    sed -n 's/^-r //p' "$1" | while read -r included; do with_included "$(dirname "$1")/$included"; done
-}
-hash=$(with_included "$file" | sha256sum | cut -c1-12)
-name=$(echo "${1%.txt}" | tr / -)
+hash=$(sha256sum <"$file" | cut -c1-12)
 venvs="${INKLING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/inkling}/venvs"
-venv="$venvs/$version-$name-$hash"
-if [ ! -d "$venv" ]; then
+venv="$venvs/$version-$(basename "$file" .txt)-$hash"
+complete="$venv/complete"
+if [ ! -f "$complete" ]; then
     mkdir -p "$venvs"
-    # One set-up at a time: a second one waits here, and mostly has nothing left to do.
+    # One set-up at a time: a second one waits here, and then mostly finds the environment complete.
     exec 8<"$venvs"
     flock 8 || true
 fi
-if [ ! -d "$venv" ]; then
+if [ ! -f "$complete" ]; then
     echo "set-up: installing $1 into $venv (once)" >&2
-    part=$(mktemp -d "$venvs/part.XXXXXX")
-    trap 'rm -rf "$part"' EXIT
-    trap 'exit 1' HUP INT TERM
-    "$base" -m venv "$part" >&2
+    rm -rf "$venv"
+    "$base" -m venv "$venv" >&2
+    require=""
+    if grep -q -- '--hash=' "$file"; then require="--require-hashes"; fi
     # --no-compile saves a third of the time; Python compiles what it imports.
-    if ! "$part/bin/python" -m pip install -qq --disable-pip-version-check --no-compile -r "$file" >&2; then
+    if ! "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-compile $require -r "$file" >&2; then
         echo "set-up: pip could not install $1 (see above)" >&2
         exit 1
     fi
-    # Another set-up may have been quicker: then its result serves.
-    mv -T "$part" "$venv" 2>/dev/null || [ -d "$venv" ]
+    touch "$complete"
 fi
 echo "$venv/bin/python"

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped setting need not wait for
-    from train.trainers.trainer import RunConfig, Trainer
+    from train.config import RunConfig
+    from train.trainers.trainer import Trainer
 
     T = TypeVar("T", bound=Trainer)
 
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     # Settings are checked before torch is imported: a mistyped one is reported at once.
     if classifier:
         _classifier(config, options)
-    elif "system" in settings.read(config):
+    elif "system" in settings.read_toml(config):
         _split(config, options)
     else:
         _codec(config, options)
@@ -48,37 +49,37 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _codec(file: Path, options: argparse.Namespace) -> None:
-    from train.config import load
+    from train.config import CodecConfig
 
-    config = load(file)
+    config = CodecConfig.load(file)
     from train.trainers.codec import CodecTrainer
 
     trainer = _ready(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
-    _train(trainer, f"encoder {macs:,} MACs, {model.symbols} symbols of {config.quantizer.bits} bits", "bundles")
+    _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", "bundles")
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:
     from train.codecs.deployable import DeployableCodec
-    from train.trainers.split import SplitTrainer, load
+    from train.trainers.split import SplitConfig, SplitTrainer
 
-    config = load(file)
+    config = SplitConfig.load(file)
     trainer = _ready(SplitTrainer, config, options)
     model = trainer.state.model
     exportable = bool(config.schedule.qat_epochs) and isinstance(model, DeployableCodec)
     _train(
         trainer,
         f"{config.system}, encoder {model.encoder_macs():,} MACs, "
-        f"{model.symbols} symbols of {config.quantizer.bits} bits",
+        f"{model.n_symbols} symbols of {config.quantizer.bits} bits",
         "build/bundles" if exportable else None,
     )
 
 
 def _classifier(file: Path, options: argparse.Namespace) -> None:
-    from train.trainers.classifier import ClassifierTrainer, load
+    from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
 
-    config = load(file)
+    config = ClassifierConfig.load(file)
     _train(_ready(ClassifierTrainer, config, options), config.architecture, None)
 
 
@@ -86,11 +87,11 @@ def _ready(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) ->
     import torch
 
     from train.data.datasets import load
-    from train.trainers.compute_device import choose
+    from train.trainers.compute_device import choose_device
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)
-    device = choose(options.device)
+    device = choose_device(options.device)
     data = load(config.data.name, config.data.size, config.data.grey)
     return kind(config, data, options.out or Path("runs") / config.name, device)
 
@@ -98,6 +99,6 @@ def _ready(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) ->
 def _train(trainer: "Trainer", about: str, bundles: str | None) -> None:
     name, held = trainer.config.name, trainer.config.data.holdout
     print(f"{name}: {len(trainer.data.x_train):,} training images ({held:,} held out), {about}; on {trainer.device}")
-    trainer.go()
+    trainer.run()
     export = f"; next: inkling export {trainer.folder} -o {bundles}/{name}" if bundles else ""
     print(f"done: {trainer.folder}/best.pt{export}")

@@ -1,6 +1,6 @@
 *** Settings ***
 Documentation     Tests of the STM32F405's firmware in Renode, through its serial line, with the host used for real boards.
-...               PYTHON needs requirements-demo.txt: renode-test --variable PYTHON:PATH inkling.robot
+...               PYTHON needs requirements/demo.txt: renode-test --variable PYTHON:PATH inkling.robot
 Suite Setup       Setup
 Suite Teardown    Teardown
 Test Setup        Boot

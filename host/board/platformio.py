@@ -26,7 +26,7 @@ def command() -> list[str]:
         return [sys.executable, "-m", "platformio"]
     if found := shutil.which("pio"):
         return [found]
-    raise HostError("PlatformIO is not installed: pip install -r requirements-demo.txt")
+    raise HostError("PlatformIO is not installed: pip install '.[firmware]' in a clone of Inkling")
 
 
 class Environment(NamedTuple):

@@ -13,8 +13,8 @@ LIMIT_BYTES = 300_000_000
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """A Python that has host/requirements.txt and nothing else, from the cache of environments."""
-    script = [ROOT / "scripts" / "python.sh", "host/requirements.txt"]
+    """A Python that has requirements/host.txt and nothing else, from the cache of environments."""
+    script = [ROOT / "scripts" / "python.sh", "requirements/host.txt"]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())

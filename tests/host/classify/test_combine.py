@@ -13,7 +13,7 @@ from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 from tests.support.host import features, levels_of, make_bundle, make_frame, receive
 from wire.bundle import Bundle
-from wire.payload import levels_to_bits
+from wire.payload import symbols_to_bits
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def copy_of(bundle: Bundle, ber: float, rng: np.random.Generator, chunk: int = 0
 
 
 def wrong_bits(bundle: Bundle, symbols: np.ndarray) -> float:
-    sent = levels_to_bits(levels_of(bundle, 0), 3)
-    return float((levels_to_bits(symbols, 3) != sent).mean())
+    sent = symbols_to_bits(levels_of(bundle, 0), 3)
+    return float((symbols_to_bits(symbols, 3) != sent).mean())
 
 
 def combined(bundle: Bundle, bers: list[float], rounds: int = 200) -> tuple[float, float]:

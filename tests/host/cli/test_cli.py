@@ -261,7 +261,7 @@ def test_the_host_needs_nothing_heavy(bundle: Bundle, tmp_path: Path) -> None:
     assert code == 0, err
     assert "class" in out
     code, _, err = run("receive", "--port", url, "--bundle", bundle.path, blocked=("onnxruntime",))
-    assert (code, err) == (1, "inkling: onnxruntime is not installed: pip install -r host/requirements.txt\n")
+    assert (code, err) == (1, "inkling: the Python package 'onnxruntime' is not installed; in a clone of Inkling: pip install '.'\n")
 
 
 def test_a_reader_that_has_had_enough_is_no_fault(bundle: Bundle) -> None:

@@ -211,7 +211,7 @@ def test_what_is_no_board_is_not_flashed(
 
 def test_without_platformio_it_says_how_to_install_it(here: Main, port: Path, built: Bundle) -> None:
     code, _, err = here("flash", "--env", "native", "--bundle", built.path, "--port", port)
-    assert (code, err) == (1, "inkling: PlatformIO is not installed: pip install -r requirements-demo.txt\n")
+    assert (code, err) == (1, "inkling: PlatformIO is not installed: pip install '.[firmware]' in a clone of Inkling\n")
 
 
 def test_a_missing_port_is_told_with_those_that_are_there(

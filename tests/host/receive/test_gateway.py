@@ -9,7 +9,6 @@ import pytest
 
 from host.receive.events import FeatureFrame, UnknownModel
 from host.receive.frames import Frames
-from host.receive.gateway import Gateways
 from host.receive.radio import PacketReceiver
 from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
 from tests.support import ROOT
@@ -116,8 +115,8 @@ def test_receive_tells_packets_and_serial_frames_alike(bundle: Bundle, tmp_path:
         command = [sys.executable, "-m", "host", *map(str, command)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
     assert done.stderr.splitlines() == [
-        "host: device 8 has a problem: it has no radio to send with, or one that does not answer (RADIO)",
-        "host: 5 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage; "
+        "inkling: device 8 has a problem: it has no radio to send with, or one that does not answer (RADIO)",
+        "inkling: 5 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage; "
         "4 packets by radio, 1 lost on this line, 1 not ours",
     ]
     shown = done.stdout.splitlines()[1:]

@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation     Tests of the STM32F405's firmware in Renode, through its serial line, with the host used for real boards.
+Documentation     Tests of the STM32F405's firmware in Renode, through its serial line, with the host tools.
 ...               PYTHON needs requirements/demo.txt: renode-test --variable PYTHON:PATH inkling.robot
 Suite Setup       Setup
 Suite Teardown    Teardown

@@ -8,9 +8,9 @@
 #define NO_LIMIT 1000u /* permille: always on */
 
 static void refill(struct duty *duty, uint64_t micros) {
-    const uint64_t most = BUCKET_MICROS * PARTS * duty->permille;
+    const uint64_t capacity = BUCKET_MICROS * PARTS * duty->permille;
     const uint64_t left = duty->left + micros * REFILL * duty->permille;
-    duty->left = left < most ? left : most;
+    duty->left = left < capacity ? left : capacity;
 }
 
 void duty_start(struct duty *duty, uint16_t permille, uint32_t now_micros) {

@@ -1,5 +1,7 @@
 /* Serial line on UART0, 8N1, polled, with FIFOs of 128 bytes (11 ms at 115200 baud). The idle application polls all the
  * time. During an encoding, bytes beyond 128 are lost, and the UART reports an overflow. */
+#include "../rv32/machine.h"
+
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -19,6 +21,11 @@ void uart_start(void) {
     UART_CONF0 = UART_CONF0_8N1 | UART_CONF0_FIFO_RESETS;
     UART_CONF0 = UART_CONF0_8N1;
     UART_INT_CLR = UART_INT_RXFIFO_OVF;
+}
+
+void machine_start(void) {
+    timer_start();
+    uart_start();
 }
 
 int board_read(void) {

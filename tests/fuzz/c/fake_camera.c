@@ -5,7 +5,7 @@
 #include "capture.h"
 #include "encoder.h"
 
-/* Every so many calls fail in this way. */
+/* Every 3rd start and every 4th and 5th image fails in this way. */
 #define NO_START 3u
 #define NO_IMAGE 4u
 #define BAD_IMAGE 5u

@@ -38,8 +38,8 @@ bool wire_parser_idle(const struct wire_parser *p) {
 }
 
 uint16_t wire_parser_max_data(const struct wire_parser *p) {
-    const size_t most = 0xFFFFu;
-    return (uint16_t)(p->body_capacity < most - WIRE_HEAD_BYTES ? p->body_capacity + WIRE_HEAD_BYTES : most);
+    const size_t limit = 0xFFFFu;
+    return (uint16_t)(p->body_capacity < limit - WIRE_HEAD_BYTES ? p->body_capacity + WIRE_HEAD_BYTES : limit);
 }
 
 /* End a command with an error; silently if it is for another board. */

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
+from train import settings
 from train.codecs.deployable import DeployableCodec
+from train.config import CodecConfig, RunConfig
 from train.data.datasets import Dataset
 from train.data.datasets import load as load_data
-from train.trainers import split as system_run
-from train.trainers.codec import load_best, load_config
-from train.trainers.run_files import saved_config
-from train.trainers.trainer import RunConfig, calibration_images, split
+from train.trainers.codec import load_codec
+from train.trainers.split import SplitConfig, load_split_codec
+from train.trainers.trainer import calibration_images, split_holdout
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,27 @@ class Finished:
 
 def load(run: Path) -> Finished:
     """The run in its folder. Raises TrainError for one that is not finished, ExportError for one of float encoders."""
-    saved = saved_config(run)
+    saved = settings.read_run(run)
     return _system(run) if isinstance(saved, dict) and "system" in saved else _inkling(run)
 
 
 def _inkling(run: Path) -> Finished:
-    config = load_config(run)
+    config = CodecConfig.from_run(run)
     data = load_data(config.data.name, config.data.size, config.data.grey)
-    codec, calibration, saved = load_best(run, config, data)
+    codec, calibration, saved = load_codec(run, config, data)
     return Finished(config, codec, data, calibration, config.link.chunks, saved)
 
 
 def _system(run: Path) -> Finished:
-    config = system_run.load_config(run)
+    config = SplitConfig.from_run(run)
     data = load_data(config.data.name, config.data.size, config.data.grey)
-    codec, _, saved = system_run.load_system(run, data)
+    codec, _, saved = load_split_codec(run, data)
     if not isinstance(codec, DeployableCodec):
         raise ExportError(f"{run}: {config.system} has no encoder in int8, which a board needs")
     if not config.schedule.qat_epochs:
         raise ExportError(f"{run} was trained without int8 epochs (schedule.qat_epochs)")
     round_to_half(codec.classifier)
-    train, _ = split(data, config.data.holdout)
+    train, _ = split_holdout(data, config.data.holdout)
     return Finished(config, codec, data, calibration_images(data, train), ((0, codec.n_symbols),), saved)
 
 

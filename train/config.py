@@ -1,181 +1,210 @@
-"""A training run as one short TOML file, read into dataclasses and checked before anything costs time."""
+"""Configs: a training run as one short TOML file, read into dataclasses and checked before training starts.
+
+docs/settings.md lists these settings; the comment at a field is its meaning there.
+"""
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from channel_sim.channels.by_ber import AT_BER
 from train import settings
 
+Rules = dict[str, bool]  # what a config must keep to, and whether it does
+
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which pictures: a public set's name, `npz:FILE` or `folder:DIR`; `size` resizes a folder's to (H, W)."""
+    """The images, and how they are augmented."""
 
-    name: str
-    holdout: int = 2500  # training images kept for model selection; test images never choose anything
-    size: tuple[int, int] | None = None
-    grey: bool = False
-    crop_padding: int = 4  # random crop after padding by this many pixels
-    flip: bool = True  # random horizontal flip
+    name: str  # `cifar10`, `cifar100`, `tiny-imagenet-200`, `npz:FILE` or `folder:DIR`
+    holdout: int = 2500  # training images held out for model selection, which never uses test images
+    size: tuple[int, int] | None = None  # height and width: images of a folder are resized to it, others must have it
+    grey: bool = False  # convert the images to one channel
+    crop_padding: int = 4  # pixels of padding around an image before the random crop
+    flip: bool = True  # flip images horizontally at random
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[data]`."""
+        return {
+            "data.holdout must be at least 1": self.holdout >= 1,
+            "data.size must be at least 1 by 1": self.size is None or min(self.size) >= 1,
+            "data.crop_padding must be at least 0": self.crop_padding >= 0,
+        }
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The device's part. Layers as `train.codecs.encoder` reads them; `symbols` is bits a latent value."""
+    """The part on the device."""
 
-    layers: tuple[str, ...]
+    layers: tuple[str, ...]  # one layer per string, such as "conv4s2 24"; train/codecs/encoder.py lists the kinds
 
 
 @dataclass(frozen=True)
 class QuantizerConfig:
-    """Levels are 2 ** bits; `temperature` is that of the soft backward pass, in squared latent units."""
+    """The learned quantizer of the encoder's output."""
 
-    bits: int = 3
-    temperature: float = 0.3
+    bits: int = 3  # bits per symbol, 1 to 8; a symbol has 2 ** bits levels
+    temperature: float = 0.3  # of the soft assignment in the backward pass, in squared latent units
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[quantizer]`."""
+        return {
+            "quantizer.bits must be 1..8": 1 <= self.bits <= 8,
+            "quantizer.temperature must be above 0": self.temperature > 0,
+        }
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The host's part: `blocks` residual blocks of `width` channels on the latent's grid."""
+    """The part on the host: residual blocks on the latent's grid."""
 
-    width: int = 128
-    blocks: int = 3
-    dropout: float = 0.0
+    width: int = 128  # channels
+    blocks: int = 3  # residual blocks
+    dropout: float = 0.0  # share of the channels dropped before the last layer
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[decoder]`."""
+        return {
+            "decoder.width must be at least 1": self.width >= 1,
+            "decoder.blocks must be at least 0": self.blocks >= 0,
+            "decoder.dropout must be 0 to below 1": 0 <= self.dropout < 1,
+        }
 
 
 @dataclass(frozen=True)
 class LinkConfig:
-    """What the channel does to the payload in training.
+    """The link that the payloads pass in training. Lost frames are trained as prefixes of the payload."""
 
-    `channels` are names of `channel_sim`: each image's flips come from one of them at that image's rate.
-    What is lost rather than flipped is `prefix_share`'s part: a frame or tail that never came is a prefix.
-    """
+    channels: tuple[str, ...] = ("bsc",)  # channel models of channel_sim; each image passes one of them
+    clean_share: float = 0.6  # share of the images without any bit error
+    ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
+    estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
+    prefix_share: float = 0.3  # share of the images of which only a prefix arrives
+    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # (first symbol, count); first the whole payload
 
-    channels: tuple[str, ...] = ("bsc",)
-    clean_share: float = 0.6  # share of images that see no flip
-    ber: tuple[float, float] = (1e-3, 0.15)  # the rest: log-uniform in this range
-    estimate_spread: float = 0.4  # log-normal error of the BER that the decoder is told
-    prefix_share: float = 0.3  # share of images that arrive as a prefix
-    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))
+    def rules(self, bits: int) -> Rules:
+        """Return the rules of the table `[link]`, for symbols of `bits` bits."""
+        return {
+            f"link.channels must be some of {', '.join(AT_BER)}": set() < set(self.channels) <= set(AT_BER),
+            "link.channels: lora carries payloads of up to 255 bytes": "lora" not in self.channels
+            or all(count * bits <= 8 * 255 for _, count in self.chunks),
+            "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
+            "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
+            "link.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
+            "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
+            "link.chunks must be 1 to 16 pairs": 1 <= len(self.chunks) <= 16,
+        }
 
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531) from a trained classifier."""
+    """Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531) from a trained CIFAR ResNet."""
 
-    checkpoint: str
-    depth: int = 20  # 20, 32, 44 or 56
-    views: int = 20  # augmented views of each image for which its logits are kept
-    weight: float = 0.7
-    temperature: float = 4.0
+    checkpoint: str  # PyTorch file; searched for here and below $INKLING_DATA
+    depth: int = 20  # layers of the ResNet: 20, 32, 44 or 56
+    views: int = 20  # augmented views of each image, after which they repeat; the teacher's logits are kept for each
+    weight: float = 0.7  # share of the distillation loss in the whole loss
+    temperature: float = 4.0  # softens the logits of teacher and student
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[teacher]`."""
+        return {
+            "teacher.depth must be 20, 32, 44 or 56": self.depth in (20, 32, 44, 56),
+            "teacher.views must be at least 1": self.views >= 1,
+            "teacher.weight must be 0 to 1": 0 <= self.weight <= 1,
+            "teacher.temperature must be above 0": self.temperature > 0,
+        }
 
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """AdamW with warm-up and cosine decay; then, where asked for, quantization-aware epochs on the folded encoder."""
+    """AdamW with warm-up and cosine decay; then quantization-aware epochs on the folded encoder, if any."""
 
-    epochs: int
-    qat_epochs: int = 0
-    batch: int = 256
-    lr: float = 6e-3
-    qat_lr: float = 4e-4
-    weight_decay: float = 0.05
-    warmup_epochs: float = 2.0
-    label_smoothing: float = 0.0
-    ema: float = 0.998  # exponential moving average of the weights, a step
+    epochs: int  # epochs in float
+    qat_epochs: int = 0  # quantization-aware epochs: the encoder computes in int8, as on the board
+    batch: int = 256  # images per step
+    lr: float = 6e-3  # peak learning rate
+    qat_lr: float = 4e-4  # learning rate at the start of the quantization-aware epochs
+    weight_decay: float = 0.05  # decoupled weight decay of AdamW
+    warmup_epochs: float = 2.0  # epochs of linear warm-up; for a split codec, in each stage
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
+    ema: float = 0.998  # decay of the moving average of the weights, per step
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[schedule]`."""
+        return {
+            "schedule.epochs must be at least 1": self.epochs >= 1,
+            "schedule.qat_epochs must be at least 0": self.qat_epochs >= 0,
+            "schedule.batch must be at least 2": self.batch >= 2,
+            "schedule.lr and qat_lr must be above 0": self.lr > 0 and self.qat_lr > 0,
+            "schedule.weight_decay must be at least 0": self.weight_decay >= 0,
+            "schedule.warmup_epochs must be at least 0": self.warmup_epochs >= 0,
+            "schedule.label_smoothing must be 0 to 1": 0 <= self.label_smoothing <= 1,
+            "schedule.ema must be 0 to below 1": 0 <= self.ema < 1,
+        }
 
 
-@dataclass(frozen=True)
-class CodecConfig:
-    """All of one run."""
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(ABC):
+    """Settings of every run."""
 
-    name: str
+    name: str  # name of the run and of its folder in runs/; default: name of the TOML file
+    seed: int = 0  # random seed of weights, augmentation and bit flips; the held-out images are the same for all seeds
     data: DataConfig
-    encoder: EncoderConfig
     schedule: ScheduleConfig
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read and check a TOML file. Raises TrainError of one line with the mistake and its place."""
+        return cls.from_dict(settings.read_toml(path), str(path))
+
+    @classmethod
+    def from_run(cls, folder: Path) -> Self:
+        """Read and check config.json of a run's folder."""
+        return cls.from_dict(settings.read_run(folder), str(folder / "config.json"))
+
+    @classmethod
+    def from_dict(cls, values: object, where: str = "config") -> Self:
+        """Return the checked config of plain dictionaries, as `as_dict` gives them."""
+        config = settings.build(cls, values, where)
+        settings.check(config.rules(), where)
+        return config
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dictionaries and lists, for JSON."""
+        return dataclasses.asdict(self)
+
+    @abstractmethod
+    def rules(self) -> Rules:
+        """Return the rules of the whole config. Subclasses add to these."""
+        return {
+            "name must be that of a folder, without /": self.name == Path(self.name).name != "",
+            "seed must be at least 0": self.seed >= 0,
+            **self.data.rules(),
+            **self.schedule.rules(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig(RunConfig):
+    """A run of Inkling's own codec."""
+
+    encoder: EncoderConfig
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
     teacher: TeacherConfig | None = None
-    seed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain dictionaries and lists, for JSON."""
-        return dataclasses.asdict(self)
-
-
-def load(path: Path) -> CodecConfig:
-    """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
-    return from_dict(settings.read(path), str(path))
-
-
-def data_rules(d: DataConfig) -> dict[str, bool]:
-    """What a `[data]` table must keep to."""
-    return {
-        "data.holdout must be at least 1": d.holdout >= 1,
-        "data.size must be at least 1 by 1": d.size is None or min(d.size) >= 1,
-        "data.crop_padding must be at least 0": d.crop_padding >= 0,
-    }
-
-
-def quantizer_rules(q: QuantizerConfig) -> dict[str, bool]:
-    """What a `[quantizer]` table must keep to."""
-    return {
-        "quantizer.bits must be 1..8": 1 <= q.bits <= 8,
-        "quantizer.temperature must be above 0": q.temperature > 0,
-    }
-
-
-def link_rules(link: LinkConfig, bits: int) -> dict[str, bool]:
-    """What a `[link]` table must keep to, for symbols of `bits` bits."""
-    return {
-        f"link.channels must be some of {', '.join(AT_BER)}": set() < set(link.channels) <= set(AT_BER),
-        "link.channels: lora carries payloads of up to 255 bytes": "lora" not in link.channels
-        or all(count * bits <= 8 * 255 for _, count in link.chunks),
-        "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < link.ber[0] <= link.ber[1] <= 0.5,
-        "link.clean_share must be 0 to 1": 0 <= link.clean_share <= 1,
-        "link.prefix_share must be 0 to 1": 0 <= link.prefix_share <= 1,
-        "link.estimate_spread must be at least 0": link.estimate_spread >= 0,
-    }
-
-
-def schedule_rules(s: ScheduleConfig) -> dict[str, bool]:
-    """What a `[schedule]` table must keep to."""
-    return {
-        "schedule.epochs must be at least 1": s.epochs >= 1,
-        "schedule.qat_epochs must be at least 0": s.qat_epochs >= 0,
-        "schedule.batch must be at least 2": s.batch >= 2,
-        "schedule.lr and qat_lr must be above 0": s.lr > 0 and s.qat_lr > 0,
-        "schedule.weight_decay must be at least 0": s.weight_decay >= 0,
-        "schedule.warmup_epochs must be at least 0": s.warmup_epochs >= 0,
-        "schedule.label_smoothing must be 0 to 1": 0 <= s.label_smoothing <= 1,
-        "schedule.ema must be 0 to below 1": 0 <= s.ema < 1,
-    }
-
-
-def from_dict(values: object, where: str = "config") -> CodecConfig:
-    """A checked `CodecConfig` from plain dictionaries, as `CodecConfig.as_dict` gives them."""
-    config = settings.build(CodecConfig, values, where)
-    q, t = config.quantizer, config.teacher
-    settings.check(
-        {
-            **settings.name_and_seed(config),
-            **data_rules(config.data),
-            **quantizer_rules(q),
-            "decoder.width must be at least 1": config.decoder.width >= 1,
-            "decoder.blocks must be at least 0": config.decoder.blocks >= 0,
-            "decoder.dropout must be 0 to below 1": 0 <= config.decoder.dropout < 1,
-            **link_rules(config.link, q.bits),
-            "link.chunks must be 1 to 16 pairs": 1 <= len(config.link.chunks) <= 16,
-            "teacher.depth must be 20, 32, 44 or 56": t is None or t.depth in (20, 32, 44, 56),
-            "teacher.views must be at least 1": t is None or t.views >= 1,
-            "teacher.weight must be 0 to 1": t is None or 0 <= t.weight <= 1,
-            "teacher.temperature must be above 0": t is None or t.temperature > 0,
-            "schedule.qat_epochs must be at least 1": config.schedule.qat_epochs >= 1,
-            **schedule_rules(config.schedule),
-        },
-        where,
-    )
-    return config
+    def rules(self) -> Rules:
+        """Return the rules of the whole config."""
+        return {
+            **super().rules(),
+            **self.quantizer.rules(),
+            **self.decoder.rules(),
+            **self.link.rules(self.quantizer.bits),
+            **(self.teacher.rules() if self.teacher else {}),
+            "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
+        }

@@ -1,50 +1,56 @@
-"""Settings from TOML tables into dataclasses: unknown, missing and wrongly typed ones are one clear line."""
+"""Settings: TOML tables into dataclasses. Unknown, missing and wrongly typed settings are errors of one line."""
 
 import dataclasses
+import json
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from train.errors import TrainError
+from train.errors import TrainError, unknown_name
 
 T = TypeVar("T")
 
 
-class Named(Protocol):
-    """What every run's config has."""
-
-    @property
-    def name(self) -> str:
-        """The run's name, that of its folder below runs/."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything random in the run; what is held out is the same for all."""
-
-
 def build(cls: type[T], values: Any, where: str) -> T:  # noqa: ANN401 - any TOML value
-    """An instance of the dataclass `cls` from plain dictionaries and lists."""
+    """Build the dataclass `cls` from plain dictionaries and lists. Raises TrainError, which starts with `where`."""
     if not isinstance(values, dict):
         raise TrainError(f"{where}: expected a table, found {values!r}")
-    kinds = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(kinds))
-    if unknown:
-        raise TrainError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(kinds) or 'none'}")
-    needed = [f.name for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [name for name in needed if name not in values]
-    if missing:
-        raise TrainError(f"{where}: missing setting {missing[0]!r}")
+    kinds = types(cls)
+    for name, value in sorted(values.items()):
+        if name not in kinds:
+            kind = "table" if isinstance(value, dict) else "setting"
+            raise unknown_name(f"{where}: unknown {kind}", name, kinds)
+    for name in required(cls):
+        if name not in values:
+            raise TrainError(f"{where}: missing setting {name!r}")
     return cls(**{key: _convert(value, kinds[key], f"{where}: {key}") for key, value in values.items()})
 
 
+def types(cls: type) -> dict[str, Any]:
+    """Return the type of each field of a dataclass, by name, in the order of the fields."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def required(cls: type) -> list[str]:
+    """Return the names of the fields without a default."""
+    missing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is missing and f.default_factory is missing]
+
+
+def without_none(kind: Any) -> Any:  # noqa: ANN401 - any type
+    """Return the type T of an optional setting `T | None`; other types as they are."""
+    kinds = [k for k in typing.get_args(kind) if k is not type(None)]
+    return kinds[0] if type(None) in typing.get_args(kind) else kind
+
+
 def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value, any field's type
-    if type(None) in typing.get_args(kind):  # an optional setting, None in a run's config.json
-        (kind,) = (k for k in typing.get_args(kind) if k is not type(None))
-        if value is None:
-            return None
+    if value is None and type(None) in typing.get_args(kind):  # config.json has None for what the TOML left out
+        return None
+    kind = without_none(kind)
     if dataclasses.is_dataclass(kind):
-        return build(kind, value, where)
+        return build(typing.cast(type, kind), value, where)
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
         if not isinstance(value, list | tuple):
@@ -54,7 +60,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TO
         if len(value) != len(kinds):
             raise TrainError(f"{where}: expected {len(kinds)} values, found {list(value)!r}")
         return tuple(_convert(v, k, where) for v, k in zip(value, kinds, strict=True))
-    if typing.get_origin(kind) is dict:  # options of a system, which are built on their own
+    if typing.get_origin(kind) is dict:  # the options of a split codec, which are built on their own
         kind = dict
     if kind is float and type(value) is int:
         return float(value)
@@ -63,8 +69,8 @@ def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TO
     return value
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file, with the file's name as `name` where they give none."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file. `name` defaults to the file's name without its suffix."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -74,16 +80,16 @@ def read(path: Path) -> dict[str, Any]:
     return {"name": path.stem, **values}
 
 
+def read_run(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return the values in config.json of a run's folder."""
+    try:
+        return json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{folder} is not a run: {error}") from None
+
+
 def check(rules: dict[str, bool], where: str) -> None:
-    """Raise a `TrainError` that names the first rule which does not hold."""
-    for rule, ok in rules.items():
-        if not ok:
+    """Raise TrainError for the first rule that does not hold."""
+    for rule, holds in rules.items():
+        if not holds:
             raise TrainError(f"{where}: {rule}")
-
-
-def name_and_seed(config: Named) -> dict[str, bool]:
-    """Rules that every run's config keeps."""
-    return {
-        "name must be that of a folder, without /": config.name == Path(config.name).name != "",
-        "seed must be at least 0": config.seed >= 0,
-    }

@@ -28,11 +28,11 @@ def written(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("file", sorted((train_support.ROOT / "configs").glob("*.toml")), ids=lambda f: f.name)
 def test_every_config_that_ships_can_be_read(file: Path) -> None:
-    assert config.load(file).name == file.stem
+    assert config.CodecConfig.load(file).name == file.stem
 
 
 def test_defaults_and_what_the_file_says(tmp_path: Path) -> None:
-    got = config.load(written(tmp_path, LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"))
+    got = config.CodecConfig.load(written(tmp_path, LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"))
     assert (got.name, got.seed, got.teacher) == ("mine", 0, None)
     assert got.encoder.layers == ("conv4s2 8", "head 8")
     assert got.schedule.lr == 1.0 and type(got.schedule.lr) is float
@@ -42,15 +42,15 @@ def test_defaults_and_what_the_file_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])
 def test_a_config_survives_its_json(tmp_path: Path, extra: str) -> None:
-    got = config.load(written(tmp_path, LEAST + extra))
-    assert config.from_dict(json.loads(json.dumps(got.as_dict()))) == got
+    got = config.CodecConfig.load(written(tmp_path, LEAST + extra))
+    assert config.CodecConfig.from_dict(json.loads(json.dumps(got.as_dict()))) == got
 
 
 def test_a_run_from_before_channels_could_be_chosen_is_one_of_independent_flips(tmp_path: Path) -> None:
-    now = config.load(written(tmp_path, LEAST))
+    now = config.CodecConfig.load(written(tmp_path, LEAST))
     before = now.as_dict()
     del before["link"]["channels"]
-    assert config.from_dict(before) == now and now.link.channels == ("bsc",)
+    assert config.CodecConfig.from_dict(before) == now and now.link.channels == ("bsc",)
 
 
 WRONG = {
@@ -110,16 +110,16 @@ WRONG = {
 def test_wrong_configs_are_one_line(tmp_path: Path, text: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(TrainError) as caught:
-        config.load(file)
+        config.CodecConfig.load(file)
     line = str(caught.value)
     assert line.startswith(str(file)) and WRONG[text] in line and "\n" not in line, line
 
 
 def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"cannot read config .*none\.toml: No such file or directory"):
-        config.load(tmp_path / "none.toml")
+        config.CodecConfig.load(tmp_path / "none.toml")
     with pytest.raises(TrainError, match=r"cannot read config .*: Is a directory"):
-        config.load(tmp_path)
+        config.CodecConfig.load(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     with pytest.raises(TrainError, match=r"latin\.toml is not valid TOML"):
-        config.load(tmp_path / "latin.toml")
+        config.CodecConfig.load(tmp_path / "latin.toml")

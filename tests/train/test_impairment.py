@@ -10,8 +10,8 @@ from tests.support.codec import CLASSES, SYMBOLS, make_codec
 from train import evaluate
 from train.config import DataConfig, LinkConfig
 from train.data.augment import Views, as_input
-from train.impairment import draw, symbol_flips, wire_flips
-from wire.payload import bits_to_levels, interleaver, levels_to_bits
+from train.impairment import draw_impairment, payload_flips, symbol_flips
+from wire.payload import bits_to_symbols, interleaver, symbols_to_bits
 
 # Views
 
@@ -77,7 +77,7 @@ def test_input_is_pixels_over_255_and_nothing_else() -> None:
 def drawn(count: int = 4000, seed: int = 0, **settings: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flipped bits (N, S, 3), missing (N, S) and told BER (N,) for 64 symbols of 3 bits."""
     link = LinkConfig(**{"chunks": ((0, 64), (0, 24), (24, 40)), **settings})
-    got = draw(link, count, 64, 3, np.random.default_rng(seed))
+    got = draw_impairment(link, count, 64, 3, np.random.default_rng(seed))
     bits = got.flips.numpy()[..., None] >> np.arange(2, -1, -1) & 1
     return bits, got.missing.numpy(), got.given_ber.numpy()
 
@@ -139,20 +139,20 @@ def test_independent_flips_alone_are_drawn_as_ever() -> None:
     """What runs of before have drawn, so that they can go on."""
     rates = np.full(50, 0.1)
     expected, _ = BitFlips(0.1).flips(50, 192, np.random.default_rng(1))
-    np.testing.assert_array_equal(wire_flips(("bsc",), rates, 192, np.random.default_rng(1)), expected)
+    np.testing.assert_array_equal(payload_flips(("bsc",), rates, 192, np.random.default_rng(1)), expected)
 
 
 def test_bursts_hit_neighbours_on_the_wire_and_the_interleaver_spreads_them() -> None:
     for n_bits in (192, 21):  # 21 bits travel in 3 bytes
         rng, other = np.random.default_rng(2), np.random.default_rng(2)
-        mask = wire_flips(("gilbert-elliott",), np.full(50, 0.05), n_bits, rng)
+        mask = payload_flips(("gilbert-elliott",), np.full(50, 0.05), n_bits, rng)
         other.integers(1, size=50)
         wire, _ = at_ber("gilbert-elliott", np.full(50, 0.05)).flips(50, -(-n_bits // 8) * 8, other)
         np.testing.assert_array_equal(mask[:, interleaver(n_bits)], wire[:, :n_bits])
 
 
 def test_a_batch_may_have_a_channel_that_nobody_drew() -> None:
-    assert wire_flips(("lora", "bsc", "bpsk-rayleigh"), np.array([0.1]), 24, np.random.default_rng(3)).shape == (1, 24)
+    assert payload_flips(("lora", "bsc", "bpsk-rayleigh"), np.array([0.1]), 24, np.random.default_rng(3)).shape == (1, 24)
 
 
 # Accuracy
@@ -177,10 +177,10 @@ def test_accuracy_is_that_of_the_wire_s_flipped_bits() -> None:
     rng = np.random.default_rng([0, 2])
     found = []
     for part in levels[:500].numpy(), levels[500:].numpy():  # the batches that accuracy() draws its flips in
-        bits = levels_to_bits(part, 3)
+        bits = symbols_to_bits(part, 3)
         mask, _ = BitFlips(0.1).flips(*bits.shape, rng)
         with torch.no_grad():
-            found.append(codec.decode(torch.from_numpy(bits_to_levels(bits ^ mask, 3)), torch.full((len(part),), 0.1)))
+            found.append(codec.decode(torch.from_numpy(bits_to_symbols(bits ^ mask, 3)), torch.full((len(part),), 0.1)))
     right = int((torch.cat(found).argmax(1).numpy() == labels).sum())
     assert evaluate.accuracy(codec, levels, labels, 0.1) == right / 600 < 1.0
 
@@ -188,7 +188,7 @@ def test_accuracy_is_that_of_the_wire_s_flipped_bits() -> None:
 def test_summary_has_the_grid_and_the_prefixes_and_score_their_mean() -> None:
     codec = make_codec()
     images, labels = measured()
-    figures = evaluate.summary(codec, images, labels, ((0, SYMBOLS), (0, 32), (32, 32), (0, 1)))
+    figures = evaluate.accuracies(codec, images, labels, ((0, SYMBOLS), (0, 32), (32, 32), (0, 1)))
     assert list(figures) == ["0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1", "prefix 32", "prefix 1"]
     assert figures["0"] == 1.0 > figures["prefix 1"]
     levels = evaluate.encode(codec, images)

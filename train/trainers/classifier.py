@@ -1,7 +1,6 @@
-"""Training of a base classifier, which the systems of train/codecs split behind its stem."""
+"""Training of a base classifier, which the split codecs split after its stem."""
 
 import copy
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,117 +10,97 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import settings
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
-from train.config import DataConfig, ScheduleConfig, data_rules, schedule_rules
+from train.config import Rules, RunConfig
 from train.data.augment import as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.trainers.compute_device import of
-from train.trainers.run_files import fill, read, read_best, saved_config
-from train.trainers.trainer import Phase, Trainer
+from train.trainers.compute_device import device_of
+from train.trainers.optimizer import Phase
+from train.trainers.run_files import load_tensors, load_weights, read_best
+from train.trainers.trainer import Trainer
 
 
-@dataclass(frozen=True)
-class ClassifierConfig:
-    """All of one base classifier's training."""
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(RunConfig):
+    """A run of a base classifier."""
 
-    name: str
-    data: DataConfig
-    architecture: str
-    schedule: ScheduleConfig
-    seed: int = 0
+    architecture: str  # `mobilenet_v2`, `resnet50`, `efficientnet_v2_s` or `resnet20`
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain dictionaries and lists, for JSON."""
-        return dataclasses.asdict(self)
-
-
-def from_dict(values: object, where: str = "config") -> ClassifierConfig:
-    """A checked `ClassifierConfig` from plain dictionaries, as `as_dict` gives them."""
-    config = settings.build(ClassifierConfig, values, where)
-    settings.check(
-        {
-            **settings.name_and_seed(config),
-            **data_rules(config.data),
-            f"architecture must be one of {', '.join(ARCHITECTURES)}": config.architecture in ARCHITECTURES,
-            "schedule.qat_epochs is for codecs: a classifier stays on the host": config.schedule.qat_epochs == 0,
-            **schedule_rules(config.schedule),
-        },
-        where,
-    )
-    return config
-
-
-def load(path: Path) -> ClassifierConfig:
-    """Read and check a TOML config; a `TrainError` of one line names what is wrong and where."""
-    return from_dict(settings.read(path), str(path))
+    def rules(self) -> Rules:
+        """Return the rules of the whole config."""
+        return {
+            f"architecture must be one of {', '.join(ARCHITECTURES)}": self.architecture in ARCHITECTURES,
+            "schedule.qat_epochs is for codecs: a classifier runs on the host": self.schedule.qat_epochs == 0,
+            **super().rules(),
+        }
 
 
 class ClassifierTrainer(Trainer[ClassifierConfig, Classifier]):
-    """Cross-entropy on augmented pictures; no channel."""
-
-    parse = staticmethod(from_dict)
+    """Trainer of a base classifier: cross-entropy on augmented images, without a channel."""
 
     def build(self) -> Classifier:
-        """The architecture, for the data set's classes."""
+        """Build the architecture for the classes of the data set."""
         channels = self.data.x_train.shape[3]
         if channels != 3:
-            raise TrainError(f"base classifiers take colour pictures, and these have {channels} channel")
+            raise TrainError(f"base classifiers take colour images, these have {channels} channel")
         return build(self.config.architecture, len(self.data.classes))
 
-    def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
-        """Cross-entropy."""
+    def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
+        """Return the cross-entropy."""
         smoothing = self.config.schedule.label_smoothing
-        return F.cross_entropy(self.state.model(pictures), self.labels[index], label_smoothing=smoothing)
+        return F.cross_entropy(self.state.model(images), self.labels[index], label_smoothing=smoothing)
 
-    def kept(self, model: Classifier) -> dict[str, Tensor]:
-        """Weights in half precision: half the size for a repository, and all that a classifier needs."""
+    def saved_weights(self, model: Classifier) -> dict[str, Tensor]:
+        """Return the weights in half precision: half the size, and all that a classifier needs."""
         return {name: part.half() if part.is_floating_point() else part for name, part in model.state_dict().items()}
 
     def evaluate(self, model: Classifier) -> dict[str, float]:
-        """Held-out accuracy of what is kept; there is no channel, hence BER 0."""
+        """Return the held-out accuracy of the saved weights, under BER 0 as there is no channel."""
         rounded = copy.deepcopy(model)
-        rounded.load_state_dict(self.kept(model))
+        rounded.load_state_dict(self.saved_weights(model))
         return {"0": accuracy(rounded, self.x_held, self.y_held)}
 
-    def score(self, figures: dict[str, float]) -> float:
-        """Held-out accuracy."""
-        return figures["0"]
+    def score(self, accuracies: dict[str, float]) -> float:
+        """Return the held-out accuracy."""
+        return accuracies["0"]
 
 
 def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of images uint8 (N, H, W, C) classified rightly."""
-    return float(right(model, images, labels).mean())
+    """Return the share of the images uint8 (N, H, W, C) that are correctly classified."""
+    return float(correct(model, images, labels).mean())
 
 
 @torch.no_grad()
-def right(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which images uint8 (N, H, W, C) a model of pictures in [0, 1] classifies rightly, bool (N,)."""
+def correct(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return True for each image uint8 (N, H, W, C) that a model of images in [0, 1] classifies correctly, bool (N,)."""
     model.eval()
     parts = torch.from_numpy(images).split(500)
-    found = [model(as_input(part).to(of(model))).argmax(1).cpu().numpy() for part in parts]
-    return np.concatenate(found) == labels
+    predicted = [model(as_input(part).to(device_of(model))).argmax(1).cpu().numpy() for part in parts]
+    return np.concatenate(predicted) == labels
 
 
 def load_classifier(folder: Path, data: Dataset) -> tuple[Classifier, ClassifierConfig, dict[str, Any]]:
-    """A finished run -> classifier (evaluating), its config, best.pt's record. Raises TrainError without one."""
-    config = from_dict(saved_config(folder), str(folder / "config.json"))
+    """Load a finished run: the classifier in evaluation mode, its config, and the record of best.pt.
+
+    Raises TrainError if the run is not finished.
+    """
+    config = ClassifierConfig.from_run(folder)
     saved = read_best(folder, "last epoch")
-    return _filled(config, data, saved, folder / "best.pt"), config, saved
+    return _with_weights(config, data, saved, folder / "best.pt"), config, saved
 
 
-def load_shipped(file: Path, config: ClassifierConfig, data: Dataset) -> Classifier | None:
-    """The classifier (evaluating) in a copy of a run's best.pt; None where that run had another config."""
-    saved = read(file)
+def load_pretrained(file: Path, config: ClassifierConfig, data: Dataset) -> Classifier | None:
+    """Load the classifier of a copied best.pt, in evaluation mode; None if its run had another config."""
+    saved = load_tensors(file)
     if not isinstance(saved, dict) or not {"config", "model"} <= saved.keys():
-        raise TrainError(f"{file} is no best.pt of a base classifier's run")
-    if from_dict(saved["config"], f"{file}: config") != config:
+        raise TrainError(f"{file} is not the best.pt of a base classifier's run")
+    if ClassifierConfig.from_dict(saved["config"], f"{file}: config") != config:
         return None
-    return _filled(config, data, saved, file)
+    return _with_weights(config, data, saved, file)
 
 
-def _filled(config: ClassifierConfig, data: Dataset, saved: dict[str, Any], file: Path) -> Classifier:
+def _with_weights(config: ClassifierConfig, data: Dataset, saved: dict[str, Any], file: Path) -> Classifier:
     model = build(config.architecture, len(data.classes))
-    fill(model, saved["model"], file)
+    load_weights(model, saved["model"], file)
     return model.eval()

@@ -1,4 +1,4 @@
-"""Inkling's own training: float epochs, then quantization-aware epochs on the folded encoder."""
+"""Training of Inkling's own codec: float epochs, then quantization-aware epochs on the folded encoder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,27 @@ from train import evaluate
 from train.classifiers.teacher import SoftLabels
 from train.codecs.codec import Codec
 from train.codecs.fakequant import calibrate
-from train.config import CodecConfig, from_dict
+from train.config import CodecConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.impairment import draw
-from train.trainers.run_files import fill, read_best, saved_config
-from train.trainers.trainer import Phase, Trainer, calibration_images, split
+from train.impairment import draw_impairment
+from train.trainers.optimizer import Phase
+from train.trainers.run_files import load_weights, read_best
+from train.trainers.trainer import Trainer, calibration_images, split_holdout
 
 
 class CodecTrainer(Trainer[CodecConfig, Codec]):
-    """Encoder, quantizer, decoder and classifier together, through a channel that flips bits and cuts payloads."""
-
-    parse = staticmethod(from_dict)
+    """Trainer of encoder, quantizer and decoder together, through a channel that flips bits and cuts payloads."""
 
     def build(self) -> Codec:
-        """Inkling's codec for the data set's pictures."""
-        shape = self.data.x_train.shape[1:]
-        if self.config.teacher and shape[2] != 3:
-            raise TrainError(f"the teacher takes colour pictures, and these have {shape[2]} channel")
-        return Codec(self.config, (shape[0], shape[1], shape[2]), len(self.data.classes))
+        """Build Inkling's codec for the images of the data set."""
+        height, width, channels = self.data.x_train.shape[1:]
+        if self.config.teacher and channels != 3:
+            raise TrainError(f"the teacher takes colour images, these have {channels} channel")
+        return Codec(self.config, (height, width, channels), len(self.data.classes))
 
     def prepare(self) -> None:
-        """The teacher and the file of its soft labels."""
+        """Load the teacher and the file of its soft labels."""
         self.soft_labels = (
             SoftLabels(
                 self.config.teacher,
@@ -45,47 +44,43 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
             else None
         )
 
-    def view(self) -> int:
-        """The teacher's labels are kept for some views only."""
+    def view_number(self) -> int:
+        """Return the view of the next epoch. With a teacher they repeat, as its logits are kept for some views only."""
         return self.state.epoch % self.config.teacher.views if self.config.teacher else self.state.epoch
 
-    def loss(self, pictures: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
-        """Cross-entropy, mixed with the divergence from the teacher's soft labels."""
-        s, c = self.state, self.config
-        link = draw(c.link, len(index), s.model.n_symbols, s.model.quantizer.bits, rng).to(self.device)
-        logits = s.model(pictures, link.flips, link.missing, link.given_ber)
+    def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
+        """Return the cross-entropy, mixed with the divergence from the teacher's soft labels."""
+        model, c = self.state.model, self.config
+        impairment = draw_impairment(c.link, len(index), model.n_symbols, model.quantizer.bits, rng).to(self.device)
+        logits = model(images, impairment.flips, impairment.missing, impairment.given_ber)
         loss = F.cross_entropy(logits, self.labels[index], label_smoothing=c.schedule.label_smoothing)
         if self.soft_labels is not None and c.teacher is not None:
-            teacher = self.soft_labels.logits(self.view(), index, pictures)
+            teacher = self.soft_labels.logits(self.view_number(), index, images)
             loss = (1 - c.teacher.weight) * loss + c.teacher.weight * self.soft_labels.loss(logits, teacher)
         return loss
 
     def evaluate(self, model: Codec) -> dict[str, float]:
-        """Held-out accuracy by BER and prefix."""
-        return evaluate.summary(model, self.x_held, self.y_held, self.config.link.chunks)
+        """Return the held-out accuracies by BER and by prefix."""
+        return evaluate.accuracies(model, self.x_held, self.y_held, self.config.link.chunks)
 
-    def score(self, figures: dict[str, float]) -> float:
-        """The mean of clean, noisy and prefix accuracies."""
-        return evaluate.score(figures)
-
-
-def load_config(folder: Path) -> CodecConfig:
-    """The config of a run's folder."""
-    return from_dict(saved_config(folder), str(folder / "config.json"))
+    def score(self, accuracies: dict[str, float]) -> float:
+        """Return the mean of the clean, noisy and prefix accuracies."""
+        return evaluate.score(accuracies)
 
 
-def load_best(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
-    """A finished run -> codec (folded, ranges calibrated, evaluating), calibration images, best.pt's record.
+def load_codec(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
+    """Load a finished run: the codec in evaluation mode, the calibration images, and the record of best.pt.
 
-    Raises TrainError when the run has not reached its quantization-aware epochs.
+    The codec is folded and its int8 ranges are calibrated. Raises TrainError if the run has not reached its
+    quantization-aware epochs.
     """
     saved = read_best(folder, "int8 epochs")
-    shape = data.x_train.shape[1:]
-    codec = Codec(config, (shape[0], shape[1], shape[2]), len(data.classes))
+    height, width, channels = data.x_train.shape[1:]
+    codec = Codec(config, (height, width, channels), len(data.classes))
     codec.encoder.fold()
-    fill(codec, saved["model"], folder / "best.pt")
+    load_weights(codec, saved["model"], folder / "best.pt")
     codec.eval()
-    train, _ = split(data, config.data.holdout)
+    train, _ = split_holdout(data, config.data.holdout)
     calibration = calibration_images(data, train)
     calibrate(codec.encoder, calibration)
     return codec, calibration, saved

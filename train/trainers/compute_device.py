@@ -1,4 +1,4 @@
-"""Where a model trains: on the processor, or on a GPU of CUDA."""
+"""The device that a model trains on: the CPU or a CUDA GPU."""
 
 import re
 
@@ -10,29 +10,29 @@ from train.errors import TrainError
 CPU = torch.device("cpu")
 
 
-def choose(name: str | None) -> torch.device:
-    """The device of that name, `cpu`, `cuda` or `cuda:N`; of no name: CUDA's where one works, else the CPU.
+def choose_device(name: str | None) -> torch.device:
+    """Return the device called `cpu`, `cuda` or `cuda:N`; without a name, the CUDA GPU if one works, else the CPU.
 
-    Raises TrainError for a name that is none, and for a device that does not work.
+    Raises TrainError for an unknown name and for a device that does not work.
     """
     if name is None:
         if not torch.cuda.is_available():
             return CPU
         device = torch.device("cuda")
-        if trouble := _trouble(device):
-            print(f"training on the CPU: the GPU does not work ({trouble})")
+        if fault := _fault(device):
+            print(f"training on the CPU: the GPU does not work ({fault})")
             return CPU
         return device
     if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", name):
-        raise TrainError(f"--device {name}: known are cpu, cuda, and cuda:0 and so on")
+        raise TrainError(f"--device {name}: unknown device; use cpu, cuda or cuda:N")
     device = torch.device(name)
-    if trouble := _trouble(device):
-        raise TrainError(f"--device {name}: PyTorch cannot use it here ({trouble})")
+    if fault := _fault(device):
+        raise TrainError(f"--device {name}: PyTorch cannot use it here ({fault})")
     return device
 
 
-def _trouble(device: torch.device) -> str | None:
-    """What goes wrong on a device, in a line; None if nothing does."""
+def _fault(device: torch.device) -> str | None:
+    """Return the error of a first computation on a device, in one line; None if it works."""
     try:
         torch.zeros(1, device=device).add(1).cpu()
     except Exception as error:  # drivers, architectures and builds fail in ways of their own
@@ -40,11 +40,11 @@ def _trouble(device: torch.device) -> str | None:
     return None
 
 
-def title(device: torch.device) -> str:
-    """What a log calls a device: a GPU by its model."""
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for logs: the model of a GPU, else its type."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def of(model: nn.Module) -> torch.device:
-    """Where a model's weights are."""
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a model's weights."""
     return next(model.parameters()).device

@@ -1,4 +1,7 @@
-"""How weights move: AdamW, and the exponential moving average that is evaluated."""
+"""Optimization: phases of the learning rate, AdamW, and the moving average of the weights."""
+
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -6,8 +9,28 @@ from torch import nn
 from train.codecs.split.gdn import GDN
 
 
+@dataclass(frozen=True)
+class Phase:
+    """Epochs of one objective: linear warm-up to `lr`, then a cosine down to `end_lr`."""
+
+    name: str
+    epochs: int
+    lr: float
+    end_lr: float = 0.0
+    warmup_epochs: float = 0.0
+    int8: bool = False  # the encoder has its batch norm merged and its values rounded as on the board
+
+    def learning_rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the learning rate of a step, counted from the start of the phase."""
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+        if step < warmup:
+            return self.lr * (step + 1) / warmup
+        done = (step - warmup) / max(1, self.epochs * steps_per_epoch - warmup)
+        return self.end_lr + (self.lr - self.end_lr) * 0.5 * (1 + math.cos(math.pi * done))
+
+
 def adamw(model: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW (arXiv 1711.05101) over what learns. Only what multiplies features decays: no bias, norm, prior, centre."""
+    """Return AdamW (arXiv 1711.05101) over the learned weights. Biases, norms, priors and centres do not decay."""
     learned = [p for p in model.parameters() if p.requires_grad]
     norms = {id(p) for module in model.modules() if isinstance(module, GDN) for p in module.parameters()}
     decayed = [p for p in learned if p.ndim in (2, 4) and p.numel() > 256 and id(p) not in norms]

@@ -1,4 +1,4 @@
-"""A progress bar with the time left on a terminal; a line an epoch in a log file."""
+"""Progress of a training: a bar with the remaining time on a terminal, one line per epoch in a log file."""
 
 import sys
 from types import TracebackType
@@ -9,7 +9,7 @@ from rich.progress import Progress as Bar
 
 
 class Progress:
-    """Shows steps while they run and one line an epoch."""
+    """Progress display of a training, as a context manager."""
 
     def __init__(self, epochs: int, steps: int, done: int) -> None:
         # A log file gets whole lines, however long; a terminal wraps at its own width.
@@ -38,11 +38,11 @@ class Progress:
         self.bar.stop()
 
     def step(self, loss: float) -> None:
-        """One optimizer step done."""
+        """Count one optimizer step."""
         self.bar.update(self.task, advance=1, description=f"loss {loss:.3f}")
 
-    def epoch_done(self, epoch: int, loss: float, figures: dict[str, float], phase: str) -> None:
-        """Print the epoch's loss and, where it was evaluated, its held-out accuracies in percent."""
-        shown = "  ".join(f"{k}: {100 * v:.2f}" for k, v in figures.items())
-        held_out = f"  held-out % by BER  {shown}" if figures else ""
-        self.console.print(f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}{held_out}", highlight=False)
+    def epoch_done(self, epoch: int, loss: float, held_out: dict[str, float], phase: str) -> None:
+        """Print the epoch's loss and, if it was evaluated, its held-out accuracies in percent."""
+        shown = "  ".join(f"{k}: {100 * v:.2f}" for k, v in held_out.items())
+        accuracies = f"  held-out % by BER  {shown}" if held_out else ""
+        self.console.print(f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}{accuracies}", highlight=False)

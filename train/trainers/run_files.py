@@ -1,4 +1,4 @@
-"""What a run keeps in its folder: config.json, log.jsonl and what torch.save wrote, whoever wrote it."""
+"""Files of a run's folder: tensors saved by PyTorch, and log.jsonl."""
 
 import json
 import os
@@ -11,42 +11,34 @@ from torch import Tensor, nn
 from train.errors import TrainError
 
 
-def read(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Tensors and plain containers, nothing that runs code. TrainError of one line when the file is damaged."""
+def load_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Load tensors and plain containers, never code. Raises TrainError for a damaged file."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # an unpickler that reads junk may raise anything
         line = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise TrainError(f"{file} is damaged, or not PyTorch's ({line})") from None
+        raise TrainError(f"{file} is damaged, or not a PyTorch file ({line})") from None
 
 
-def write(file: Path, content: dict[str, Any]) -> None:
-    """Keep tensors and plain containers; the file is there whole or as it was."""
+def save_tensors(file: Path, content: dict[str, Any]) -> None:
+    """Save tensors and plain containers. An interrupted write leaves the old file whole."""
     part = file.with_suffix(".part")
     torch.save(content, part)
-    os.replace(part, file)  # an interrupted write leaves the last checkpoint whole
+    os.replace(part, file)
 
 
-def fill(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
-    """Load a saved state into a model of the same config."""
+def load_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
+    """Load a saved state into a model of the same config. Raises TrainError, which names `file`, if it does not fit."""
     try:
         model.load_state_dict(saved)
     except RuntimeError:  # same config, other data
-        raise TrainError(f"{file} does not fit the data set: other classes, or another size of picture?") from None
-
-
-def saved_config(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """What a run's config.json holds."""
-    try:
-        return json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{folder} is no run: {error}") from None
+        raise TrainError(f"{file} does not fit the data set: other classes, or another image size?") from None
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """What a run's log.jsonl says of each epoch that is done; nothing where there is none yet."""
+    """Return the records of the finished epochs in a run's log.jsonl; none without the file."""
     file = folder / "log.jsonl"
     try:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -54,9 +46,9 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
         raise TrainError(f"{file} cannot be read: {error}") from None
 
 
-def read_best(folder: Path, not_yet: str) -> dict[str, Any]:
-    """A run's best.pt; `not_yet` says what a run without one has not reached."""
+def read_best(folder: Path, stage: str) -> dict[str, Any]:
+    """Return the record in a run's best.pt. `stage` is what a run without the file has not reached."""
     try:
-        return read(folder / "best.pt")
+        return load_tensors(folder / "best.pt")
     except FileNotFoundError:
-        raise TrainError(f"{folder} has no best.pt: the run has not reached its {not_yet} yet") from None
+        raise TrainError(f"{folder} has no best.pt: the run has not reached its {stage} yet") from None

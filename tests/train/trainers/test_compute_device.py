@@ -10,13 +10,14 @@ from tests.support import train as train_support
 from tests.support.far_device import FAR, Far
 from tests.support.resume import cut_off
 from tests.train.test_teacher import checkpoint
-from train.config import load as load_inkling
+from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
+from train.trainers.split import SplitConfig, SplitTrainer, base_classifier
+from train.config import CodecConfig
 from train.data import datasets
 from train.errors import TrainError
-from train.trainers import classifier as classifier_run
 from train.trainers import codec as run
-from train.trainers import split as system_run
-from train.trainers.compute_device import CPU, choose, of
+from train.trainers import split as split_trainer
+from train.trainers.compute_device import CPU, choose_device, device_of
 from train.trainers.run_files import read_log
 from train.trainers.trainer import Trainer
 
@@ -55,17 +56,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(place: Path, name: str, folder: Path, device: torch.device, patch: pytest.MonkeyPatch) -> Trainer:
     """The run of a config to its end on a device."""
-    patch.setattr(system_run, "RUNS", place / "runs")  # the base classifier's is trained once, on the CPU
+    patch.setattr(split_trainer, "RUNS", place / "runs")  # the base classifier's is trained once, on the CPU
     kinds = {
-        "classifier": (classifier_run.load, classifier_run.ClassifierRun),
-        "inkling": (load_inkling, run.CodecTrainer),
+        "classifier": (ClassifierConfig.load, ClassifierTrainer),
+        "inkling": (CodecConfig.load, run.CodecTrainer),
     }
-    load, kind = kinds.get(name, (system_run.load, system_run.SplitTrainer))
+    load, kind = kinds.get(name, (SplitConfig.load, SplitTrainer))
     config = load(place / f"{name}.toml")
     if name in SYSTEMS:
-        system_run.base_classifier(config, datasets.load(config.data.name))
+        base_classifier(config, datasets.load(config.data.name))
     result = kind(config, datasets.load(config.data.name), folder, device)
-    result.go()
+    result.run()
     return result
 
 
@@ -102,7 +103,7 @@ def test_a_run_goes_on_on_another_device(place: Path, tmp_path: Path, monkeypatc
         trained(place, "adjscc", tmp_path / "cut", CPU, patch)
     with Far():
         rest = trained(place, "adjscc", tmp_path / "cut", FAR, monkeypatch)
-        assert rest.state.epoch == 2 and of(rest.state.average) == FAR
+        assert rest.state.epoch == 2 and device_of(rest.state.average) == FAR
     alike(whole.folder, rest.folder, "model", "best.pt")
 
 
@@ -119,10 +120,10 @@ def test_the_device_of_these_tests_refuses_a_tensor_of_the_cpu() -> None:
 def test_a_base_classifier_that_is_not_there_trains_on_the_same_device(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
-    config = system_run.load(place / "deepcod.toml")
+    monkeypatch.setattr(split_trainer, "RUNS", tmp_path / "runs")
+    config = SplitConfig.load(place / "deepcod.toml")
     with Far():
-        system_run.SplitTrainer(config, datasets.load(config.data.name), tmp_path / "run", FAR)
+        SplitTrainer(config, datasets.load(config.data.name), tmp_path / "run", FAR)
     assert devices(tmp_path / "runs" / "classifier") == {"lazy"}
 
 
@@ -130,8 +131,8 @@ def test_a_base_classifier_that_is_not_there_trains_on_the_same_device(
 def test_the_command_line_trains_on_the_device_that_it_names(
     name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(system_run, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr("train.trainers.compute_device.choose", {"far": FAR}.__getitem__)
+    monkeypatch.setattr(split_trainer, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr("train.trainers.compute_device.choose_device", {"far": FAR}.__getitem__)
     words = ["classifier"] if name == "classifier" else []
     command = [*words, place / f"{name}.toml", "--out", tmp_path, "--device", "far"]
     with Far():
@@ -143,19 +144,19 @@ def test_the_command_line_trains_on_the_device_that_it_names(
 def test_without_a_name_it_is_the_gpu_if_it_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert choose("cpu") == choose(None) == CPU and capsys.readouterr().out == ""
+    assert choose_device("cpu") == choose_device(None) == CPU and capsys.readouterr().out == ""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet none works
-    assert choose(None) == CPU
+    assert choose_device(None) == CPU
     assert capsys.readouterr().out.startswith("training on the CPU: the GPU does not work (")
-    monkeypatch.setattr("train.trainers.compute_device._trouble", lambda device: None)
-    assert choose(None) == torch.device("cuda") and choose("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr("train.trainers.compute_device._fault", lambda device: None)
+    assert choose_device(None) == torch.device("cuda") and choose_device("cuda:1") == torch.device("cuda:1")
 
 
 @pytest.mark.parametrize("name", ["toaster", "lazy", "meta", "cpu:x", "cuda:x", "cuda:99", "cuda"])
 def test_a_device_that_is_not_there_is_said_in_one_line(name: str) -> None:
     said = "PyTorch cannot use it here" if re.fullmatch(r"cuda(:99)?", name) else "known are cpu, cuda"
     with pytest.raises(TrainError, match=f"--device {name}: {said}") as error:
-        choose(name)
+        choose_device(name)
     assert "\n" not in str(error.value)
 
 
@@ -165,6 +166,6 @@ def test_a_gpu_that_is_too_small_is_said_in_one_line(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr(classifier_run.ClassifierRun, "loss", full)
+    monkeypatch.setattr(ClassifierTrainer, "loss", full)
     said = "the GPU's memory is full: lower schedule.batch, or try --device cpu"
     train_support.fails(monkeypatch, capsys, said, "classifier", place / "classifier.toml", "--out", tmp_path)

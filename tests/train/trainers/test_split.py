@@ -11,13 +11,13 @@ import torch
 from tests.support import resume as resume_support
 from tests.support import train as train_support
 from tests.support.train import changed
+from train.trainers.classifier import ClassifierConfig, load_classifier
+from train.trainers.split import SplitConfig, load_split_codec
 from train import evaluate, settings
 from train.data import datasets
 from train.errors import TrainError
-from train.trainers import classifier as classifier_run
-from train.trainers import split as system_run
 from train.trainers.run_files import read_log
-from train.trainers.trainer import split
+from train.trainers.trainer import split_holdout
 
 CLASSIFIER = """
 architecture = "resnet20"
@@ -110,11 +110,11 @@ def test_both_stages_learn(trained: Path) -> None:
 
 
 def test_the_base_classifier_is_left_as_it_was(trained: Path) -> None:
-    data = datasets.load(system_run.load(trained / "system.toml").data.name)
-    base, _, _ = classifier_run.load_classifier(trained / "runs" / "base", data)
+    data = datasets.load(SplitConfig.load(trained / "system.toml").data.name)
+    base, _, _ = load_classifier(trained / "runs" / "base", data)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(trained)
-        system, _, _ = system_run.load_system(trained / "runs" / "system", data)
+        system, _, _ = load_split_codec(trained / "runs" / "system", data)
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         torch.testing.assert_close(system.classifier(images), base(images), rtol=1e-4, atol=1e-3)
@@ -123,12 +123,12 @@ def test_the_base_classifier_is_left_as_it_was(trained: Path) -> None:
 def test_what_is_loaded_gives_the_figures_of_the_log(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     folder = trained / "runs" / "system"
-    config = system_run.load(trained / "system.toml")
+    config = SplitConfig.load(trained / "system.toml")
     data = datasets.load(config.data.name)
-    model, found, saved = system_run.load_system(folder, data)
+    model, found, saved = load_split_codec(folder, data)
     assert found == config and saved["epoch"] == EPOCHS and not model.training
-    _, held = split(data, config.data.holdout)
-    figures = evaluate.summary(model, data.x_train[held], data.y_train[held], ())
+    _, held = split_holdout(data, config.data.holdout)
+    figures = evaluate.accuracies(model, data.x_train[held], data.y_train[held], ())
     assert figures == saved["held_out"] == read_log(folder)[-1]["held_out"]
 
 
@@ -180,26 +180,26 @@ def test_a_run_of_other_options_is_refused(
     other = changed(place / "system.toml", place, "xai_images = 4", "xai_images = 5")
     other.write_text('name = "system"\n' + other.read_text())
     assert main(monkeypatch, other, "--out", trained / "runs" / "system") == 1
-    assert "holds a run of another config" in train_support.one_line(capsys.readouterr().err, "train: ")
+    assert "holds a run of another config" in train_support.one_line(capsys.readouterr().err, "inkling: ")
 
 
 def test_a_run_that_has_not_ended_has_nothing_to_load(trained: Path, place: Path) -> None:
     shutil.copytree(trained / "runs" / "system", place / "runs" / "system")
     (place / "runs" / "system" / "best.pt").unlink()
-    data = datasets.load(system_run.load(place / "system.toml").data.name)
+    data = datasets.load(SplitConfig.load(place / "system.toml").data.name)
     with pytest.raises(TrainError, match=r"has no best\.pt: the run has not reached its last epoch yet"):
-        system_run.load_system(place / "runs" / "system", data)
+        load_split_codec(place / "runs" / "system", data)
 
 
 CONFIGS = [
     file
     for file in sorted((train_support.ROOT / "configs" / "systems").glob("*.toml"))
-    if "system" in settings.read(file)  # not Inkling's own, which split no classifier
+    if "system" in settings.read_toml(file)  # not Inkling's own, which split no classifier
 ]
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_config_that_ships_reads_and_names_a_classifier_of_its_data(file: Path) -> None:
-    config = system_run.load(file)
-    base = classifier_run.load(train_support.ROOT / config.classifier)
+    config = SplitConfig.load(file)
+    base = ClassifierConfig.load(train_support.ROOT / config.classifier)
     assert base.data.name == config.data.name and config.name.startswith(config.data.name)

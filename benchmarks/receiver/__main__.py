@@ -1,4 +1,4 @@
-"""Run the benchmark `receiver`."""
+"""Entry point of `python -m benchmarks.receiver`."""
 
 import sys
 

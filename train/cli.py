@@ -86,8 +86,8 @@ def _classifier(file: Path, options: argparse.Namespace) -> None:
 def _ready(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) -> "T":
     import torch
 
+    from train.compute_device import choose_device
     from train.data.datasets import load
-    from train.trainers.compute_device import choose_device
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)

@@ -1,6 +1,6 @@
 """Configs: a training run as one short TOML file, read into dataclasses and checked before training starts.
 
-docs/settings.md lists these settings; the comment at a field is its meaning there.
+docs/settings.md is made from these classes: the comment at a field becomes its meaning there.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ Rules = dict[str, bool]  # what a config must keep to, and whether it does
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The images, and how they are augmented."""
+    """The images and their augmentation."""
 
     name: str  # `cifar10`, `cifar100`, `tiny-imagenet-200`, `npz:FILE` or `folder:DIR`
     holdout: int = 2500  # training images held out for model selection, which never uses test images
@@ -37,17 +37,17 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The part on the device."""
+    """The part on the device, as layers in order; train/codecs/encoder.py describes each."""
 
-    layers: tuple[str, ...]  # one layer per string, such as "conv4s2 24"; train/codecs/encoder.py lists the kinds
+    layers: tuple[str, ...]  # `conv N`, `conv4s2 N`, `sep N`, `sep4s2 N`; last `head N`; N: channels
 
 
 @dataclass(frozen=True)
 class QuantizerConfig:
-    """The learned quantizer of the encoder's output."""
+    """The learned quantizer of the encoder's output. It has 2 ** bits levels."""
 
-    bits: int = 3  # bits per symbol, 1 to 8; a symbol has 2 ** bits levels
-    temperature: float = 0.3  # of the soft assignment in the backward pass, in squared latent units
+    bits: int = 3  # bits per symbol, 1 to 8
+    temperature: float = 0.3  # of the soft assignment in the backward pass, in units of the squared latent
 
     def rules(self) -> Rules:
         """Return the rules of the table `[quantizer]`."""
@@ -83,7 +83,7 @@ class LinkConfig:
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
-    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # (first symbol, count); first the whole payload
+    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # [first symbol, count]; first the whole one
 
     def rules(self, bits: int) -> Rules:
         """Return the rules of the table `[link]`, for symbols of `bits` bits."""
@@ -103,9 +103,9 @@ class LinkConfig:
 class TeacherConfig:
     """Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531) from a trained CIFAR ResNet."""
 
-    checkpoint: str  # PyTorch file; searched for here and below $INKLING_DATA
+    checkpoint: str  # PyTorch file, also searched for below $INKLING_DATA
     depth: int = 20  # layers of the ResNet: 20, 32, 44 or 56
-    views: int = 20  # augmented views of each image, after which they repeat; the teacher's logits are kept for each
+    views: int = 20  # augmented views of each image, then they repeat; the logits of each view are kept
     weight: float = 0.7  # share of the distillation loss in the whole loss
     temperature: float = 4.0  # softens the logits of teacher and student
 
@@ -151,7 +151,7 @@ class ScheduleConfig:
 class RunConfig(ABC):
     """Settings of every run."""
 
-    name: str  # name of the run and of its folder in runs/; default: name of the TOML file
+    name: str  # name of the run and of its folder in runs/; the name of the file if missing
     seed: int = 0  # random seed of weights, augmentation and bit flips; the held-out images are the same for all seeds
     data: DataConfig
     schedule: ScheduleConfig

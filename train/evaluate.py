@@ -6,9 +6,9 @@ from torch import Tensor
 
 from channel_sim.channels.bsc import BER_GRID, BitFlips
 from train.codecs.deployable import SymbolCodec
+from train.compute_device import device_of
 from train.data.augment import as_input
 from train.impairment import symbol_flips
-from train.trainers.compute_device import device_of
 
 BATCH = 500
 

@@ -50,9 +50,7 @@ def payload_flips(channels: tuple[str, ...], ber: np.ndarray, n_bits: int, rng: 
     return mask
 
 
-def draw_impairment(
-    link: LinkConfig, n_images: int, n_symbols: int, bits: int, rng: np.random.Generator
-) -> Impairment:
+def draw_impairment(link: LinkConfig, n_images: int, n_symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
     """Draw the impairment of one batch. Every image has its own BER and its own prefix."""
     low, high = np.log(link.ber[0]), np.log(link.ber[1])
     ber = np.exp(rng.uniform(low, high, n_images))

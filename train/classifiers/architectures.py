@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from train.classifiers.teacher import CifarResNet
-from train.classifiers.torchvision_import import models
+from train.data.torchvision_import import models
 from train.errors import unknown_name
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from train.compute_device import CPU
 from train.config import TeacherConfig
 from train.errors import TrainError
-from train.trainers.compute_device import CPU
-from train.trainers.run_files import load_tensors
+from train.run_files import load_tensors
 
 # The statistics that these checkpoints were trained with (ImageNet's).
 MEAN = (0.485, 0.456, 0.406)

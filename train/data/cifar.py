@@ -44,7 +44,7 @@ def _is_official(kind: str, arrays: Arrays) -> bool:
 
 def _fetch_with_torchvision(kind: str, title: str, scratch: Path, log: Log) -> Arrays:
     try:
-        from train.classifiers.torchvision_import import datasets
+        from train.data.torchvision_import import datasets
     except ImportError:
         raise TrainError("torchvision is not installed") from None
     log(f"{title}: fetching it with torchvision (170 MB)")

@@ -130,9 +130,11 @@ def _from_folder(path: Path, name: str, size: tuple[int, int] | None, channels: 
 def _read_image_folder(folder: Path, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Read torchvision's ImageFolder; each image gets the same pixels as in `python -m host run`."""
     try:
-        from train.classifiers.torchvision_import import datasets
+        from train.data.torchvision_import import datasets
     except ImportError:
-        raise TrainError(f"{folder}: folders need torchvision, from the extra 'train': pip install '.[train]'") from None
+        raise TrainError(
+            f"{folder}: folders need torchvision, from the extra 'train': pip install '.[train]'"
+        ) from None
     try:
         found = datasets.ImageFolder(str(folder))
         images = np.stack([load_image(file, shape) for file, _ in found.samples])

@@ -57,7 +57,7 @@ def _from_folder(scratch: Path, log: Log) -> Arrays:
 
 def _download(scratch: Path, log: Log) -> Arrays:
     try:
-        from train.classifiers.torchvision_import import datasets
+        from train.data.torchvision_import import datasets
     except ImportError:
         raise TrainError("torchvision is not installed") from None
     log(f"Tiny ImageNet: fetching {URL} (248 MB)")

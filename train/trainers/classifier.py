@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
+from train.compute_device import device_of
 from train.config import Rules, RunConfig
 from train.data.augment import as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.trainers.compute_device import device_of
+from train.run_files import load_tensors, load_weights, read_best
 from train.trainers.optimizer import Phase
-from train.trainers.run_files import load_tensors, load_weights, read_best
 from train.trainers.trainer import Trainer
 
 
@@ -73,7 +73,7 @@ def accuracy(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
 
 @torch.no_grad()
 def correct(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return True for each image uint8 (N, H, W, C) that a model of images in [0, 1] classifies correctly, bool (N,)."""
+    """Return bool (N,): images uint8 (N, H, W, C) that a model of images in [0, 1] classifies correctly."""
     model.eval()
     parts = torch.from_numpy(images).split(500)
     predicted = [model(as_input(part).to(device_of(model))).argmax(1).cpu().numpy() for part in parts]

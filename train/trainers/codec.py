@@ -15,8 +15,8 @@ from train.config import CodecConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import draw_impairment
+from train.run_files import load_weights, read_best
 from train.trainers.optimizer import Phase
-from train.trainers.run_files import load_weights, read_best
 from train.trainers.trainer import Trainer, calibration_images, split_holdout
 
 

@@ -14,14 +14,14 @@ from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
+from train.compute_device import CPU
 from train.config import LinkConfig, QuantizerConfig, Rules, RunConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
+from train.run_files import load_weights, read_best
 from train.trainers.classifier import ClassifierConfig, ClassifierTrainer, load_classifier, load_pretrained
-from train.trainers.compute_device import CPU
 from train.trainers.optimizer import Phase
-from train.trainers.run_files import load_weights, read_best
 from train.trainers.trainer import Trainer, calibration_images, int8_encoder, split_holdout
 
 # One link for every split codec, so that they are compared under equal terms. Only Inkling's own codec has prefixes.
@@ -132,9 +132,7 @@ def load_or_train_classifier(file: Path, data: Dataset, device: torch.device = C
 def create_codec(config: SplitConfig, classifier: Classifier, data: Dataset) -> SplitCodec:
     """Return the split codec around a classifier, freshly initialised."""
     height, width, channels = data.x_train.shape[1:]
-    codec = SPLIT_CODECS[config.system](
-        classifier, (height, width, channels), config.quantizer, config.build_options()
-    )
+    codec = SPLIT_CODECS[config.system](classifier, (height, width, channels), config.quantizer, config.build_options())
     if config.schedule.qat_epochs and not isinstance(codec, DeployableCodec):
         raise TrainError(f"schedule.qat_epochs is for int8 encoders, {config.system} has none")
     return codec

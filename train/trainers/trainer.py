@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from train.codecs.encoder import ConvEncoder
 from train.codecs.fakequant import calibrate
+from train.compute_device import CPU, device_name
 from train.config import RunConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.trainers.compute_device import CPU, device_name
+from train.run_files import load_tensors, load_weights, save_tensors
 from train.trainers.optimizer import Phase, adamw, update_average
 from train.trainers.progress import Progress
-from train.trainers.run_files import load_tensors, load_weights, save_tensors
 
 CALIBRATION_IMAGES = 500
 EVALUATE_EVERY = 4  # epochs; epochs that may become best.pt are all evaluated

@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from tests.support import train as train_support
-from train.trainers.classifier import ClassifierConfig
 from train.classifiers.architectures import Classifier
 from train.data import datasets
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.trainers import split as split_trainer
-from train.trainers.classifier import ClassifierTrainer, accuracy, load_classifier
+from train.trainers.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
 from train.trainers.split import SplitConfig, base_classifier
 
 CLASSIFIER = """

@@ -10,12 +10,12 @@ from tests.support import resume as resume_support
 from tests.support import train as train_support
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build, feature_shape
 from train.classifiers.teacher import CifarResNet
-from train.classifiers.torchvision_import import models
 from train.codecs.split.split_codec import frozen
 from train.data.datasets import load as load_data
+from train.data.torchvision_import import models
 from train.errors import TrainError
+from train.run_files import read_log
 from train.trainers.classifier import ClassifierConfig, accuracy, load_classifier
-from train.trainers.run_files import read_log
 
 FEATURES = {
     "mobilenet_v2": (32, 16, 16),

@@ -17,8 +17,8 @@ from tests.support.train import EPOCHS, QAT_EPOCHS, changed, fails, main
 from train.config import CodecConfig
 from train.data import datasets
 from train.errors import TrainError
+from train.run_files import read_log
 from train.trainers.codec import CodecTrainer, load_codec
-from train.trainers.run_files import read_log
 from train.trainers.trainer import split_holdout
 
 WAIT_SECONDS = 120

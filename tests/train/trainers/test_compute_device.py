@@ -10,15 +10,15 @@ from tests.support import train as train_support
 from tests.support.far_device import FAR, Far
 from tests.support.resume import cut_off
 from tests.train.test_teacher import checkpoint
-from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
-from train.trainers.split import SplitConfig, SplitTrainer, base_classifier
+from train.compute_device import CPU, choose_device, device_of
 from train.config import CodecConfig
 from train.data import datasets
 from train.errors import TrainError
+from train.run_files import read_log
 from train.trainers import codec as run
 from train.trainers import split as split_trainer
-from train.trainers.compute_device import CPU, choose_device, device_of
-from train.trainers.run_files import read_log
+from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
+from train.trainers.split import SplitConfig, SplitTrainer, base_classifier
 from train.trainers.trainer import Trainer
 
 DATA = """
@@ -132,7 +132,7 @@ def test_the_command_line_trains_on_the_device_that_it_names(
     name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(split_trainer, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr("train.trainers.compute_device.choose_device", {"far": FAR}.__getitem__)
+    monkeypatch.setattr("train.compute_device.choose_device", {"far": FAR}.__getitem__)
     words = ["classifier"] if name == "classifier" else []
     command = [*words, place / f"{name}.toml", "--out", tmp_path, "--device", "far"]
     with Far():
@@ -148,7 +148,7 @@ def test_without_a_name_it_is_the_gpu_if_it_works(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet none works
     assert choose_device(None) == CPU
     assert capsys.readouterr().out.startswith("training on the CPU: the GPU does not work (")
-    monkeypatch.setattr("train.trainers.compute_device._fault", lambda device: None)
+    monkeypatch.setattr("train.compute_device._fault", lambda device: None)
     assert choose_device(None) == torch.device("cuda") and choose_device("cuda:1") == torch.device("cuda:1")
 
 

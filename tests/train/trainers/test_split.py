@@ -11,12 +11,12 @@ import torch
 from tests.support import resume as resume_support
 from tests.support import train as train_support
 from tests.support.train import changed
-from train.trainers.classifier import ClassifierConfig, load_classifier
-from train.trainers.split import SplitConfig, load_split_codec
 from train import evaluate, settings
 from train.data import datasets
 from train.errors import TrainError
-from train.trainers.run_files import read_log
+from train.run_files import read_log
+from train.trainers.classifier import ClassifierConfig, load_classifier
+from train.trainers.split import SplitConfig, load_split_codec
 from train.trainers.trainer import split_holdout
 
 CLASSIFIER = """

@@ -88,11 +88,11 @@ class SemanticNN(SplitCodec):
         compression: float = 0.0  # share of the code that is not sent: all but a central rectangle
         stage1: float = 0.3  # share of the epochs in stage 1; 0: task-oriented training only
         usage: float = 2.0  # weight of the centre-usage regularizer
-        xai: bool = True
-        xai_weight: float = 0.5
+        xai: bool = True  # attribution term in the loss of stage 2
+        xai_weight: float = 0.5  # weight of the attribution term
         xai_images: int = 16  # images of each batch that are attributed
-        soft_quantization: bool = True  # off: straight-through gradient, fixed centres
-        ber_input: bool = True  # off: the decoder does not get the BER
+        soft_quantization: bool = True  # false: straight-through gradient, fixed centres
+        ber_input: bool = True  # false: the decoder does not get the BER
 
         def __post_init__(self) -> None:
             settings.check(

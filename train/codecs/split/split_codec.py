@@ -16,10 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from train.classifiers.architectures import Classifier, feature_shape
 from train.codecs.deployable import SymbolCodec
 from train.codecs.quantizer import Quantizer, gray_tables
+from train.compute_device import device_of
 from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
-from train.trainers.compute_device import device_of
 from wire.model import MIN_BER
 
 

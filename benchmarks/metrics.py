@@ -1,19 +1,16 @@
-"""Metrics of images sent over one link: both accuracies side by side."""
+"""Metrics of the images that are sent over one link."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from host.classify.classifier import Classifier
-from host.classify.decoder import Prediction
-from host.receive.events import FeatureFrame
+from host.classify.classifier import Reading
 
 
 @dataclass
 class Metrics:
-    """Counts of images sent. `accuracy` is of the frames delivered; `accuracy_sent` counts lost ones as wrong."""
+    """Counts of images sent. `accuracy` is of the frames delivered; `accuracy_sent` counts lost frames as wrong."""
 
-    classifier: Classifier
     sent: int = 0
     delivered: int = 0
     correct: int = 0
@@ -23,28 +20,29 @@ class Metrics:
         """Count an image whose frame was lost."""
         self.sent += 1
 
-    def arrived(self, frame: FeatureFrame, label: int) -> Prediction:
-        """Classify and count an image whose frame arrived."""
-        reading = self.classifier.read(frame)
+    def arrived(self, reading: Reading, label: int) -> None:
+        """Count an image whose frame arrived and was classified."""
         self.sent += 1
         self.delivered += 1
         self.estimates.append(reading.ber)
         self.correct += reading.prediction.index == label
-        return reading.prediction
 
     @property
     def frames_lost(self) -> int:
+        """The number of images whose frame did not arrive."""
         return self.sent - self.delivered
 
     @property
     def accuracy(self) -> float:
+        """The share of delivered images that are classified correctly; 0 if none was delivered."""
         return self.correct / self.delivered if self.delivered else 0.0
 
     @property
     def accuracy_sent(self) -> float:
+        """The share of all images that are delivered and classified correctly; 0 if none was sent."""
         return self.correct / self.sent if self.sent else 0.0
 
     @property
     def ber_estimated(self) -> float:
-        """Mean of the estimated bit error rate of the link, over the frames that arrived."""
+        """The mean of the link's estimated bit error rate over the frames that arrived."""
         return float(np.mean(self.estimates)) if self.estimates else 0.0

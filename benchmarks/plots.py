@@ -1,4 +1,4 @@
-"""How the pictures of accuracy against bit error rate look."""
+"""The common style of plots of accuracy against bit error rate."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ mpl.use("Agg")
 
 
 def finish(figure: Figure, axes: Axes, file: Path, title: str, ylabel: str, legend_below: bool = False) -> None:
-    """Labels, grid and legend, inside or below the axes where many lines would cross it; then write `file`."""
+    """Add labels, grid and legend, and write `file`. `legend_below` keeps the legend clear of many lines."""
     axes.set_xlabel("bit error rate")
     axes.set_ylabel(ylabel)
     axes.set_title(title, fontsize=11)

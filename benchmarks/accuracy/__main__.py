@@ -1,4 +1,4 @@
-"""Run the benchmark `accuracy`."""
+"""Entry point of `python -m benchmarks.accuracy`."""
 
 import sys
 

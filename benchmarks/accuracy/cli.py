@@ -1,10 +1,13 @@
-"""The comparison under equal terms: trains what is not trained yet and measures it, one JSON a cell.
+"""Compare the systems under equal terms: train what is not trained yet, and measure it into one JSON per experiment.
 
-The experiments are the configs in configs/systems, and int8 features behind a CRC on each base classifier that these name.
-What is measured already, of the same configs and of as many images, draws and seeds, is skipped; what was interrupted
-goes on. Float systems are measured in PyTorch, Inkling with its int8 encoder as training rounds it; each picture's
-frame goes through the binary symmetric channel into the receiver, whose estimate the decoder is told, and the encoder
-as well where it asks for one, 500 images later. `python -m benchmarks.accuracy.page` makes the page.
+The experiments are the configs in configs/systems, and int8 features behind a CRC (`plain`) on each base classifier
+that a config names. Experiments that are already measured with the same configs and at least as many images, draws and
+seeds are skipped; an interrupted training is resumed.
+
+Systems that split a classifier are measured in float unless their config trains int8 epochs; Inkling is measured with
+its int8 encoder, rounded as in training. Each image's frame passes through the binary symmetric channel into the
+receiver. The decoder is given the BER that the receiver estimates, and so is the encoder if it asks for it, before
+each 500 images. `python -m benchmarks.results --sections accuracy` writes the page.
 """
 
 import argparse
@@ -14,37 +17,37 @@ import os
 import sys
 import time
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.accuracy import models as accuracy_models
-from benchmarks.accuracy.experiments import CONFIGS, PLAIN, RESULTS, Experiment, experiments, stored
-from benchmarks.accuracy.models import Model, Ready
-from benchmarks.delivery import BERS
-from host.errors import HostError
+from benchmarks.accuracy import models
+from benchmarks.accuracy.experiments import CONFIGS, PLAIN, RESULTS, Experiment, Figures, experiments, stored
+from benchmarks.accuracy.models import Prepared, TrainedSystem
+from benchmarks.progress import progress_bar
+from channel_sim.channels.bsc import BER_GRID
+from train.compute_device import choose_device
 from train.data.datasets import Dataset, load
 from train.errors import TrainError
-from train.trainers.compute_device import choose
+from wire.errors import InklingError
 
 IMAGES, DRAWS = 10_000, 3
-COLUMNS = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line and train and measure what is missing."""
+    """Parse the command line, then train and measure what is missing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("--experiments", default="*", metavar="PATTERN", help="names like cifar10-*; default: all")
-    parser.add_argument("--list", action="store_true", help="show what is measured and what is not, and stop")
+    parser.add_argument("--list", action="store_true", help="list what is measured and what is not, and stop")
     parser.add_argument("--images", type=int, default=IMAGES, help="test images (default: %(default)s)")
-    parser.add_argument("--draws", type=int, default=DRAWS, help="of the bit flips (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", help="of the training (default: the one in each config)")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="draws of the bit flips (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="training seeds (default: the one in each config)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--device", help="to train on: cpu, cuda, cuda:1 (default: cuda where there is one, else cpu)")
+    parser.add_argument("--device", help="training device: cpu, cuda, cuda:1 (default: cuda if available, else cpu)")
     parser.add_argument("--configs", type=Path, default=CONFIGS, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
     args = parser.parse_args(arguments)
@@ -54,51 +57,53 @@ def main(arguments: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     console = Console() if sys.stdout.isatty() else Console(width=160)
     try:
-        chosen = [cell for cell in experiments(args.configs) if fnmatch(cell.name, args.experiments)]
+        chosen = [experiment for experiment in experiments(args.configs) if fnmatch(experiment.name, args.experiments)]
         if not chosen:
-            raise TrainError(f"no cell is called {args.experiments}; --list shows their names")
+            raise TrainError(f"no experiment is called {args.experiments}; --list shows their names")
         if args.list:
             console.print(_table(chosen, args))
             return 0
-        args.device = choose(args.device)
-        for cell in chosen:
-            _cell(cell, args, console)
-    except (TrainError, HostError, OSError) as error:
+        args.device = choose_device(args.device)
+        for experiment in chosen:
+            _run(experiment, args, console)
+    except (InklingError, OSError) as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\naccuracy: interrupted; the same command goes on", file=sys.stderr)
+        print("\naccuracy: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
     return 0
 
 
-def seeds_of(cell: Experiment, asked: list[int] | None) -> list[int]:
-    """Seeds to train: those asked for, else the config's; nothing is trained for `plain`."""
-    return [accuracy_models.own_config(cell).seed] if asked is None or cell.system == PLAIN else sorted(set(asked))
+def seeds_of(experiment: Experiment, requested: list[int] | None) -> list[int]:
+    """Return the training seeds: the requested ones, else the config's; `plain` is not trained and keeps its own."""
+    if requested is None or experiment.system == PLAIN:
+        return [models.config_of(experiment).seed]
+    return sorted(set(requested))
 
 
-def missing(cell: Experiment, old: dict | None, args: argparse.Namespace) -> str | None:
-    """Why a cell has to be measured; None when it is there, as good as asked for."""
+def missing(experiment: Experiment, old: Figures | None, args: argparse.Namespace) -> str | None:
+    """Return why an experiment has to be measured; None if its figures are there and as good as requested."""
     if old is None:
         return "not measured"
-    if old.get("recipe") != accuracy_models.recipe(cell):
+    if old.get("recipe") != models.recipe(experiment):
         return "config changed"
-    if not set(seeds_of(cell, args.seeds)) <= set(old["seeds"]):
+    if not set(seeds_of(experiment, args.seeds)) <= set(old["seeds"]):
         return "seeds missing"
     less = old["images"] < min(args.images, old["test_images"]) or old["draws"] < args.draws
     return "measured on less" if less else None
 
 
-def _cell(cell: Experiment, args: argparse.Namespace, console: Console) -> None:
-    file = args.out / f"{cell.name}.json"
-    why = missing(cell, stored(args.out).get(cell.name), args)
-    if why is None:
-        console.print(f"{cell.name}: measured already, skipped", highlight=False)
+def _run(experiment: Experiment, args: argparse.Namespace, console: Console) -> None:
+    file = args.out / f"{experiment.name}.json"
+    reason = missing(experiment, stored(args.out).get(experiment.name), args)
+    if reason is None:
+        console.print(f"{experiment.name}: already measured, skipped", highlight=False)
         return
-    console.print(f"{cell.name}: {why}", highlight=False)
-    settings = accuracy_models.own_config(cell).data
+    console.print(f"{experiment.name}: {reason}", highlight=False)
+    settings = models.config_of(experiment).data
     data = load(settings.name, settings.size, settings.grey, console.print)
-    report = _report(cell, data, seeds_of(cell, args.seeds), args, console)
+    report = _report(experiment, data, seeds_of(experiment, args.seeds), args, console)
     args.out.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -106,102 +111,104 @@ def _cell(cell: Experiment, args: argparse.Namespace, console: Console) -> None:
     console.print(f"figures: {file}", highlight=False)
 
 
-def _report(cell: Experiment, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console) -> dict:
+def _report(
+    experiment: Experiment, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console
+) -> Figures:
     images, labels = data.x_test[: args.images], data.y_test[: args.images]
-    ready, rows = [], []
+    prepared, rows = [], []
     for seed in seeds:
-        ready.append(accuracy_models.prepare(cell, seed, data, images, labels, args.device))
+        prepared.append(models.prepare(experiment, seed, data, images, labels, args.device))
         started = time.monotonic()
-        title = cell.name if len(seeds) == 1 else f"{cell.name}, seed {seed}"
-        rows.append(_grid(title, ready[-1].model, labels, args.draws, console))
+        title = experiment.name if len(seeds) == 1 else f"{experiment.name}, seed {seed}"
+        rows.append(_grid(title, prepared[-1].system, labels, args.draws, console))
         console.print(f"{title}: measured in {time.monotonic() - started:.0f} s", highlight=False)
     return {
-        **_facts(cell, ready, rows, data),
+        **_facts(experiment, prepared[0], rows, data),
         **_figures(rows),
-        **_circumstances(cell, ready, seeds, data, args),
+        **_circumstances(experiment, prepared, seeds, data, args),
     }
 
 
-def _grid(title: str, model: Model, labels: np.ndarray, draws: int, console: Console) -> dict[str, list[dict]]:
-    """What each draw gave, by BER."""
+def _grid(title: str, system: TrainedSystem, labels: np.ndarray, draws: int, console: Console) -> dict[str, list[dict]]:
+    """Return the figures of each draw, by BER."""
     rows: dict[str, list[dict]] = {}
-    with Progress(*COLUMNS, console=console, transient=True, disable=not sys.stdout.isatty()) as bar:
-        for ber in BERS:
+    with progress_bar(console) as bar:
+        for ber in BER_GRID:
             task = bar.add_task(f"{title}, BER {ber:g}", total=draws * len(labels))
-            rows[f"{ber:g}"] = [
-                model.figures(labels, ber, draw, lambda done: bar.advance(task, done))  # noqa: B023 - called at once
-                for draw in range(draws)
-            ]
+            on_progress = partial(bar.advance, task)
+            rows[f"{ber:g}"] = [system.figures(labels, ber, draw, on_progress) for draw in range(draws)]
             mean, sent = (np.mean([row[key] for row in rows[f"{ber:g}"]]) for key in ("accuracy", "accuracy_sent"))
             line = f"{title}  BER {ber:<5g}  accuracy {100 * mean:.2f} %  of all sent {100 * sent:.2f} %"
             console.print(line, highlight=False)
     return rows
 
 
-def _facts(cell: Experiment, ready: list[Ready], rows: list[dict[str, list[dict]]], data: Dataset) -> dict:
-    model, own = ready[0].model, accuracy_models.own_config(cell)
+def _facts(experiment: Experiment, prepared: Prepared, rows: list[dict[str, list[dict]]], data: Dataset) -> Figures:
+    system, schedule = prepared.system, models.config_of(experiment).schedule
     payload = float(np.mean([draw["payload_bytes"] for row in rows[0].values() for draw in row]))
-    base = accuracy_models.recipe(cell)["classifier"]
-    schedules = {"system": None if cell.system == PLAIN else own.schedule}
-    epochs = {name: s.epochs + s.qat_epochs for name, s in schedules.items() if s}
+    base = models.recipe(experiment)["classifier"]
+    epochs = {} if experiment.system == PLAIN else {"system": schedule.epochs + schedule.qat_epochs}
     if base:
         epochs["classifier"] = base["schedule"]["epochs"] + base["schedule"]["qat_epochs"]
     return {
-        "system": cell.system,
-        "dataset": cell.dataset,
+        "system": experiment.system,
+        "dataset": experiment.dataset,
         "classifier": base and base["architecture"],
-        "ablation": cell.ablation,
+        "ablation": experiment.ablation,
         "payload_bytes": int(payload) if payload.is_integer() else round(payload, 2),
         "ratio_rgb": round(int(np.prod(data.x_test.shape[1:])) / payload, 2),
-        "ratio_float_features": round(4 * model.feature_values / payload, 2),
-        "encoder_macs": model.encoder_macs,
-        "encoder_arithmetic": model.arithmetic,
-        "classifier_accuracy": ready[0].classifier_accuracy,
+        "ratio_float_features": round(4 * system.feature_values / payload, 2),
+        "encoder_macs": system.encoder_macs,
+        "encoder_arithmetic": system.arithmetic,
+        "classifier_accuracy": prepared.classifier_accuracy,
         "epochs": sum(epochs.values()),
         "epochs_by_part": epochs,
     }
 
 
-def _figures(rows: list[dict[str, list[dict]]]) -> dict:
-    """Means over seeds and draws of every figure by BER; the spread over seeds where there are several."""
-    found: dict[str, dict] = {}
+def _figures(rows: list[dict[str, list[dict]]]) -> Figures:
+    """Return the means of every figure by BER over seeds and draws, and the spread of the accuracy."""
+    figures: Figures = {}
     for key in next(iter(rows[0].values()))[0]:
         if key != "payload_bytes":
             values = {ber: [[draw[key] for draw in row[ber]] for row in rows] for ber in rows[0]}  # (seeds, draws)
-            found[key] = {ber: round(float(np.mean(value)), 6) for ber, value in values.items()}
+            figures[key] = {ber: round(float(np.mean(value)), 6) for ber, value in values.items()}
             if key == "accuracy":
-                found["accuracy_std"] = {ber: _spread(np.array(value)) for ber, value in values.items()}
-    found["accuracy_std_over"] = "seeds" if len(rows) > 1 else "draws"
-    return found
+                figures["accuracy_std"] = {ber: _spread(np.array(value)) for ber, value in values.items()}
+    figures["accuracy_std_over"] = "seeds" if len(rows) > 1 else "draws"
+    return figures
 
 
 def _spread(values: np.ndarray) -> float | None:
-    """Sample standard deviation over seeds (of the means over draws), else over draws; None of one alone."""
-    of = values.mean(1) if len(values) > 1 else values[0]
-    return round(float(of.std(ddof=1)), 6) if len(of) > 1 else None
+    """Return the sample standard deviation over seeds (of the means over draws), or over draws if there is one seed.
+
+    values (seeds, draws). None for a single value.
+    """
+    means = values.mean(1) if len(values) > 1 else values[0]
+    return round(float(means.std(ddof=1)), 6) if len(means) > 1 else None
 
 
 def _circumstances(
-    cell: Experiment, ready: list[Ready], seeds: list[int], data: Dataset, args: argparse.Namespace
-) -> dict:
+    experiment: Experiment, prepared: list[Prepared], seeds: list[int], data: Dataset, args: argparse.Namespace
+) -> Figures:
     options = [f"--images {args.images}", f"--draws {args.draws}"]
-    if args.seeds is not None and cell.system != PLAIN:
+    if args.seeds is not None and experiment.system != PLAIN:
         options.append(f"--seeds {' '.join(map(str, seeds))}")
     return {
         "seeds": seeds,
         "draws": args.draws,
         "images": min(args.images, len(data.y_test)),
         "test_images": len(data.y_test),
-        "training_seconds": {part: [one.seconds[part] for one in ready] for part in ready[0].seconds},
-        "hardware": hardware({device for seed in seeds for device in accuracy_models.trained_on(cell, seed)}),
-        "command": f"python -m benchmarks.accuracy --experiments {cell.name} {' '.join(options)}",
+        "training_seconds": {part: [one.seconds[part] for one in prepared] for part in prepared[0].seconds},
+        "hardware": hardware({device for seed in seeds for device in models.trained_on(experiment, seed)}),
+        "command": f"python -m benchmarks.accuracy --experiments {experiment.name} {' '.join(options)}",
         "date": datetime.date.today().isoformat(),
-        "recipe": accuracy_models.recipe(cell),
+        "recipe": models.recipe(experiment),
     }
 
 
 def hardware(trained_on: set[str]) -> str:
-    """The processor, its cores, what computes on it, and which other devices the logs of the trainings name."""
+    """Return the processor, its cores, PyTorch and its threads, and the devices that the training logs name."""
     names = [
         line.partition(":")[2].strip()
         for line in (Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "").splitlines()
@@ -213,15 +220,16 @@ def hardware(trained_on: set[str]) -> str:
 
 
 def _table(chosen: list[Experiment], args: argparse.Namespace) -> Table:
-    table, old = Table("cell", "trained", "measured", "BER 0", "BER 0.1"), stored(args.out)
-    for cell in chosen:
-        schedule = accuracy_models.own_config(cell).schedule
-        total, seeds = schedule.epochs + schedule.qat_epochs, seeds_of(cell, args.seeds)
-        trained = ", ".join(f"{accuracy_models.epochs_done(accuracy_models.folder(cell, s))}/{total}" for s in seeds)
-        report = old.get(cell.name)
+    table, old = Table("experiment", "trained", "measured", "BER 0", "BER 0.1"), stored(args.out)
+    for experiment in chosen:
+        schedule = models.config_of(experiment).schedule
+        total, seeds = schedule.epochs + schedule.qat_epochs, seeds_of(experiment, args.seeds)
+        trained = ", ".join(f"{models.epochs_done(models.run_folder(experiment, s))}/{total}" for s in seeds)
+        report = old.get(experiment.name)
+        measured = report["date"] if report else ""
         accuracy = report["accuracy"] if report else {}
         shown = [f"{100 * accuracy[ber]:.2f} %" if ber in accuracy else "-" for ber in ("0", "0.1")]
-        table.add_row(cell.name, trained, missing(cell, report, args) or report["date"], *shown)
+        table.add_row(experiment.name, trained, missing(experiment, report, args) or measured, *shown)
     return table
 
 

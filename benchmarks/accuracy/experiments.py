@@ -1,8 +1,9 @@
-"""The experiments of the comparison under equal terms: a TOML file in configs/systems each, and a committed JSON each."""
+"""The experiments of the comparison under equal terms: one config in configs/systems and one committed JSON each."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from train import settings
 from train.errors import TrainError
@@ -10,13 +11,15 @@ from train.errors import TrainError
 CONFIGS, RESULTS = Path("configs/systems"), Path("benchmarks/results/accuracy")
 INKLING, PLAIN = "inkling", "plain"
 
+Figures = dict[str, Any]  # the JSON of one experiment
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One system on one data set. `config` is its TOML file; that of the base classifier for `plain`."""
+    """One system on one data set. `config` is its TOML file; for `plain`, that of the base classifier."""
 
     name: str
-    system: str  # a file of train/codecs, "inkling" or "plain"
+    system: str  # a split codec, "inkling" or "plain"
     dataset: str
     config: Path
     classifier: Path | None  # the base classifier's TOML file; Inkling has none
@@ -28,19 +31,23 @@ class Experiment:
 
     @property
     def ablation(self) -> str | None:
-        """What follows the system in the name, as "noxai" does."""
+        """The part of the name that follows the system, such as "noxai"."""
         _, _, rest = self.name.replace("_", "-").partition(self.system.replace("_", "-"))
         return rest.strip("-") or None
 
 
 def experiments(folder: Path = CONFIGS) -> list[Experiment]:
-    """One of each config, and `plain` on each base classifier that they name. TrainError when there is none."""
-    found, plain = [], {}
+    """Return an experiment for each config, and `plain` on each base classifier that a config names.
+
+    Raises TrainError if the folder has no configs or one of them is incomplete.
+    """
+    found: list[Experiment] = []
+    plain: dict[Path, Experiment] = {}
     for file in sorted(folder.glob("*.toml")):
-        values = settings.read(file)
+        values = settings.read_toml(file)
         try:
-            dataset, classifier = values["data"]["name"], values.get("classifier")
-            base = Path(classifier) if "system" in values else None
+            dataset = values["data"]["name"]
+            base = Path(values["classifier"]) if "system" in values else None
         except (KeyError, TypeError):
             raise TrainError(f"{file}: names no data set, or no base classifier for its system") from None
         found.append(Experiment(values["name"], values.get("system", INKLING), dataset, file, base))
@@ -48,11 +55,11 @@ def experiments(folder: Path = CONFIGS) -> list[Experiment]:
             plain[base] = Experiment(f"{base.stem}-{PLAIN}", PLAIN, dataset, base, base)
     if not found:
         raise TrainError(f"{folder} has no configs of systems")
-    return sorted([*found, *plain.values()], key=lambda cell: (cell.dataset, cell.name))
+    return sorted([*found, *plain.values()], key=lambda experiment: (experiment.dataset, experiment.name))
 
 
-def stored(folder: Path = RESULTS) -> dict[str, dict]:
-    """What was measured, by the name of the cell. TrainError for a file that is no JSON object."""
+def stored(folder: Path = RESULTS) -> dict[str, Figures]:
+    """Return the measured figures by the experiment's name. Raises TrainError for a file that is no JSON object."""
     found = {}
     for file in sorted(folder.glob("*.json")):
         try:

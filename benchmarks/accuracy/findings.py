@@ -1,9 +1,10 @@
-"""What the comparison under equal terms says of the paper's claims, in sentences made from its figures."""
+"""Findings about the paper's claims, in sentences made from the figures of the comparison under equal terms."""
 
 import math
 from statistics import mean
 
-from benchmarks.accuracy.experiments import INKLING, PLAIN
+from benchmarks.accuracy.experiments import INKLING, PLAIN, Figures
+from benchmarks.images import title
 
 PAPERS_SYSTEM = "semanticnn"
 NOISY = "0.1"  # the BER at which robustness is judged
@@ -13,40 +14,36 @@ QUESTIONS = {
     "noxai": "XAI",
     "nostage1": "Stage 1",
     "hard": "Soft quantization",
-    "noberinput": "Telling the decoder the BER",
+    "noberinput": "BER as an input of the decoder",
 }
-
-Figures = dict  # one cell's JSON
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
-
-
-def title(dataset: str) -> str:
-    """A data set as it is written."""
-    return DATASETS.get(dataset, dataset)
+NOT_SEEN = "not seen at this budget"
 
 
 def difference(one: Figures, other: Figures) -> tuple[float, float]:
-    """Mean over the BER grid of one's accuracy less the other's, and what chance may make of it."""
+    """Return the mean over the BER grid of one's accuracy minus the other's, and the margin of that difference.
+
+    The margin is 1.96 standard errors of a difference of two proportions.
+    """
     p, q = (mean(figures["accuracy"].values()) for figures in (one, other))
     return p - q, 1.96 * math.sqrt(p * (1 - p) / one["images"] + q * (1 - q) / other["images"])
 
 
 def complete(figures: Figures, ablations: list[Figures]) -> list[Figures]:
-    """The ablations of a system on the same data set and base classifier."""
+    """Return the ablations of a system on the same data set and base classifier."""
     same = ("system", "dataset", "classifier")
     return [a for a in ablations if all(a[key] == figures[key] for key in same)]
 
 
 def findings(measured: dict[str, Figures], expected: dict[str, str | None]) -> list[str]:
-    """The paragraphs; `expected` gives the ablation, or None, of every cell, also of those not measured yet."""
-    cells = list(measured.values())
-    whole = [c for c in cells if c["system"] == PAPERS_SYSTEM and not c["ablation"]]
-    ablations = [c for c in cells if c["system"] == PAPERS_SYSTEM and c["ablation"]]
+    """Return the paragraphs; `expected` gives the ablation, or None, of every experiment, measured or not."""
+    rows = list(measured.values())
+    whole = [row for row in rows if row["system"] == PAPERS_SYSTEM and not row["ablation"]]
+    ablations = [row for row in rows if row["system"] == PAPERS_SYSTEM and row["ablation"]]
     wanted = [a for a in dict.fromkeys(expected.values()) if a]
     lines = [_ablation(name, whole, ablations) for name in sorted(wanted, key=_order)]
-    lines += [_robust(c, cells) for c in whole] or ["- **Robust at high BER.** Not measured yet."]
-    lines += [_others(c, cells) for c in whole]
-    lines += [_smaller(whole)] + [_default(c, cells) for c in whole]
+    lines += [_robust(row, rows) for row in whole] or ["- **Robust at high BER.** Not measured yet."]
+    lines += [_others(row, rows) for row in whole]
+    lines += [_smaller(whole)] + [_default(row, rows) for row in whole]
     return [line for line in lines if line]
 
 
@@ -58,91 +55,98 @@ def _where(figures: Figures) -> str:
     return f"{title(figures['dataset'])}, `{figures['classifier']}`"
 
 
+def _name(figures: Figures) -> str:
+    """Return the system's name as the configs spell it."""
+    return f"`{figures['system'].replace('_', '-')}`"
+
+
 def _ablation(ablation: str, whole: list[Figures], ablations: list[Figures]) -> str:
-    name = QUESTIONS.get(ablation, f"What `{ablation}` leaves out")
-    said = []
+    question = QUESTIONS.get(ablation, f"The part that `{ablation}` leaves out")
+    parts = []
     for figures in whole:
         for without in complete(figures, [a for a in ablations if a["ablation"] == ablation]):
-            gain, chance = difference(figures, without)
+            gain, margin = difference(figures, without)
             noisy = figures["accuracy"][NOISY] - without["accuracy"][NOISY]
-            said.append(
-                f"{_where(figures)}: {_verdict(gain, chance)} ({_points(gain)} in the mean over the BER grid, "
-                f"{_points(noisy)} at {NOISY}; chance may make {100 * chance:.2f})"
+            parts.append(
+                f"{_where(figures)}: {_verdict(gain, margin)} ({_points(gain, margin)}; {100 * noisy:+.2f} at {NOISY})"
             )
-    return f"- **{name}.** {'; '.join(said) if said else 'Not measured yet'}."
+    return f"- **{question}.** {'; '.join(parts) if parts else 'Not measured yet'}."
 
 
-def _verdict(gain: float, chance: float) -> str:
-    if abs(gain) <= chance:
-        return "no difference that these images show"
-    return "it helps" if gain > 0 else "it does harm"
+def _verdict(gain: float, margin: float) -> str:
+    if abs(gain) <= margin:
+        return "no significant difference at this budget"
+    return "it helps" if gain > 0 else "it lowers accuracy at this budget"
 
 
-def _against(gain: float, chance: float, other: str) -> str:
-    word = "on a par with" if abs(gain) <= chance else ("better than" if gain > 0 else "worse than")
-    return f"{word} `{other}` ({_points(gain)} in the mean over the BER grid; chance may make {100 * chance:.2f})"
+def _against(gain: float, margin: float, other: str) -> str:
+    word = "no significant difference from" if abs(gain) <= margin else ("better than" if gain > 0 else "worse than")
+    return f"{word} {other} ({_points(gain, margin)})"
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+.2f} points"
+def _points(gain: float, margin: float) -> str:
+    return f"{100 * gain:+.2f} points, margin {100 * margin:.2f}"
 
 
 def _kept(figures: Figures) -> float:
     return figures["accuracy"][NOISY] / figures["accuracy"]["0"]
 
 
-def _rivals(figures: Figures, cells: list[Figures]) -> list[Figures]:
-    """The other systems on the same data set, on the same base classifier where they have one."""
+def _rivals(figures: Figures, rows: list[Figures]) -> list[Figures]:
+    """Return the other systems on the same data set, on the same base classifier if they have one."""
     return [
-        c
-        for c in cells
-        if c["dataset"] == figures["dataset"]
-        and c["classifier"] in (None, figures["classifier"])
-        and c["system"] != figures["system"]
-        and not c["ablation"]
+        row
+        for row in rows
+        if row["dataset"] == figures["dataset"]
+        and row["classifier"] in (None, figures["classifier"])
+        and row["system"] != figures["system"]
+        and not row["ablation"]
     ]
 
 
-def _robust(figures: Figures, cells: list[Figures]) -> str:
-    others = {c["system"]: _kept(c) for c in _rivals(figures, cells)}
-    held = _kept(figures) >= ROBUST and _kept(figures) > others.get(PLAIN, 0.0)
-    said = "; ".join(f"`{name}` {100 * kept:.1f} %" for name, kept in sorted(others.items()))
+def _robust(figures: Figures, rows: list[Figures]) -> str:
+    rivals = sorted(_rivals(figures, rows), key=lambda row: row["system"])
+    plain = max((_kept(row) for row in rivals if row["system"] == PLAIN), default=0.0)
+    robust = _kept(figures) >= ROBUST and _kept(figures) > plain
+    others = "; ".join(f"{_name(row)} {100 * _kept(row):.1f} %" for row in rivals)
     return (
-        f"- **Robust at high BER** ({_where(figures)}): at {NOISY} it keeps {100 * _kept(figures):.1f} % of its clean "
-        f"accuracy{f' ({said})' if said else ''}. We call {100 * ROBUST:.0f} %, and more than `{PLAIN}` keeps, robust: "
-        f"{'supported' if held else 'not supported'}."
+        f"- **Robust at high BER** ({_where(figures)}): at {NOISY}, {_name(figures)} keeps {100 * _kept(figures):.1f} "
+        f"% of its clean accuracy{f' ({others})' if others else ''}. Robust means here that a system keeps "
+        f"{100 * ROBUST:.0f} %, and more than `{PLAIN}`: {'seen' if robust else NOT_SEEN}."
     )
 
 
-def _others(figures: Figures, cells: list[Figures]) -> str:
-    said = []
-    for rival in sorted(_rivals(figures, cells), key=lambda c: c["system"]):
+def _others(figures: Figures, rows: list[Figures]) -> str:
+    parts = []
+    for rival in sorted(_rivals(figures, rows), key=lambda row: row["system"]):
         if rival["system"] not in (INKLING, PLAIN) and not rival["system"].startswith(PAPERS_SYSTEM):
-            said.append(_against(*difference(figures, rival), rival["system"]))
-    return f"- **Against the other learned codecs** ({_where(figures)}): {'; '.join(said)}." if said else ""
+            parts.append(_against(*difference(figures, rival), _name(rival)))
+    if not parts:
+        return ""
+    return f"- **Against the other learned codecs** ({_where(figures)}): at this budget, {'; '.join(parts)}."
 
 
 def _smaller(whole: list[Figures]) -> str:
     low, high = PAPERS_RATIOS
     claim = f"- **{low:g} to {high:g} times smaller** than the features"
-    said = []
+    parts = []
     for figures in whole:
         floats, rgb = figures["ratio_float_features"], figures["ratio_rgb"]
         word = "supported" if low <= floats <= high else "not supported"
-        said.append(f"{_where(figures)}: {floats:.0f} : 1, {word}; against the raw pixels {rgb:.0f} : 1")
-    if not said:
+        parts.append(f"{_where(figures)}: {floats:.0f} : 1, {word}; against the raw pixels {rgb:.0f} : 1")
+    if not parts:
         return f"{claim}. Not measured yet."
-    return f"{claim}, as the paper's abstract has it. Sizes alone decide that, no training: {'; '.join(said)}."
+    return f"{claim}, as the paper's abstract says. This depends on sizes alone, not on training. {'; '.join(parts)}."
 
 
-def _default(figures: Figures, cells: list[Figures]) -> str:
-    ours = [c for c in _rivals(figures, cells) if c["system"] == INKLING]
-    if not ours:
+def _default(figures: Figures, rows: list[Figures]) -> str:
+    ours = next((row for row in _rivals(figures, rows) if row["system"] == INKLING), None)
+    if ours is None:
         return ""
-    gain, chance = difference(ours[0], figures)
+    teacher = "with a teacher" if ours["recipe"]["config"]["teacher"] else "without a teacher"
     return (
-        f"- **Inkling's default** ({_where(figures)}): {ours[0]['payload_bytes']:g} bytes against "
-        f"{figures['payload_bytes']:g}, {ours[0]['epochs']} epochs in all against {figures['epochs']}, "
-        f"{ours[0]['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
-        f"{_against(gain, chance, PAPERS_SYSTEM)}."
+        f"- **Inkling's default** ({_where(figures)}): {ours['payload_bytes']:g} bytes against "
+        f"{figures['payload_bytes']:g}, {ours['epochs']} epochs in total {teacher} against {figures['epochs']}, "
+        f"{ours['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
+        f"{_against(*difference(ours, figures), _name(figures))}."
     )

@@ -1,28 +1,18 @@
-"""The section of docs/RESULTS.md on systems under equal terms, from the JSONs in benchmarks/results.
+"""The section of docs/RESULTS.md on systems under equal terms, and its pictures."""
 
-Run by itself it rewrites this section of the page and its pictures, and leaves all else as it is.
-"""
-
-import argparse
 import re
-import sys
 from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from benchmarks.accuracy.experiments import CONFIGS, INKLING, PLAIN, RESULTS, Experiment, experiments, stored
-from benchmarks.accuracy.findings import complete, difference, findings, title
-from benchmarks.delivery import BERS
+from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment, Figures
+from benchmarks.accuracy.findings import complete, difference, findings
+from benchmarks.images import title
 from benchmarks.plots import finish
-from train.errors import TrainError
+from channel_sim.channels.bsc import BER_GRID
 
-HEADING = "## Systems under equal terms\n"
-PAGE = Path("docs/RESULTS.md")
-GRID = [f"{ber:g}" for ber in BERS]
+GRID = [f"{ber:g}" for ber in BER_GRID]
 MISSING = "not measured yet"
-CHANCE = """What *chance may make*: 1.96 standard errors of a difference of two proportions of so many test images, as
-if the two systems had seen different ones, which makes it the larger. Another training seed may move an accuracy, too.
-"""
 # On CIFAR-100; the paper gives none for CIFAR-10.
 PAPERS_ACCURACY = {("cifar100", "resnet50"): 0.6791, ("cifar100", "mobilenet_v2"): 0.5826}
 COLOURS = {
@@ -33,218 +23,198 @@ COLOURS = {
     "deepcod": "#b3344a",
     PLAIN: "#8a6d3b",
 }
-OTHER = "#3f8f9b"  # a system of one's own
-DASHES = ("-", "--", "-.", ":")  # a base classifier each
-RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) says
-what each is. The systems split the same frozen base classifier behind its stem (`semanticnn-device` trains the stem
-on) and are trained on the same pictures through the same channel; Inkling's default has no base classifier and no
-teacher here, and trains for as many epochs as base classifier and system together. Budgets are small, as the epochs
-in the tables say: longer trainings may raise the systems, and not all alike. Encoders are measured in float, in
-PyTorch, unless *int8* stands at their MACs: these as training rounds them. Payloads travel in Inkling's frames
-through the binary symmetric channel into `host.receive.stream`, and each decoder is told the BER that the receiver
-estimates; an encoder that wants to know it (`adjscc`) is told the newest estimate before each 500 images. `plain`
-(int8 features, Huffman code, a CRC-16 for each channel) drops what is damaged; its packets need no header here and
-count as delivered, in its favour. Accuracies are in percent, first of the frames delivered. *Features*: the float32
-features behind the stem, the paper's measure; for Inkling its own latent as float32, since it has no stem. MACs are
-those of one picture on the device. Test images chose nothing.
+OTHER = "#3f8f9b"  # a user's own system
+DASHES = ("-", "--", "-.", ":")  # one per base classifier
+RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) describes
+each system.
+
+- *Training*: all systems are trained on the same images, through the same channel, with the same small budget; the
+  tables give the epochs of the base classifier and of the system itself. Longer training may raise the accuracies,
+  and not all by the same amount.
+- *Split codecs* share one frozen base classifier and split it after its stem (`semanticnn-device` trains the stem as
+  well). `inkling` has neither a base classifier nor a teacher here. The default codec above has the same architecture,
+  but a larger training budget, which its section gives.
+- *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
+- *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder
+  is given the BER that the receiver estimates. An encoder that uses the BER (`adjscc`) is given the latest estimate
+  before each 500 images.
+- `plain` (int8 features, Huffman code, one CRC-16 per channel) drops damaged packets. Its packets need no header and
+  always count as delivered, both in its favour.
+- *Accuracy* is in percent of the frames delivered, unless the table says otherwise. *Features* are the float32 features
+  behind the stem, as in the paper; for Inkling, which has no stem, its own latent as float32. *MACs* are per image, on
+  the device. No choice was made on test images.
+"""
+MARGIN = """A claim that does not show in these figures is *not seen at this budget*: longer training may still show it.
+Differences are in points, mean over the BER grid. *Margin*: 1.96 standard errors of the difference between two
+proportions of this many test images. It treats the two sets of images as independent, which overestimates it. Another
+training seed may also shift an accuracy.
 """
 
 
-def main() -> int:
-    """Parse the command line and rewrite the section."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.page", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
-    parser.add_argument("--configs", type=Path, default=CONFIGS, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=PAGE, help="default: %(default)s")
-    args = parser.parse_args()
-    try:
-        expected, measured = experiments(args.configs), stored(args.results)
-        page = replaced(args.out.read_text(encoding="utf-8"), section(expected, measured))
-    except (TrainError, OSError) as error:
-        print(f"results: {error}", file=sys.stderr)
-        return 1
-    args.out.write_text(page, encoding="utf-8")
-    print(f"written: {', '.join([str(args.out), *draw(args.out.parent, measured)])}")
-    return 0
-
-
-def replaced(page: str, section: str) -> str:
-    """The page with its section renewed, up to the next heading of its level; put last where there was none."""
-    start = page.find(HEADING)
-    if start < 0:
-        return f"{page.rstrip()}\n\n{section}"
-    end = page.find("\n## ", start)
-    return page[:start] + section + (page[end:] if end >= 0 else "")
-
-
-def section(expected: list[Experiment], measured: dict[str, dict]) -> str:
-    """The whole section, in Markdown. Cells without a config any more are left out."""
-    measured = {cell.name: measured[cell.name] for cell in expected if cell.name in measured}
-    parts = [HEADING, *_circumstances(measured), RULES]
-    for dataset in dict.fromkeys(cell.dataset for cell in expected):
-        parts += _dataset(dataset, [cell for cell in expected if cell.dataset == dataset], measured)
+def section(expected: list[Experiment], measured: dict[str, Figures]) -> str:
+    """Return the section in Markdown. Figures of experiments that have no config any more are left out."""
+    measured = {one.name: measured[one.name] for one in expected if one.name in measured}
+    parts = ["## Systems under equal terms\n", *_circumstances(measured), RULES]
+    for dataset in dict.fromkeys(one.dataset for one in expected):
+        parts += _dataset(dataset, [one for one in expected if one.dataset == dataset], measured)
     parts += _ablations(expected, measured)
-    said = findings(measured, {cell.name: cell.ablation for cell in expected})
-    parts += ["### What it says of the paper's claims\n", CHANCE, "\n".join(said) + "\n"]
+    paragraphs = findings(measured, {one.name: one.ablation for one in expected})
+    parts += ["### The paper's claims\n", MARGIN, "\n".join(paragraphs) + "\n"]
     return "\n".join(parts)
 
 
-def _circumstances(measured: dict[str, dict]) -> list[str]:
+def _circumstances(measured: dict[str, Figures]) -> list[str]:
     if not measured:
         return ["Nothing is measured yet: `make bench-accuracy`.\n"]
-    every = list(measured.values())
+    rows = list(measured.values())
     counts = "; ".join(
         dict.fromkeys(
-            f"{c['images']:,} test images, {c['draws']} draws of bit flips, "
-            f"training seed{'s' if len(c['seeds']) > 1 else ''} {', '.join(map(str, c['seeds']))}"
-            for c in every
+            f"{row['images']:,} test images, {row['draws']} draws of bit flips, "
+            f"training seed{'s' if len(row['seeds']) > 1 else ''} {', '.join(map(str, row['seeds']))}"
+            for row in rows
         )
     )
-    hardware = "; ".join(dict.fromkeys(c["hardware"] for c in every))
-    dates = sorted(c["date"] for c in every)
+    hardware = "; ".join(dict.fromkeys(row["hardware"] for row in rows))
+    dates = sorted(row["date"] for row in rows)
     span = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    alone = (
-        " One training seed does not show what another would give." if min(len(c["seeds"]) for c in every) < 2 else ""
-    )
+    one_seed = " One training seed does not show how much seeds differ."
     return [
-        f"{counts}; {hardware}; {span}, `python -m benchmarks.accuracy`. The command of each cell stands with its "
-        f"figures in `benchmarks/results`.{alone}\n"
+        f"{counts}; {hardware}; {span}, `python -m benchmarks.accuracy`. The JSON of each experiment in "
+        "`benchmarks/results/accuracy` holds its full command."
+        f"{one_seed if min(len(row['seeds']) for row in rows) < 2 else ''}\n"
     ]
 
 
-def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, dict]) -> list[str]:
-    shown = [cell for cell in expected if not cell.ablation]
-    there = [measured[cell.name] for cell in shown if cell.name in measured]
-    lines = [f"### {title(dataset)}\n", *_bases(dataset, there)]
-    if there:
+def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figures]) -> list[str]:
+    shown = [one for one in expected if not one.ablation]
+    rows = [measured[one.name] for one in shown if one.name in measured]
+    lines = [f"### {title(dataset)}\n", *_base_classifiers(dataset, rows)]
+    if rows:
         lines.append(f"![accuracy against bit error rate, {title(dataset)}]({picture(dataset)})\n")
     heads = (
-        "| system | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own | trained, min |"
+        "| system | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own | training, min |"
     )
     lines += [
         f"{heads} {' | '.join(f'BER {ber}' for ber in GRID)} |",
         "| --- |" + " ---: |" * (6 + len(GRID)),
-        *[_row(cell, measured.get(cell.name)) for cell in shown],
+        *[_row(one, measured.get(one.name)) for one in shown],
         "",
     ]
-    if there:
+    if rows:
         lines += [
-            "Of all sent, %; frames that the receiver did not find count as wrong:\n",
+            "Accuracy of all sent, %; frames that the receiver did not find count as wrong:\n",
             f"| system | {' | '.join(f'BER {ber}' for ber in GRID)} |",
             "| --- |" + " ---: |" * len(GRID),
             *[
-                f"| `{cell.title}` | {_percents(measured[cell.name]['accuracy_sent'])} |"
-                for cell in shown
-                if cell.name in measured
+                f"| `{one.title}` | {_percents(measured[one.name]['accuracy_sent'])} |"
+                for one in shown
+                if one.name in measured
             ],
             "",
-            *_spreads(there),
+            *_spreads(rows),
         ]
     return lines
 
 
-def _bases(dataset: str, there: list[dict]) -> list[str]:
-    found = {c["classifier"]: c["classifier_accuracy"] for c in there if c["classifier"]}
-    said = []
-    for name, accuracy in found.items():
+def _base_classifiers(dataset: str, rows: list[Figures]) -> list[str]:
+    accuracies = {row["classifier"]: row["classifier_accuracy"] for row in rows if row["classifier"]}
+    parts = []
+    for name, accuracy in accuracies.items():
         paper = PAPERS_ACCURACY.get((dataset, name))
-        beside = f" (the paper's: {100 * paper:.2f} %)" if paper else ""
-        said.append(f"`{name}` {100 * accuracy:.2f} %{beside}")
-    return [f"Base classifier alone, no codec and no link: {'; '.join(said)}.\n"] if said else []
+        beside = f" (in the paper: {100 * paper:.2f} %)" if paper else ""
+        parts.append(f"`{name}` {100 * accuracy:.2f} %{beside}")
+    return [f"Base classifier alone, without a codec and a link: {'; '.join(parts)}.\n"] if parts else []
 
 
-def _row(cell: Experiment, figures: dict | None) -> str:
+def _row(experiment: Experiment, figures: Figures | None) -> str:
     if figures is None:
-        return f"| `{cell.title}` | {MISSING} |" + " |" * (5 + len(GRID))
-    parts, seconds = figures["epochs_by_part"], figures["training_seconds"]
-    own = f"{sum(seconds['system']) / len(seconds['system']) / 60:.0f}" if "system" in seconds else "-"
+        return f"| `{experiment.title}` | {MISSING} |" + " |" * (5 + len(GRID))
+    epochs, seconds = figures["epochs_by_part"], figures["training_seconds"]
+    minutes = f"{sum(seconds['system']) / len(seconds['system']) / 60:.0f}" if "system" in seconds else "-"
     cost = [
         f"{figures['payload_bytes']:,.0f}",
         f"{figures['ratio_rgb']:.1f}",
         f"{figures['ratio_float_features']:.1f}",
         f"{figures['encoder_macs']:,}{' int8' if figures['encoder_arithmetic'] == 'int8' else ''}",
-        f"{parts.get('classifier', 0)} + {parts.get('system', 0)}",
-        own,
+        f"{epochs.get('classifier', 0)} + {epochs.get('system', 0)}",
+        minutes,
     ]
-    return f"| `{cell.title}` | {' | '.join(cost)} | {_percents(figures['accuracy'])} |"
+    return f"| `{experiment.title}` | {' | '.join(cost)} | {_percents(figures['accuracy'])} |"
 
 
 def _percents(accuracy: dict[str, float]) -> str:
     return " | ".join(f"{100 * accuracy[ber]:.2f}" for ber in GRID)
 
 
-def _spreads(there: list[dict]) -> list[str]:
-    said = []
+def _spreads(rows: list[Figures]) -> list[str]:
+    parts = []
     for over in ("draws", "seeds"):
-        stds = [s for c in there if c["accuracy_std_over"] == over for s in c["accuracy_std"].values() if s is not None]
+        same = [row for row in rows if row["accuracy_std_over"] == over]
+        stds = [std for row in same for std in row["accuracy_std"].values() if std is not None]
         if stds:
-            said.append(f"Standard deviation of an accuracy over {over}: at most {100 * max(stds):.2f} points.")
-    told = [c for c in there if "accuracy_true_ber_told" in c]
-    if told:
-        worst = max(abs(c["accuracy_true_ber_told"][ber] - c["accuracy"][ber]) for c in told for ber in GRID)
-        said.append(f"A decoder that is told the true BER differs by at most {100 * worst:.2f} points.")
-    return [" ".join(said) + "\n"] if said else []
+            parts.append(f"The standard deviation of an accuracy over {over} is at most {100 * max(stds):.2f} points.")
+    given = [row for row in rows if "accuracy_true_ber_told" in row]
+    if given:
+        most = max(abs(row["accuracy_true_ber_told"][ber] - row["accuracy"][ber]) for row in given for ber in GRID)
+        parts.append(f"Giving the decoder the true BER changes an accuracy by at most {100 * most:.2f} points.")
+    return [" ".join(parts) + "\n"] if parts else []
 
 
-def _ablations(expected: list[Experiment], measured: dict[str, dict]) -> list[str]:
-    ablated = [cell for cell in expected if cell.ablation]
+def _ablations(expected: list[Experiment], measured: dict[str, Figures]) -> list[str]:
+    ablated = [one for one in expected if one.ablation]
     if not ablated:
         return []
-    whole = [c for c in measured.values() if not c["ablation"]]
+    whole = [row for row in measured.values() if not row["ablation"]]
     lines = [
         "### Ablations\n",
-        "*Loss*: accuracy of the complete system less this one's, in points, mean over the BER grid.\n",
+        "*Loss*: accuracy of the complete system minus that of the ablated one, in points, mean over the BER grid.\n",
         f"| data set | system | {' | '.join(f'BER {ber}' for ber in GRID)} | loss |",
         "| --- | --- |" + " ---: |" * (len(GRID) + 1),
     ]
-    for cell in ablated:
-        figures = measured.get(cell.name)
+    for one in ablated:
+        figures = measured.get(one.name)
         if figures is None:
-            lines.append(f"| {title(cell.dataset)} | `{cell.title}` | {MISSING} |" + " |" * len(GRID))
+            lines.append(f"| {title(one.dataset)} | `{one.title}` | {MISSING} |" + " |" * len(GRID))
             continue
         against = next((w for w in whole if complete(w, [figures])), None)
         loss = f"{100 * difference(against, figures)[0]:+.2f}" if against else "-"
-        lines.append(f"| {title(cell.dataset)} | `{cell.title}` | {_percents(figures['accuracy'])} | {loss} |")
+        lines.append(f"| {title(one.dataset)} | `{one.title}` | {_percents(figures['accuracy'])} | {loss} |")
     return [*lines, ""]
 
 
 def picture(dataset: str) -> str:
-    """The name of a data set's picture."""
+    """Return the file name of a data set's picture."""
     return f"systems-{re.sub('[^a-z0-9]+', '-', dataset.lower())}.png"
 
 
-def draw(folder: Path, measured: dict[str, dict]) -> list[str]:
-    """A picture a data set: accuracy against BER, one line a system, ablations left out."""
+def draw(folder: Path, measured: dict[str, Figures]) -> list[str]:
+    """Draw accuracy against BER, one picture per data set and one line per system, and return the file names."""
     drawn = []
-    for dataset in dict.fromkeys(c["dataset"] for c in measured.values()):
-        lines = {n: c for n, c in measured.items() if c["dataset"] == dataset and not c["ablation"]}
+    for dataset in dict.fromkeys(row["dataset"] for row in measured.values()):
+        lines = {n: row for n, row in measured.items() if row["dataset"] == dataset and not row["ablation"]}
         if lines:
             _plot(folder / picture(dataset), dataset, lines)
             drawn.append(picture(dataset))
     return drawn
 
 
-def _plot(file: Path, dataset: str, lines: dict[str, dict]) -> None:
+def _plot(file: Path, dataset: str, lines: dict[str, Figures]) -> None:
     figure, axes = plt.subplots(figsize=(7, 5.4), layout="constrained")
-    bases = sorted({c["classifier"] for c in lines.values() if c["classifier"]})
-    for name, c in lines.items():
+    split = [row for row in lines.values() if row["classifier"]]
+    accuracies = {row["classifier"]: row["classifier_accuracy"] for row in split}
+    bases = sorted(accuracies)
+    for name, row in lines.items():
         axes.plot(
             GRID,
-            [100 * c["accuracy"][ber] for ber in GRID],
-            color=COLOURS.get(c["system"], OTHER),
-            linestyle=DASHES[bases.index(c["classifier"]) % len(DASHES)] if c["classifier"] else "-",
-            linewidth=2.4 if c["system"] == INKLING else 1.6,
+            [100 * row["accuracy"][ber] for ber in GRID],
+            color=COLOURS.get(row["system"], OTHER),
+            linestyle=DASHES[bases.index(row["classifier"]) % len(DASHES)] if row["classifier"] else "-",
+            linewidth=2.4 if row["system"] == INKLING else 1.6,
             marker="o",
-            label=f"{name.removeprefix(f'{dataset}-')}, {c['payload_bytes']:,.0f} bytes",
+            label=f"{name.removeprefix(f'{dataset}-')}, {row['payload_bytes']:,.0f} bytes",
         )
-    for name, accuracy in {
-        c["classifier"]: c["classifier_accuracy"] for c in lines.values() if c["classifier"]
-    }.items():
+    for name, accuracy in accuracies.items():
         axes.axhline(100 * accuracy, color="#8a8f98", linestyle=":", label=f"{name} alone")
-    images = " and ".join(f"{n:,}" for n in sorted({c["images"] for c in lines.values()}))
+    images = " and ".join(f"{n:,}" for n in sorted({row["images"] for row in lines.values()}))
     heading = f"{title(dataset)}, {images} test images, estimated BER"
     finish(figure, axes, file, heading, "accuracy of the frames delivered, %", legend_below=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

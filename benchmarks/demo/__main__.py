@@ -1,4 +1,4 @@
-"""Run the benchmark `demo`."""
+"""Entry point of `python -m benchmarks.demo`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The demo's two pictures: accuracy against BER, and some images with the bytes that stood for them."""
+"""Plots of the demo: accuracy against BER, and some images with their payloads."""
 
 import math
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from wire.bundle import Bundle
 
 mpl.use("Agg")
 
-LINE, MUTED, RIGHT, WRONG = "#1f5fa8", "#8a8f98", "#1b7f4b", "#b3261e"
+LINE, MUTED, CORRECT, WRONG = "#1f5fa8", "#8a8f98", "#1b7f4b", "#b3261e"
 COLUMNS = 6
-BYTES_A_LINE = 12
+BYTES_PER_LINE = 12
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One image that came through: its number, pixels, label, what was found, and its payload."""
+class ShownImage:
+    """An image whose frame arrived: its number, pixels, label, prediction and payload."""
 
     number: int
     image: np.ndarray  # uint8 (H, W, C)
     label: int
-    found: Prediction
+    prediction: Prediction
     payload: bytes
     ber: float
 
 
 def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
-    """Accuracy against BER, of the frames delivered and of all sent, with the 95 % interval of the count."""
+    """Draw accuracy against BER, of the frames delivered (with the 95 % interval of the count) and of all sent."""
     names = list(report["accuracy"])
     places = np.arange(len(names))
     delivered = np.array([100 * report["accuracy"][k] for k in names])
@@ -63,10 +63,10 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
     plt.close(figure)
 
 
-def draw_pictures(file: Path, rows: list[list[Shown]], bundle: Bundle) -> None:
-    """A row for each BER, the first images that came through: picture, true and found class, payload in hex."""
+def draw_images(file: Path, rows: list[list[ShownImage]], bundle: Bundle) -> None:
+    """Draw one row per BER with the first images that arrived: image, true and predicted class, payload in hex."""
     longest = max((len(item.payload) for row in rows for item in row), default=0)
-    height = 3.0 + 0.13 * math.ceil(longest / BYTES_A_LINE)  # picture and title, then the bytes
+    height = 3.0 + 0.13 * math.ceil(longest / BYTES_PER_LINE)  # image and title, then the bytes
     figure, grid = plt.subplots(
         len(rows), COLUMNS, figsize=(2.35 * COLUMNS, height * len(rows)), layout="constrained", squeeze=False
     )
@@ -79,17 +79,17 @@ def draw_pictures(file: Path, rows: list[list[Shown]], bundle: Bundle) -> None:
     plt.close(figure)
 
 
-def _draw_one(axes: plt.Axes, item: Shown, bundle: Bundle) -> None:
+def _draw_one(axes: plt.Axes, item: ShownImage, bundle: Bundle) -> None:
     pixels = item.image[..., 0] if item.image.shape[-1] == 1 else item.image
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    right = item.found.index == item.label
+    correct = item.prediction.index == item.label
     axes.set_title(
         f"BER {item.ber:g}, image {item.number}\ntrue: {bundle.classes[item.label]}\n"
-        f"found: {item.found.label} ({100 * item.found.confidence:.0f} %)",
+        f"predicted: {item.prediction.label} ({100 * item.prediction.confidence:.0f} %)",
         fontsize=9,
-        color=RIGHT if right else WRONG,
+        color=CORRECT if correct else WRONG,
     )
     text = item.payload.hex()
-    width = 2 * BYTES_A_LINE
+    width = 2 * BYTES_PER_LINE
     lines = "\n".join(text[i : i + width] for i in range(0, len(text), width))
     axes.text(0.5, -0.04, lines, transform=axes.transAxes, ha="center", va="top", family="monospace", fontsize=7)

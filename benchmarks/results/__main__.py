@@ -1,4 +1,4 @@
-"""Run the benchmark `results`."""
+"""Entry point of `python -m benchmarks.results`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The demo, small: real pictures, the emulated STM32, the live proxy; and what it says when it cannot."""
+"""The demo on a few images, through the emulated STM32 and the live proxy, and its error messages."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ BERS = ["0", "0.01", "0.05", "0.1"]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder that a demo filled, and what it printed."""
+    """Run the demo; return its output folder and what it printed."""
     out = tmp_path_factory.mktemp("demo") / "new" / "folder"
     done = train_support.run("benchmarks.demo", "--bundle", bundle_path(), "--images", IMAGES, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -29,40 +29,48 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return out, done.stdout
 
 
-def test_report_has_every_figure_and_they_agree(demo: tuple[Path, str]) -> None:
+@pytest.mark.slow
+@pytest.mark.emulated
+def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
     report = json.loads((demo[0] / "report.json").read_text())
     bundle = load(bundle_path())
     layout = FeatureLayout(bundle.chunk_bits(0))
     kinds = {
-        "target": str, "engine": str, "model_id": str, "images": int, "payload_bytes": int, "frame_bytes": int,
+        "target": str, "engine": str, "bundle": str, "model_id": str, "dataset": str, "images": int,
+        "payload_bytes": int, "frame_bytes": int,
         "accuracy": dict, "accuracy_sent": dict, "accuracy_float_clean": float, "frames_lost": dict,
         "ber_estimated": dict, "parity_mismatches": int, "instructions_per_image": int, "model_flash_bytes": int,
-        "flash_bytes": int, "ram_bytes": int, "encoder_ram_bytes": int, "encoder_macs": int, "seconds": float,
+        "flash_bytes": int, "ram_bytes": int, "encoder_ram_bytes": int, "encoder_macs": int, "command": str,
+        "date": str, "seconds": float,
     }  # fmt: skip
     assert {key: type(value) for key, value in report.items()} == kinds
     for key, kind in {"accuracy": float, "accuracy_sent": float, "frames_lost": int, "ber_estimated": float}.items():
         assert {ber: type(value) for ber, value in report[key].items()} == dict.fromkeys(BERS, kind)
     assert (report["target"], report["engine"]) == ("qemu_stm32f405", "aot")
-    assert (report["model_id"], report["images"]) == (bundle.model_id, IMAGES)
+    assert (report["bundle"], report["model_id"], report["images"]) == (bundle.name, bundle.model_id, IMAGES)
+    assert report["dataset"] == bundle.manifest["dataset"]
+    assert report["command"] == f"python -m benchmarks.demo --bundle {bundle_path()} --images {IMAGES} --seed 1"
     assert (report["payload_bytes"], report["frame_bytes"]) == (bundle.chunk_bytes(0), layout.serial_size)
     assert report["parity_mismatches"] == 0 and report["frames_lost"]["0"] == 0
     for ber in BERS:
         delivered = IMAGES - report["frames_lost"][ber]
-        right = report["accuracy"][ber] * delivered
+        correct = report["accuracy"][ber] * delivered
         assert 0 <= delivered <= IMAGES
-        assert right == pytest.approx(round(right)) and right <= delivered
-        assert report["accuracy_sent"][ber] == pytest.approx(right / IMAGES)
+        assert correct == pytest.approx(round(correct)) and correct <= delivered
+        assert report["accuracy_sent"][ber] == pytest.approx(correct / IMAGES)
     assert report["ber_estimated"]["0"] < 0.003
     assert report["accuracy_float_clean"] == bundle.manifest["accuracy_float_clean"]
     assert 1e6 < report["instructions_per_image"] < 8e6
     assert report["encoder_macs"] < report["instructions_per_image"]
     assert report["model_flash_bytes"] < report["flash_bytes"] < 1_048_576
     assert report["encoder_ram_bytes"] < report["ram_bytes"] < 131_072
-    assert 1 < report["seconds"] < 600
+    assert report["seconds"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.emulated
 @pytest.mark.parametrize("name", ["accuracy.png", "pictures.png"])
-def test_pictures_show_something(demo: tuple[Path, str], name: str) -> None:
+def test_demo_draws_pictures_that_are_not_blank(demo: tuple[Path, str], name: str) -> None:
     with Image.open(demo[0] / name) as picture:
         assert picture.format == "PNG"
         assert 400 <= picture.width <= 4000 and 300 <= picture.height <= 4000
@@ -70,12 +78,15 @@ def test_pictures_show_something(demo: tuple[Path, str], name: str) -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
 
 
-def test_it_ends_with_a_table_and_where_the_pictures_are(demo: tuple[Path, str]) -> None:
-    out, said = demo
+@pytest.mark.slow
+@pytest.mark.emulated
+def test_demo_prints_a_table_and_its_files(demo: tuple[Path, str]) -> None:
+    out, printed = demo
     for ber in BERS:
-        assert any(ber in line.replace("│", "|").split("|")[1] for line in said.splitlines() if "│" in line)
-    assert "M instructions an image" in said
-    assert all(name in said.replace("\n", "") for name in ("accuracy.png", "pictures.png", "report.json"))
+        assert any(ber in line.replace("│", "|").split("|")[1] for line in printed.splitlines() if "│" in line)
+    assert "M instructions per image" in printed
+    assert "4 CIFAR-10 test images at each BER" in printed
+    assert all(name in printed.replace("\n", "") for name in ("accuracy.png", "pictures.png", "report.json"))
     assert out.is_dir()
 
 
@@ -85,7 +96,7 @@ def fails(message: str, *arguments: object) -> None:
     assert message in train_support.one_line(done.stderr, "demo: ")
 
 
-def test_a_broken_bundle_is_one_line(tmp_path: Path) -> None:
+def test_demo_refuses_a_broken_bundle_in_one_line(tmp_path: Path) -> None:
     fails("none: no such folder", "--bundle", tmp_path / "none")
     broken = tmp_path / "broken"
     shutil.copytree(bundle_path(), broken)
@@ -99,8 +110,8 @@ def test_a_broken_bundle_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bundle_is_shown_its_own_pictures(tmp_path: Path) -> None:
-    """Those of its recipe's data set, which must be there and of the size that its encoder takes."""
+def test_demo_shows_the_data_set_of_the_bundle(tmp_path: Path) -> None:
+    """The images are those of the recipe's data set, and must have the encoder's input size."""
     other = tmp_path / "other"
     shutil.copytree(bundle_path(), other)
     manifest = json.loads((other / "bundle.json").read_text())
@@ -112,9 +123,10 @@ def test_a_bundle_is_shown_its_own_pictures(tmp_path: Path) -> None:
     fails("takes (32, 32, 3), the images are (16, 16, 3)", "--bundle", other)
 
 
-def test_it_needs_neither_torch_nor_tensorflow() -> None:
+@pytest.mark.parametrize("module", ["demo", "results"])
+def test_module_needs_neither_torch_nor_tensorflow(module: str) -> None:
     heavy = {"torch", "torchvision", "tensorflow", "onnx", "onnx2tf", "galois"}
-    probe = f"import sys, benchmarks.demo; print(sorted({heavy!r} & set(sys.modules)))"
+    probe = f"import sys, benchmarks.{module}.cli; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=train_support.ROOT, check=True, capture_output=True, text=True
     )

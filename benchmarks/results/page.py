@@ -1,0 +1,147 @@
+"""docs/RESULTS.md: its sections, and the committed figures that each of them needs."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import codec_page
+from benchmarks.accuracy import page as accuracy_page
+from benchmarks.accuracy.experiments import experiments, stored
+from benchmarks.demo import page as demo_page
+from benchmarks.device import page as device_page
+from benchmarks.device.baseline import load as load_baseline
+from benchmarks.goodput import page as goodput_page
+from benchmarks.goodput.plots import draw_lora, draw_serial
+from benchmarks.receiver import page as receiver_page
+from wire.errors import InklingError
+
+RESULTS, PAGE = Path("benchmarks/results"), Path("docs/RESULTS.md")
+HEAD = """# Results
+
+`make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
+`make bench-receiver`, `make bench-goodput`, `make bench-device`, `make bench-accuracy` and `make demo` measure. Nothing
+here is typed by hand.
+
+- *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
+- *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
+  header.
+- 1 kB = 1000 bytes.
+"""
+
+
+class ResultsError(InklingError):
+    """The figures cannot make the page."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: its heading, the command that measures its figures, its text and its pictures.
+
+    read: folder of the results -> figures; text: figures -> Markdown; draw: folder, figures -> names of the pictures.
+    """
+
+    heading: str
+    command: str
+    read: Callable[[Path], tuple[Any, ...]]
+    text: Callable[..., str]
+    draw: Callable[..., list[str]] = lambda folder, *figures: []
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return the JSON object of a file. Raises ResultsError if it is missing or damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ResultsError(f"{file} is missing") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise ResultsError(f"{file} cannot be read ({error})") from None
+
+
+def _json(name: str) -> Callable[[Path], tuple[Any, ...]]:
+    return lambda results: (read_json(results / name),)
+
+
+def _read_device(results: Path) -> tuple[Any, ...]:
+    costs = read_json(results / "device.json")
+    details = read_json(results / "device_details.json")
+    bundle = next(iter(costs), "")
+    if bundle not in details:
+        raise ResultsError(f"{results / 'device_details.json'} has nothing about bundle {bundle!r}")
+    return bundle, costs, details[bundle], load_baseline(results / "device_baseline.json")
+
+
+def _read_accuracy(results: Path) -> tuple[Any, ...]:
+    measured = stored(results / "accuracy")
+    if not measured:
+        raise ResultsError(f"{results / 'accuracy'} has no figures")
+    return experiments(), measured
+
+
+SECTIONS = {
+    "codec": Section("The default codec", "make bench-codec", _json("codec.json"), codec_page.section, codec_page.draw),
+    "receiver": Section(
+        "The receiver at its limits", "make bench-receiver", _json("receiver.json"), receiver_page.section
+    ),
+    "goodput": Section(
+        "Goodput over a bad link",
+        "make bench-goodput",
+        _json("goodput.json"),
+        goodput_page.section,
+        lambda folder, figures: [*draw_lora(folder, figures), *draw_serial(folder, figures)],
+    ),
+    "device": Section(
+        "On the device",
+        "make bench-device",
+        _read_device,
+        lambda *figures: f"## On the device\n\n{device_page.section(*figures)}",
+        device_page.draw,
+    ),
+    "demo": Section("The demo", "make demo ARGS=--record", _json("demo.json"), demo_page.section),
+    "accuracy": Section(
+        "Systems under equal terms",
+        "make bench-accuracy",
+        _read_accuracy,
+        accuracy_page.section,
+        lambda folder, _, measured: accuracy_page.draw(folder, measured),
+    ),
+}
+
+
+def read_figures(results: Path, names: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the figures of these sections. Raises ResultsError if some are missing, or are of different models."""
+    figures: dict[str, tuple[Any, ...]] = {}
+    problems = []
+    for name in names:
+        try:
+            figures[name] = SECTIONS[name].read(results)
+        except InklingError as error:
+            problems.append(f"{error}: run {SECTIONS[name].command}")
+    if problems:
+        raise ResultsError("; ".join(problems))
+    models = {
+        name: part["model_id"]
+        for name, parts in figures.items()
+        for part in parts
+        if isinstance(part, dict) and "model_id" in part
+    }
+    if len(set(models.values())) > 1:
+        listed = ", ".join(f"{name} {model_id}" for name, model_id in models.items())
+        raise ResultsError(f"the figures are of different models: {listed}; measure again those of the old model")
+    return figures
+
+
+def page(figures: dict[str, tuple[Any, ...]], old: str = "") -> str:
+    """Return the page with these sections; those without figures stay as they are in the old page."""
+    texts = sections_of(old)
+    for name, arguments in figures.items():
+        texts[SECTIONS[name].heading] = SECTIONS[name].text(*arguments).rstrip("\n") + "\n"
+    return "\n".join([HEAD, *[texts[one.heading] for one in SECTIONS.values() if one.heading in texts]])
+
+
+def sections_of(text: str) -> dict[str, str]:
+    """Return the sections of a page by their headings."""
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}

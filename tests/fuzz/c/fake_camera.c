@@ -5,7 +5,7 @@
 #include "capture.h"
 #include "encoder.h"
 
-/* Every 3rd start and every 4th and 5th image fails in this way. */
+/* Faults: every 3rd start, and every 4th and 5th image. */
 #define NO_START 3u
 #define NO_IMAGE 4u
 #define BAD_IMAGE 5u

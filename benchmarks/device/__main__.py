@@ -1,4 +1,4 @@
-"""Run the benchmark `device`."""
+"""Entry point of `python -m benchmarks.device`."""
 
 import sys
 

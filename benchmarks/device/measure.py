@@ -1,4 +1,4 @@
-"""What the encoder costs on an emulated board: instructions counted by QEMU, bytes from the linked program."""
+"""Cost of the encoder on an emulated board: instructions counted by QEMU, bytes from the linked program."""
 
 import subprocess
 from dataclasses import dataclass
@@ -13,8 +13,19 @@ from host.errors import HostError
 from wire.bundle import Bundle
 from wire.control import Info
 
-TIMEOUT_S = 60.0  # an emulated board on a busy machine may think for long
+TIMEOUT_S = 60.0  # an emulated board may take long on a busy machine
 COUNTED_IMAGES = 3  # the count hardly depends on the image
+# The linker replaces BakeNN's ADD kernel by our own (firmware/lib/encoder/aot_add.c). Under another name it stays.
+BAKENN_ADD = "-D bknn_inkling_add_s8=bakenn_add_s8"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An engine with its kernels, as it is built for a target."""
+
+    title: str
+    engine: str  # as a build selects it and the board reports it
+    flags: str = ""  # for the compiler
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Target:
     title: str
     environment: str  # of platformio.ini
     compiler: str
-    engines: dict[str, str]  # engine -> engine and kernels in words
+    variants: dict[str, Variant]
 
 
 TARGETS = {
@@ -32,16 +43,25 @@ TARGETS = {
         "Cortex-M4",
         "qemu_stm32f405",
         "arm-none-eabi-gcc",
-        {"aot": "aot, CMSIS-NN", "tflm": "TFLite Micro, CMSIS-NN"},
+        {
+            "aot": Variant("aot, CMSIS-NN", "aot"),
+            "aot_bakenn_add": Variant("aot with BakeNN's ADD, CMSIS-NN", "aot", BAKENN_ADD),
+            "tflm": Variant("TFLite Micro, CMSIS-NN", "tflm"),
+        },
     ),
     # TFLM's portable kernels are no fair opponent, and there are no others for RV32IMC.
-    "rv32imc": Target("RV32IMC", "qemu_rv32imc", "riscv64-unknown-elf-gcc", {"aot": "aot, portable kernels"}),
+    "rv32imc": Target(
+        "RV32IMC",
+        "qemu_rv32imc",
+        "riscv64-unknown-elf-gcc",
+        {"aot": Variant("aot, portable kernels", "aot")},
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one image, and of the program that encodes it. Bytes."""
+    """Cost of one image, and of the program that encodes it. Sizes in bytes."""
 
     instructions: int
     model_flash_bytes: int  # weights + kernels + tables + the engine
@@ -49,19 +69,19 @@ class Cost:
     encoder_ram_bytes: int  # arena + input + output + scratch
     firmware_flash_bytes: int
     static_ram_bytes: int
-    stack_bytes: int  # deepest after the images
+    stack_bytes: int  # maximum after the images
 
 
 def measure(elf: Path, environment: str, engine: str, bundle: Bundle) -> Cost:
-    """Boot the program and let it encode the bundle's golden images.
+    """Boot the program, let it encode the bundle's golden images, and return its cost.
 
-    HostError when it has another engine, or does not make the symbols of TFLite's reference kernels: the cost of
-    wrong bytes means nothing.
+    Raises HostError if the program has another engine, or if its symbols differ from those of TFLite's reference
+    kernels: the cost of a wrong result means nothing.
     """
     images, symbols = _golden(bundle)
     info, per_image = count_instructions(elf, environment, bundle, images, symbols)
     if info.engine != engine:
-        raise HostError(f"{elf} was to have engine {engine} and has {info.engine}")
+        raise HostError(f"{elf} has engine {info.engine}, not {engine}: build it again")
     size = footprint(elf)
     return Cost(
         per_image,
@@ -77,29 +97,31 @@ def measure(elf: Path, environment: str, engine: str, bundle: Bundle) -> Cost:
 def count_instructions(
     elf: Path, environment: str, bundle: Bundle, images: np.ndarray, symbols: np.ndarray | None = None
 ) -> tuple[Info, int]:
-    """INFO after the images, uint8 (n, H, W, C), and instructions of the encoder an image.
+    """Encode images uint8 (n, H, W, C); return INFO after them, and the encoder's instructions per image.
 
-    symbols: int64 (n, S) that must come back. HostError when they do not, or the board does not tell the cost.
+    Raises HostError if the board's symbols differ from `symbols` int64 (n, S), or if it does not report its cost.
     """
     with (
         qemu(elf, environment, count_instructions=True) as url,
-        Board.open(url, bundle, timeout=TIMEOUT_S) as device,
+        Board.open(url, bundle, timeout=TIMEOUT_S) as board,
     ):
-        device.check(device.info())
+        board.check(board.info())
         cycles = []
         for i, image in enumerate(images):
-            frame, cost = device.run(image, cost=True)
+            frame, cost = board.run(image, cost=True)
             if frame is None or cost is None:
-                raise HostError(f"{environment} did not answer with a frame and its cost")
+                raise HostError(f"{environment} did not reply with a frame and its cost")
             if symbols is not None and not np.array_equal(frame.symbols, symbols[i]):
-                raise HostError(f"{environment} makes other symbols of image {i} than TFLite's reference kernels")
+                raise HostError(
+                    f"{environment}: the symbols of image {i} differ from those of TFLite's reference kernels"
+                )
             cycles.append(cost.encode_cycles)
-        info = device.info()
+        info = board.info()
     return info, instructions(round(sum(cycles) / len(cycles)), info.clock_hz)
 
 
 def compiler_version(target: Target) -> str:
-    """What the target's compiler calls itself, packager's version and all. HostError when it is missing."""
+    """Return the version line of the target's compiler. Raises HostError if the compiler is missing."""
     try:
         done = subprocess.run([target.compiler, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -108,7 +130,7 @@ def compiler_version(target: Target) -> str:
 
 
 def _golden(bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (n, H, W, C) and their symbols (n, S)."""
+    """Return images uint8 (n, H, W, C) and their symbols (n, S)."""
     try:
         with np.load(bundle.golden_path) as golden:
             return golden["images"][:COUNTED_IMAGES], golden["symbols"][:COUNTED_IMAGES]

@@ -1,4 +1,4 @@
-"""The device part of docs/RESULTS.md: the encoder's cost by processor and engine, beside a whole classifier there."""
+"""The section of docs/RESULTS.md on the device: the encoder's cost by processor and engine, beside a classifier's."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,19 +12,20 @@ from benchmarks.device.measure import TARGETS
 mpl.use("Agg")
 
 PLOT = "device.png"
-BLUE, ORANGE, GREY = "#1f5fa8", "#c4691c", "#8a8f98"
-COLOURS = {"aot": BLUE, "tflm": ORANGE}
+BLUE, LIGHT_BLUE, ORANGE, GREY = "#1f5fa8", "#8fb1d8", "#c4691c", "#8a8f98"
+COLOURS = {"aot": BLUE, "aot_bakenn_add": LIGHT_BLUE, "tflm": ORANGE}
+WHOLE_MODEL = "whole_model"
 ROWS = {
-    "instructions": "instructions an image",
+    "instructions": "instructions per image",
     "model_flash_bytes": "model flash: weights, kernels, tables, engine",
     "encoder_ram_bytes": "encoder RAM: arena, input, output, scratch",
     "arena_bytes": "of which arena in use",
     "firmware_flash_bytes": "whole firmware: flash",
     "static_ram_bytes": "whole firmware: static RAM",
-    "stack_bytes": "deepest stack",
+    "stack_bytes": "maximum stack",
 }
-PANELS = {  # what is drawn: figure, its unit, divisor
-    "instructions": ("million instructions an image", 1e6),
+PANELS = {  # of the plot: figure -> its unit, and the divisor to it
+    "instructions": ("million instructions per image", 1e6),
     "firmware_flash_bytes": ("whole firmware: flash, kB", 1e3),
     "encoder_ram_bytes": ("encoder RAM, kB", 1e3),
 }
@@ -32,46 +33,50 @@ PANELS = {  # what is drawn: figure, its unit, divisor
 
 @dataclass(frozen=True)
 class Program:
-    """What runs on a board: its figures by ROWS (as far as they are known), and how they came about."""
+    """A program on a board: its known figures by ROWS, and how they were measured."""
 
     title: str
     target: str
+    variant: str  # of the target, or WHOLE_MODEL
     figures: dict[str, int]
     accuracy: float  # clean link, all test images
-    how: str
-    colour: str
+    source: str
 
-    def cell(self, row: str) -> str:
-        """A figure, or a dash where it is not known."""
+    @property
+    def colour(self) -> str:
+        return COLOURS.get(self.variant, GREY)
+
+    def text(self, row: str) -> str:
+        """Return a figure as text, or a dash if it is unknown."""
         return f"{self.figures[row]:,}" if row in self.figures else "-"
 
 
 def programs(bundle: str, device: dict, details: dict, baseline: Baseline) -> list[Program]:
-    """The bundle's programs as device.json has them; those not measured now as the baseline has them.
+    """Return the bundle's programs as in device.json, or as in the baseline if they were not measured now.
 
-    Last the classifier that runs on the board alone, if it is of the bundle's data set.
+    The last one is the classifier that runs on the board alone, if it is of the bundle's data set.
     """
     found = []
     for target, about in TARGETS.items():
-        for engine, words in about.engines.items():
-            title = f"{about.title}: {words}"
-            if figures := device[bundle].get(target, {}).get(engine):
-                how = details["measured"][target][engine]
-                told = f"{how['compiler']}, {how['date']}, `{how['command']}`"
-            elif earlier := baseline.find(target, engine, details["model_id"]):
+        for key, variant in about.variants.items():
+            title = f"{about.title}: {variant.title}"
+            if figures := device[bundle].get(target, {}).get(key):
+                now = details["measured"][target][key]
+                source = f"{now['compiler']}, {now['date']}, `{now['command']}`"
+            elif earlier := baseline.find(target, key, details["model_id"]):
                 figures = asdict(earlier.cost)
                 title += " (earlier)"
-                told = f"measured earlier: {earlier.compiler}, {earlier.date}, `{earlier.command}`"
+                source = f"measured earlier: {earlier.compiler}, {earlier.date}, `{earlier.command}`"
             else:
                 continue
-            found.append(Program(title, target, figures, details["accuracy"], told, COLOURS[engine]))
+            found.append(Program(title, target, key, figures, details["accuracy"], source))
     if details["dataset"] == baseline.whole_model["dataset"]:
         found.append(whole_model(baseline.whole_model))
     return found
 
 
 def whole_model(whole: dict) -> Program:
-    """The classifier that runs on the board alone."""
+    """Return the classifier that runs on the board alone."""
     figures = {
         "instructions": whole["instructions"],
         "encoder_ram_bytes": whole["arena_bytes"],  # TFLM's arena holds input, output and scratch
@@ -79,55 +84,71 @@ def whole_model(whole: dict) -> Program:
         "firmware_flash_bytes": whole["flash_bytes"],
     }
     title = f"{TARGETS[whole['target']].title}: {whole['name']}, {whole['engine']}"
-    return Program(title, whole["target"], figures, whole["accuracy"], whole["note"], GREY)
+    return Program(title, whole["target"], WHOLE_MODEL, figures, whole["accuracy"], whole["note"])
 
 
 def section(bundle: str, device: dict, details: dict, baseline: Baseline) -> str:
-    """The subsection in Markdown."""
+    """Return the section in Markdown, without its heading."""
     shown = programs(bundle, device, details, baseline)
     lines = [
-        "Instructions by QEMU with `-icount`, of the encoder alone; bytes from the linked program. The symbols "
-        "that the encoders made were those of TFLite's reference kernels. "
-        f"{details['encoder_macs']:,} multiply-accumulates an image.\n",
-        f"![the encoder's cost]({PLOT})\n",
+        "Instructions counted by QEMU with `-icount`, of the encoder alone; bytes from the linked program. All "
+        "encoders produced the symbols of TFLite's reference kernels. "
+        f"{details['encoder_macs']:,} multiply-accumulates per image.\n",
+        f"![cost of the encoder]({PLOT})\n",
         f"| | {' | '.join(program.title for program in shown)} |",
         "| --- |" + " ---: |" * len(shown),
-        *[f"| {text} | {' | '.join(program.cell(row) for program in shown)} |" for row, text in ROWS.items()],
+        *[f"| {text} | {' | '.join(program.text(row) for program in shown)} |" for row, text in ROWS.items()],
         f"| accuracy, clean link, all test images | {' | '.join(f'{100 * each.accuracy:.2f} %' for each in shown)} |",
         "",
-        *[f"- {program.title}: {program.how}." for program in shown],
+        *[f"- {program.title}: {program.source}." for program in shown],
     ]
-    aot, other, whole = shown[0], shown[1], shown[-1]
-    if other.target == aot.target and other.colour == COLOURS["tflm"]:
-        lines += ["", _engines(aot, other)]
-    if whole.colour == GREY:
-        lines += ["", _offloading(aot, whole, details["payload_bytes"])]
+    cortex_m4 = {program.variant: program for program in shown if program.target == "cortex-m4"}
+    if "aot" in cortex_m4 and "tflm" in cortex_m4:
+        lines += ["", _engines(cortex_m4["aot"], cortex_m4.get("aot_bakenn_add"), cortex_m4["tflm"])]
+    if "aot" in cortex_m4 and (whole := cortex_m4.get(WHOLE_MODEL)):
+        lines += ["", _offloading(cortex_m4["aot"], cortex_m4.get("tflm"), whole, details["payload_bytes"])]
     return "\n".join(lines) + "\n"
 
 
-def _engines(aot: Program, tflm: Program) -> str:
-    """The ahead-of-time engine against TFLite Micro on the same file."""
+def _engines(aot: Program, bakenn_add: Program | None, tflm: Program) -> str:
+    """Compare the ahead-of-time engine with TFLite Micro on the same file."""
     share = {row: f"{aot.figures[row] / tflm.figures[row]:.2f}" for row in ROWS}
+    text = (
+        f"On the same file, `aot` takes {share['instructions']} x the instructions, {share['model_flash_bytes']} x the "
+        f"model flash and {share['encoder_ram_bytes']} x the RAM of TFLite Micro with CMSIS-NN."
+    )
+    if bakenn_add is None:
+        return text
+    count = bakenn_add.figures["instructions"]
     return (
-        f"`aot` takes {share['instructions']} x the instructions, {share['model_flash_bytes']} x the model flash and "
-        f"{share['encoder_ram_bytes']} x the RAM of TFLite Micro with CMSIS-NN, on the same file."
+        f"{text} The difference in instructions is due to our own ADD kernel (`firmware/lib/encoder/aot_add.c`): with "
+        f"BakeNN's ADD, `aot` takes {count / 1e6:.1f} million instructions instead of "
+        f"{aot.figures['instructions'] / 1e6:.1f} million, {count / tflm.figures['instructions']:.2f} x those of "
+        "TFLite Micro. The savings in flash and RAM do not depend on it."
     )
 
 
-def _offloading(ours: Program, whole: Program, payload_bytes: int) -> str:
-    """What it buys to leave the rest of the classifier to the host."""
-    times = {row: f"{whole.figures[row] / ours.figures[row]:.1f}" for row in PANELS}
-    points = 100 * (whole.accuracy - ours.accuracy)
+def _offloading(aot: Program, tflm: Program | None, whole: Program, payload_bytes: int) -> str:
+    """Compare the encoder with a whole classifier on the board."""
+    points = 100 * (whole.accuracy - aot.accuracy)
+    same_engine = f"; with TFLite Micro for both, {_times(tflm, whole)}" if tflm else ""
     return (
-        f"Against the whole classifier on the board, the encoder takes {times['instructions']} times fewer "
-        f"instructions, {times['firmware_flash_bytes']} times less flash (all of the firmware) and "
-        f"{times['encoder_ram_bytes']} times less RAM. With the host's decoder it is right {points:.1f} points less "
-        f"often, from {payload_bytes} bytes."
+        f"Compared with the whole classifier on the board under TFLite Micro, the encoder under `aot` takes "
+        f"{_times(aot, whole)}{same_engine}. The accuracy with the host's decoder, from {payload_bytes} bytes over a "
+        f"clean link, is {points:.1f} points lower."
+    )
+
+
+def _times(ours: Program, whole: Program) -> str:
+    times = {row: f"{whole.figures[row] / ours.figures[row]:.1f}" for row in PANELS}
+    return (
+        f"{times['instructions']} times fewer instructions, {times['firmware_flash_bytes']} times less flash (of the "
+        f"whole firmware) and {times['encoder_ram_bytes']} times less RAM"
     )
 
 
 def draw(folder: Path, bundle: str, device: dict, details: dict, baseline: Baseline) -> list[str]:
-    """device.png: instructions, flash and RAM, a bar a program."""
+    """Draw device.png, instructions, flash and RAM with one bar per program; return the name."""
     shown = programs(bundle, device, details, baseline)
     figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 0.55 * len(shown) + 1.5), sharey=True)
     places = range(len(shown))

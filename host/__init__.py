@@ -1,1 +1,1 @@
-"""The receiving end: finds frames on a serial line, estimates its bit error rate, classifies what came."""
+"""The receiving end: finds frames, estimates the bit error rate of the link, classifies images; tools for boards."""

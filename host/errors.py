@@ -1,11 +1,11 @@
-"""What goes wrong on the host, as one clear line."""
+"""Errors of the host."""
 
 from wire.errors import InklingError
 
 
 class HostError(InklingError):
-    """A fault that the user can mend; the message is one line that says which and how."""
+    """An error that the user can fix. The message is one line: what is wrong and how to fix it."""
 
 
 class PortError(HostError):
-    """A port that is missing, busy or has gone."""
+    """A port is missing, busy or was disconnected."""

@@ -1,4 +1,4 @@
-"""Pictures for an encoder: any file that Pillow reads, in the bundle's size."""
+"""Image files for an encoder: any format that Pillow reads, scaled to the bundle's input shape."""
 
 import warnings
 from pathlib import Path
@@ -9,33 +9,33 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from host.errors import HostError
 
 MODES = {1: "L", 3: "RGB"}
-# Pixels. Where the edge of a window meets a pixel's centre, floating point would give the pixel to either side. An edge
-# this little farther gives it to the window that begins there, as a board's integers do (firmware/lib/camera/fit.c).
-# It is more than Pillow's single precision is off by, and too little for an edge to pass another centre.
+# In pixels. If the edge of a window coincides with a pixel's centre, floating point may assign the pixel to either
+# side. Edges moved by this much assign it to the window that begins there, as a board's integer arithmetic does
+# (firmware/lib/camera/fit.c). It exceeds the error of Pillow's single precision, and no edge passes another centre.
 NUDGE = 2.0**-10
 
 
 def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """The picture as uint8 (H, W, C): turned upright, cut centrally to the aspect ratio, averaged down.
+    """Load an image as uint8 (H, W, C): turned upright, cropped centrally to the aspect ratio, averaged down.
 
-    C is 3 (red, green, blue) or 1 (grey, ITU-R BT.601 luma). HostError when the file is no picture.
+    C is 3 (red, green, blue) or 1 (grey, ITU-R BT.601 luma). Raises HostError if the file cannot be read as an image.
     """
     height, width, channels = shape
     if channels not in MODES:
-        raise HostError(f"the bundle takes {channels} channels: a picture gives 1 or 3")
+        raise HostError(f"the bundle's input has {channels} channels; images are supported with 1 or 3")
     try:
-        # Pillow refuses what is no use. What is merely large or has odd metadata is no reason for its warnings.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert(MODES[channels])
+        # Pillow's warnings concern large images and odd metadata. Images that it cannot use raise errors.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert(MODES[channels])
     except UnidentifiedImageError:
-        raise HostError(f"{path}: not a picture that Pillow can read") from None
-    except Exception as error:  # whatever a damaged file makes Pillow's readers raise: they have no common base
+        raise HostError(f"{path}: not an image that Pillow can read") from None
+    except Exception as error:  # Pillow's readers have no common error class for damaged files
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise HostError(f"{path}: {reason}") from None
     scale = min(upright.width / width, upright.height / height)
     left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
     right, bottom = left + width * scale, top + height * scale
-    # Rounding may put an edge a hair outside.
+    # Rounding may move an edge slightly outside the image.
     window = (left + NUDGE, top + NUDGE, min(right + NUDGE, upright.width), min(bottom + NUDGE, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)

@@ -1,7 +1,7 @@
-"""The bytes that both ends agree on: symbols <-> bits <-> payload <-> frame, wire version 1.
+"""The wire format, version 1: symbols <-> bits <-> payload <-> frame.
 
-`payload` turns levels into Gray-coded, packed, interleaved bits; `bch` and `crc` protect a header and mark a
-clean frame; `frame` builds feature frames, `control` commands and replies; `bundle` reads the folder that
-tells both ends what a model's payload means. numpy only, no I/O but the bundle's. firmware/lib/wire is the
-same in C11, and docs/SPEC.md has it byte by byte.
+`payload` Gray-codes, packs and interleaves symbols. `bch` protects headers; `crc` detects damage. `frame` builds
+feature frames, `control` commands and replies. `model` holds the properties of a model that define its payload, and
+`bundle` reads them from a folder. `lora` computes air times. The modules need numpy only, and none but `bundle` reads
+files. firmware/lib/wire is the same in C11; docs/SPEC.md specifies the bytes.
 """

@@ -1,4 +1,4 @@
-"""BCH(63,24): the code that guards a frame's header, t = 7.
+"""BCH(63,24) code of the frame header, t = 7.
 
 Narrow-sense and binary over GF(64) with primitive polynomial x^6 + x + 1; minimum distance 15. A block is 8
 bytes: 24 message bits, 39 parity bits, one 0 bit, each most significant first. Decoding is Berlekamp-Massey
@@ -8,12 +8,13 @@ and a Chien search (Lin & Costello, *Error Control Coding*, chapter 6).
 from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 N_BITS = 63
 WORD_BITS = 24
 PARITY_BITS = N_BITS - WORD_BITS
 BLOCK_BYTES = 8
-CORRECTS = 7
+MAX_ERRORS = 7
 # Least common multiple of the minimal polynomials of a, a^3, ..., a^13; bit i is the coefficient of x^i.
 GENERATOR = 0xF6_9A_C2_09_21
 
@@ -22,7 +23,7 @@ _ORDER = 63
 
 
 def _field() -> tuple[list[int], list[int]]:
-    """Powers of a (two periods, which saves a modulo in products) and their logarithms."""
+    """Return the powers of a (two periods, which saves a modulo in products) and their logarithms."""
     exp, log, value = [0] * (2 * _ORDER), [0] * (_ORDER + 1), 1
     for power in range(_ORDER):
         exp[power] = exp[power + _ORDER] = value
@@ -34,14 +35,14 @@ def _field() -> tuple[list[int], list[int]]:
 
 
 _EXP, _LOG = _field()
-# Row i: what an error in the coefficient of x^i adds to the syndromes S_1..S_14.
+# Row i: contribution of an error in the coefficient of x^i to the syndromes S_1..S_14.
 _SYNDROMES = np.array(
-    [[_EXP[i * j % _ORDER] for j in range(1, 2 * CORRECTS + 1)] for i in range(N_BITS)], dtype=np.uint8
+    [[_EXP[i * j % _ORDER] for j in range(1, 2 * MAX_ERRORS + 1)] for i in range(N_BITS)], dtype=np.uint8
 )
 
 
 def _codeword(word: int) -> int:
-    """63 bits: the word times x^39, plus the remainder of dividing that by the generator."""
+    """Return 63 bits: the word times x^39, plus the remainder of dividing that by the generator."""
     remainder = word << PARITY_BITS
     for bit in range(N_BITS - 1, PARITY_BITS - 1, -1):
         if remainder >> bit & 1:
@@ -54,16 +55,16 @@ _BASIS = np.array([_codeword(1 << i) << 1 for i in range(WORD_BITS)], dtype=np.u
 
 
 def encode(word: int) -> bytes:
-    """The 8 bytes that carry a 24-bit word. ValueError when the word does not fit 24 bits."""
+    """Return the 8 bytes that carry a 24-bit word. Raises ValueError if the word does not fit 24 bits."""
     if not 0 <= word < 1 << WORD_BITS:
         raise ValueError(f"a header word has {WORD_BITS} bits, got {word}")
     return (_codeword(word) << 1).to_bytes(BLOCK_BYTES, "big")
 
 
 def decode(block: bytes) -> tuple[int, int] | None:
-    """The word of the only codeword within 7 bits of the block, and that number of bits; None without one.
+    """Return the word of the codeword within 7 bits of the block, and the number of differing bits; None if none is.
 
-    The block's last bit is outside the code: it is neither read nor counted.
+    The block's last bit is outside the code. It is neither read nor counted.
     """
     received = _block_value(block) >> 1
     positions = [i for i in range(N_BITS) if received >> i & 1]
@@ -72,7 +73,7 @@ def decode(block: bytes) -> tuple[int, int] | None:
         return received >> PARITY_BITS, 0
     locator = _berlekamp_massey(syndromes)
     degree = len(locator) - 1
-    if degree > CORRECTS:
+    if degree > MAX_ERRORS:
         return None
     errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
     if len(errors) != degree:
@@ -82,19 +83,19 @@ def decode(block: bytes) -> tuple[int, int] | None:
     return (word, degree) if _codeword(word) == corrected else None
 
 
-def codewords(words: np.ndarray) -> np.ndarray:
-    """The blocks of 24-bit words as 64-bit numbers, uint64, in the shape of `words`. ValueError beyond 24 bits."""
-    words = np.asarray(words, dtype=np.uint64)
-    if words.size and words.max() >> np.uint64(WORD_BITS):
-        raise ValueError(f"a header word has {WORD_BITS} bits, got {words.max()}")
-    blocks = np.zeros(words.shape, dtype=np.uint64)
+def codewords(words: ArrayLike) -> np.ndarray:
+    """Return the blocks of 24-bit words as uint64, in the shape of `words`. Raises ValueError beyond 24 bits."""
+    values = np.asarray(words, dtype=np.uint64)
+    if values.size and values.max() >> np.uint64(WORD_BITS):
+        raise ValueError(f"a header word has {WORD_BITS} bits, got {values.max()}")
+    blocks = np.zeros(values.shape, dtype=np.uint64)
     for bit in range(WORD_BITS):  # the code is linear: a codeword is the sum of its bits' codewords
-        blocks ^= (words >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
+        blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
     return blocks
 
 
 def distances(block: bytes, candidates: np.ndarray) -> np.ndarray:
-    """In how many of its 64 bits a block differs from each candidate of `codewords` (K,) -> (K,) uint8."""
+    """Return the number of bits (K,) uint8, of 64, in which a block differs from each of `codewords` (K,)."""
     different = candidates ^ np.uint64(_block_value(block))
     return _ONES[different.view(np.uint16).reshape(-1, BLOCK_BYTES // 2)].sum(axis=1, dtype=np.uint8)
 
@@ -110,7 +111,7 @@ def _multiply(a: int, b: int) -> int:
 
 
 def _evaluate(polynomial: list[int], power: int) -> int:
-    """The polynomial (lowest coefficient first) at a^power."""
+    """Return the value of a polynomial (lowest coefficient first) at a^power."""
     total = 0
     for k, coefficient in enumerate(polynomial):
         if coefficient:
@@ -119,7 +120,7 @@ def _evaluate(polynomial: list[int], power: int) -> int:
 
 
 def _berlekamp_massey(syndromes: list[int]) -> list[int]:
-    """The shortest error locator that the syndromes allow, lowest coefficient first; locator[0] is 1."""
+    """Return the shortest error locator for the syndromes, lowest coefficient first; locator[0] is 1."""
     locator, previous = [1], [1]
     length, shift, previous_discrepancy = 0, 1, 1
     for n, syndrome in enumerate(syndromes):

@@ -1,9 +1,10 @@
-"""The bundle reader: one folder that tells a board's build and a host what a model's payload means."""
+"""Reader of bundles: the folders that tell a firmware build and a host what a model's payload means."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _FILES = ("encoder.tflite", "decoder.onnx", "golden.npz")
 
 
 class BundleError(InklingError):
-    """A bundle cannot be used; the message is one line that says which and why."""
+    """A bundle cannot be used. The message is one line: the bundle and the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +31,22 @@ class Bundle(Model):
 
     @property
     def encoder_path(self) -> Path:
+        """The path of the board's network, encoder.tflite."""
         return self.path / "encoder.tflite"
 
     @property
     def decoder_path(self) -> Path:
+        """The path of the host's network, decoder.onnx."""
         return self.path / "decoder.onnx"
 
     @property
     def golden_path(self) -> Path:
+        """The path of the golden images and results, golden.npz."""
         return self.path / "golden.npz"
 
 
 def compute_model_id(tflite_bytes: bytes, table: np.ndarray, bits: int, order: np.ndarray) -> str:
-    """First 4 bytes, in hex, of SHA-256(tflite | table uint8[256] | bits uint8 | order uint16 LE)."""
+    """Return the first 4 bytes, in hex, of SHA-256(tflite | table uint8[256] | bits uint8 | order uint16 LE)."""
     digest = hashlib.sha256(tflite_bytes)
     digest.update(np.asarray(table).astype(np.uint8).tobytes())
     digest.update(bytes((bits,)))
@@ -51,7 +55,7 @@ def compute_model_id(tflite_bytes: bytes, table: np.ndarray, bits: int, order: n
 
 
 def load(path: str | Path) -> Bundle:
-    """Reads and checks a bundle's folder. BundleError for every fault."""
+    """Read and check a bundle's folder. Raises BundleError for every fault."""
     path = Path(path)
     try:
         return _checked(path, _manifest(path))
@@ -77,15 +81,15 @@ def _manifest(path: Path) -> dict:
 
 
 def _checked(path: Path, manifest: dict) -> Bundle:
-    schema = manifest.get("schema")
-    _require(schema == SCHEMA, f"schema is {_shown(schema)}, and this program reads schema {SCHEMA}")
-    name, model_id, classes = manifest.get("name"), manifest.get("model_id"), manifest.get("classes")
-    _require(isinstance(name, str) and name != "", "name is not a text")
-    _require(
-        isinstance(classes, list) and classes != [] and all(isinstance(c, str) for c in classes),
-        "classes is not a list of texts",
-    )
-    bits = _integers(manifest, "bits_per_symbol", 1, MAX_BITS_PER_SYMBOL, single=True)[0]
+    schema, name, classes = manifest.get("schema"), manifest.get("name"), manifest.get("classes")
+    _require(schema == SCHEMA, f"schema is {_shown(schema)}; this program reads schema {SCHEMA}")
+    if not isinstance(name, str) or not name:
+        raise BundleError("name is not a non-empty string")
+    if not isinstance(classes, list) or not classes or not all(isinstance(c, str) for c in classes):
+        raise BundleError("classes is not a non-empty list of strings")
+    bits = manifest.get("bits_per_symbol")
+    if not _is_int(bits) or not 1 <= bits <= MAX_BITS_PER_SYMBOL:
+        raise BundleError(f"bits_per_symbol is {_shown(bits)}, not 1..{MAX_BITS_PER_SYMBOL}")
     height, width, channels = _integers(manifest, "input_shape", 1, 0xFFFF, count=3)
     _require(channels <= 255, f"input_shape has {channels} channels, more than 255")
     latent_shape = _integers(manifest, "latent_shape", 1, 0xFFFF, count=3)
@@ -96,10 +100,11 @@ def _checked(path: Path, manifest: dict) -> Bundle:
     _require(1 <= len(order) <= 0xFFFF, f"symbol_order has {len(order)} positions, not 1..65535")
     _require(len(set(order)) == len(order), "symbol_order repeats a position")
     chunks = _chunks(manifest, len(order))
-    said, takes = manifest.get("payload_bytes"), payload_bytes(len(order), bits)
-    _require(said == takes, f"payload_bytes is {_shown(said)}, but {len(order)} symbols of {bits} bits take {takes}")
-    found = compute_model_id(_read(path / "encoder.tflite"), np.array(table), bits, np.array(order))
-    _require(model_id == found, f"model_id is {_shown(model_id)}, but its files make {found}")
+    given, needed = manifest.get("payload_bytes"), payload_bytes(len(order), bits)
+    _require(given == needed, f"payload_bytes is {_shown(given)}, not {needed} ({len(order)} symbols of {bits} bits)")
+    model_id = compute_model_id(_read(path / "encoder.tflite"), np.array(table), bits, np.array(order))
+    given = manifest.get("model_id")
+    _require(given == model_id, f"model_id is {_shown(given)}, but its contents give {model_id}")
     return Bundle(
         path=path,
         manifest=manifest,
@@ -111,32 +116,29 @@ def _checked(path: Path, manifest: dict) -> Bundle:
         symbol_table=np.array(table, dtype=np.uint8),
         symbol_order=np.array(order, dtype=np.uint16),
         chunks=chunks,
-        model_id=found,
+        model_id=model_id,
     )
 
 
-def _chunks(manifest: dict, symbols: int) -> list[tuple[int, int]]:
+def _chunks(manifest: dict, n_symbols: int) -> list[tuple[int, int]]:
     chunks = manifest.get("chunks")
-    _require(
-        isinstance(chunks, list) and all(isinstance(c, list) and len(c) == 2 for c in chunks),
-        "chunks is not a list of pairs",
-    )
+    if not isinstance(chunks, list) or not all(isinstance(c, list) and len(c) == 2 for c in chunks):
+        raise BundleError("chunks is not a list of pairs")
     _require(1 <= len(chunks) <= MAX_CHUNKS, f"there are {len(chunks)} chunks, not 1..{MAX_CHUNKS}")
     for index, (first, count) in enumerate(chunks):
-        fits = _is_int(first) and _is_int(count) and first >= 0 and count >= 1 and first + count <= symbols
-        _require(fits, f"chunk {index} ({_shown(first)}, {_shown(count)}) does not lie within the {symbols} symbols")
-    _require(chunks[0] == [0, symbols], f"chunk 0 is not the whole payload of {symbols} symbols")
+        fits = _is_int(first) and _is_int(count) and first >= 0 and count >= 1 and first + count <= n_symbols
+        _require(fits, f"chunk {index} ({_shown(first)}, {_shown(count)}) is not within the {n_symbols} symbols")
+    _require(chunks[0] == [0, n_symbols], f"chunk 0 is not the whole payload of {n_symbols} symbols")
     return [(first, count) for first, count in chunks]
 
 
-def _integers(
-    manifest: dict, key: str, low: int, high: int, *, count: int | None = None, single: bool = False
-) -> list[int]:
-    values = [manifest.get(key)] if single else manifest.get(key)
-    _require(isinstance(values, list) and all(_is_int(v) for v in values), f"{key} is not whole numbers")
+def _integers(manifest: dict, key: str, low: int, high: int, count: int | None = None) -> list[int]:
+    values = manifest.get(key)
+    if not isinstance(values, list) or not all(_is_int(value) for value in values):
+        raise BundleError(f"{key} is not a list of integers")
     _require(count is None or len(values) == count, f"{key} has {len(values)} numbers, not {count}")
-    wrong = next((v for v in values if not low <= v <= high), None)
-    _require(wrong is None, f"{key} has {_shown(wrong)}, which is not within {low}..{high}")
+    wrong = next((value for value in values if not low <= value <= high), None)
+    _require(wrong is None, f"{key} contains {_shown(wrong)}, which is not within {low}..{high}")
     return values
 
 
@@ -147,12 +149,12 @@ def _read(path: Path) -> bytes:
         raise BundleError(f"{path.name} cannot be read ({error.strerror})") from None
 
 
-def _is_int(value: object) -> bool:
+def _is_int(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _shown(value: object) -> str:
-    """A value out of a file, fit for a message: one line, not a long one."""
+    """Return the repr of a value from a file, cut so that the message stays one short line."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

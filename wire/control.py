@@ -1,4 +1,4 @@
-"""Control frames: commands to a board and its replies, with a CRC-32 and a request number that pairs them."""
+"""Control frames: commands to a board and its replies, paired by a request number and protected by a CRC-32."""
 
 import struct
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header
 
 REPLY_BIT = 0x80
 MAX_DATA = 0xFFFF
-TIMEOUT_MS = 1000  # of silence inside a command, after which the board gives up on it
-RUN_WANTS_COST = 0x01  # flag of a RUN command: send the cost after the feature frame
-RUN_BY_RADIO = 0x02  # flag of a RUN command: send the frame by radio, and the cost here
-LONGEST_PREFIX = 255  # chunk of a RUN by radio: as much as the air time left allows
+TIMEOUT_MS = 1000  # silence inside a command that ends it
+RUN_WANTS_COST = 0x01  # flag of a RUN command: also send the cost
+RUN_BY_RADIO = 0x02  # flag of a RUN command: send the frame by radio, and the cost on this line
+LONGEST_PREFIX = 255  # chunk of a RUN by radio: the longest prefix that the remaining air time allows
 PACKET_CRC_OK = 0x01  # flag of a PACKET
 _FIXED = struct.Struct(">HBB")  # length, opcode, request
 _CRC = struct.Struct(">I")
 
 
 class Opcode(IntEnum):
-    """Commands; the reply to one has REPLY_BIT set, but ERROR answers any."""
+    """Commands. Their replies have REPLY_BIT set; ERROR answers any command."""
 
     INFO = 0x01
     RUN = 0x02
@@ -33,7 +33,7 @@ class Opcode(IntEnum):
 
 
 class ErrorCode(IntEnum):
-    """Why a board refused a command."""
+    """Errors that a board reports."""
 
     BAD_HEADER = 1
     TOO_LONG = 2
@@ -56,7 +56,7 @@ class ErrorCode(IntEnum):
 
 @dataclass(frozen=True)
 class Control:
-    """One control frame whose CRC-32 was right."""
+    """A control frame whose CRC-32 is correct."""
 
     header: Header
     opcode: int
@@ -65,7 +65,7 @@ class Control:
 
 
 def control_frame(header: Header, opcode: int, request: int, data: bytes) -> bytes:
-    """SYNC | header | length | opcode | request | data | CRC-32."""
+    """Return SYNC | header | length | opcode | request | data | CRC-32. Raises ValueError if the data is too long."""
     if len(data) > MAX_DATA:
         raise ValueError(f"a control frame carries up to {MAX_DATA} bytes of data, got {len(data)}")
     body = header.encode() + _FIXED.pack(len(data), opcode, request) + data
@@ -73,23 +73,23 @@ def control_frame(header: Header, opcode: int, request: int, data: bytes) -> byt
 
 
 def command(opcode: int, request: int, data: bytes = b"", device: int = ANY_DEVICE) -> bytes:
-    """A whole command for a device (255: whichever hears it). request: 0..255, comes back in the reply."""
+    """Return a command frame. device: 255 addresses any board; request: 0..255, repeated in the reply."""
     return control_frame(Header(FrameType.COMMAND, device, request % 32, 0, 0), opcode, request, data)
 
 
 def reply(opcode: int, request: int, data: bytes, device: int, model_number: int) -> bytes:
-    """A whole reply as a board sends it; `opcode` is the reply's own (the command's | 0x80, or ERROR)."""
+    """Return a reply frame as a board sends it. opcode: the command's | REPLY_BIT, or ERROR."""
     header = Header(FrameType.REPLY, device, request % 32, model_number & 31, 0)
     return control_frame(header, opcode, request, data)
 
 
 def run_data(chunk: int, pixels: bytes, wants_cost: bool = False, by_radio: bool = False) -> bytes:
-    """The data of a RUN command. pixels: H*W*C bytes, row-major, channels last."""
+    """Return the data of a RUN command. pixels: H*W*C bytes, row-major, channels last."""
     return bytes((RUN_WANTS_COST * wants_cost | RUN_BY_RADIO * by_radio, chunk)) + pixels
 
 
 def control_size(block_without_sync: bytes) -> int | None:
-    """Bytes of the control frame that starts here, by its length field; None while that is not there yet."""
+    """Return the size in bytes of the control frame that starts here; None if its length field is missing."""
     if len(block_without_sync) < HEADER_BYTES + _FIXED.size:
         return None
     length, _, _ = _FIXED.unpack_from(block_without_sync, HEADER_BYTES)
@@ -97,7 +97,7 @@ def control_size(block_without_sync: bytes) -> int | None:
 
 
 def parse_control(block_without_sync: bytes) -> Control | None:
-    """The control frame at the start of the block; None when it is cut short or its CRC-32 is wrong."""
+    """Return the control frame at the start of the block; None if it is cut short or damaged."""
     size = control_size(block_without_sync)
     if size is None or len(block_without_sync) < size:
         return None
@@ -113,7 +113,7 @@ def parse_control(block_without_sync: bytes) -> Control | None:
 
 @dataclass(frozen=True)
 class Info:
-    """The INFO reply: what a board is and runs. Sizes in bytes."""
+    """The INFO reply: firmware, model and memory of a board. Sizes in bytes."""
 
     wire_version: int
     firmware_version: tuple[int, int, int]
@@ -128,15 +128,17 @@ class Info:
     encoder_ram_bytes: int
     stack_bytes: int  # deepest so far; 0 = unknown
     clock_hz: int
-    max_data: int  # most data bytes that a command may carry
+    max_data: int  # maximum number of data bytes in a command
 
     FORMAT = struct.Struct(">B3BI8s24sHHBHBBIIIIH")
 
     @property
     def model_id(self) -> str:
+        """The model number as 8 hex digits."""
         return f"{self.model_number:08x}"
 
     def pack(self) -> bytes:
+        """Return the data bytes."""
         return self.FORMAT.pack(
             self.wire_version, *self.firmware_version, self.model_number,
             self.engine.encode("ascii"), self.target.encode("ascii"), *self.input_shape,
@@ -146,30 +148,31 @@ class Info:
 
     @classmethod
     def unpack(cls, data: bytes) -> "Info":
-        """ValueError when the data is too short; what a later firmware may append is left alone."""
+        """Parse reply data. Raises ValueError if it is too short; ignores fields appended by later firmware."""
         fields = _unpack(cls.FORMAT, data, "an INFO reply")
         engine, target = (text.rstrip(b"\0").decode("ascii", "replace") for text in fields[5:7])
         version, shape = tuple(fields[1:4]), tuple(fields[7:10])
         return cls(fields[0], version, fields[4], engine, target, shape, *fields[10:])
 
 
-class _Numbers:
-    """Data that is a row of numbers: the fields of a dataclass, in their order, as FORMAT has them."""
+class _NumberFields:
+    """Reply data made of numbers only: the fields of a dataclass, packed in order by FORMAT."""
 
     FORMAT: ClassVar[struct.Struct]
-    WHAT: ClassVar[str]  # in words, for who gets too few bytes
+    NAME: ClassVar[str]  # for error messages
 
     def pack(self) -> bytes:
+        """Return the data bytes."""
         return self.FORMAT.pack(*vars(self).values())
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """ValueError when the data is too short; what a later firmware may append is left alone."""
-        return cls(*_unpack(cls.FORMAT, data, cls.WHAT))
+        """Parse reply data. Raises ValueError if it is too short; ignores fields appended by later firmware."""
+        return cls(*_unpack(cls.FORMAT, data, cls.NAME))
 
 
 @dataclass(frozen=True)
-class RunCost(_Numbers):
+class RunCost(_NumberFields):
     """The RUN reply: cycles of the encoder; cycles and microseconds of encoder + symbols + framing."""
 
     encode_cycles: int
@@ -177,26 +180,26 @@ class RunCost(_Numbers):
     microseconds: int
 
     FORMAT = struct.Struct(">III")
-    WHAT = "a RUN reply"
+    NAME = "a RUN reply"
 
 
 @dataclass(frozen=True)
-class RadioReport(_Numbers):
-    """What follows RunCost's data when the frame went out by radio: its chunk, its air time and the air time left."""
+class RadioReport(_NumberFields):
+    """Data after RunCost for a frame sent by radio: its chunk, its air time and the remaining air time."""
 
     chunk: int
     air_micros: int
     left_micros: int
 
     FORMAT = struct.Struct(">BII")
-    WHAT = "a RADIO reply"
+    NAME = "a RADIO reply"
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A gateway's PACKET: what its radio received, right or wrong, and measured."""
+    """A gateway's PACKET: a received radio packet, damaged or not, with its signal measurements."""
 
-    crc_ok: bool  # by the radio's own CRC
+    crc_ok: bool  # of the radio's own CRC
     rssi_dbm: float  # in steps of 0.25
     snr_db: float  # in steps of 0.25
     payload: bytes
@@ -204,19 +207,20 @@ class Packet:
     FORMAT = struct.Struct(">Bhh")
 
     def pack(self) -> bytes:
+        """Return the data bytes."""
         flags = PACKET_CRC_OK if self.crc_ok else 0
         return self.FORMAT.pack(flags, round(4 * self.rssi_dbm), round(4 * self.snr_db)) + self.payload
 
     @classmethod
     def unpack(cls, data: bytes) -> "Packet":
-        """ValueError when the data is too short."""
+        """Parse a packet. Raises ValueError if the data is too short."""
         flags, rssi, snr = _unpack(cls.FORMAT, data, "a PACKET reply")
         return cls(bool(flags & PACKET_CRC_OK), rssi / 4, snr / 4, data[cls.FORMAT.size :])
 
 
 @dataclass(frozen=True)
-class BenchResult(_Numbers):
-    """The BENCH reply: CPU cycles of one encoder run over the repeats, and microseconds of all of them."""
+class BenchResult(_NumberFields):
+    """The BENCH reply: CPU cycles per encoder run over the repeats, and microseconds of all repeats."""
 
     repeats: int
     min_cycles: int
@@ -225,21 +229,21 @@ class BenchResult(_Numbers):
     microseconds: int
 
     FORMAT = struct.Struct(">BIIII")
-    WHAT = "a BENCH reply"
+    NAME = "a BENCH reply"
 
 
 @dataclass(frozen=True)
-class ErrorReply(_Numbers):
-    """The ERROR reply: an ErrorCode (a later firmware may know more); the opcode that failed, 0 unknown."""
+class ErrorReply(_NumberFields):
+    """The ERROR reply: an ErrorCode (later firmware may send others); the opcode that failed, 0 if unknown."""
 
     code: int
     opcode: int
 
     FORMAT = struct.Struct(">BB")
-    WHAT = "an ERROR reply"
+    NAME = "an ERROR reply"
 
 
-def _unpack(layout: struct.Struct, data: bytes, what: str) -> tuple:
+def _unpack(layout: struct.Struct, data: bytes, name: str) -> tuple:
     if len(data) < layout.size:
-        raise ValueError(f"{what} has at least {layout.size} bytes of data, got {len(data)}")
+        raise ValueError(f"{name} has at least {layout.size} bytes of data, got {len(data)}")
     return layout.unpack_from(data)

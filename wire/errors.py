@@ -1,4 +1,4 @@
-"""The base class of every error that users see."""
+"""Base class of the errors that users see."""
 
 
 class InklingError(Exception):

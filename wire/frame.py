@@ -1,4 +1,4 @@
-"""Frames: the sync word, the header that every frame has, and the feature frame, which carries one chunk."""
+"""Sync word, frame header, and the feature frame, which carries one chunk."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,14 +9,14 @@ from wire.payload import interleave
 
 WIRE_VERSION = 1
 SYNC = bytes.fromhex("1ACFFC1D")  # the attached sync marker of CCSDS 131.0-B
-SYNC_MAX_FLIPS = 6  # of 32 bits: what a receiver of feature frames accepts
+SYNC_MAX_FLIPS = 6  # of 32 bits, accepted by a receiver of feature frames
 HEADER_BYTES = bch.BLOCK_BYTES
 CRC16_BYTES = 2
 ANY_DEVICE = 255
 
 
 class FrameType(IntEnum):
-    """What a frame is, and so what follows its header."""
+    """Type of a frame. It defines what follows the header."""
 
     FEATURE = 0
     REPLY = 1
@@ -26,7 +26,7 @@ class FrameType(IntEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """The fields of a header, in the order of its 24 bits. ValueError when one does not fit."""
+    """Fields of a header, in the order of its 24 bits. Raises ValueError if one is out of range."""
 
     type: FrameType  # 2 bits
     device: int  # 8 bits
@@ -38,34 +38,36 @@ class Header:
         for name, limit in (("type", 4), ("device", 256), ("sequence", 32), ("model", 32), ("chunk", 16)):
             value = getattr(self, name)
             if not 0 <= value < limit:
-                raise ValueError(f"header field {name} is 0..{limit - 1}, got {value}")
+                raise ValueError(f"header field {name} must be 0..{limit - 1}, got {value}")
 
     def word(self) -> int:
-        """The 24-bit header word."""
+        """Return the 24-bit header word."""
         return self.type << 22 | self.device << 14 | self.sequence << 9 | self.model << 4 | self.chunk
 
     @classmethod
     def from_word(cls, word: int) -> "Header":
-        """The header of a 24-bit word; every word is one."""
+        """Return the header of a 24-bit word. Every word is valid."""
         return cls(FrameType(word >> 22), word >> 14 & 255, word >> 9 & 31, word >> 4 & 31, word & 15)
 
     def encode(self) -> bytes:
-        """The 8 bytes of the header on the wire."""
+        """Return the 8 bytes of the header on the wire."""
         return bch.encode(self.word())
 
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """Where things lie in a feature frame of n_bits data bits, without its sync (the LoRa form)."""
+    """Layout of a feature frame of n_bits data bits, without its sync (the LoRa form)."""
 
     n_bits: int
 
     @property
     def payload_bytes(self) -> int:
+        """Bytes of the payload."""
         return (self.n_bits + 7) // 8
 
     @property
     def payload(self) -> slice:
+        """Slice of the payload in the frame."""
         return slice(HEADER_BYTES, HEADER_BYTES + self.payload_bytes)
 
     @property
@@ -80,13 +82,13 @@ class FeatureLayout:
 
 
 def feature_frame(header: Header, payload: bytes, n_bits: int, model_number: int, sync: bool = True) -> bytes:
-    """A whole feature frame. `payload` is packed and not yet interleaved; sync=False gives the LoRa form."""
+    """Return a feature frame. `payload` is packed, not interleaved; sync=False gives the LoRa form."""
     body = header.encode() + interleave(payload, n_bits)
     frame = body + crc16(body, model_number).to_bytes(CRC16_BYTES, "big")
     return SYNC + frame if sync else frame
 
 
 def check_crc(frame_without_sync: bytes, model_number: int) -> bool:
-    """Whether header, payload and CRC-16 agree as sent: a clean frame. One that is not is used too."""
+    """Return True if the CRC-16 is correct. Frames with a wrong CRC-16 are used too."""
     body, sent = frame_without_sync[:-CRC16_BYTES], frame_without_sync[-CRC16_BYTES:]
     return crc16(body, model_number) == int.from_bytes(sent, "big")

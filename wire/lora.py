@@ -1,4 +1,6 @@
-"""How long a LoRa packet is on the air."""
+"""Air time of LoRa packets, and the number of packets that a duty cycle allows."""
+
+DUTY_CYCLE = 0.01  # EU868, most sub-bands: ETSI EN 300 220-2
 
 
 def air_time_s(
@@ -11,10 +13,10 @@ def air_time_s(
     crc: bool = True,
     preamble_symbols: int = 8,
 ) -> float:
-    """Seconds from the first preamble symbol to the last of the payload.
+    """Return the seconds from the first preamble symbol to the last payload symbol.
 
-    coding_rate: 5 to 8, for 4/5 to 4/8. low_data_rate: two bits fewer a symbol; None: see `needs_low_data_rate`.
-    Semtech SX1276 data sheet, section 4.1.1.7; AN1200.13.
+    `coding_rate` is 5 to 8, for 4/5 to 4/8. `low_data_rate` sends two bits fewer per symbol; None applies
+    `needs_low_data_rate`. Source: Semtech SX1276 data sheet, section 4.1.1.7; AN1200.13.
     """
     if low_data_rate is None:
         low_data_rate = needs_low_data_rate(sf, bandwidth_hz)
@@ -25,10 +27,15 @@ def air_time_s(
 
 
 def symbol_s(sf: int, bandwidth_hz: float) -> float:
-    """Seconds that a symbol takes."""
+    """Return the duration of a symbol in seconds."""
     return (1 << sf) / bandwidth_hz
 
 
 def needs_low_data_rate(sf: int, bandwidth_hz: float) -> bool:
-    """Whether a symbol takes 16 ms or more, from where on the chips want two bits fewer a symbol."""
+    """Return True if a symbol takes 16 ms or more: LoRa chips then require low data rate optimisation."""
     return symbol_s(sf, bandwidth_hz) >= 16e-3
+
+
+def messages_per_hour(air_time_s: float, duty_cycle: float = DUTY_CYCLE) -> float:
+    """Return the number of packets of this air time that a duty cycle allows per hour."""
+    return 3600 * duty_cycle / air_time_s

@@ -1,4 +1,4 @@
-"""The facts about a model that both ends of the wire need, as `struct wire_model` has them in C."""
+"""The properties of a model that both ends of the wire need, as `struct wire_model` has them in C."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,19 @@ from wire.frame import FeatureLayout, FrameType, Header, feature_frame
 from wire.payload import pack, payload_bytes
 
 MODEL_BITS = 5  # of a header: the low bits of the model number
+PIXEL_OFFSET = 128  # an encoder takes int8 = pixel - PIXEL_OFFSET
+MIN_BER, MAX_BER = 1e-4, 0.5  # range of the bit error rates that a decoder is trained for
 
 
 class ChunkError(InklingError, IndexError):
-    """A model has no chunk of this number."""
+    """A model has no chunk with the given number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What a board runs and how its payload is laid out.
+    """A board's model: its identity, its shapes and the layout of its payload.
 
-    `input_shape` is H, W, C; `latent_shape` is h, w, c. Of the h * w * c latent values, S are sent.
+    `input_shape` is H, W, C; `latent_shape` is h, w, c. S of the h * w * c latent values are sent.
     """
 
     name: str
@@ -28,12 +30,12 @@ class Model:
     latent_shape: tuple[int, int, int]
     bits_per_symbol: int
     symbol_table: np.ndarray  # (256,) uint8: latent value + 128 -> level
-    symbol_order: np.ndarray  # (S,) uint16: latent positions (row-major h, w, c) in the order of sending
+    symbol_order: np.ndarray  # (S,) uint16: latent positions (row-major h, w, c) in sending order
     chunks: list[tuple[int, int]]  # (first symbol, count); chunk 0 is the whole payload
 
     @property
     def number(self) -> int:
-        """The model_id as a 32-bit number, which seeds a frame's CRC-16."""
+        """The model_id as a 32-bit number. Its low 16 bits seed a frame's CRC-16."""
         return int(self.model_id, 16)
 
     @property
@@ -47,13 +49,13 @@ class Model:
         return len(self.symbol_order)
 
     def chunk_symbols(self, chunk: int) -> tuple[int, int]:
-        """Return the first symbol and the count of a chunk. Raises ChunkError if the model has no such chunk."""
+        """Return the first symbol and the symbol count of a chunk. Raises ChunkError if there is no such chunk."""
         if not 0 <= chunk < len(self.chunks):
             raise ChunkError(f"bundle {self.name} has chunks 0..{len(self.chunks) - 1}, not {chunk}")
         return self.chunks[chunk]
 
     def chunk_slice(self, chunk: int) -> slice:
-        """Return the place of a chunk's symbols among all S."""
+        """Return the slice of a chunk's symbols in all S."""
         first, count = self.chunk_symbols(chunk)
         return slice(first, first + count)
 
@@ -79,7 +81,7 @@ class Model:
         return feature_frame(header, payload, self.chunk_bits(chunk), self.number, sync)
 
     def symbols(self, latents: np.ndarray) -> np.ndarray:
-        """Map latents int8 (..., h, w, c) to symbols int64 (..., S) in `symbol_order`."""
+        """Map latents int8 (..., h, w, c) to symbols int64 (..., S) in sending order."""
         return latent_symbols(latents, self.symbol_table, self.symbol_order)
 
 

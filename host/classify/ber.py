@@ -1,4 +1,4 @@
-"""How many bits the link flips, from the bits that the receiver knows for sure and from what its radio measures."""
+"""Estimation of a link's bit error rate from known bits, CRCs and the radio's signal measurements."""
 
 from collections import deque
 from functools import lru_cache
@@ -9,75 +9,75 @@ import numpy as np
 from host.receive.events import FeatureFrame
 from host.receive.headers import HEADER_BITS, SYNC_BITS
 from wire.frame import CRC16_BYTES
+from wire.model import MAX_BER, MIN_BER
 
-LEAST, MOST = 1e-4, 0.5
-# The prior is Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, worth a fifth of what one frame tells.
+# The prior is Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, a fifth of the weight of one frame.
 PRIOR_FLIPS, PRIOR_BITS = 0.2, 20.0
-FORGET = 0.95
-# In natural logarithms: a steady link surprises once in about a thousand frames.
+FORGETTING = 0.95
+# In natural logarithms. On a steady link, about one frame in a thousand exceeds it.
 SURPRISE = 6.0
-# With a radio's SNR (or RSSI): a past frame counts by how alike its reading was, in dB, which is about a reading's own
-# error, and fades slowly, since what may drift is only the relation of reading to bit error rate.
-ALIKE_DB, FORGET_ALIKE, REMEMBERED = 1.0, 0.99, 100
-# The bit error rates that are weighed against each other: in steps of 5 %, a half of what any evidence resolves.
-RATES = np.geomspace(1e-6, MOST, 256)
-_LOG, _LOG_NOT = np.log(RATES), np.log1p(-RATES)
-# As a density over log p, which the rates are evenly spread over: one power of p more than over p.
+# With SNR or RSSI readings, a past frame is weighted by the difference of its reading, on a scale of 1 dB, which is
+# about the error of a reading. It is forgotten slowly, since only the relation of reading to bit error rate can drift.
+READING_SCALE_DB, READING_FORGETTING, MAX_READINGS = 1.0, 0.99, 100
+# The bit error rates that are compared, in steps of 5 %: half of what any evidence resolves.
+BERS = np.geomspace(1e-6, MAX_BER, 256)
+_LOG, _LOG_NOT = np.log(BERS), np.log1p(-BERS)
+# As a density over log p, over which BERS are evenly spaced: one power of p more than over p.
 _PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS - 1) * _LOG_NOT
-# What damage a CRC-16 lets pass.
-CHANCE = 2.0**-16
+# Probability that damage passes a CRC-16.
+CRC16_MISS = 2.0**-16
 
 
 def log_likelihood(frame: FeatureFrame) -> np.ndarray:
-    """What one frame says of each of RATES, (R,): the logarithm of the probability of what was seen of it.
+    """Return the log-likelihood (R,) of each of BERS, given one frame.
 
     - k of the n bits of sync and header flipped: k log p + (n - k) log(1 - p).
-    - The CRC-16 over N bits, if it came: none of them flipped, (1 - p)^N, when it is right, or one in 65536 of the
-      other cases; else at least one, 1 - (1 - p)^N.
-    - Frames with more flips than the receiver bears never arrive, so that the flips in those that do are too few:
-      minus the logarithm of the probability of having passed its tests (a truncated binomial).
+    - A correct CRC-16 over N bits: none of them flipped, (1 - p)^N, or damage that it missed, one in 65536. A wrong
+      CRC-16: at least one flipped, 1 - (1 - p)^N.
+    - Badly damaged frames are never received, which biases the flip count low: subtract the log-probability of passing
+      the receiver's tests (a truncated binomial).
     """
     bits, flips = HEADER_BITS, frame.header_flips
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
-    said = flips * _LOG + (bits - flips) * _LOG_NOT
+    likelihood = flips * _LOG + (bits - flips) * _LOG_NOT
     if frame.whole:
-        said = said + _crc_said(_guarded_bits(frame), frame.crc_ok)
+        likelihood = likelihood + _crc_log_likelihood(_crc_bits(frame), frame.crc_ok)
     for test in frame.match.passed:
-        said = said - _passed(*test)
-    return said
+        likelihood = likelihood - _pass_log_probability(*test)
+    return likelihood
 
 
 class BerEstimator:
-    """Bit error rate of one device's link: the posterior mean over RATES, with forgetting.
+    """Estimator of the bit error rate of one device's link: the posterior mean over BERS, with forgetting.
 
-    Each frame adds its `log_likelihood` to a Beta prior, cut to RATES (Gelman et al., Bayesian Data Analysis, 3rd
-    edition, section 2.4); before that, all earlier evidence is multiplied by `forget` (a power prior: Ibrahim & Chen,
-    Statistical Science 15, 2000): 0.95 follows a drifting link within about twenty frames. A frame that is too
-    unlikely under the estimate ends an era: the past is dropped (a generalised likelihood ratio test for a change;
-    Basseville & Nikiforov, Detection of Abrupt Changes, section 2.4.3).
+    Each frame adds its `log_likelihood` to a Beta prior, truncated to BERS (Gelman et al., Bayesian Data Analysis, 3rd
+    edition, section 2.4). Before that, all earlier evidence is multiplied by `forgetting` (a power prior: Ibrahim &
+    Chen, Statistical Science 15, 2000): 0.95 follows a drifting link within about twenty frames. If a frame is too
+    unlikely under the estimate, the past is dropped (a generalised likelihood ratio test for a change; Basseville &
+    Nikiforov, Detection of Abrupt Changes, section 2.4.3).
 
-    When the radio measured the frame's SNR (or, without that, its RSSI), the past is weighed by likeness instead: the
-    frames that came at a similar SNR tell most, each with weight exp(-d^2 / 2) for d in units of ALIKE_DB (local
-    likelihood: Tibshirani & Hastie, JASA 82, 1987). So nothing has to be known of the radio or its modulation.
+    If the radio measured the frame's SNR (or else its RSSI), the past is weighted by similarity instead: a frame whose
+    reading differs by d, in units of READING_SCALE_DB, has the weight exp(-d^2 / 2) (local likelihood: Tibshirani &
+    Hastie, JASA 82, 1987). This needs no knowledge of the radio or its modulation.
 
-    The estimate lies within [1e-4, 0.5].
+    The estimate is within [MIN_BER, MAX_BER].
     """
 
-    def __init__(self, forget: float = FORGET) -> None:
-        self._forget = forget
-        self._steady = np.zeros_like(RATES)
-        self._measured: deque[tuple[float, np.ndarray]] = deque(maxlen=REMEMBERED)
+    def __init__(self, forgetting: float = FORGETTING) -> None:
+        self._forgetting = forgetting
+        self._steady = np.zeros_like(BERS)
+        self._measured: deque[tuple[float, np.ndarray]] = deque(maxlen=MAX_READINGS)
         self.estimate = _mean(_PRIOR)
 
     def update(self, frame: FeatureFrame) -> float:
-        """Take a frame's evidence in; the link's bit error rate as far as this frame is concerned."""
+        """Add a frame's evidence, and return the link's bit error rate at this frame."""
         new = log_likelihood(frame)
         readings = [reading for reading in (frame.snr_db, frame.rssi_dbm) if reading is not None and isfinite(reading)]
         reading = readings[0] if readings else None
-        past = self._forget * self._steady if reading is None else self._alike(reading)
+        past = self._forgetting * self._steady if reading is None else self._similar_past(reading)
         if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE:
-            past = np.zeros_like(RATES)
+            past = np.zeros_like(BERS)
             self._measured.clear()
         self.estimate = _mean(past + new + _PRIOR)
         if reading is None:
@@ -86,47 +86,48 @@ class BerEstimator:
             self._measured.append((reading, new))
         return self.estimate
 
-    def _alike(self, reading: float) -> np.ndarray:
+    def _similar_past(self, reading: float) -> np.ndarray:
         if not self._measured:
-            return np.zeros_like(RATES)
+            return np.zeros_like(BERS)
         readings = np.array([before for before, _ in self._measured])
         ages = np.arange(len(readings))[::-1]
-        weights = np.exp(-0.5 * ((readings - reading) / ALIKE_DB) ** 2) * FORGET_ALIKE**ages
-        return weights @ np.array([said for _, said in self._measured])
+        weights = np.exp(-0.5 * ((readings - reading) / READING_SCALE_DB) ** 2) * READING_FORGETTING**ages
+        return weights @ np.array([likelihood for _, likelihood in self._measured])
 
 
 def payload_ber(frame: FeatureFrame, link_ber: float) -> float:
-    """The bit error rate to expect in this frame's payload, on a link of `link_ber`: what its decoder is told.
+    """Return the bit error rate to expect in this frame's payload, on a link of `link_ber`. The decoder is given it.
 
-    With c = (1 - p)^N for the N bits under the CRC-16: under a wrong one p / (1 - c), as one flip is certain; under a
-    right one 2^-16 p / (c + 2^-16 (1 - c)), next to nothing unless so many bits can hardly have come unharmed.
+    With c = (1 - p)^N for the N bits under the CRC-16: if it is wrong, p / (1 - c), as at least one bit is flipped; if
+    it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged.
     """
     if not frame.whole:
         return link_ber
-    clean = exp(_guarded_bits(frame) * log1p(-link_ber))
+    clean = exp(_crc_bits(frame) * log1p(-link_ber))
     if frame.crc_ok:
-        return max(LEAST, CHANCE * link_ber / (clean + CHANCE * (1 - clean)))
-    return min(MOST, link_ber / (1 - clean))
+        return max(MIN_BER, CRC16_MISS * link_ber / (clean + CRC16_MISS * (1 - clean)))
+    return min(MAX_BER, link_ber / (1 - clean))
 
 
-def _guarded_bits(frame: FeatureFrame) -> int:
+def _crc_bits(frame: FeatureFrame) -> int:
+    """Return the number of bits that the CRC-16 protects, its own included, without the corrected header."""
     return 8 * (frame.layout.payload_bytes + CRC16_BYTES)
 
 
 def _mean(log_posterior: np.ndarray) -> float:
-    """Mean of a density over log RATES, known up to a factor, within [LEAST, MOST]."""
+    """Return the mean of a density over log BERS, known up to a factor, within [MIN_BER, MAX_BER]."""
     weights = np.exp(log_posterior - log_posterior.max())
-    return float(min(MOST, max(LEAST, weights @ RATES / weights.sum())))
+    return float(min(MAX_BER, max(MIN_BER, weights @ BERS / weights.sum())))
 
 
 @lru_cache(maxsize=256)
-def _crc_said(bits: int, right: bool) -> np.ndarray:
-    """log P(a CRC-16 over so many bits is right, or wrong) at each of RATES."""
+def _crc_log_likelihood(bits: int, correct: bool) -> np.ndarray:
+    """Return log P(a CRC-16 over so many bits is correct, or wrong) at each of BERS."""
     flipped = -np.expm1(bits * _LOG_NOT)
-    return np.logaddexp(bits * _LOG_NOT, np.log(CHANCE * flipped)) if right else np.log(flipped)
+    return np.logaddexp(bits * _LOG_NOT, np.log(CRC16_MISS * flipped)) if correct else np.log(flipped)
 
 
 @lru_cache(maxsize=256)
-def _passed(bits: int, most: int) -> np.ndarray:
-    """log P(at most `most` of `bits` bits flipped) at each of RATES."""
+def _pass_log_probability(bits: int, most: int) -> np.ndarray:
+    """Return log P(at most `most` of `bits` bits flipped) at each of BERS."""
     return np.log(sum(float(comb(bits, k)) * np.exp(k * _LOG + (bits - k) * _LOG_NOT) for k in range(most + 1)))

@@ -1,4 +1,4 @@
-"""The classifier: from received frames to readings, as every command and benchmark runs it."""
+"""Classifier: from received frames to readings, as commands and benchmarks run it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,17 +17,17 @@ from wire.bundle import Bundle
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """The class of an image, by this frame and the frames of the same image before it."""
+    """Reading of an image, from this frame and the earlier frames of the same image."""
 
     frame: FeatureFrame
     prediction: Prediction
-    ber: float  # of the link, as estimated with this frame
-    payload_ber: float  # as given to the decoder
-    symbols: np.ndarray  # (S,) as decoded, from all frames of this image so far
-    frames: int  # of this image so far
+    ber: float  # of the link, estimated up to this frame
+    payload_ber: float  # given to the decoder
+    symbols: np.ndarray  # (S,) given to the decoder, -1 = not received
+    frames: int  # number of frames of this image so far
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields of a JSON line."""
+        """Return the fields of the reading's JSON line."""
         frame = self.frame
         return {
             "device": frame.device,
@@ -46,7 +46,7 @@ class Reading:
             "lost_total": frame.place.lost_so_far,
             "duplicate": frame.place.duplicate,
             "late": frame.place.late,
-            "image_number": frame.image,
+            "image_number": frame.image_number,
             "frames": self.frames,
             "received_bits": frame.received_bits,
             "payload": frame.payload.hex(),
@@ -54,18 +54,21 @@ class Reading:
 
 
 class LogitsModel(Protocol):
-    """A decoder as the classifier uses it; `batch` is the number of images that it decodes fastest together."""
+    """Interface of a decoder. `batch` is the number of images that it decodes fastest together."""
 
-    batch: int
-    classes: Sequence[str]
+    @property
+    def batch(self) -> int: ...
+
+    @property
+    def classes(self) -> Sequence[str]: ...
 
     def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
         """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes)."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Joined:
-    """A frame with the evidence of its image so far."""
+class _Combined:
+    """A frame, and the combination of its image's frames so far."""
 
     frame: FeatureFrame
     ber: float
@@ -75,44 +78,45 @@ class _Joined:
 
 
 class Classifier:
-    """Classifies frames, with an estimate of the bit error rate for each device.
+    """Classifier of frames, with a bit error rate estimate per device and model.
 
-    Frames of the same image (same device, model and sequence number) are combined before decoding: chunks side by
-    side, copies of a chunk by the log-likelihood of each bit.
+    Frames of one image (same device, model and sequence number) are combined before decoding: chunks side by side,
+    copies of a chunk by the log-likelihood ratio of each bit.
     """
 
     def __init__(self, decoders: Mapping[str, LogitsModel]) -> None:
-        """Use these decoders, by model_id."""
+        """Create a classifier of decoders by model_id."""
         self._decoders = decoders
         self._links: dict[tuple[int, str], BerEstimator] = defaultdict(BerEstimator)
         self._images: dict[tuple[int, str], dict[int, ImageBits]] = defaultdict(dict)
 
     @classmethod
     def of(cls, bundles: Iterable[Bundle]) -> "Classifier":
-        """Return a classifier of these bundles. Raises HostError when a decoder cannot be run."""
+        """Return a classifier of bundles. Raises HostError if a decoder cannot be run."""
         return cls({bundle.model_id: Decoder(bundle) for bundle in bundles})
 
     def read(self, frame: FeatureFrame) -> Reading:
-        """Estimate, combine, decode and classify one frame."""
+        """Classify one frame."""
         return self.read_all([frame])[0]
 
     def read_all(self, frames: Sequence[FeatureFrame]) -> list[Reading]:
-        """Estimate, combine, decode and classify frames in the order of their arrival; decoded in batches."""
-        joined = [self._join(frame) for frame in frames]
-        readings: list[Reading | None] = [None] * len(joined)
+        """Classify frames, in the order of their arrival. The readings equal those of `read`, but decode in batches."""
+        combined = [self._combine(frame) for frame in frames]
         by_model: dict[str, list[int]] = defaultdict(list)
-        for position, item in enumerate(joined):
+        for position, item in enumerate(combined):
             by_model[item.frame.model.model_id].append(position)
+        readings: dict[int, Reading] = {}
         for model_id, positions in by_model.items():
-            symbols = np.array([joined[i].symbols for i in positions])
-            ber = np.array([joined[i].payload_ber for i in positions])
-            for i, prediction in zip(positions, self.decode(model_id, symbols, ber), strict=True):
-                item = joined[i]
-                readings[i] = Reading(item.frame, prediction, item.ber, item.payload_ber, item.symbols, item.frames)
-        return [reading for reading in readings if reading is not None]
+            items = [combined[position] for position in positions]
+            symbols, ber = np.array([item.symbols for item in items]), np.array([item.payload_ber for item in items])
+            predictions = self.decode(model_id, symbols, ber)
+            for position, item, prediction in zip(positions, items, predictions, strict=True):
+                reading = Reading(item.frame, prediction, item.ber, item.payload_ber, item.symbols, item.frames)
+                readings[position] = reading
+        return [readings[position] for position in range(len(frames))]
 
     def decode(self, model_id: str, symbols: np.ndarray, ber: np.ndarray) -> list[Prediction]:
-        """Classify symbols (N, S), -1 = not received, at bit error rates (N,), in batches."""
+        """Classify symbols (N, S), -1 = not received, given bit error rates (N,), in batches of the decoder's size."""
         decoder = self._decoders[model_id]
         predictions: list[Prediction] = []
         for first in range(0, len(symbols), decoder.batch):
@@ -124,12 +128,12 @@ class Classifier:
                 predictions.append(Prediction(index, decoder.classes[index], float(row[index])))
         return predictions
 
-    def _join(self, frame: FeatureFrame) -> _Joined:
+    def _combine(self, frame: FeatureFrame) -> _Combined:
         source = (frame.device, frame.model.model_id)
         ber = self._links[source].update(frame)
         images = self._images[source]
-        for old in [number for number in images if number < frame.image - LATE]:
+        for old in [number for number in images if number < frame.image_number - LATE]:
             del images[old]
-        image = images.setdefault(frame.image, ImageBits(frame.model))
+        image = images.setdefault(frame.image_number, ImageBits(frame.model))
         image.add(frame, payload_ber(frame, ber))
-        return _Joined(frame, ber, image.ber(), image.symbols(), image.frames)
+        return _Combined(frame, ber, image.ber(), image.symbols(), image.frames)

@@ -1,23 +1,24 @@
-"""One image out of several frames: chunks beside each other, copies combined by the worth of each bit."""
+"""Combination of an image's frames: chunks side by side, copies weighted by the reliability of each bit."""
 
 from math import log
 
 import numpy as np
 
-from host.receive.events import FeatureFrame, bits_to_symbols
+from host.receive.events import FeatureFrame, received_symbols
 from wire.model import Model
 
-# No number of copies makes a bit surer than that: e^-40 is less than any doubt that a CRC leaves.
-MOST_SURE = 40.0
+# Limit of a bit's log-likelihood ratio, so that copies cannot add up without end. e^-40 is below any doubt that a
+# CRC leaves.
+MAX_LLR = 40.0
 
 
 class ImageBits:
-    """The bits of one image, each with its log-likelihood ratio log P(bit = 0) / P(bit = 1).
+    """Bits of one image, each with its log-likelihood ratio log P(bit = 0) / P(bit = 1).
 
-    A bit that came over a binary symmetric channel of bit error rate p says +-log((1 - p) / p), and independent
-    copies add up (Hagenauer, Offer & Papke, IEEE Trans. Inf. Theory 42, 1996): a copy from a good link outweighs
-    several from bad ones, which a vote would not let it. Copies that were made behind the damage are not
-    independent, and count for more than they are worth.
+    A bit received over a binary symmetric channel of bit error rate p has the ratio +-log((1 - p) / p), and those of
+    independent copies add up (Hagenauer, Offer & Papke, IEEE Trans. Inf. Theory 42, 1996). Unlike in a majority vote, a
+    copy over a good link outweighs several over bad ones. Copies made after the damage are not independent and get too
+    much weight.
     """
 
     def __init__(self, model: Model) -> None:
@@ -27,24 +28,24 @@ class ImageBits:
         self.frames = 0
 
     def add(self, frame: FeatureFrame, ber: float) -> None:
-        """Add a frame of this image, in whose payload a bit is wrong with probability `ber`."""
+        """Add a frame of this image. `ber` is the probability that a bit of its payload is wrong."""
         self.frames += 1
         first = self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
-        here = slice(first, first + len(frame.bits))
-        came = frame.bits >= 0
-        self._llr[here] += np.where(came, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
-        np.clip(self._llr, -MOST_SURE, MOST_SURE, out=self._llr)
-        self._received[here] |= came
+        place = slice(first, first + len(frame.bits))
+        received = frame.bits >= 0
+        self._llr[place] += np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
+        np.clip(self._llr, -MAX_LLR, MAX_LLR, out=self._llr)
+        self._received[place] |= received
 
     def symbols(self) -> np.ndarray:
-        """The likelier level of each symbol (S,) int64, -1 where bits are missing."""
+        """Return the symbols (S,) int64 of the likelier bits, -1 where bits are missing."""
         bits = np.where(self._received, self._llr < 0, -1).astype(np.int8)
-        return bits_to_symbols(bits, self._model.bits_per_symbol)
+        return received_symbols(bits, self._model.bits_per_symbol)
 
     def ber(self) -> float:
-        """The bit error rate that is left: the mean probability that a received bit's decision is wrong.
+        """Return the remaining bit error rate: the mean probability that a received bit is decided wrongly.
 
-        Of a single frame, that is its own.
+        For a single frame it is the frame's own.
         """
-        doubt = np.exp(-np.abs(self._llr[self._received]))
-        return float(np.mean(doubt / (1 + doubt)))
+        odds = np.exp(-np.abs(self._llr[self._received]))
+        return float(np.mean(odds / (1 + odds)))

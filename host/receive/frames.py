@@ -1,39 +1,42 @@
-"""From a feature frame's bytes, whole or cut short, to an event: whose it is, what came of it, where it belongs."""
+"""Frame parser: from the bytes of a feature frame, complete or truncated, to its model and its event."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from host.receive.events import FeatureFrame
-from host.receive.headers import Headers, Match
+from host.receive.headers import HeaderDecoder, Match
 from host.receive.sources import Source
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
 
 
-class Frames:
-    """Makes the events of one line or radio, and remembers its devices in `headers` and `sources`."""
+class FrameParser:
+    """Parser of the feature frames of known models, which keeps track of their senders.
+
+    `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
+    """
 
     def __init__(self, models: Sequence[Model]) -> None:
-        self.headers = Headers(models)
-        self.sources: dict[tuple[int, str], Source] = {}  # by device and model_id
+        self.headers = HeaderDecoder(models)
+        self.sources: dict[tuple[int, str], Source] = {}
 
-    def owner(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
-        """Whose frame lies in `body`, and whether it is clean; None when several models are as likely, or none.
+    def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
+        """Return the model of the frame in `body`, None if that is undecidable, and whether the frame is clean.
 
-        Of several with the same model bits, it is the one for which the CRC-16 is right, else the one that this
-        device has used before. size: only those whose frame has so many bytes.
+        Of several models with these model bits, it is the one for which the CRC-16 is correct, else the one that this
+        device has used before. `size` restricts them to those whose frame has so many bytes.
         """
-        choices = self.headers.models(header)
+        models = self.headers.models(header)
         if size is not None:
-            choices = [model for model in choices if model.chunk_layout(header.chunk).size == size]
-        clean = next((model for model in choices if is_clean(body, header, model)), None)
-        if clean or len(choices) == 1:
-            return clean or choices[0], clean is not None
-        return next((b for b in choices if (header.device, b.model_id) in self.sources), None), False
+            models = [model for model in models if model.chunk_layout(header.chunk).size == size]
+        clean = next((model for model in models if is_clean(body, header, model)), None)
+        if clean or len(models) == 1:
+            return clean or models[0], clean is not None
+        return next((model for model in models if (header.device, model.model_id) in self.sources), None), False
 
-    def event(
+    def parse(
         self,
         body: bytes,
         match: Match,
@@ -43,21 +46,21 @@ class Frames:
         snr_db: float | None = None,
         rssi_dbm: float | None = None,
     ) -> FeatureFrame:
-        """The event for a frame whose bytes, from the header on and as far as they came, are `body`."""
+        """Return the event for a frame and record it. `body` holds the received bytes, from the header on."""
         header = match.header
         layout = model.chunk_layout(header.chunk)
         bits = payload_bits(body, layout)
         source = self.sources.setdefault((header.device, model.model_id), Source())
-        place = source.note(header, bits, crc_ok)
+        place = source.record(header, bits, crc_ok)
         if crc_ok or source.received > 1:
-            self.headers.know(header.device, header.model, source.newest % 32)
+            self.headers.add_device(header.device, header.model, source.newest % 32)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
 
 def is_clean(body: bytes, header: Header, model: Model) -> bool:
-    """Whether the frame in `body` (from its header on) is whole and its CRC-16 right for this model.
+    """Return True if the frame in `body`, from its header on, is complete and its CRC-16 correct for this model.
 
-    The header counts as corrected, so that this speaks of the payload alone.
+    The CRC-16 is checked with the corrected header, so the result concerns the payload alone.
     """
     size = model.chunk_layout(header.chunk).size
     if len(body) < size:
@@ -66,7 +69,7 @@ def is_clean(body: bytes, header: Header, model: Model) -> bool:
 
 
 def payload_bits(body: bytes, layout: FeatureLayout) -> np.ndarray:
-    """The payload of a frame, from its header on -> bits (n_bits,) int8 in payload order, -1 = not received."""
+    """Return the payload bits (n_bits,) int8 in payload order, -1 = not received, of a frame from its header on."""
     bits = np.full(layout.n_bits, -1, np.int8)
     received = np.unpackbits(np.frombuffer(body[layout.payload], np.uint8))[: layout.n_bits]
     bits[interleaver(layout.n_bits)[: len(received)]] = received

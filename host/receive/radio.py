@@ -1,43 +1,81 @@
-"""Feature frames out of a radio's packets (LoRa): the radio finds and delimits them, and they bring no sync word."""
+"""Feature frames in a radio's packets (LoRa), from a radio at the host or from gateways on a serial line.
+
+The radio finds and delimits packets, so they have no sync word.
+"""
 
 from collections.abc import Sequence
 
 from host.receive.events import Event, FeatureFrame, UnknownModel
-from host.receive.frames import Frames
+from host.receive.frames import FrameParser
 from host.receive.sources import Source
+from wire.control import REPLY_BIT, Control, Opcode, Packet
 from wire.frame import HEADER_BYTES
 from wire.model import Model
 
+PACKET_COUNTS = 256  # a gateway numbers its packets modulo this
+
 
 class PacketReceiver:
-    """Hand it a radio's packets as they come, those with a wrong CRC too; it gives back what each holds.
+    """Receiver of a radio's packets, including those with a wrong CRC.
 
-    Packets have a length that the radio vouches for (LoRa: it drops a packet whose own header is damaged): one
-    that fits no chunk is not ours. frames: shared with a Receiver by which the same devices may be heard.
+    The length of a packet is reliable (LoRa drops a packet whose own header is damaged), so a packet whose length fits
+    no chunk is foreign. Pass the `parser` of a StreamReceiver if the same devices can be heard there.
     """
 
-    def __init__(self, models: Sequence[Model], frames: Frames | None = None) -> None:
-        self._frames = frames or Frames(models)
-        self.strangers = 0  # packets that were no frame of any model
+    def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
+        self._parser = parser or FrameParser(models)
+        self.foreign = 0  # packets that are not a frame of a known model
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
-        """What is known of each sender, by device and model_id."""
-        return self._frames.sources
+        """The senders, by device and model_id."""
+        return self._parser.sources
 
     def take(self, packet: bytes, snr_db: float | None = None, rssi_dbm: float | None = None) -> Event | None:
-        """The feature frame in a packet, or None. snr_db, rssi_dbm: as the radio measured them, where it does."""
+        """Return the event in a packet, or None. `snr_db` and `rssi_dbm` are the radio's measurements, if any."""
         event = self._event(packet, snr_db, rssi_dbm) if len(packet) > HEADER_BYTES else None
-        self.strangers += not isinstance(event, FeatureFrame)
+        self.foreign += not isinstance(event, FeatureFrame)
         return event
 
     def _event(self, packet: bytes, snr_db: float | None, rssi_dbm: float | None) -> Event | None:
-        match = self._frames.headers.read_packet(packet[:HEADER_BYTES], len(packet))
+        match = self._parser.headers.decode_packet(packet[:HEADER_BYTES], len(packet))
         if match is None:
             return None
-        if self._frames.headers.unknown(match.header):
+        if self._parser.headers.has_unknown_model(match.header):
             return UnknownModel(match.header)
-        model, clean = self._frames.owner(packet, match.header, len(packet))
+        model, clean = self._parser.find_model(packet, match.header, len(packet))
         if model is None:
             return None
-        return self._frames.event(packet, match, model, clean, None, snr_db, rssi_dbm)
+        return self._parser.parse(packet, match, model, clean, None, snr_db, rssi_dbm)
+
+
+class Gateways:
+    """The gateways on one serial line: turns their control frames into the events of the radio packets inside.
+
+    The restart of a gateway looks like losses, as that of a sender does. A repeated packet counts once.
+    """
+
+    def __init__(self, receiver: PacketReceiver) -> None:
+        self._receiver = receiver
+        self._last: dict[int, int] = {}  # number of the newest packet, by gateway
+        self.packets = 0
+        self.lost = 0  # between gateway and host, from the gaps in the numbers
+
+    @property
+    def foreign(self) -> int:
+        """Packets that are not a frame of a known model."""
+        return self._receiver.foreign
+
+    def take(self, control: Control) -> Event | None:
+        """Return the event in a PACKET; None for other control frames and for foreign or repeated packets."""
+        if control.opcode != Opcode.PACKET | REPLY_BIT or len(control.data) < Packet.FORMAT.size:
+            return None
+        gateway = control.header.device
+        last = self._last.get(gateway, control.request - 1)
+        if last == control.request:
+            return None
+        self.lost += (control.request - last - 1) % PACKET_COUNTS
+        self._last[gateway] = control.request
+        self.packets += 1
+        packet = Packet.unpack(control.data)
+        return self._receiver.take(packet.payload, packet.snr_db, packet.rssi_dbm)

@@ -1,4 +1,4 @@
-"""What is known of one sender: its images by sequence number, what came of them, and what must have been lost."""
+"""Bookkeeping of one sender: its images by sequence number, their copies, and the images that were lost."""
 
 from dataclasses import dataclass, field
 from math import sqrt
@@ -9,44 +9,43 @@ import numpy as np
 from host.receive.headers import SEQUENCES
 from wire.frame import Header
 
-# A sequence number up to this far behind the newest is a late frame; all others are ahead, after losses.
+# A sequence number up to this far behind the newest is a late frame. All others are ahead, after losses.
 LATE = 8
-# Two copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, and each count of them
-# by its binomial deviation; payloads of different pictures differ in about half. What is within four deviations of
-# copies at 0.1 may be one.
+# Copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, with a binomial deviation.
+# Payloads of different images differ in about half. Payloads within four deviations of copies at 0.1 count as copies.
 COPIES_DIFFER, DEVIATIONS = 0.18, 4.0
 
 
 class Place(NamedTuple):
-    """Where a frame belongs among those of its source."""
+    """Place of a frame among those of its source."""
 
-    image: int
+    image_number: int
     lost: int  # images missing just before it
-    lost_so_far: int  # images missing altogether, as far as is known with this frame
-    duplicate: bool  # this image's chunk came before
-    late: bool  # a newer image came before
+    lost_so_far: int  # images missing in total, as known with this frame
+    duplicate: bool  # this chunk of the image was received before
+    late: bool  # a newer image was received before
 
 
 @dataclass
 class Source:
-    """The frames of one device with one model, counted by their sequence numbers modulo 32.
+    """Frames of one device with one model, counted by their sequence numbers modulo 32.
 
-    More than 23 losses in a row look like fewer. A board that starts again looks like losses, or, when it comes back to
-    numbers just sent, like copies of those; but a copy has to look like one, which tells the two apart unless the
-    pictures are alike, too. What does not is the first image of a new start, before which nothing counts as lost.
+    More than 23 losses in a row look like fewer. The restart of a board looks like losses, or like copies if it returns
+    to recent sequence numbers. A copy must resemble the first frame, which distinguishes the two unless the images are
+    alike. A frame that does not resemble it is the first image after a restart, before which nothing counts as lost.
     """
 
     received: int = 0
-    lost: int = 0  # images of which nothing has come (yet)
+    lost: int = 0  # images of which nothing has been received (yet)
     duplicates: int = 0
-    late: int = 0  # came behind a newer image
-    newest: int = -1  # image
+    late: int = 0  # received after a newer image
+    newest: int = -1  # image number
     _first: int = -1
-    # Of the last images: chunk -> bits as they came first (0, 1, -1 = not received), and whether their CRC was right.
+    # Of the last images: chunk -> bits as received first (0, 1, -1 = not received), and if their CRC was correct.
     _images: dict[int, dict[int, tuple[np.ndarray, bool]]] = field(default_factory=dict)
 
-    def note(self, header: Header, bits: np.ndarray, crc_ok: bool) -> Place:
-        """Count a frame by its header and its payload's bits (n,), and say where it belongs."""
+    def record(self, header: Header, bits: np.ndarray, crc_ok: bool) -> Place:
+        """Count a frame with the given header and payload bits (n,), and return its place."""
         self.received += 1
         if not self._images:
             self._first = header.sequence
@@ -80,7 +79,7 @@ class Source:
 
 
 def _alike(first: np.ndarray, first_clean: bool, second: np.ndarray, second_clean: bool) -> bool:
-    """Whether two payloads may be copies of one."""
+    """Return True if two payloads may be copies of one."""
     both = (first >= 0) & (second >= 0)
     count, different = np.count_nonzero(both), np.count_nonzero((first != second) & both)
     if first_clean and second_clean:

@@ -1,10 +1,10 @@
-"""Finds frames in a stream of bytes in which any bit may be flipped and any byte may be missing."""
+"""Receiver of frames in a byte stream in which any bit may be flipped and any byte may be missing."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from host.receive.events import ControlFrame, Event, UnknownModel
-from host.receive.frames import Frames
+from host.receive.frames import FrameParser
 from host.receive.headers import Match
 from host.receive.sources import Source
 from host.receive.sync import find_syncs
@@ -13,16 +13,16 @@ from wire.frame import HEADER_BYTES, SYNC, FrameType, Header
 from wire.model import Model
 
 START_BYTES = len(SYNC) + HEADER_BYTES
-# A longer reply than any board sends, a radio's longest packet, is a damaged length field; waiting for it would hold up
-# what follows.
+# The longest reply that a board sends unasked: a radio's longest packet. A larger length field is damaged, and waiting
+# for that many bytes would delay the frames that follow.
 MAX_REPLY_BYTES = len(reply(0, 0, bytes(Packet.FORMAT.size + 255), 0, 0)) - len(SYNC)
-# Of a frame that was cut short, fewer payload bytes than this fraction are no image any more.
-LEAST_RECEIVED = 0.5
+# A truncated frame with a smaller share of its payload bytes is dropped.
+MIN_RECEIVED_SHARE = 0.5
 PIECE_BYTES = 4096
 
 
 class _Step(NamedTuple):
-    """What stands at one sync word: an event or nothing, where it ends, and where to search on."""
+    """Result at one sync word: an event or None, the position where it ends, and where to resume the search."""
 
     event: Event | None
     end: int
@@ -30,40 +30,40 @@ class _Step(NamedTuple):
 
 
 class StreamReceiver:
-    """Feed it bytes as they come; it gives back what they hold, in order, however they are cut.
+    """Receiver of a serial line's bytes. The events do not depend on how the stream is divided into pieces.
 
-    What fails is searched again from the byte after its sync word, and so is what lies inside a feature frame
-    whose CRC-16 failed: a frame that lost bytes hides the start of the next one. A frame that is not complete
-    yet is waited for; `flush`, called when the line has been quiet, settles it. frames: shared with a PacketReceiver
-    by which the same devices may be heard.
+    After a failure the search resumes at the byte after the sync word, also inside a feature frame whose CRC-16 is
+    wrong: a frame that lost bytes hides the start of the next one. The receiver waits for incomplete frames; call
+    `flush` when the line has been silent to settle them. Pass the `parser` of a PacketReceiver if the same devices
+    can be heard there.
     """
 
-    def __init__(self, models: Sequence[Model], frames: Frames | None = None) -> None:
-        self._frames = frames or Frames(models)
-        self._headers = self._frames.headers
+    def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
+        self._parser = parser or FrameParser(models)
+        self._headers = self._parser.headers
         self._buffer = b""
-        self._counted = 0  # bytes at the buffer's start that are known to be garbage or part of a frame
-        self._clean_end = 0  # where a clean frame ends that has been given out; nothing inside but another clean one
+        self._counted = 0  # bytes at the start of the buffer already counted as garbage or as part of a frame
+        self._clean_end = 0  # end of the last clean frame; only another clean frame is accepted before it
         self._syncs: list[tuple[int, int]] = []
         self.garbage_bytes = 0
-        self.longest_reply = MAX_REPLY_BYTES  # bytes after the sync word; more while a long one is awaited
+        self.longest_reply = MAX_REPLY_BYTES  # in bytes after the sync word; increased while a long reply is awaited
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
-        """What is known of each sender, by device and model_id."""
-        return self._frames.sources
+        """The senders, by device and model_id."""
+        return self._parser.sources
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that are kept because a frame may start in them."""
+        """The number of bytes kept because a frame may start in them."""
         return len(self._buffer)
 
     def expect(self, headers: Iterable[Header]) -> None:
-        """Take these headers for plausible until the next call, as answers to a pending command."""
+        """Expect these headers, as answers to a pending command, until the next call."""
         self._headers.expect(headers)
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes of the stream."""
+        """Return the events in the next bytes of the stream."""
         events: list[Event] = []
         for first in range(0, len(data), PIECE_BYTES):
             self._buffer += data[first : first + PIECE_BYTES]
@@ -71,7 +71,7 @@ class StreamReceiver:
         return events
 
     def flush(self) -> list[Event]:
-        """Nothing more will come of what has begun: settle it, and forget the rest."""
+        """Return the events in the bytes kept so far, and drop these bytes: nothing follows them."""
         events = self._search(final=True)
         self._drop(len(self._buffer))
         return events
@@ -99,7 +99,7 @@ class StreamReceiver:
         self._counted = max(self._counted, end)
 
     def _drop(self, count: int) -> None:
-        """Forget the first bytes; those that no frame has claimed were garbage."""
+        """Drop the first bytes. Those that belong to no frame count as garbage."""
         count = max(0, min(count, len(self._buffer)))
         self._count(count, count)
         self._counted -= count
@@ -107,16 +107,16 @@ class StreamReceiver:
         self._buffer = self._buffer[count:]
 
     def _frame_at(self, start: int, flips: int, final: bool) -> _Step | None:
-        """What starts at this sync word; None while that cannot be said yet."""
+        """Return the result at a sync word; None while it is undecided."""
         nothing, hidden = _Step(None, start, start + 1), start < self._clean_end
         if hidden and flips:
             return nothing
         if len(self._buffer) < start + START_BYTES:
             return nothing if final else None
-        match = self._header_at(start, flips)
+        match = self._match_at(start, flips)
         if match is None or (hidden and (match.flips or match.header.type != FrameType.FEATURE)):
             return nothing
-        if self._headers.unknown(match.header):
+        if self._headers.has_unknown_model(match.header):
             return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
         if not final and self._incomplete(start + len(SYNC), match.header):
             return None
@@ -124,19 +124,19 @@ class StreamReceiver:
             return self._reply(start, match.header) or nothing
         return self._feature(start, match, flips, hidden) or nothing
 
-    def _header_at(self, start: int, flips: int) -> Match | None:
-        return self._headers.read(self._buffer[start + len(SYNC) : start + START_BYTES], flips)
+    def _match_at(self, start: int, flips: int) -> Match | None:
+        return self._headers.decode(self._buffer[start + len(SYNC) : start + START_BYTES], flips)
 
     def _incomplete(self, body: int, header: Header) -> bool:
-        """Whether bytes of the frame with this header, which starts at `body`, are still to come."""
-        have = len(self._buffer) - body
+        """Return True if the frame with this header, which starts at `body`, is incomplete."""
+        received = len(self._buffer) - body
         if header.type == FrameType.REPLY:
             size = control_size(self._buffer[body:])
-            return size is None or have < size <= self.longest_reply
-        return have < max(model.chunk_layout(header.chunk).size for model in self._headers.models(header))
+            return size is None or received < size <= self.longest_reply
+        return received < max(model.chunk_layout(header.chunk).size for model in self._headers.models(header))
 
     def _reply(self, start: int, header: Header) -> _Step | None:
-        """The reply at this sync word, if its CRC-32 is right once its header has been corrected."""
+        """Return the reply at a sync word if its CRC-32 is correct, with its header corrected."""
         rest = self._buffer[start + START_BYTES : start + len(SYNC) + self.longest_reply]
         control = parse_control(header.encode() + rest)
         if control is None:
@@ -145,38 +145,38 @@ class StreamReceiver:
         return _Step(ControlFrame(control), end, end)
 
     def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
-        """The feature frame at this sync word, clean, damaged or cut short; None when too little came."""
+        """Return the feature frame at a sync word: clean, damaged or truncated; None if too little was received."""
         body = self._buffer[start + len(SYNC) :]
-        model, clean = self._frames.owner(body, match.header)
+        model, clean = self._parser.find_model(body, match.header)
         if model is None or (hidden and not clean):
             return None
         layout = model.chunk_layout(match.header.chunk)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
         next_start = None if clean else self._next_start(start, end)
-        # The next frame may start as early as within this one's sync word.
+        # The next frame may start within this one's sync word.
         body = body[: max(0, (next_start or end) - start - len(SYNC))]
-        if len(body[layout.payload]) < LEAST_RECEIVED * layout.payload_bytes:
+        if len(body[layout.payload]) < MIN_RECEIVED_SHARE * layout.payload_bytes:
             return None
-        frame = self._frames.event(body, match, model, clean, flips)
+        frame = self._parser.parse(body, match, model, clean, flips)
         if clean:
             self._clean_end = max(self._clean_end, end)
             return _Step(frame, end, self._hidden_start(start, end))
-        # The last bytes of a damaged frame may be the start of the next one, which is not all there yet.
+        # The last bytes of a damaged frame may be the incomplete start of the next one.
         return _Step(frame, next_start or end, next_start or max(start + START_BYTES, end - START_BYTES + 1))
 
     def _next_start(self, start: int, end: int) -> int | None:
-        """Where another frame starts inside the one from start to end, with its whole header inside too."""
+        """Return the start of another frame inside the one from start to end, which must contain its whole header."""
         for inside, flips in self._syncs:
             if start < inside <= end - START_BYTES:
-                match = self._header_at(inside, flips)
-                if match and self._headers.plausible(match.header):
+                match = self._match_at(inside, flips)
+                if match and self._headers.is_plausible(match.header):
                     return inside
         return None
 
     def _hidden_start(self, start: int, end: int) -> int:
-        """Where an undamaged sync word, or as much of one as is there, starts inside a clean frame; its end if nowhere.
+        """Return the start of an undamaged sync word, complete or truncated, in a clean frame, else the frame's end.
 
-        One frame in 65536 that lost bytes has a right CRC-16 together with the head of the frame behind it.
+        One in 65536 frames that lost bytes has a correct CRC-16 by chance, over bytes of the next frame.
         """
         inside = self._buffer.find(SYNC, start + 1, end + len(SYNC) - 1)
         if inside >= 0:

@@ -1,6 +1,6 @@
-"""Asks any board to encode a golden picture of its bundle: does its payload equal the bundle's, byte for byte?
+"""Check of a board: encodes a golden image and compares the payload with the bundle's, byte by byte.
 
-python -m tests.support.golden_frame URL BUNDLE     # prints what is equal, or fails with one line
+python -m tests.support.golden_frame URL BUNDLE     # prints the result, or fails with one line
 """
 
 import sys
@@ -14,6 +14,7 @@ from wire.payload import interleave
 
 
 def main(url: str, bundle_path: str) -> None:
+    """Run the check. Raises SystemExit with a message if it fails."""
     bundle = load(bundle_path)
     golden = np.load(bundle.golden_path)
     expected = interleave(golden["payload"][0].tobytes(), bundle.chunk_bits(0))

@@ -1,4 +1,4 @@
-"""Serial lines for the host's tests that no board is behind: they play bytes, fall silent, break off."""
+"""Fake serial lines for the host's tests: the far end sends bytes, answers commands, stays silent or disconnects."""
 
 import socket
 import threading
@@ -10,17 +10,17 @@ from wire.frame import SYNC
 
 
 @contextmanager
-def line(*plays: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A TCP port, as a pyserial URL; the n-th connection is handed to the n-th play and closed after it."""
+def fake_line(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Yield the pyserial URL of a TCP port. The n-th connection is passed to the n-th script, then closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
-            for play in plays:
+            for script in scripts:
                 try:
                     connection, _ = server.accept()
                     with connection:
-                        play(connection)
-                except OSError:  # the other end, or the test, was done first
+                        script(connection)
+                except OSError:  # the other end or the test closed it first
                     pass
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -32,28 +32,28 @@ def line(*plays: Callable[[socket.socket], None]) -> Iterator[str]:
             thread.join(5)
 
 
-def plays(data: bytes, hold: bool = False) -> Callable[[socket.socket], None]:
-    """Send these bytes; then break off, or hold the line until the other end does."""
+def sends(data: bytes, hold: bool = False) -> Callable[[socket.socket], None]:
+    """Return a script that sends these bytes, then disconnects, or waits until the other end does."""
 
-    def play(connection: socket.socket) -> None:
-        # pyserial throws away what is there while it opens a port: wait for it as a person would.
+    def script(connection: socket.socket) -> None:
+        # pyserial discards received bytes when it opens a port: wait for that.
         threading.Event().wait(0.3)
         connection.sendall(data)
         if hold:
-            falls_silent(connection)
+            stays_silent(connection)
 
-    return play
+    return script
 
 
 def answers(reply: Callable[[Control], bytes], first: bytes = b"") -> Callable[[socket.socket], None]:
-    """A board that says `first` by itself after the first command's bytes, then a reply to every command."""
+    """Return the script of a board that sends `first` when the first command arrives, then a reply to each command."""
 
-    def play(connection: socket.socket) -> None:
-        said, pending = first, b""
-        while came := connection.recv(65536):
-            pending += came
-            connection.sendall(said)
-            said = b""
+    def script(connection: socket.socket) -> None:
+        unsolicited, pending = first, b""
+        while received := connection.recv(65536):
+            pending += received
+            connection.sendall(unsolicited)
+            unsolicited = b""
             while (start := pending.find(SYNC)) >= 0 and (size := control_size(pending[start + 4 : start + 16])):
                 if len(pending) < start + 4 + size:
                     break
@@ -61,16 +61,16 @@ def answers(reply: Callable[[Control], bytes], first: bytes = b"") -> Callable[[
                 pending = pending[start + 4 + size :]
                 connection.sendall(reply(command) if command else b"")
 
-    return play
+    return script
 
 
-def falls_silent(connection: socket.socket) -> None:
-    """Take everything and say nothing."""
+def stays_silent(connection: socket.socket) -> None:
+    """Script: receive everything and send nothing."""
     while connection.recv(65536):
         pass
 
 
-def no_port() -> str:
-    """The URL of a port that nobody listens on."""
+def unused_port() -> str:
+    """Return the URL of a TCP port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"socket://127.0.0.1:{server.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""firmware/lib/wire as a shared library, for tests that hold it against the Python."""
+"""firmware/lib/wire as a shared library, for tests that compare it with the Python implementation."""
 
 import subprocess
 from ctypes import (
@@ -56,9 +56,9 @@ class Info(Structure):
         ("height", c_uint16),
         ("width", c_uint16),
         ("channels", c_uint8),
-        ("symbols", c_uint16),
+        ("symbol_count", c_uint16),
         ("bits_per_symbol", c_uint8),
-        ("chunks", c_uint8),
+        ("chunk_count", c_uint8),
         ("arena_bytes", c_uint32),
         ("encoder_ram_bytes", c_uint32),
         ("stack_bytes", c_uint32),
@@ -137,7 +137,7 @@ _PROTOTYPES = {
 
 
 def compile_library(folder: Path) -> CDLL:
-    """Builds the C with warnings as errors into `folder` and loads it."""
+    """Build the library into `folder`, with warnings as errors, and load it."""
     path = folder / "libwire.so"
     subprocess.run(["gcc", *FLAGS, "-O1", "-shared", "-fPIC", "-o", path, *SOURCES], check=True)
     library = CDLL(str(path))
@@ -148,13 +148,14 @@ def compile_library(folder: Path) -> CDLL:
 
 
 def encode_header(library: CDLL, word: int) -> bytes:
+    """Return the 8 bytes of a 24-bit header word."""
     block = create_string_buffer(8)
     library.wire_bch_encode(word, block)
     return block.raw
 
 
 def model(number: int, table: list[int], order: list[int], chunks: list[list[int]], bits: int) -> Model:
-    """A model that keeps its tables alive (ctypes holds on to what a structure's pointers were made from)."""
+    """Return a model. It keeps its tables alive, as ctypes keeps the objects of a structure's pointers."""
     return Model(
         number,
         (c_uint8 * 256)(*table),
@@ -165,8 +166,8 @@ def model(number: int, table: list[int], order: list[int], chunks: list[list[int
     )
 
 
-class Guarded:
-    """A buffer between canaries, which `intact` checks; what is not written keeps the canary's value too."""
+class GuardedBuffer:
+    """Buffer between canaries. Its bytes have the canary's value until they are written."""
 
     CANARY = 0xA5
     GUARD = 16
@@ -177,25 +178,26 @@ class Guarded:
         self.start = (c_uint8 * (capacity + self.GUARD)).from_buffer(self._all, self.GUARD)
 
     def bytes(self) -> bytes:
+        """Return the buffer's contents."""
         return bytes(self._all)[self.GUARD : self.GUARD + self.capacity]
 
     def intact(self, written: int) -> bool:
-        """Whether nothing but the first `written` bytes of the buffer has changed."""
+        """Return True if nothing but the first `written` bytes of the buffer has changed."""
         everything = bytes(self._all)
         around = everything[: self.GUARD] + everything[self.GUARD + written :]
         return around == bytes([self.CANARY]) * len(around)
 
 
-class Receiver:
-    """The C parser with a guarded body buffer; `feed` gives the events as (event, error, opcode, request, data)."""
+class CommandReceiver:
+    """The C parser with a guarded body buffer. An event is (code, error, opcode, request, data)."""
 
     def __init__(self, library: CDLL, device: int, body_capacity: int) -> None:
         self.library, self.parser = library, Parser()
-        self.body = Guarded(body_capacity)
+        self.body = GuardedBuffer(body_capacity)
         library.wire_parser_init(self.parser, device, self.body.start, body_capacity)
 
     def event(self, code: int) -> tuple[int, int, int, int, bytes]:
-        """What the parser says of its last event; data only of a command."""
+        """Return the parser's last event. Only commands have data."""
         parser = self.parser
         if code != COMMAND:
             return code, parser.error, parser.opcode, parser.request, b""
@@ -203,6 +205,7 @@ class Receiver:
         return code, 0, parser.opcode, parser.request, data
 
     def feed(self, stream: bytes) -> list[tuple[int, int, int, int, bytes]]:
+        """Push bytes and return the events."""
         push, events = self.library.wire_parser_push, []
         for byte in stream:
             code = push(self.parser, byte)

@@ -1,7 +1,7 @@
-"""Writes tests/wire/vectors/wire_v1.json, which holds the Python and the C of the wire together.
+"""Generator of tests/wire/vectors/wire_v1.json, the test vectors of the Python and the C implementation.
 
-`python -m tests.wire.make_vectors`, once: wire version 1 is what the committed file says, and the tests fail when
-the code would write another. The inputs come from a written-out generator, because numpy may change its own.
+It was run once, by `python -m tests.wire.make_vectors`: the committed file defines wire version 1, and the tests fail
+if the code would write a different one. The inputs come from a generator defined here, since numpy may change its own.
 """
 
 import json
@@ -17,22 +17,24 @@ PATH = Path(__file__).parent / "vectors" / "wire_v1.json"
 
 
 def numbers(seed: int) -> Iterator[int]:
-    """Endless 16-bit numbers of a linear congruential generator (Numerical Recipes' constants)."""
+    """Yield 16-bit numbers of a linear congruential generator (Numerical Recipes' constants), without end."""
     while True:
         seed = (seed * 1664525 + 1013904223) % (1 << 32)
         yield seed >> 16
 
 
 def draw(source: Iterator[int], count: int, limit: int) -> list[int]:
+    """Return `count` numbers below `limit`."""
     return [next(source) % limit for _ in range(count)]
 
 
 def shuffled(source: Iterator[int], size: int) -> list[int]:
-    """The numbers below `size` in some order."""
+    """Return the numbers below `size` in random order."""
     return sorted(range(size), key=dict(enumerate(draw(source, size, 1 << 16))).__getitem__)
 
 
 def code_vectors(source: Iterator[int]) -> dict:
+    """Return the vectors of the BCH code, the CRCs and the Gray code."""
     words = [0, 1, 0x800000, 0xFFFFFF, *(next(source) << 8 | next(source) & 255 for _ in range(12))]
     texts = [b"", b"\0", b"123456789", bytes(draw(source, 66, 256))]
     return {
@@ -48,13 +50,14 @@ def code_vectors(source: Iterator[int]) -> dict:
 
 
 def payload_vectors(source: Iterator[int]) -> list[dict]:
+    """Return the vectors of packing and interleaving."""
     vectors = []
     for count, bits in ((1, 1), (1, 8), (5, 3), (7, 5), (64, 3), (128, 3), (100, 4), (33, 7)):
-        levels = draw(source, count, 1 << bits)
-        packed, n_bits = payload.pack(np.array(levels), bits), count * bits
+        symbols = draw(source, count, 1 << bits)
+        packed, n_bits = payload.pack(np.array(symbols), bits), count * bits
         vectors.append(
             {
-                "levels": levels,
+                "levels": symbols,
                 "bits": bits,
                 "step": int(payload.interleaver(n_bits)[1 % n_bits]) or 1,
                 "packed": packed.hex(),
@@ -65,7 +68,7 @@ def payload_vectors(source: Iterator[int]) -> list[dict]:
 
 
 def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int, chunk: int, **fields: int) -> dict:
-    """One feature frame, from latent to wire; chunks are the whole payload, its first half and the rest."""
+    """Return one feature frame, from latent to wire. Chunks are the whole payload, its first half and the rest."""
     size = int(np.prod(shape))
     table = sorted(draw(source, 256, 1 << bits))
     order = shuffled(source, size)[: size - size // 8]
@@ -73,8 +76,8 @@ def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int
     chunks = [[0, len(order)], [0, half], [half, len(order) - half]]
     latent = [value - 128 for value in draw(source, size, 256)]
     first, count = chunks[chunk]
-    levels = [table[latent[position] + 128] for position in order[first : first + count]]
-    packed = payload.pack(np.array(levels), bits)
+    symbols = [table[latent[position] + 128] for position in order[first : first + count]]
+    packed = payload.pack(np.array(symbols), bits)
     number = fields["model_number"]
     header = frame.Header(frame.FrameType.FEATURE, fields["device"], fields["sequence"], number & 31, chunk)
     return {
@@ -87,7 +90,7 @@ def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int
         "symbol_table": table,
         "symbol_order": order,
         "latent": latent,
-        "levels": levels,
+        "levels": symbols,
         "packed": packed.hex(),
         "frame": frame.feature_frame(header, packed, count * bits, number).hex(),
         "lora": frame.feature_frame(header, packed, count * bits, number, sync=False).hex(),
@@ -95,7 +98,7 @@ def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int
 
 
 def reply_data() -> dict[str, tuple[int, bytes, dict]]:
-    """Each kind of reply's opcode, data and fields."""
+    """Return opcode, data and fields of each kind of reply."""
     info = control.Info(
         wire_version=1, firmware_version=(0, 1, 0), model_number=0x5EED1234,
         engine="aot", target="qemu_stm32f405", input_shape=(32, 32, 3), symbols=128,
@@ -122,6 +125,7 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
 
 
 def control_vectors(source: Iterator[int]) -> dict:
+    """Return the vectors of commands and replies."""
     commands = [
         (control.Opcode.INFO, 0, b"", 255),
         (control.Opcode.INFO, 200, b"", 7),
@@ -156,7 +160,7 @@ def control_vectors(source: Iterator[int]) -> dict:
 
 
 def build() -> dict:
-    """All vectors, as JSON has them."""
+    """Return all vectors, as JSON represents them."""
     source = numbers(2511)
     features = [
         feature_vector(source, (1, 2, 4), 3, 0, model_number=0x5EED1234, device=7, sequence=9),
@@ -177,12 +181,13 @@ def build() -> dict:
 
 
 def main() -> None:
+    """Write the file."""
     lines = [f" {json.dumps(key)}: {_rows(value)}" for key, value in build().items()]
     PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def _rows(value: object) -> str:
-    """One vector a line."""
+    """Return the JSON of a value, one vector per line."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "[\n  " + ",\n  ".join(json.dumps(row) for row in value) + "\n ]"
     return json.dumps(value)

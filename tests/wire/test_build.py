@@ -1,4 +1,4 @@
-"""How the C of the wire builds: without warnings, for boards, from C++, without help from a library, and sanitized."""
+"""Builds of the wire library in C: without warnings, for boards, from C++, without other libraries, sanitized."""
 
 import shutil
 import subprocess
@@ -15,24 +15,24 @@ FROM_STRING_H = {"memcpy", "memset", "memcmp"}
 
 
 def build(command: list[str], folder: Path) -> str:
-    """Runs a compiler in `folder`; what it says, on failure, is the failure."""
+    """Run a compiler in `folder` and return its messages, which must not be errors."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
 
 @pytest.mark.parametrize("optimise", ["-O0", "-O2", "-Os"])
-def test_gcc_has_no_warnings(tmp_path: Path, optimise: str) -> None:
+def test_build_gcc_without_warnings(tmp_path: Path, optimise: str) -> None:
     assert build(["gcc", *FLAGS, "-Wshadow", optimise, "-c", *map(str, SOURCES)], tmp_path) == ""
 
 
 @NEEDS_ARM
-def test_the_arm_compiler_has_no_warnings(tmp_path: Path) -> None:
+def test_build_arm_without_warnings(tmp_path: Path) -> None:
     assert build([*ARM, *FLAGS, "-c", *map(str, SOURCES)], tmp_path) == ""
 
 
 @NEEDS_ARM
-def test_a_board_needs_no_heap_no_float_and_no_library(tmp_path: Path) -> None:
+def test_build_arm_needs_no_heap_float_or_library(tmp_path: Path) -> None:
     build([*ARM, *FLAGS, "-c", *map(str, SOURCES)], tmp_path)
     symbols = subprocess.run(
         ["arm-none-eabi-nm", *sorted(tmp_path.glob("*.o"))], capture_output=True, text=True, check=True
@@ -42,21 +42,21 @@ def test_a_board_needs_no_heap_no_float_and_no_library(tmp_path: Path) -> None:
     assert not [line for line in symbols if line.split()[-2:-1] in (["b"], ["B"], ["d"], ["D"])]  # no globals
 
 
-def test_headers_stand_alone_in_cpp(tmp_path: Path) -> None:
+def test_headers_compile_alone_in_cpp(tmp_path: Path) -> None:
     for header in sorted((SOURCE / "wire").glob("*.h")):
         file = tmp_path / "one.cpp"
         file.write_text(f'#include "wire/{header.name}"\n', encoding="utf-8")
         build(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}", "-c", str(file)], tmp_path)
 
 
-def test_header_guards_are_ours() -> None:
+def test_header_guards_have_project_prefix() -> None:
     for header in (SOURCE / "wire").glob("*.h"):
         guard = f"INKLING_WIRE_{header.stem.upper()}_H"
         text = header.read_text(encoding="utf-8")
         assert f"#ifndef {guard}\n#define {guard}\n" in text
 
 
-def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+def test_fuzz_program_passes_sanitizers(tmp_path: Path) -> None:
     fuzz = ROOT / "tests" / "firmware" / "c" / "wire_fuzz.c"
     sanitize = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     build(["gcc", *FLAGS, *sanitize, "-o", "fuzz", str(fuzz), *map(str, SOURCES)], tmp_path)

@@ -1,7 +1,8 @@
-"""The C of the wire against the Python: the same vectors, the same frames, nothing written outside a buffer."""
+"""The C implementation against the Python: equal vectors, equal frames, nothing written outside a buffer."""
 
 import json
-from ctypes import CDLL, c_char_p, c_int8, create_string_buffer
+from ctypes import CDLL, Structure, c_char_p, c_int8, create_string_buffer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import wire_c
-from tests.support.wire_c import BAD_FIELD, NO_ROOM, OK, Guarded
+from tests.support.wire_c import BAD_FIELD, NO_ROOM, OK, GuardedBuffer
 from tests.wire import make_vectors
 from wire import bch, control, frame, payload
 from wire.crc import crc16, crc32
@@ -21,6 +22,7 @@ WRITERS = {
     "radio": ("wire_radio_report_write", wire_c.RadioReport),
     "bench": ("wire_bench_result_write", wire_c.BenchResult),
 }
+COUNTS = {"symbols": "symbol_count", "chunks": "chunk_count"}  # names in control.Info -> names in C
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,9 @@ def c(tmp_path_factory: pytest.TempPathFactory) -> CDLL:
     return wire_c.compile_library(tmp_path_factory.mktemp("wire"))
 
 
-def feature(c: CDLL, model: wire_c.Model, fields: dict, capacity: int, sync: bool) -> tuple[int, int, Guarded]:
-    """Calls wire_feature_frame into a guarded buffer; its length, its status and the buffer."""
-    out = Guarded(capacity)
+def feature(c: CDLL, model: wire_c.Model, fields: dict, capacity: int, sync: bool) -> tuple[int, int, GuardedBuffer]:
+    """Call wire_feature_frame with a guarded buffer. Returns length, status and the buffer."""
+    out = GuardedBuffer(capacity)
     latent = (c_int8 * len(fields["latent"]))(*fields["latent"])
     result = c.wire_feature_frame(
         out.start, capacity, model, fields["device"], fields["sequence"], fields["chunk"], latent, sync
@@ -44,7 +46,7 @@ def model_of(vector: dict) -> wire_c.Model:
     )
 
 
-def test_codes_reproduce_the_vectors(c: CDLL) -> None:
+def test_codes_match_vectors(c: CDLL) -> None:
     for vector in VECTORS["bch"]:
         assert wire_c.encode_header(c, vector["word"]).hex() == vector["block"]
     for vector in VECTORS["crc16"]:
@@ -56,28 +58,28 @@ def test_codes_reproduce_the_vectors(c: CDLL) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["features"], ids=lambda v: f"{v['bits']}bit-chunk{v['chunk']}")
-def test_feature_frames_reproduce_the_vectors(c: CDLL, vector: dict) -> None:
+def test_feature_frame_matches_vectors(c: CDLL, vector: dict) -> None:
     for sync, expected in ((True, vector["frame"]), (False, vector["lora"])):
         length, status, out = feature(c, model_of(vector), vector, len(expected) // 2, sync)
         assert (status, out.bytes()[:length].hex()) == (OK, expected)
 
 
 @pytest.mark.parametrize("vector", VECTORS["payloads"], ids=lambda v: f"{len(v['levels'])}x{v['bits']}")
-def test_payloads_reproduce_the_vectors(c: CDLL, vector: dict) -> None:
-    """Levels as latent values - 128, through a table that changes nothing."""
-    levels, bits = vector["levels"], vector["bits"]
-    model = wire_c.model(0, [*range(256)], [*range(len(levels))], [[0, len(levels)]], bits)
-    fields = {"device": 0, "sequence": 0, "chunk": 0, "latent": [level - 128 for level in levels]}
+def test_payload_matches_vectors(c: CDLL, vector: dict) -> None:
+    """The latent values are level - 128, and the table is the identity."""
+    symbols, bits = vector["levels"], vector["bits"]
+    model = wire_c.model(0, [*range(256)], [*range(len(symbols))], [[0, len(symbols)]], bits)
+    fields = {"device": 0, "sequence": 0, "chunk": 0, "latent": [level - 128 for level in symbols]}
     length, _, out = feature(c, model, fields, 4096, sync=False)
     assert out.bytes()[8 : length - 2].hex() == vector["interleaved"]
-    assert c.wire_interleaver_step(len(levels) * bits) == vector["step"]
+    assert c.wire_interleaver_step(len(symbols) * bits) == vector["step"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["replies"], ids=lambda v: v["kind"])
-def test_replies_reproduce_the_vectors(c: CDLL, vector: dict) -> None:
+def test_reply_matches_vectors(c: CDLL, vector: dict) -> None:
     data = write_data(c, vector["kind"], vector["fields"])
     assert data.hex() == vector["data"]
-    out = Guarded(len(vector["frame"]) // 2)
+    out = GuardedBuffer(len(vector["frame"]) // 2)
     result = c.wire_reply_frame(
         out.start, out.capacity, vector["device"], vector["model_number"], vector["opcode"], vector["request"],
         data, len(data),
@@ -87,7 +89,7 @@ def test_replies_reproduce_the_vectors(c: CDLL, vector: dict) -> None:
 
 
 def write_data(c: CDLL, kind: str, fields: dict) -> bytes:
-    """The data of a reply as the C writes it, with nothing written after it."""
+    """Return the data of a reply as the C writes it. Nothing must be written after it."""
     size = len(make_vectors.reply_data()[kind][1])
     out = create_string_buffer(b"\xa5" * (size + 8), size + 8)
     if kind == "error":
@@ -107,18 +109,19 @@ def write_data(c: CDLL, kind: str, fields: dict) -> bytes:
     return out.raw[:size]
 
 
-def set_field(values: wire_c.Info, key: str, value: object) -> None:
-    """Sets the C field, or fields, of one of Python's."""
+def set_field(values: Structure, key: str, value: Any) -> None:  # noqa: ANN401 - a field of any reply
+    """Set the C field, or fields, of a Python field."""
     if key == "input_shape":
-        values.height, values.width, values.channels = value
+        for name, size in zip(("height", "width", "channels"), value, strict=True):
+            setattr(values, name, size)
     elif key == "firmware_version":
         values.firmware_version[:] = value
-    elif key != "wire_version":  # the C has it as a constant
-        setattr(values, key, value.encode() if isinstance(value, str) else value)
+    elif key != "wire_version":  # a constant in C
+        setattr(values, COUNTS.get(key, key), value.encode() if isinstance(value, str) else value)
 
 
 @pytest.mark.parametrize("text", [b"", b"seven__", b"exactly8", b"much longer than eight"])
-def test_texts_of_info_are_padded_and_cut(c: CDLL, text: bytes) -> None:
+def test_info_pads_and_truncates_texts(c: CDLL, text: bytes) -> None:
     info = wire_c.Info(engine=text, target=b"t" * 40)
     out = create_string_buffer(67)
     c.wire_info_write(out, info)
@@ -128,19 +131,19 @@ def test_texts_of_info_are_padded_and_cut(c: CDLL, text: bytes) -> None:
 
 
 @given(st.integers(0, (1 << 24) - 1))
-def test_bch_is_the_python(c: CDLL, word: int) -> None:
+def test_bch_encode_matches_python(c: CDLL, word: int) -> None:
     assert wire_c.encode_header(c, word) == bch.encode(word)
 
 
 @given(st.binary(max_size=300), st.integers(0, 0xFFFF), st.data())
-def test_crcs_are_the_python_and_may_go_in_parts(c: CDLL, text: bytes, initial: int, data: st.DataObject) -> None:
+def test_crcs_match_python_in_parts(c: CDLL, text: bytes, initial: int, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(text)))
     left, right = text[:cut], text[cut:]
     assert c.wire_crc16(c.wire_crc16(initial, left, cut), right, len(right)) == crc16(text, initial)
     assert c.wire_crc32(c.wire_crc32(0, left, cut), right, len(right)) == crc32(text)
 
 
-def test_the_interleaver_step_is_the_python(c: CDLL) -> None:
+def test_interleaver_step_matches_python(c: CDLL) -> None:
     for n_bits in [*range(2, 4097), 8 * 65535 - 1, 8 * 65535]:
         assert c.wire_interleaver_step(n_bits) == payload.interleaver(n_bits)[1]
     assert c.wire_interleaver_step(1) == 1
@@ -148,7 +151,7 @@ def test_the_interleaver_step_is_the_python(c: CDLL) -> None:
 
 @given(data=st.data(), bits=st.integers(1, 8), size=st.integers(1, 300), number=st.integers(0, (1 << 32) - 1))
 @settings(max_examples=150)
-def test_feature_frames_are_the_python(c: CDLL, data: st.DataObject, bits: int, size: int, number: int) -> None:
+def test_feature_frame_matches_python(c: CDLL, data: st.DataObject, bits: int, size: int, number: int) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 1 << 30)))
     latent = rng.integers(-128, 128, size)
     table = rng.integers(0, 1 << bits, 256)
@@ -163,16 +166,16 @@ def test_feature_frames_are_the_python(c: CDLL, data: st.DataObject, bits: int, 
     sync = data.draw(st.booleans())
     model = wire_c.model(number, table.tolist(), order.tolist(), [[0, 1]] * chunk + [[first, count]], bits)
 
-    levels = table[latent[order[first : first + count]] + 128]
+    symbols = table[latent[order[first : first + count]] + 128]
     header = frame.Header(frame.FrameType.FEATURE, fields["device"], fields["sequence"], number & 31, chunk)
-    expected = frame.feature_frame(header, payload.pack(levels, bits), count * bits, number, sync)
+    expected = frame.feature_frame(header, payload.pack(symbols, bits), count * bits, number, sync)
     length, status, out = feature(c, model, fields, len(expected), sync)
     assert (status, out.bytes()[:length]) == (OK, expected)
     assert out.intact(length)
 
 
 @pytest.mark.parametrize("sync", [True, False])
-def test_a_feature_frame_keeps_within_every_capacity(c: CDLL, sync: bool) -> None:
+def test_feature_frame_respects_capacity(c: CDLL, sync: bool) -> None:
     vector = VECTORS["features"][1]
     needed = len(vector["frame" if sync else "lora"]) // 2
     for capacity in range(needed + 20):
@@ -183,13 +186,13 @@ def test_a_feature_frame_keeps_within_every_capacity(c: CDLL, sync: bool) -> Non
 
 
 @pytest.mark.parametrize("wrong", [{"sequence": 32}, {"sequence": 255}, {"chunk": 3}, {"chunk": 15}, {"chunk": 255}])
-def test_a_feature_frame_of_wrong_fields_is_not_made(c: CDLL, wrong: dict) -> None:
+def test_feature_frame_refuses_wrong_fields(c: CDLL, wrong: dict) -> None:
     vector = VECTORS["features"][0]
     length, status, out = feature(c, model_of(vector), vector | wrong, 200, sync=True)
     assert (length, status) == (0, BAD_FIELD) and out.intact(0)
 
 
-def test_an_empty_chunk_is_not_sent(c: CDLL) -> None:
+def test_feature_frame_refuses_empty_chunk(c: CDLL) -> None:
     vector = VECTORS["features"][0] | {"chunks": [[0, 0]], "chunk": 0}
     length, status, out = feature(c, model_of(vector), vector, 200, sync=True)
     assert (length, status) == (0, BAD_FIELD) and out.intact(0)
@@ -199,26 +202,26 @@ def test_an_empty_chunk_is_not_sent(c: CDLL) -> None:
     st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), st.integers(0, (1 << 32) - 1),
     st.binary(max_size=80),
 )  # fmt: skip
-def test_replies_are_the_python(c: CDLL, opcode: int, request: int, device: int, number: int, data: bytes) -> None:
+def test_reply_matches_python(c: CDLL, opcode: int, request: int, device: int, number: int, data: bytes) -> None:
     expected = control.reply(opcode, request, data, device, number)
-    out = Guarded(len(expected))
+    out = GuardedBuffer(len(expected))
     result = c.wire_reply_frame(out.start, out.capacity, device, number, opcode, request, c_char_p(data), len(data))
     assert (result.status, result.length, out.bytes()) == (OK, len(expected), expected)
     assert out.intact(result.length)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 17, 67])
-def test_a_reply_keeps_within_every_capacity(c: CDLL, size: int) -> None:
+def test_reply_respects_capacity(c: CDLL, size: int) -> None:
     needed = 20 + size
     for capacity in range(needed + 20):
-        out = Guarded(capacity)
+        out = GuardedBuffer(capacity)
         result = c.wire_reply_frame(out.start, capacity, 1, 2, 0x81, 3, bytes(size), size)
         expected = (needed, OK) if capacity >= needed else (0, NO_ROOM)
         assert (result.length, result.status) == expected
         assert out.intact(result.length)
 
 
-def test_status_flags_add_up(c: CDLL) -> None:
-    out = Guarded(30)
+def test_reply_combines_status_flags(c: CDLL) -> None:
+    out = GuardedBuffer(30)
     result = c.wire_reply_frame(out.start, 30, 1, 2, 0x81, 3, bytes(65536), 65536)
     assert (result.length, result.status) == (0, NO_ROOM | BAD_FIELD) and out.intact(0)

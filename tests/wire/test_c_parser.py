@@ -1,4 +1,4 @@
-"""The command parser of a board: whatever comes in, it never leaves its buffers and always finds the next command."""
+"""The command parser of a board: for any input, it stays within its buffers and finds the next command."""
 
 from collections.abc import Iterator
 from ctypes import CDLL
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import wire_c
-from tests.support.wire_c import COMMAND, ERROR, NONE, Receiver
+from tests.support.wire_c import COMMAND, ERROR, NONE, CommandReceiver
 from wire import bch, control, frame
 from wire.control import ErrorCode
 from wire.crc import crc32
@@ -30,14 +30,14 @@ def error(code: int, opcode: int = 0, request: int = 0) -> Event:
 
 
 def expected_events(stream: bytes) -> Iterator[Event]:
-    """What docs/SPEC.md says about a stream without silences, read as a whole instead of byte by byte."""
+    """Yield the events that docs/SPEC.md specifies for a stream without silences, read as a whole."""
     at = 0
     while (at := stream.find(frame.SYNC, at)) >= 0 and len(stream) >= at + 12:
         at += 4
         header = stream[at : at + 8]
         word = int.from_bytes(header[:3], "big")
         if bch.encode(word) != header:
-            yield error(ErrorCode.BAD_HEADER)  # and the hunt goes on right after the sync
+            yield error(ErrorCode.BAD_HEADER)  # the search resumes right after the sync
             continue
         at += 8
         fields = frame.Header.from_word(word)
@@ -54,15 +54,16 @@ def expected_events(stream: bytes) -> Iterator[Event]:
             continue
         if len(stream) < end + 4:
             return
-        right = crc32(stream[at - 8 : end]).to_bytes(4, "big") == stream[end : end + 4]
-        if mine and right:
+        correct = crc32(stream[at - 8 : end]).to_bytes(4, "big") == stream[end : end + 4]
+        if mine and correct:
             yield COMMAND, 0, opcode, request, stream[at + 4 : end]
         elif mine:
             yield error(ErrorCode.BAD_CRC, opcode, request)
         at = end + 4
 
 
-def spoilt(whole: bytes, position: int) -> bytes:
+def flipped(whole: bytes, position: int) -> bytes:
+    """Return the frame with one bit flipped."""
     damaged = bytearray(whole)
     damaged[position // 8 % len(whole)] ^= 0x80 >> position % 8
     return bytes(damaged)
@@ -78,7 +79,7 @@ PIECES = st.one_of(
     st.just(GOOD),
     st.builds(lambda whole, cut: whole[: cut % len(whole)], COMMANDS, st.integers(0, 100)),
     st.builds(lambda whole, cut: whole[cut % len(whole) :], COMMANDS, st.integers(0, 100)),
-    st.builds(spoilt, COMMANDS, st.integers(0, 800)),
+    st.builds(flipped, COMMANDS, st.integers(0, 800)),
     st.builds(control.reply, BYTES, BYTES, st.binary(max_size=20), st.just(DEVICE), st.just(0x5EED1234)),
     st.just(frame.SYNC),
     st.just(frame.SYNC[:3]),
@@ -87,17 +88,17 @@ PIECES = st.one_of(
 
 @given(st.lists(PIECES, max_size=12))
 @settings(max_examples=400)
-def test_events_are_those_of_the_specification(c: CDLL, pieces: list[bytes]) -> None:
+def test_parser_gives_events_of_specification(c: CDLL, pieces: list[bytes]) -> None:
     stream = b"".join(pieces)
-    receiver = Receiver(c, DEVICE, BODY)
+    receiver = CommandReceiver(c, DEVICE, BODY)
     assert receiver.feed(stream) == list(expected_events(stream))
     assert receiver.body.intact(BODY)
 
 
 @given(st.lists(PIECES, max_size=8))
 @settings(max_examples=200)
-def test_after_any_stream_and_a_silence_a_good_command_is_taken(c: CDLL, pieces: list[bytes]) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_accepts_command_after_silence(c: CDLL, pieces: list[bytes]) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     receiver.feed(b"".join(pieces))
     if c.wire_parser_silence(receiver.parser) == ERROR:
         assert receiver.parser.error == ErrorCode.TIMEOUT
@@ -106,22 +107,22 @@ def test_after_any_stream_and_a_silence_a_good_command_is_taken(c: CDLL, pieces:
 
 
 @given(st.binary(max_size=200))
-def test_garbage_without_a_sync_delays_nothing(c: CDLL, garbage: bytes) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_skips_garbage_without_sync(c: CDLL, garbage: bytes) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     if frame.SYNC not in garbage + frame.SYNC[:3]:
         assert receiver.feed(garbage + GOOD) == [GOOD_EVENT]
 
 
 @given(COMMANDS)
-def test_every_command_round_trips(c: CDLL, whole: bytes) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_round_trip(c: CDLL, whole: bytes) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     assert receiver.feed(whole + whole) == 2 * list(expected_events(whole))
 
 
 @pytest.mark.parametrize("body", [0, 1, 2, 3, 16, 100])
-def test_every_length_stays_within_every_body(c: CDLL, body: int) -> None:
+def test_parser_respects_body_capacity(c: CDLL, body: int) -> None:
     for length in range(body + 6):
-        receiver = Receiver(c, DEVICE, body)
+        receiver = CommandReceiver(c, DEVICE, body)
         data = bytes(range(1, length + 1))
         events = receiver.feed(control.command(9, 4, data))
         if length <= body + 2:
@@ -132,17 +133,17 @@ def test_every_length_stays_within_every_body(c: CDLL, body: int) -> None:
             assert receiver.body.intact(0)
 
 
-def test_short_commands_leave_the_body_alone(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_leaves_body_unchanged_by_short_commands(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     receiver.feed(control.command(control.Opcode.INFO, 1) + control.command(control.Opcode.BENCH, 2, b"\x0a"))
     assert receiver.body.intact(0)
 
 
-def test_a_command_for_another_device_leaves_the_body_alone_and_makes_no_sound(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_ignores_command_for_another_device(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     other = control.command(control.Opcode.RUN, 1, bytes(5000), DEVICE + 1)
     assert receiver.feed(other) == [] and receiver.body.intact(0)
-    assert receiver.feed(spoilt(other, 400)) == []
+    assert receiver.feed(flipped(other, 400)) == []
     assert receiver.feed(GOOD) == [GOOD_EVENT]
     receiver.feed(other[:100])
     assert c.wire_parser_silence(receiver.parser) == NONE
@@ -152,8 +153,8 @@ def test_a_command_for_another_device_leaves_the_body_alone_and_makes_no_sound(c
     assert receiver.feed(GOOD) == [GOOD_EVENT]
 
 
-def test_another_device_s_command_hides_no_later_fault(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_reports_fault_after_command_for_another_device(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     other = control.command(control.Opcode.INFO, 1, b"", DEVICE + 1)
     receiver.feed(other)
     assert receiver.event(c.wire_parser_overrun(receiver.parser)) == error(ErrorCode.OVERRUN)
@@ -162,8 +163,8 @@ def test_another_device_s_command_hides_no_later_fault(c: CDLL) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, len(GOOD)))
-def test_a_truncated_command_times_out(c: CDLL, cut: int) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_times_out_after_truncated_command(c: CDLL, cut: int) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     assert receiver.feed(GOOD[:cut]) == []
     known = (control.Opcode.RUN, 5) if cut >= 16 else (0, 0)
     event = receiver.event(c.wire_parser_silence(receiver.parser))
@@ -172,38 +173,38 @@ def test_a_truncated_command_times_out(c: CDLL, cut: int) -> None:
 
 
 @pytest.mark.parametrize("cut", range(12))
-def test_a_command_cut_within_its_header_does_not_hide_the_next(c: CDLL, cut: int) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_finds_command_after_truncated_header(c: CDLL, cut: int) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     lead = [error(ErrorCode.BAD_HEADER)] if cut >= 4 else []
     assert receiver.feed(GOOD[:cut] + GOOD) == [*lead, GOOD_EVENT]
 
 
 @pytest.mark.parametrize("position", range(64))
-def test_one_flip_in_the_header_is_refused(c: CDLL, position: int) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
-    assert receiver.feed(spoilt(GOOD, 32 + position) + GOOD) == [error(ErrorCode.BAD_HEADER), GOOD_EVENT]
+def test_parser_refuses_flip_in_header(c: CDLL, position: int) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
+    assert receiver.feed(flipped(GOOD, 32 + position) + GOOD) == [error(ErrorCode.BAD_HEADER), GOOD_EVENT]
 
 
 @pytest.mark.parametrize("position", range(32))
-def test_one_flip_in_the_sync_is_not_seen_at_all(c: CDLL, position: int) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
-    assert receiver.feed(spoilt(GOOD, position) + GOOD) == [GOOD_EVENT]
+def test_parser_skips_frame_with_flip_in_sync(c: CDLL, position: int) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
+    assert receiver.feed(flipped(GOOD, position) + GOOD) == [GOOD_EVENT]
 
 
-def test_its_own_replies_coming_back_are_passed_over(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_skips_echoed_replies(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     echo = control.reply(control.Opcode.ERROR, 1, b"\1\0", DEVICE, 0x5EED1234)
     assert receiver.feed(echo + GOOD) == [GOOD_EVENT]
 
 
-def test_a_sync_within_pixels_is_data(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_takes_sync_in_pixels_as_data(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     whole = control.command(control.Opcode.RUN, 1, frame.SYNC * 8)
     assert receiver.feed(whole) == [(COMMAND, 0, control.Opcode.RUN, 1, frame.SYNC * 8)]
 
 
-def test_an_overrun_is_told_even_between_commands(c: CDLL) -> None:
-    receiver = Receiver(c, DEVICE, BODY)
+def test_parser_reports_overrun_between_commands(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
     receiver.feed(GOOD)
     assert receiver.event(c.wire_parser_overrun(receiver.parser)) == error(ErrorCode.OVERRUN)
     receiver.feed(GOOD[:20])
@@ -211,9 +212,9 @@ def test_an_overrun_is_told_even_between_commands(c: CDLL) -> None:
     assert receiver.feed(GOOD) == [GOOD_EVENT]
 
 
-def test_reset_forgets_without_an_event(c: CDLL) -> None:
+def test_reset_drops_command_without_event(c: CDLL) -> None:
     for cut in range(len(GOOD)):
-        receiver = Receiver(c, DEVICE, BODY)
+        receiver = CommandReceiver(c, DEVICE, BODY)
         receiver.feed(GOOD[:cut])
         c.wire_parser_reset(receiver.parser)
         assert c.wire_parser_silence(receiver.parser) == NONE
@@ -221,7 +222,7 @@ def test_reset_forgets_without_an_event(c: CDLL) -> None:
 
 
 @pytest.mark.parametrize(("body", "most"), [(0, 2), (3072, 3074), (65533, 65535), (65534, 65535), (1 << 20, 65535)])
-def test_max_data_is_what_the_length_field_and_the_body_allow(c: CDLL, body: int, most: int) -> None:
+def test_max_data_is_limited_by_length_field_and_body(c: CDLL, body: int, most: int) -> None:
     parser = wire_c.Parser()
     c.wire_parser_init(parser, DEVICE, None, body)
     assert c.wire_parser_max_data(parser) == most

@@ -1,4 +1,4 @@
-"""The two CRCs and the BCH code, against published check values and galois."""
+"""The CRCs and the BCH code, against published check values and the package galois."""
 
 import galois
 import numpy as np
@@ -13,7 +13,7 @@ WORDS = st.integers(0, (1 << 24) - 1)
 
 
 def flipped(block: bytes, positions: list[int]) -> bytes:
-    """The block with bits changed; position 0 is the first on the wire."""
+    """Return the block with bits flipped. Position 0 is the first on the wire."""
     value = int.from_bytes(block, "big")
     for position in positions:
         value ^= 1 << 63 - position
@@ -21,26 +21,26 @@ def flipped(block: bytes, positions: list[int]) -> bytes:
 
 
 def distance(a: bytes, b: bytes) -> int:
-    """Differing bits among the 63 of the code."""
+    """Return the number of differing bits among the 63 of the code."""
     return (int.from_bytes(a, "big") >> 1 ^ int.from_bytes(b, "big") >> 1).bit_count()
 
 
-def test_crc16_has_the_published_check_values() -> None:
+def test_crc16_check_values() -> None:
     assert crc16(b"123456789", 0xFFFF) == 0x29B1  # CRC-16/CCITT-FALSE
     assert crc16(b"123456789", 0x0000) == 0x31C3  # CRC-16/XMODEM
     assert crc16(b"123456789", 0x1D0F) == 0xE5CC  # CRC-16/AUG-CCITT
 
 
-def test_crc16_starts_from_the_low_16_bits_of_a_model_number() -> None:
+def test_crc16_uses_low_16_bits_of_initial() -> None:
     assert crc16(b"123456789", 0x5EEDFFFF) == 0x29B1
 
 
-def test_crc32_has_the_published_check_value() -> None:
+def test_crc32_check_value() -> None:
     assert crc32(b"123456789") == 0xCBF43926
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(0, 0xFFFF), st.data())
-def test_crc16_sees_every_burst_of_up_to_16_bits(text: bytes, initial: int, data: st.DataObject) -> None:
+def test_crc16_detects_bursts_of_up_to_16_bits(text: bytes, initial: int, data: st.DataObject) -> None:
     length = data.draw(st.integers(1, min(16, 8 * len(text))))
     start = data.draw(st.integers(0, 8 * len(text) - length))
     burst = data.draw(st.integers(1, (1 << length) - 1)) << start
@@ -48,10 +48,10 @@ def test_crc16_sees_every_burst_of_up_to_16_bits(text: bytes, initial: int, data
     assert crc16(damaged, initial) != crc16(text, initial)
 
 
-def test_the_code_is_that_of_galois() -> None:
+def test_bch_matches_galois() -> None:
     reference = galois.BCH(63, 24)
     assert int(reference.generator_poly) == bch.GENERATOR
-    assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.WORD_BITS, bch.CORRECTS)
+    assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.WORD_BITS, bch.MAX_ERRORS)
     words = np.concatenate([[0, 1, (1 << 24) - 1], np.random.default_rng(1).integers(0, 1 << 24, 500)])
     messages = (words[:, None] >> np.arange(23, -1, -1) & 1).astype(np.uint8)
     codewords = np.asarray(reference.encode(messages)).astype(np.uint8)
@@ -60,13 +60,13 @@ def test_the_code_is_that_of_galois() -> None:
 
 
 @given(WORDS, st.lists(st.integers(0, 62), unique=True, max_size=7), st.booleans())
-def test_up_to_seven_flips_are_corrected(word: int, positions: list[int], last_bit: bool) -> None:
+def test_bch_decode_corrects_up_to_seven_flips(word: int, positions: list[int], last_bit: bool) -> None:
     block = flipped(bch.encode(word), [*positions, 63] if last_bit else positions)
     assert bch.decode(block) == (word, len(positions))
 
 
 @given(WORDS, st.lists(st.integers(0, 62), unique=True, min_size=8, max_size=63))
-def test_more_flips_give_nothing_or_a_codeword_near_by(word: int, positions: list[int]) -> None:
+def test_bch_decode_beyond_seven_flips(word: int, positions: list[int]) -> None:
     block = flipped(bch.encode(word), positions)
     found = bch.decode(block)
     if found is not None:
@@ -75,13 +75,13 @@ def test_more_flips_give_nothing_or_a_codeword_near_by(word: int, positions: lis
 
 
 @given(st.binary(min_size=8, max_size=8))
-def test_any_block_decodes_or_not_without_a_fault(block: bytes) -> None:
+def test_bch_decode_accepts_any_block(block: bytes) -> None:
     found = bch.decode(block)
     assert found is None or distance(bch.encode(found[0]), block) == found[1] <= 7
 
 
 @given(st.lists(WORDS, max_size=40), st.binary(min_size=8, max_size=8))
-def test_distances_are_those_to_each_candidate(words: list[int], block: bytes) -> None:
+def test_bch_distances(words: list[int], block: bytes) -> None:
     candidates = bch.codewords(np.array(words))
     assert candidates.tolist() == [int.from_bytes(bch.encode(word), "big") for word in words]
     assert bch.distances(block, candidates).tolist() == [
@@ -90,7 +90,7 @@ def test_distances_are_those_to_each_candidate(words: list[int], block: bytes) -
 
 
 @pytest.mark.parametrize("word", [-1, 1 << 24])
-def test_a_word_that_does_not_fit_is_refused(word: int) -> None:
+def test_bch_encode_refuses_word_beyond_24_bits(word: int) -> None:
     with pytest.raises(ValueError, match="24 bits"):
         bch.encode(word)
     with pytest.raises((ValueError, OverflowError), match=r"24 bits|bounds|negative"):
@@ -98,7 +98,7 @@ def test_a_word_that_does_not_fit_is_refused(word: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 7, 9])
-def test_a_block_of_another_size_is_refused(size: int) -> None:
+def test_bch_refuses_block_of_wrong_size(size: int) -> None:
     with pytest.raises(ValueError, match="8 bytes"):
         bch.decode(bytes(size))
     with pytest.raises(ValueError, match="8 bytes"):

@@ -1,7 +1,8 @@
-"""Feature and control frames in Python, and the committed vectors."""
+"""Feature frames, control frames and the committed test vectors."""
 
 import json
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,17 +23,17 @@ HEADERS = st.builds(
 )
 
 
-def test_the_committed_vectors_are_those_of_the_code() -> None:
+def test_vectors_match_code() -> None:
     assert json.loads(make_vectors.PATH.read_text(encoding="utf-8")) == make_vectors.build()
 
 
 @given(HEADERS)
-def test_a_header_survives_its_word(header: frame.Header) -> None:
+def test_header_round_trip(header: frame.Header) -> None:
     assert frame.Header.from_word(header.word()) == header
     assert bch.decode(header.encode()) == (header.word(), 0)
 
 
-def test_header_bits_lie_where_the_specification_has_them() -> None:
+def test_header_word_bit_order() -> None:
     header = frame.Header(frame.FrameType.COMMAND, 0b10110011, 0b01101, 0b11001, 0b0101)
     assert f"{header.word():024b}" == "10" + "10110011" + "01101" + "11001" + "0101"
 
@@ -41,13 +42,13 @@ def test_header_bits_lie_where_the_specification_has_them() -> None:
     "fields",
     [(4, 0, 0, 0, 0), (0, 256, 0, 0, 0), (0, 0, 32, 0, 0), (0, 0, 0, 32, 0), (0, 0, 0, 0, 16), (0, -1, 0, 0, 0)],
 )
-def test_a_field_that_does_not_fit_is_refused(fields: tuple[int, ...]) -> None:
+def test_header_refuses_field_out_of_range(fields: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match="header field"):
         frame.Header(*fields)
 
 
 @given(HEADERS, st.binary(min_size=1, max_size=60), NUMBERS, st.data())
-def test_a_feature_frame_has_its_parts(header: frame.Header, data: bytes, number: int, draw: st.DataObject) -> None:
+def test_feature_frame_parts(header: frame.Header, data: bytes, number: int, draw: st.DataObject) -> None:
     n_bits = 8 * len(data)
     whole = frame.feature_frame(header, data, n_bits, number)
     lora = frame.feature_frame(header, data, n_bits, number, sync=False)
@@ -64,13 +65,13 @@ def test_a_feature_frame_has_its_parts(header: frame.Header, data: bytes, number
     assert not frame.check_crc(lora, number ^ 1)
 
 
-def test_the_default_frames_have_the_sizes_of_the_specification() -> None:
+def test_feature_layout_default_sizes() -> None:
     assert frame.FeatureLayout(128 * 3).serial_size == 62
     assert frame.FeatureLayout(64 * 3).serial_size == 38
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), st.binary(max_size=80), st.binary(max_size=9))
-def test_a_command_survives(opcode: int, request_number: int, device: int, data: bytes, more: bytes) -> None:
+def test_command_round_trip(opcode: int, request_number: int, device: int, data: bytes, more: bytes) -> None:
     whole = control.command(opcode, request_number, data, device)
     assert whole[:4] == frame.SYNC
     block = whole[4:]
@@ -84,7 +85,7 @@ def test_a_command_survives(opcode: int, request_number: int, device: int, data:
 
 
 @given(st.binary(max_size=30), st.data())
-def test_a_flip_anywhere_spoils_a_control_frame(data: bytes, draw: st.DataObject) -> None:
+def test_parse_control_refuses_single_flip(data: bytes, draw: st.DataObject) -> None:
     block = bytearray(control.reply(0x81, 3, data, device=7, model_number=0x5EED1234)[4:])
     position = draw.draw(st.integers(0, 8 * len(block) - 1))
     block[position // 8] ^= 0x80 >> position % 8
@@ -92,44 +93,51 @@ def test_a_flip_anywhere_spoils_a_control_frame(data: bytes, draw: st.DataObject
 
 
 @given(st.binary(max_size=100))
-def test_garbage_is_no_control_frame(garbage: bytes) -> None:
+def test_parse_control_refuses_garbage(garbage: bytes) -> None:
     assert control.parse_control(garbage) is None
 
 
-def test_a_header_must_be_a_codeword_even_if_the_crc_is_right() -> None:
+def test_parse_control_refuses_header_that_is_no_codeword() -> None:
     body = bytearray(control.command(control.Opcode.INFO, 1)[4:-4])
     body[7] ^= 1  # outside the code, but inside the 64 bits that are compared
     assert control.parse_control(bytes(body) + zlib.crc32(body).to_bytes(4, "big")) is None
 
 
-def test_a_reply_names_device_and_model() -> None:
+def test_reply_header_has_device_and_model() -> None:
     parsed = control.parse_control(control.reply(0xFF, 40, b"\6\2", device=7, model_number=0x5EED123F)[4:])
     assert parsed is not None
     assert parsed.header == frame.Header(frame.FrameType.REPLY, 7, 40 % 32, 0x1F, 0)
     assert control.ErrorReply.unpack(parsed.data) == control.ErrorReply(control.ErrorCode.BAD_LENGTH, 2)
 
 
-def test_too_much_data_is_refused() -> None:
+def test_command_refuses_too_much_data() -> None:
     with pytest.raises(ValueError, match="65535"):
         control.command(control.Opcode.RUN, 0, bytes(65536))
 
 
-@pytest.mark.parametrize("kind", ["info", "run", "radio", "bench", "error"])
-def test_reply_data_survives_and_may_grow(kind: str) -> None:
-    classes = {
-        "info": control.Info, "run": control.RunCost, "radio": control.RadioReport, "bench": control.BenchResult,
-        "error": control.ErrorReply,
-    }  # fmt: skip
+Reply = control.Info | control.RunCost | control.RadioReport | control.BenchResult | control.ErrorReply
+REPLIES: dict[str, type[Reply]] = {
+    "info": control.Info,
+    "run": control.RunCost,
+    "radio": control.RadioReport,
+    "bench": control.BenchResult,
+    "error": control.ErrorReply,
+}
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+def test_reply_data_round_trip_and_extension(kind: str) -> None:
+    reply_class = REPLIES[kind]
     _, data, fields = make_vectors.reply_data()[kind]
-    unpacked = classes[kind].unpack(data)
+    unpacked = reply_class.unpack(data)
     assert vars(unpacked) == fields and unpacked.pack() == data
-    assert classes[kind].unpack(data + b"later fields") == unpacked
+    assert reply_class.unpack(data + b"later fields") == unpacked
     with pytest.raises(ValueError, match=f"{kind.upper()} reply has at least {len(data)} bytes"):
-        classes[kind].unpack(data[:-1])
+        reply_class.unpack(data[:-1])
 
 
 @pytest.mark.parametrize("crc_ok", [True, False])
-def test_a_packet_survives_with_all_its_bytes(crc_ok: bool) -> None:
+def test_packet_round_trip(crc_ok: bool) -> None:
     packet = control.Packet(crc_ok, -131.75, 9.25, bytes(range(256))[:255])
     assert control.Packet.unpack(packet.pack()) == packet
     assert control.Packet.unpack(packet.pack()[:5]).payload == b""
@@ -137,12 +145,12 @@ def test_a_packet_survives_with_all_its_bytes(crc_ok: bool) -> None:
         control.Packet.unpack(packet.pack()[:4])
 
 
-def test_info_names_its_model_in_hex() -> None:
+def test_info_model_id() -> None:
     _, data, _ = make_vectors.reply_data()["info"]
     assert control.Info.unpack(data).model_id == "5eed1234"
 
 
-def test_run_data_is_flags_chunk_pixels() -> None:
+def test_run_data_layout() -> None:
     pixels = np.arange(12, dtype=np.uint8).tobytes()
     assert control.run_data(3, pixels, wants_cost=True) == b"\x01\x03" + pixels
     assert control.run_data(0, pixels) == b"\0\0" + pixels

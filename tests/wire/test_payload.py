@@ -1,5 +1,6 @@
 """Gray code, packing and the interleaver."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import gcd
 
@@ -15,40 +16,40 @@ BITS = st.integers(1, 8)
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_gray_neighbours_differ_in_one_bit(bits: int) -> None:
-    levels = np.arange(1 << bits)
-    codes = payload.gray(levels)
-    assert sorted(codes) == list(levels)
+    symbols = np.arange(1 << bits)
+    codes = payload.gray(symbols)
+    assert sorted(codes) == list(symbols)
     assert all(int(a ^ b).bit_count() == 1 for a, b in pairwise(codes))
-    assert np.array_equal(payload.ungray(codes), levels)
-    assert [payload.ungray(payload.gray(level)) for level in range(1 << bits)] == list(levels)
+    assert np.array_equal(payload.ungray(codes), symbols)
+    assert [payload.ungray(payload.gray(level)) for level in range(1 << bits)] == list(symbols)
 
 
-def test_three_bit_example() -> None:
-    """By hand: levels 0..4 are 000 001 011 010 110, so 00000101 10101100 with one pad bit."""
+def test_pack_three_bit_example() -> None:
+    """By hand: levels 0..4 are 000 001 011 010 110, so 00000101 10101100 with one padding bit."""
     assert payload.pack(np.arange(5), 3) == bytes([0b00000101, 0b10101100])
 
 
 @given(BITS, st.data())
-def test_pack_and_unpack_are_inverse(bits: int, data: st.DataObject) -> None:
-    levels = np.array(data.draw(st.lists(st.integers(0, (1 << bits) - 1), min_size=1, max_size=200)))
-    packed = payload.pack(levels, bits)
-    assert len(packed) == payload.payload_bytes(len(levels), bits)
-    pad = 8 * len(packed) - len(levels) * bits
+def test_pack_unpack_round_trip(bits: int, data: st.DataObject) -> None:
+    symbols = np.array(data.draw(st.lists(st.integers(0, (1 << bits) - 1), min_size=1, max_size=200)))
+    packed = payload.pack(symbols, bits)
+    assert len(packed) == payload.payload_bytes(len(symbols), bits)
+    pad = 8 * len(packed) - len(symbols) * bits
     assert packed[-1] & ((1 << pad) - 1) == 0
-    unpacked = payload.unpack(packed, len(levels), bits)
-    assert unpacked.dtype == np.int64 and np.array_equal(unpacked, levels)
+    unpacked = payload.unpack(packed, len(symbols), bits)
+    assert unpacked.dtype == np.int64 and np.array_equal(unpacked, symbols)
 
 
 @given(BITS, st.integers(1, 5), st.integers(1, 40), st.integers(0, 1 << 30))
-def test_a_batch_is_its_rows(bits: int, rows: int, count: int, seed: int) -> None:
-    levels = np.random.default_rng(seed).integers(0, 1 << bits, (2, rows, count))
-    spread = payload.levels_to_bits(levels, bits)
+def test_symbols_to_bits_of_batch_equals_rows(bits: int, rows: int, count: int, seed: int) -> None:
+    symbols = np.random.default_rng(seed).integers(0, 1 << bits, (2, rows, count))
+    spread = payload.symbols_to_bits(symbols, bits)
     assert spread.shape == (2, rows, count * bits) and spread.dtype == np.uint8
-    assert np.array_equal(payload.bits_to_levels(spread, bits), levels)
-    assert np.packbits(spread[1, rows - 1]).tobytes() == payload.pack(levels[1, rows - 1], bits)
+    assert np.array_equal(payload.bits_to_symbols(spread, bits), symbols)
+    assert np.packbits(spread[1, rows - 1]).tobytes() == payload.pack(symbols[1, rows - 1], bits)
 
 
-def test_the_interleaver_is_a_permutation_with_the_step_of_the_specification() -> None:
+def test_interleaver_is_permutation_with_specified_step() -> None:
     for n_bits in range(1, 4097):
         permutation = payload.interleaver(n_bits)
         assert np.array_equal(np.sort(permutation), np.arange(n_bits))
@@ -57,19 +58,19 @@ def test_the_interleaver_is_a_permutation_with_the_step_of_the_specification() -
         assert n_bits == 1 or permutation[1] == step
 
 
-def test_the_interleaver_spreads_a_burst_over_the_default_payload() -> None:
+def test_interleaver_spreads_burst() -> None:
     """A burst of 16 of 384 wire bits hits 16 different symbols, no two of them neighbours."""
-    symbols = payload.interleaver(384) // 3
+    places = payload.interleaver(384) // 3
     for start in range(384 - 15):
-        hit = np.sort(symbols[start : start + 16])
+        hit = np.sort(places[start : start + 16])
         assert np.diff(hit).min() >= 2
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @given(data=st.data())
 def test_deinterleave_undoes_interleave(bits: int, data: st.DataObject) -> None:
-    levels = np.array(data.draw(st.lists(st.integers(0, (1 << bits) - 1), min_size=1, max_size=64)))
-    packed, n_bits = payload.pack(levels, bits), len(levels) * bits
+    symbols = np.array(data.draw(st.lists(st.integers(0, (1 << bits) - 1), min_size=1, max_size=64)))
+    packed, n_bits = payload.pack(symbols, bits), len(symbols) * bits
     sent = payload.interleave(packed, n_bits)
     assert payload.deinterleave(sent, n_bits) == packed
     payload_bits, wire_bits = (np.unpackbits(np.frombuffer(x, np.uint8)) for x in (packed, sent))
@@ -77,7 +78,7 @@ def test_deinterleave_undoes_interleave(bits: int, data: st.DataObject) -> None:
     assert not wire_bits[n_bits:].any()
 
 
-def test_flipped_pad_bits_do_no_harm() -> None:
+def test_deinterleave_ignores_padding_bits() -> None:
     packed = payload.pack(np.array([1, 2, 3]), 3)  # 9 bits, 7 pad bits
     sent = bytearray(payload.interleave(packed, 9))
     sent[1] |= 0x7F
@@ -96,6 +97,6 @@ def test_flipped_pad_bits_do_no_harm() -> None:
         (lambda: payload.deinterleave(b"\0\0\0", 16), "16 bits take 2 bytes"),
     ],
 )
-def test_what_does_not_fit_is_refused(call: object, message: str) -> None:
+def test_payload_refuses_wrong_sizes(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""docs/SPEC.md against the code: its tables, its numbers and its example frames."""
+"""docs/SPEC.md against the code: tables, numbers and example frames."""
 
 import json
 import re
@@ -17,11 +17,12 @@ from wire.crc import crc16, crc32
 SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
 WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
 ONE_LINE = " ".join(SPEC.split())
+Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
 
 
 def example(name: str) -> bytes:
-    """The frame in a fenced block: on each line the hex pairs before the explanation."""
+    """Return the frame in a fenced block: on each line, the hex pairs before the explanation."""
     block = re.search(rf"```{name}\n(.*?)```", SPEC, re.DOTALL)
     assert block, f"SPEC.md has no example called {name}"
     lines = [re.match(r"(?:[0-9A-F]{2} )+", line) for line in block[1].splitlines()]
@@ -30,13 +31,13 @@ def example(name: str) -> bytes:
 
 
 def table(title: str) -> list[list[str]]:
-    """The cells of the only table with this cell in its heading, heading left out."""
-    found = [t for t in re.findall(r"(?:^\|.*\n)+", SPEC, re.MULTILINE) if f"| {title} |" in t.splitlines()[0]]
-    assert len(found) == 1, f"SPEC.md has {len(found)} tables headed {title}"
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[0].splitlines()[2:]]
+    """Return the cells, without heading, of the only table with this cell in its heading."""
+    tables = [t for t in re.findall(r"(?:^\|.*\n)+", SPEC, re.MULTILINE) if f"| {title} |" in t.splitlines()[0]]
+    assert len(tables) == 1, f"SPEC.md has {len(tables)} tables headed {title}"
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in tables[0].splitlines()[2:]]
 
 
-def test_the_feature_frame_is_that_of_the_code_and_the_vectors() -> None:
+def test_feature_frame_example_matches_code_and_vectors() -> None:
     vector = VECTORS["features"][0]
     whole = example("feature-frame")
     assert whole.hex() == vector["frame"]
@@ -47,7 +48,7 @@ def test_the_feature_frame_is_that_of_the_code_and_the_vectors() -> None:
     assert "levels 6 2 6 7 2 7 5: codes 101 011 101 100 011 100 111" in ONE_LINE
 
 
-def test_the_control_frames_are_those_of_the_code_and_the_vectors() -> None:
+def test_control_frame_examples_match_code_and_vectors() -> None:
     assert example("command") == control.command(control.Opcode.INFO, 0)
     assert example("command").hex() == VECTORS["commands"][0]["frame"]
     error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
@@ -56,7 +57,7 @@ def test_the_control_frames_are_those_of_the_code_and_the_vectors() -> None:
 
 
 @pytest.mark.parametrize("name", ["feature-frame", "command", "reply"])
-def test_the_headers_of_the_examples_are_explained_rightly(name: str) -> None:
+def test_example_headers_match_their_explanation(name: str) -> None:
     decoded = bch.decode(example(name)[4:12])
     assert decoded is not None
     header = frame.Header.from_word(decoded[0])
@@ -64,11 +65,11 @@ def test_the_headers_of_the_examples_are_explained_rightly(name: str) -> None:
     assert fields in SPEC
 
 
-def test_constants() -> None:
+def test_constants_match_code() -> None:
     assert f"    {frame.SYNC.hex(' ').upper()}\n" in SPEC
     assert f"    g(x) = {bch.GENERATOR:X} " in SPEC
     assert f"The wire, version {frame.WIRE_VERSION}" in SPEC
-    assert f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.CORRECTS} of the header's 63" in ONE_LINE
+    assert f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.MAX_ERRORS} of the header's 63" in ONE_LINE
     assert f"nothing for {control.TIMEOUT_MS} ms" in ONE_LINE
     assert f"up to {MAX_CHUNKS} pairs" in ONE_LINE
     assert f"start FFFF gives {crc16(b'123456789', 0xFFFF):X}" in ONE_LINE
@@ -76,17 +77,17 @@ def test_constants() -> None:
     assert f"`123456789` gives {crc32(b'123456789'):X}" in ONE_LINE
 
 
-def test_header_examples() -> None:
+def test_header_examples_match_code() -> None:
     for word, block in table("24 bits"):
         assert bytes.fromhex(block) == bch.encode(int(word, 16))
 
 
-def test_gray_table() -> None:
+def test_gray_table_matches_code() -> None:
     (codes,) = table("level")
     assert codes[1:] == [f"{payload.gray(level):03b}" for level in range(8)]
 
 
-def test_interleaver_steps() -> None:
+def test_interleaver_steps_match_code() -> None:
     heading = re.search(r"\| n \| (.*) \|\n", SPEC)
     (steps,) = table("n")
     assert heading
@@ -103,7 +104,7 @@ def test_interleaver_steps() -> None:
         ("ERROR reply", control.ErrorReply),
     ],
 )
-def test_offsets_of_reply_data_follow_the_code(title: str, kind: type) -> None:
+def test_reply_offsets_match_code(title: str, kind: type[Reply]) -> None:
     offset = 0
     for at, size, _ in table(title):
         assert int(at) == offset
@@ -111,7 +112,7 @@ def test_offsets_of_reply_data_follow_the_code(title: str, kind: type) -> None:
     assert offset == kind.FORMAT.size
 
 
-def test_offsets_of_what_comes_by_radio_follow_the_code() -> None:
+def test_radio_reply_offsets_match_code() -> None:
     first = control.RunCost.FORMAT.size
     rows = [(int(at), int(size)) for at, size, _ in table("reply by radio")]
     assert rows == [(first, 1), (first + 1, 4), (first + 5, 4)]
@@ -120,8 +121,8 @@ def test_offsets_of_what_comes_by_radio_follow_the_code() -> None:
     assert head == [(0, "1"), (1, "2"), (3, "2")] and packet == (control.Packet.FORMAT.size, "0..255")
 
 
-def test_info_fields_lie_where_the_table_has_them() -> None:
-    """Each field changed alone changes bytes of its own row only, and all rows are met in order."""
+def test_info_field_offsets_match_code() -> None:
+    """Changing one field changes bytes of its own row only, and the fields cover all rows in order."""
     _, data, fields = make_vectors.reply_data()["info"]
     rows = [(int(at), int(at) + int(size)) for at, size, _ in table("INFO reply")]
     touched = []
@@ -137,13 +138,13 @@ def test_info_fields_lie_where_the_table_has_them() -> None:
 
 
 def changed(fields: dict, data: bytes, name: str, value: object) -> tuple[int, int]:
-    """First and last byte of INFO's data that another value of a field changes."""
+    """Return the first and last byte of INFO's data that another value of a field changes."""
     other = control.Info(**(fields | {name: value})).pack()
     places = [i for i, (a, b) in enumerate(zip(data, other, strict=True)) if a != b]
     return places[0], places[-1]
 
 
-def test_opcodes() -> None:
+def test_opcodes_match_code() -> None:
     for opcode, name, answer in table("opcode"):
         member = control.Opcode(int(opcode, 16))
         assert member.name in (name, answer.split(",")[0])
@@ -152,56 +153,57 @@ def test_opcodes() -> None:
     assert len(table("opcode")) == len(control.Opcode)
 
 
-def test_error_codes() -> None:
+def test_error_codes_match_code() -> None:
     assert [(int(code), name) for code, name, _ in table("code")] == [(e.value, e.name) for e in control.ErrorCode]
 
 
 def tail(n_bits: int, flips: int, ber: float) -> float:
-    """Probability of more than `flips` flips in n_bits."""
+    """Return the probability of more than `flips` flips in n_bits."""
     return sum(comb(n_bits, k) * ber**k * (1 - ber) ** (n_bits - k) for k in range(flips + 1, n_bits + 1))
 
 
-def test_loss_figures_are_the_binomial_ones() -> None:
-    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
-    radio = min(headers.HEADER_FLIPS, headers.most_flips(64, WINDOW, headers.FALSE_A_PACKET))
+def test_loss_figures_are_binomial() -> None:
+    one, fifty = (headers.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
+    radio = min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, WINDOW, headers.FALSE_PER_PACKET))
     for row in table("sync"):
         ber = float(row[0])
-        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.CORRECTS, ber)
+        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.MAX_ERRORS, ber)
         new = 1 - (1 - sync) * (1 - code)
         losses = [sync, code, new, together(one, ber), together(fifty, ber), code, tail(64, radio, ber)]
         assert row[1:] == [f"{100 * loss:.2f} %" for loss in losses]
 
 
 def together(limit: int, ber: float) -> float:
-    """Probability that sync and header have more than `limit` flips together, or one of them more than is borne."""
-    looked_at = range(headers.SYNC_LOOK_FLIPS + 1)
+    """Return the probability of more than `limit` flips in sync and header, or too many in one of them."""
+    max_header = headers.KNOWN_HEADER_MAX_FLIPS
     found = (
-        comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, min(limit - k, headers.HEADER_FLIPS), ber))
-        for k in looked_at
+        comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, min(limit - k, max_header), ber))
+        for k in range(headers.KNOWN_SYNC_MAX_FLIPS + 1)
     )
     return 1 - sum(found)
 
 
-def test_what_is_said_of_known_devices_is_what_the_host_does() -> None:
-    one, fifty = (headers.most_flips(96, devices * WINDOW * 3, headers.FALSE_A_BYTE) for devices in (1, 50))
-    assert f"once in {1 / headers.FALSE_A_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
+def test_known_device_limits_match_code() -> None:
+    one, fifty = (headers.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
+    assert f"once in {1 / headers.FALSE_PER_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
     assert f"{one} of 96 with one device known (three chunks), {fifty} with fifty" in ONE_LINE
-    assert f"than {headers.SYNC_LOOK_FLIPS} may be in the sync and {headers.HEADER_FLIPS} in the header" in ONE_LINE
-    assert f"must be at least {headers.CLEAR_BY} flips farther" in ONE_LINE
-    assert f"takes precedence if it is {headers.CODE_LEAD} flips nearer" in ONE_LINE
+    max_sync, max_header = headers.KNOWN_SYNC_MAX_FLIPS, headers.KNOWN_HEADER_MAX_FLIPS
+    assert f"than {max_sync} may be in the sync and {max_header} in the header" in ONE_LINE
+    assert f"must be at least {headers.MIN_LEAD} flips farther" in ONE_LINE
+    assert f"takes precedence if it is {headers.CODE_MIN_LEAD} flips nearer" in ONE_LINE
     assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
     one, fifty = (
-        min(headers.HEADER_FLIPS, headers.most_flips(64, devices * WINDOW, headers.FALSE_A_PACKET))
+        min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, devices * WINDOW, headers.FALSE_PER_PACKET))
         for devices in (1, 50)
     )
-    assert f"1 foreign packet in {1 / headers.FALSE_A_PACKET:.0e} ".replace("+0", "") in ONE_LINE
-    assert f"{headers.HEADER_FLIPS} at most: {one} with one device known, {fifty} with fifty" in ONE_LINE
+    assert f"1 foreign packet in {1 / headers.FALSE_PER_PACKET:.0e} ".replace("+0", "") in ONE_LINE
+    assert f"{headers.KNOWN_HEADER_MAX_FLIPS} at most: {one} with one device known, {fifty} with fifty" in ONE_LINE
     assert f"({50 * WINDOW} candidates)" in ONE_LINE
 
 
-def test_phantom_figures() -> None:
+def test_phantom_figures_match_code() -> None:
     sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
-    header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.CORRECTS + 1))
+    header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.MAX_ERRORS + 1))
     assert f"bytes pass as a sync once in {sync:.0f}," in ONE_LINE
     assert f"blocks pass as a header once in {header:.0f}." in ONE_LINE
     assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

@@ -1,6 +1,4 @@
-"""Chunks joined and copies combined: by what each bit is worth, not by a vote."""
-
-from pathlib import Path
+"""Combination of chunks and copies, by the reliability of each bit."""
 
 import numpy as np
 import pytest
@@ -10,32 +8,29 @@ from host.classify.classifier import Classifier
 from host.classify.combine import ImageBits
 from host.receive.events import FeatureFrame
 from host.receive.radio import PacketReceiver
-from host.receive.stream import StreamReceiver
-from tests.support.host import features, levels_of, make_bundle, make_frame, receive
+from host.receive.stream import START_BYTES, StreamReceiver
+from tests.support.host import features, make_frame, receive, symbols_of
 from wire.bundle import Bundle
+from wire.frame import SYNC
 from wire.payload import symbols_to_bits
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_bundle(tmp_path_factory.mktemp("combine") / "default")
-
-
 def copy_of(bundle: Bundle, ber: float, rng: np.random.Generator, chunk: int = 0) -> FeatureFrame:
-    """A frame of image 0 whose payload came over a binary symmetric channel; its header came clean."""
+    """Return a frame of image 0 with flips in its payload and a clean header."""
     frame = make_frame(bundle, 0, chunk=chunk)
-    damaged = frame[:12] + (BitFlips(ber).corrupt(frame[12:], rng) or b"")
-    (found,) = features(receive(StreamReceiver([bundle]), damaged))
-    return found
+    damaged = frame[:START_BYTES] + (BitFlips(ber).corrupt(frame[START_BYTES:], rng) or b"")
+    (received,) = features(receive(StreamReceiver([bundle]), damaged))
+    return received
 
 
 def wrong_bits(bundle: Bundle, symbols: np.ndarray) -> float:
-    sent = symbols_to_bits(levels_of(bundle, 0), 3)
+    """Return the share of wrong bits in the symbols of image 0."""
+    sent = symbols_to_bits(symbols_of(bundle, 0), 3)
     return float((symbols_to_bits(symbols, 3) != sent).mean())
 
 
 def combined(bundle: Bundle, bers: list[float], rounds: int = 200) -> tuple[float, float]:
-    """Share of wrong bits after combining, and the share that the combination itself expects."""
+    """Return the share of wrong bits after combination, and the share that the combination expects."""
     rng, wrong, expected = np.random.default_rng(1), [], []
     for _ in range(rounds):
         image = ImageBits(bundle)
@@ -46,43 +41,42 @@ def combined(bundle: Bundle, bers: list[float], rounds: int = 200) -> tuple[floa
     return float(np.mean(wrong)), float(np.mean(expected))
 
 
-def test_one_frame_is_as_good_as_itself(bundle: Bundle) -> None:
+def test_single_frame_keeps_its_ber(bundle: Bundle) -> None:
     wrong, expected = combined(bundle, [0.07])
     assert wrong == pytest.approx(0.07, rel=0.05) and expected == pytest.approx(0.07)
 
 
-def test_a_good_copy_outweighs_two_bad_ones(bundle: Bundle) -> None:
+def test_good_copy_outweighs_two_bad_ones(bundle: Bundle) -> None:
     """A vote of three would be wrong in 0.2^2 + 2 * 0.01 * 0.2 * 0.8 = 4.3 % of the bits."""
     wrong, expected = combined(bundle, [0.2, 0.01, 0.2])
     assert wrong == pytest.approx(0.01, rel=0.12), "two bad copies never overrule the good one: 16 < 99"
     assert expected == pytest.approx(wrong, rel=0.12)
 
 
-def test_two_copies_never_do_worse_than_the_better_one(bundle: Bundle) -> None:
+def test_copies_are_no_worse_than_the_best(bundle: Bundle) -> None:
     assert combined(bundle, [0.1, 0.02])[0] == pytest.approx(0.02, rel=0.12)
     wrong, expected = combined(bundle, [0.1, 0.1, 0.1])
     assert wrong == pytest.approx(0.1**3 + 3 * 0.1**2 * 0.9, rel=0.12)
     assert expected == pytest.approx(wrong, rel=0.12)
 
 
-def test_chunks_of_one_image_are_decoded_together_in_any_order(bundle: Bundle) -> None:
+def test_chunks_of_one_image_combine_in_any_order(bundle: Bundle) -> None:
     for order in ([1, 2], [2, 1], [0, 2], [2, 0, 1]):
-        receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
-        image = levels_of(bundle, 3)
+        receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
+        symbols = symbols_of(bundle, 3)
         for chunk in order:
-            first, count = bundle.chunk_symbols(chunk)
-            frame = make_frame(bundle, 3, image[first : first + count], chunk=chunk)
-            reading = [reader.read(f) for f in features(receiver.feed(frame))][-1]
-        assert reading.symbols.tolist() == image.tolist()
+            frame = make_frame(bundle, 3, symbols[bundle.chunk_slice(chunk)], chunk=chunk)
+            reading = [classifier.read(f) for f in features(receiver.feed(frame))][-1]
+        assert reading.symbols.tolist() == symbols.tolist()
         assert reading.frames == len(order)
 
 
-def test_other_devices_frames_and_later_images_do_not_come_between(bundle: Bundle) -> None:
-    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
-    first_half, second_half = levels_of(bundle, 3, chunk=1), levels_of(bundle, 3, chunk=2)
+def test_other_devices_and_later_images_do_not_interfere(bundle: Bundle) -> None:
+    receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
+    first_half, second_half = symbols_of(bundle, 3, chunk=1), symbols_of(bundle, 3, chunk=2)
     sent = [(3, 7, 1), (9, 8, 1), (4, 7, 0), (3, 7, 2)]
     readings = [
-        reader.read(frame)
+        classifier.read(frame)
         for sequence, device, chunk in sent
         for frame in features(receiver.feed(make_frame(bundle, sequence, device=device, chunk=chunk)))
     ]
@@ -91,32 +85,32 @@ def test_other_devices_frames_and_later_images_do_not_come_between(bundle: Bundl
     assert (readings[1].symbols[64:] == -1).all()
 
 
-def test_a_second_copy_repairs_what_the_first_lost(bundle: Bundle) -> None:
-    """Over a real link at 0.1 each: the decoder gets fewer wrong symbols from two copies, fewer still from four."""
+def test_copies_reduce_wrong_symbols(bundle: Bundle) -> None:
+    """At 0.1, header flips included: more copies give the decoder fewer wrong symbols."""
     rng, wrong = np.random.default_rng(2), np.zeros(4)
-    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
+    receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
     for n in range(200):
-        found = []
+        readings = []
         for _ in range(4):
             damaged = BitFlips(0.1).corrupt(make_frame(bundle, n), rng) or b""
-            found += [reader.read(frame) for frame in features(receive(receiver, damaged))]
-        if len(found) == 4 and n > 20:
-            wrong += [np.mean(reading.symbols != levels_of(bundle, n)) for reading in found]
+            readings += [classifier.read(frame) for frame in features(receive(receiver, damaged))]
+        if len(readings) == 4 and n > 20:
+            wrong += [np.mean(reading.symbols != symbols_of(bundle, n)) for reading in readings]
     print((wrong / wrong[0]).round(2))
     assert wrong[3] < 0.4 * wrong[0] and wrong[2] < 0.6 * wrong[0] and wrong[1] < 1.1 * wrong[0]
 
 
-def test_a_clean_copy_settles_it(bundle: Bundle) -> None:
-    rng, receiver, reader = np.random.default_rng(3), StreamReceiver([bundle]), Classifier.of([bundle])
+def test_clean_copy_decides(bundle: Bundle) -> None:
+    rng, receiver, classifier = np.random.default_rng(3), StreamReceiver([bundle]), Classifier.of([bundle])
     sent = make_frame(bundle, 5)
     copies = [BitFlips(0.1).corrupt(sent, rng) or b"" for _ in range(3)]
     receiver.feed(make_frame(bundle, 4))
-    readings = [reader.read(f) for f in features(receive(receiver, b"".join([*copies, sent])))]
+    readings = [classifier.read(f) for f in features(receive(receiver, b"".join([*copies, sent])))]
     assert readings[-1].frame.crc_ok and readings[-1].frames >= 3
-    assert readings[-1].symbols.tolist() == levels_of(bundle, 5).tolist()
+    assert readings[-1].symbols.tolist() == symbols_of(bundle, 5).tolist()
 
 
-def test_a_sender_that_is_stuck_does_no_harm(bundle: Bundle) -> None:
+def test_many_copies_stay_within_limits(bundle: Bundle) -> None:
     image = ImageBits(bundle)
     with np.errstate(all="raise"):
         for _ in range(200):
@@ -124,22 +118,22 @@ def test_a_sender_that_is_stuck_does_no_harm(bundle: Bundle) -> None:
             assert 0 <= image.ber() <= 1e-4 + 1e-12
 
 
-def test_copies_by_two_gateways_are_combined(bundle: Bundle) -> None:
-    packets, reader = PacketReceiver([bundle]), Classifier.of([bundle])
+def test_copies_from_two_gateways_combine(bundle: Bundle) -> None:
+    packets, classifier = PacketReceiver([bundle]), Classifier.of([bundle])
     readings = []
     for snr in (-9.0, -6.5):
-        frame = packets.take(make_frame(bundle, 2)[4:], snr_db=snr, rssi_dbm=-120.0)
+        frame = packets.take(make_frame(bundle, 2)[len(SYNC) :], snr_db=snr, rssi_dbm=-120.0)
         assert isinstance(frame, FeatureFrame)
-        readings.append(reader.read(frame))
+        readings.append(classifier.read(frame))
     assert [r.frames for r in readings] == [1, 2] and readings[1].frame.place.duplicate
     assert readings[1].as_json()["snr_db"] == -6.5
 
 
-def test_memory_does_not_grow_with_the_images(bundle: Bundle, tmp_path: Path) -> None:
-    receiver, reader = StreamReceiver([bundle]), Classifier.of([bundle])
+def test_memory_does_not_grow_with_images(bundle: Bundle) -> None:
+    receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
     for n in range(100):
         for frame in features(receiver.feed(make_frame(bundle, n))):
-            reader.read(frame)
-    (images,) = reader._images.values()
+            classifier.read(frame)
+    (images,) = classifier._images.values()
     (source,) = receiver.sources.values()
     assert len(images) <= 9 and len(source._images) <= 9

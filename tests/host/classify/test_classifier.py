@@ -1,0 +1,135 @@
+"""The classifier: single frames, batches of frames, several devices and models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from channel_sim import BitFlips
+from host.classify.classifier import Classifier, Reading
+from host.classify.decoder import Prediction
+from host.receive.events import FeatureFrame
+from host.receive.stream import StreamReceiver
+from tests.support.host import features, make_bundle, make_frame, symbols_of, weights
+from wire.bundle import Bundle
+
+
+class FakeDecoder:
+    """Decoder whose logits are the number of symbols of each level, and which records the size of each batch."""
+
+    batch = 3
+    classes: Sequence[str] = [f"level{i}" for i in range(8)]
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
+        assert len(symbols) == len(ber)
+        self.sizes.append(len(symbols))
+        return (symbols[..., None] == np.arange(8)).sum(1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("classifier") / "other", seed=1, n_symbols=41, bits=5)
+
+
+def noisy_frames(bundles: Sequence[Bundle], count: int) -> list[FeatureFrame]:
+    """Return frames of several devices, models and chunks through flips at 1e-2, every image twice."""
+    receiver, rng = StreamReceiver(bundles), np.random.default_rng(1)
+    frames = []
+    for n in range(count):
+        for bundle in bundles:
+            for device in (1, 2):
+                sent = make_frame(bundle, n, device=device, chunk=n % 3)
+                frames += features(receiver.feed(sent + (BitFlips(0.01).corrupt(sent, rng) or b"")))
+    return frames + features(receiver.flush())
+
+
+def values(reading: Reading) -> tuple:
+    """Return a reading as values that can be compared exactly, its confidence rounded."""
+    prediction, confidence = reading.prediction, round(reading.prediction.confidence, 4)
+    return (
+        (reading.frame, prediction.index, prediction.label, confidence),
+        (reading.ber, reading.payload_ber, reading.symbols.tolist(), reading.frames),
+    )
+
+
+def test_decode_gives_class_label_and_confidence(bundle: Bundle) -> None:
+    symbols = np.random.default_rng(0).integers(-1, 8, (5, 128))
+    ber = np.linspace(0, 0.5, 5)
+    logits = np.maximum(symbols, 0) @ weights(0) - ber[:, None]
+    prediction = Classifier.of([bundle]).decode(bundle.model_id, symbols, ber)[2]
+    odds = np.exp(logits[2] - logits[2].max())
+    assert prediction.index == logits[2].argmax() and prediction.label == f"class{prediction.index}"
+    assert prediction.confidence == pytest.approx((odds / odds.sum()).max(), abs=1e-4)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (8, [3, 3, 2])])
+def test_decode_splits_batches_at_size_of_decoder(count: int, sizes: list[int]) -> None:
+    decoder = FakeDecoder()
+    symbols = np.random.default_rng(2).integers(0, 8, (count, 1))
+    predictions = Classifier({"m": decoder}).decode("m", symbols, np.full(count, 0.01))
+    assert decoder.sizes == sizes
+    assert [(p.index, p.label) for p in predictions] == [(i, f"level{i}") for i in symbols[:, 0].tolist()]
+    assert [p.confidence for p in predictions] == pytest.approx([np.e / (np.e + 7)] * count)
+
+
+def test_decode_keeps_confidence_finite_for_large_logits() -> None:
+    (prediction,) = Classifier({"m": FakeDecoder()}).decode("m", np.full((1, 5000), 6), np.full(1, 0.01))
+    assert prediction == Prediction(6, "level6", 1.0)
+
+
+def test_read_all_gives_the_readings_of_read(bundle: Bundle, other: Bundle) -> None:
+    frames = noisy_frames([bundle, other], 12)
+    assert len(frames) > 90 and len({frame.model.model_id for frame in frames}) == 2
+    single = Classifier.of([bundle, other])
+    expected = [values(single.read(frame)) for frame in frames]
+    assert [values(reading) for reading in Classifier.of([bundle, other]).read_all(frames)] == expected
+    parts = Classifier.of([bundle, other])
+    readings = [reading for i in range(0, len(frames), 7) for reading in parts.read_all(frames[i : i + 7])]
+    assert [values(reading) for reading in readings] == expected
+
+
+def test_read_all_decodes_each_model_in_its_batches(bundle: Bundle, other: Bundle) -> None:
+    frames = noisy_frames([bundle, other], 5)
+    decoders = {bundle.model_id: FakeDecoder(), other.model_id: FakeDecoder()}
+    readings = Classifier(decoders).read_all(frames)
+    assert [reading.frame for reading in readings] == frames
+    for model_id, decoder in decoders.items():
+        count = sum(frame.model.model_id == model_id for frame in frames)
+        assert sum(decoder.sizes) == count > 9
+        assert decoder.sizes == [3] * (count // 3) + [count % 3] * (count % 3 > 0)
+
+
+def test_read_all_of_nothing_is_empty(bundle: Bundle) -> None:
+    assert Classifier.of([bundle]).read_all([]) == []
+
+
+def test_read_combines_prefix_and_continuation(bundle: Bundle) -> None:
+    receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
+    frames = [make_frame(bundle, 3, chunk=1), make_frame(bundle, 3, chunk=2), make_frame(bundle, 4, chunk=2)]
+    prefix, both, alone = (classifier.read(features(receiver.feed(frame))[0]) for frame in frames)
+    head, tail = symbols_of(bundle, 3, chunk=1), symbols_of(bundle, 3, chunk=2)
+    assert prefix.symbols.tolist() == [*head, *[-1] * 64]
+    assert both.symbols.tolist() == [*head, *tail]
+    assert alone.symbols.tolist() == [*[-1] * 64, *symbols_of(bundle, 4, chunk=2)]
+    assert both.prediction.index == (both.symbols @ weights(0)).argmax()
+
+
+def test_each_device_and_model_has_its_own_estimate(tmp_path: Path) -> None:
+    first, second = make_bundle(tmp_path / "a"), make_bundle(tmp_path / "b", seed=1, n_symbols=41, bits=5)
+    receiver, classifier = StreamReceiver([first, second]), Classifier.of([first, second])
+    for n in range(20):
+        noisy = bytearray(make_frame(first, n, device=1))
+        noisy[0] ^= 0x81
+        for device, bundle, frame in [
+            (1, first, bytes(noisy)),
+            (2, first, make_frame(first, n, device=2)),
+            (1, second, make_frame(second, n, device=1)),
+        ]:
+            reading = classifier.read(features(receiver.feed(frame))[0])
+            assert (reading.frame.device, reading.frame.model) == (device, bundle)
+            assert (reading.ber > 3e-3) == (bundle is first and device == 1)
+    assert reading.as_json()["model_id"] == second.model_id

@@ -1,7 +1,7 @@
-"""Every channel model against theory, and how fast the LoRa channel is: `python -m benchmarks.channels`.
+"""Compare every channel model with theory, and measure the speed of the LoRa channel: `python -m benchmarks.channels`.
 
-`off by` is the difference in standard errors of the simulated mean, whose frames are independent. Beyond 4, once in
-16,000 lines, something is wrong, and the command ends with status 1.
+`off by` is the difference in standard errors of the simulated mean over independent frames. More than 4 happens by
+chance once in 16,000 lines; then the exit status is 1.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from channel_sim import LoRa, bit_error_rate, parse, symbol_error_rate
-from channel_sim.channels import lora_css
+from channel_sim.channels import lora
 
 FRAME_BITS = 496
 LORA_BYTES = 56
@@ -24,19 +24,19 @@ LORA_BYTES = 56
 
 @dataclass(frozen=True)
 class Line:
-    """What was measured on each frame (n,), and what its mean should be."""
+    """A quantity measured on each frame (n,), and its mean in theory."""
 
     channel: str
-    what: str
+    quantity: str
     measured: np.ndarray
     theory: float
 
     @property
     def off_by(self) -> float:
-        """Standard errors between the two; that of right or wrong frames is the binomial one of theory."""
-        yes_or_no = self.measured.dtype == bool
-        spread = sqrt(self.theory * (1 - self.theory)) if yes_or_no else self.measured.std()
-        return (self.measured.mean() - self.theory) * sqrt(len(self.measured)) / spread
+        """Return the difference in standard errors: binomial ones of theory for bools, else of the sample."""
+        is_bool = self.measured.dtype == bool
+        spread = sqrt(self.theory * (1 - self.theory)) if is_bool else float(self.measured.std())
+        return (float(self.measured.mean()) - self.theory) * sqrt(len(self.measured)) / spread
 
 
 def _flips(spec: str, theory: float, n: int, rng: np.random.Generator) -> Line:
@@ -60,7 +60,7 @@ def _symbols(n: int, rng: np.random.Generator) -> Iterator[Line]:
     for sf in range(7, 13):
         snr = round(-9 - 2.6 * (sf - 7), 1)
         sent = rng.integers(0, 1 << sf, (n, 100))
-        wrong = lora_css.receive(sent, np.full(n, snr), sf, rng) != sent
+        wrong = lora.demodulate(sent, np.full(n, snr), sf, rng) != sent
         yield Line(f"lora:snr={snr:g},sf={sf}", "symbol errors", wrong.mean(1), float(symbol_error_rate(snr, sf)))
 
 
@@ -69,16 +69,16 @@ def _packets(n: int, rng: np.random.Generator) -> Iterator[Line]:
         for snr in (-8, -9, -10, -11) if rate == 5 else (-9, -10, -11):
             spec = f"lora:snr={snr},sf=7,cr={rate}"
             frames = rng.integers(0, 256, (n, LORA_BYTES), dtype=np.uint8)
-            received, _, _ = parse(spec).transmit(frames, rng)  # lost ones too: their payload is no different
+            received, _, _ = parse(spec).transmit(frames, rng)  # lost ones too: their payload has the same errors
             flipped = np.unpackbits(frames ^ received, axis=1).mean(1)
             yield Line(spec, "BER", flipped, float(bit_error_rate(snr, 7, rate)))
-            if rate == 5:  # 56 bytes are 16 blocks of 7 nibbles: right if and only if their 64 data symbols are
+            if rate == 5:  # 56 bytes are 16 blocks of 7 nibbles: correct if and only if their 64 data symbols are
                 expected = 1 - (1 - float(symbol_error_rate(snr, 7))) ** 64
                 yield Line(spec, "packet errors", flipped > 0, expected)
 
 
 def _speed(rng: np.random.Generator) -> Table:
-    table = Table(title="LoRa, 64-byte frames a minute on one core, 4/5")
+    table = Table(title="LoRa, 64-byte frames per minute on one core, coding rate 4/5")
     for column in ("SF", "in batches of 1000", "one by one"):
         table.add_column(column, justify="right")
     frames = rng.integers(0, 256, (1000, 64), dtype=np.uint8)
@@ -94,14 +94,18 @@ def _speed(rng: np.random.Generator) -> Table:
 
 
 def main() -> int:
-    """Print both tables; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.channels", description="Channel models against theory.")
-    parser.add_argument("--frames", type=int, default=20_000, metavar="N", help="frames a line (default 20000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    """Print both tables. Return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.channels", description="Compare the channel models with theory."
+    )
+    parser.add_argument(
+        "--frames", type=int, default=20_000, metavar="N", help="frames per line (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    table = Table(title=f"Simulated and theory: {options.frames} frames a line, seed {options.seed}")
-    for column in ("channel", "what"):
+    table = Table(title=f"Simulation and theory: {options.frames} frames per line, seed {options.seed}")
+    for column in ("channel", "quantity"):
         table.add_column(column)
     for column in ("simulated", "theory", "off by"):
         table.add_column(column, justify="right")
@@ -110,7 +114,7 @@ def main() -> int:
         for line in part(options.frames, rng):
             good &= abs(line.off_by) < 4
             figures = (f"{line.measured.mean():.3g}", f"{line.theory:.3g}", f"{line.off_by:+.1f}")
-            table.add_row(line.channel, line.what, *figures)
+            table.add_row(line.channel, line.quantity, *figures)
         table.add_section()
     console = Console()
     console.print(table)

@@ -1,4 +1,4 @@
-"""What a bad link does to frames: bit flips, bursts, fades, LoRa, losses; and a live proxy between serial ends."""
+"""Models of bad links (bit flips, bursts, fading, LoRa, losses) and a live proxy for serial lines."""
 
 from channel_sim.channels.bsc import BER_GRID, BitFlips
 from channel_sim.channels.by_ber import AT_BER, at_ber

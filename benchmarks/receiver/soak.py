@@ -243,7 +243,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
 
         def unread(written: int) -> int:
             up = proxy.statistics
-            return written + up.bytes_out - up.bytes_in - up.bytes_unheard - read.value
+            return written + up.bytes_out - up.bytes_in - up.bytes_dropped - read.value
 
         while proxy.host.fd is None and host.is_alive():
             time.sleep(0.01)
@@ -276,7 +276,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
         "board_resets": boards.resets,
         "host_resets": counts.resets,
         "bytes": statistics.bytes_in,
-        "bytes_unheard": statistics.bytes_unheard,
+        "bytes_dropped": statistics.bytes_dropped,
         "channel": CHANNEL,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),

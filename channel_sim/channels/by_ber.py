@@ -1,4 +1,4 @@
-"""Every model at a wished mean bit error rate, so that training can draw from each and benchmarks compare them."""
+"""Channel models by their mean bit error rate, for training and comparisons."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,20 +13,20 @@ from channel_sim.channels.lora import LoRa
 from channel_sim.channels.lora_theory import bit_error_rate
 from channel_sim.channels.psk import Psk
 
-COHERENCE_SYMBOLS = 64  # a fast fade would be nothing but independent flips
+COHERENCE_SYMBOLS = 64  # fast fading would be just independent flips
 
 
 def at_ber(name: str, ber: float | np.ndarray) -> Channel:
-    """The model `name` of AT_BER at a mean BER of 0 to 0.5, one number or an array (n,); no frame is ever lost.
+    """Return the model `name` of AT_BER at a mean BER of 0 to 0.5, a number or an array (n,). It loses no frames.
 
-    ValueError for an unknown name or a rate outside.
+    Raises ChannelError for an unknown name or a rate out of range.
     """
     if name not in AT_BER:
         raise ChannelError(f"unknown channel {name!r}; known: {', '.join(AT_BER)}")
     rate = np.asarray(ber, np.float64)
     if not np.all((rate >= 0) & (rate <= 0.5)):
         raise ChannelError("a bit error rate lies between 0 and 0.5")
-    with np.errstate(divide="ignore"):  # rate 0 is infinite signal, 0.5 none: both are right in dB, too
+    with np.errstate(divide="ignore"):  # a rate of 0 means infinite SNR, 0.5 none: both are valid in dB
         return AT_BER[name](rate)
 
 
@@ -45,13 +45,13 @@ def _bpsk_rayleigh(rate: np.ndarray) -> Channel:
 
 @lru_cache(1)
 def _lora_rates() -> tuple[np.ndarray, np.ndarray]:
-    """SNRs in dB, ascending, and the logarithm of LoRa's BER there, SF7, 4/5."""
+    """Return SNRs in dB, ascending, and the logarithm of LoRa's BER at each, for SF7 and 4/5."""
     snr_db = np.arange(-50.0, 0.0, 0.1)
     return snr_db, np.log(bit_error_rate(snr_db, 7, 5))
 
 
 def _lora(rate: np.ndarray) -> Channel:
-    """SF7, 4/5, no header to lose. The first 5 nibbles travel at 4/8, as always, and fare better than `ber`."""
+    """SF7, 4/5, implicit header. The first 5 nibbles are always sent at 4/8 and have a lower BER than `ber`."""
     snr_db, log_rates = _lora_rates()
     wanted = np.interp(-np.log(rate), -log_rates, snr_db)
     return LoRa(np.where(rate > 0, wanted, np.inf), explicit_header=False)

@@ -1,4 +1,4 @@
-"""The one interface of every channel model: `flips` for training, `corrupt` for frames, `line` for a byte stream."""
+"""Interface of every channel model: `flips` for training, `corrupt` for frames, `line` for a byte stream."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -9,16 +9,15 @@ from wire.errors import InklingError
 
 
 class ChannelError(InklingError, ValueError):
-    """A channel that cannot be, or that cannot carry what it is given."""
+    """Channel settings are out of range, or the channel cannot carry the given data."""
 
 
 class Channel(ABC):
-    """A link that flips bits or loses frames, driven only by the generator it is handed.
+    """A link that flips bits or loses frames. Its only source of randomness is the generator passed to it.
 
-    `by_byte` says that `corrupt` treats each byte alone and draws the same number of random numbers for each,
-    so that a stream may be cut anywhere: its pieces, corrupted one after the other, equal the whole.
-    `own_sync` says that this is a radio which finds and delimits packets itself: who sends serial frames over it
-    takes their sync off before and puts it back after.
+    `by_byte`: `corrupt` treats bytes independently and draws the same number of random numbers per byte, so that a
+    stream can be cut anywhere: its pieces, corrupted one after the other, equal the corrupted whole.
+    `own_sync`: a radio that finds and delimits packets itself, so that serial frames are sent without their sync word.
     """
 
     by_byte: bool = False
@@ -26,32 +25,32 @@ class Channel(ABC):
 
     @abstractmethod
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """What happens to n frames of `bits` bits: mask (n, bits) bool, True = flipped; lost (n,) bool."""
+        """Draw the fate of n frames of `bits` bits: mask (n, bits) bool, True = flipped; lost (n,) bool."""
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
-        """Send one frame through the channel; None when nothing of it arrives."""
+        """Send one frame through the channel. Return None if nothing of it arrives."""
         mask, lost = self.flips(1, 8 * len(frame), rng)
         if lost[0]:
             return None
         return (np.frombuffer(frame, np.uint8) ^ np.packbits(mask[0])).tobytes()
 
     def line(self, rng: np.random.Generator) -> Callable[[bytes], bytes]:
-        """A running byte stream: call it with piece after piece for what arrives of each.
+        """Return a function that corrupts a byte stream piece by piece.
 
-        It has a memory: a burst or a fade that began in one piece goes on in the next, and the same bytes give the
-        same damage however they are cut. It owns `rng` from now on. ValueError for a channel of whole frames.
+        It keeps state: a burst or fade that begins in one piece continues in the next, and the same bytes get the same
+        damage however they are cut. It owns `rng` from now on. Raises ChannelError if the channel needs whole frames.
         """
         if not self.by_byte:
             raise ChannelError(f"{type(self).__name__} needs whole frames, not a byte stream")
         return lambda piece: self.corrupt(piece, rng) or b""
 
     def stages(self) -> Sequence["Channel"]:
-        """The simple channels that this one consists of, in the order in which a byte meets them."""
+        """Return the simple channels that this one consists of, in the order in which a byte passes them."""
         return (self,)
 
 
 class Compose(Channel):
-    """Several channels one after the other: flips add up modulo 2, a frame lost in one is lost."""
+    """Channels in series: flips add up modulo 2, and a frame lost in one is lost."""
 
     def __init__(self, *channels: Channel) -> None:
         self._stages = tuple(stage for channel in channels for stage in channel.stages())
@@ -77,7 +76,7 @@ class Compose(Channel):
 
     def line(self, rng: np.random.Generator) -> Callable[[bytes], bytes]:
         """See Channel.line."""
-        # A generator for each stage: with one for all, the order of the draws would depend on the cuts.
+        # One generator per stage: with a shared one, the order of the draws would depend on how the stream is cut.
         generators = rng.spawn(len(self._stages))
         lines = [stage.line(own) for stage, own in zip(self._stages, generators, strict=True)]
 

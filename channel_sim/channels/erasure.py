@@ -16,7 +16,7 @@ def _probability(value: float) -> float:
 
 
 class ByteLoss(Channel):
-    """Each byte vanishes alone, with probability p; what follows it moves up."""
+    """Each byte is lost independently with probability p; the bytes behind it move up."""
 
     by_byte = True
 
@@ -29,13 +29,13 @@ class ByteLoss(Channel):
         return np.zeros((n, bits), bool), rng.random(n) >= whole
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
-        """The bytes that are left; None when there are none."""
+        """Return the remaining bytes, or None if there are none."""
         kept = rng.random(len(frame)) >= self.p
         return np.frombuffer(frame, np.uint8)[kept].tobytes() or None
 
 
 class Truncation(Channel):
-    """A frame breaks off with probability p, after a number of bytes that is uniform over 0 .. length - 1."""
+    """A frame is truncated with probability p, to a length that is uniform over 0 .. length - 1."""
 
     def __init__(self, p: float) -> None:
         self.p = _probability(p)
@@ -45,14 +45,14 @@ class Truncation(Channel):
         return np.zeros((n, bits), bool), rng.random(n) < self.p
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
-        """The head of the frame; None when there is none."""
+        """Return the head of the frame, or None if it is empty."""
         if rng.random() >= self.p:
             return frame
         return frame[: int(rng.integers(len(frame)))] or None
 
 
 class FrameLoss(Channel):
-    """A frame vanishes whole, with probability p."""
+    """A whole frame is lost with probability p."""
 
     def __init__(self, p: float) -> None:
         self.p = _probability(p)
@@ -63,15 +63,15 @@ class FrameLoss(Channel):
 
 
 class Duplicate(Channel):
-    """A frame arrives twice, one right behind the other, with probability p."""
+    """A frame is duplicated with probability p; the copy follows directly."""
 
     def __init__(self, p: float) -> None:
         self.p = _probability(p)
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Neither flips nor losses: one of the two is the frame."""
+        """No flips and no losses."""
         return np.zeros((n, bits), bool), np.zeros(n, bool)
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
-        """The frame, once or twice."""
+        """Return the frame once or twice."""
         return frame * (1 + (rng.random() < self.p))

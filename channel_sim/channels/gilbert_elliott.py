@@ -1,4 +1,4 @@
-"""Bursts: a link that changes between a good and a bad state, each with a bit error rate of its own."""
+"""Burst errors: a link that alternates between a good and a bad state, each with its own bit error rate."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ class GilbertElliott(Channel):
     """Two-state Markov channel (Gilbert 1960, Elliott 1963, both Bell System Technical Journal).
 
     Before each bit the state changes with probability p_good_to_bad or p_bad_to_good (sum at most 1, so that a
-    state tends to last); then the bit flips with the state's rate. Bursts last 1 / p_bad_to_good bits on average.
-    Each is one number, or an array (n,) with one for each frame of `flips`. Every frame starts in the stationary
-    state; a `line` goes on in its own. ValueError when a number is out of range.
+    state tends to last); then the bit flips with the rate of the state. Bursts last 1 / p_bad_to_good bits on average.
+    Each parameter is a number, or an array (n,) with one value per frame of `flips`. Every frame starts in the
+    stationary distribution; a `line` keeps its state. Raises ChannelError if a value is out of range.
     """
 
     def __init__(
@@ -26,34 +26,34 @@ class GilbertElliott(Channel):
         numbers = [np.asarray(v, np.float64) for v in (p_good_to_bad, p_bad_to_good, ber_good, ber_bad)]
         self.p_good_to_bad, self.p_bad_to_good, self.ber_good, self.ber_bad = numbers
         if any(v.ndim > 1 for v in numbers):
-            raise ChannelError("a number of the Gilbert-Elliott channel is one for all frames or one for each")
+            raise ChannelError("a parameter of the Gilbert-Elliott channel is one number, or one per frame")
         total = self.p_good_to_bad + self.p_bad_to_good
         if not np.all((self.p_good_to_bad >= 0) & (self.p_bad_to_good >= 0) & (total > 0) & (total <= 1)):
-            raise ChannelError("chances of a change lie between 0 and 1, their sum above 0 and at most 1")
+            raise ChannelError("transition probabilities lie between 0 and 1, their sum above 0 and at most 1")
         if not all(np.all((v >= 0) & (v <= 0.5)) for v in (self.ber_good, self.ber_bad)):
             raise ChannelError("a bit error rate lies between 0 and 0.5")
 
     @classmethod
     def bursts(cls, ber: float | np.ndarray, burst_bits: float = 16.0, ber_bad: float = 0.5) -> "GilbertElliott":
-        """The channel of mean rate `ber` whose good state is clean: bursts of `burst_bits` bits on average.
+        """Return the channel of mean rate `ber` with an error-free good state and a mean burst length of `burst_bits`.
 
-        Where `ber` comes so close to `ber_bad` that good states would be shorter than a bit, bursts are longer.
-        ValueError when it is above.
+        Where `ber` is so close to `ber_bad` that good states would be shorter than a bit, bursts are longer.
+        Raises ChannelError if it is above.
         """
         share = np.asarray(ber, np.float64) / ber_bad
         if not burst_bits >= 1 or not np.all((share >= 0) & (share <= 1)):
-            raise ChannelError(f"bursts have 1 bit or more, and a mean BER from 0 to their own, {ber_bad:g}")
+            raise ChannelError(f"bursts have at least 1 bit, and a mean BER from 0 to that within a burst, {ber_bad:g}")
         slowness = np.maximum(burst_bits * (1 - share), 1)
         return cls(share / slowness, (1 - share) / slowness, 0.0, ber_bad)
 
     @property
     def bad_share(self) -> np.ndarray:
-        """Part of the time that the channel is bad."""
+        """Fraction of time in the bad state."""
         return self.p_good_to_bad / (self.p_good_to_bad + self.p_bad_to_good)
 
     @property
     def mean_ber(self) -> np.ndarray:
-        """Bit error rate over a long time."""
+        """Long-term bit error rate."""
         return self.ber_good + self.bad_share * (self.ber_bad - self.ber_good)
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -74,10 +74,10 @@ class GilbertElliott(Channel):
         return feed
 
     def _run(self, bad: np.ndarray, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Go on from the states (n,) of before: mask (n, bits) and the states after it."""
-        change, flip = np.moveaxis(rng.random((n, bits, 2)), 2, 0)  # two numbers a bit, whatever the cuts
-        # One number says where both states would go: low ones to bad, high ones to good, the others stay. So a
-        # bit's state is that which the last such number before it forced, or else the one from before.
+        """Continue from the states (n,): return the mask (n, bits) and the states after it."""
+        change, flip = np.moveaxis(rng.random((n, bits, 2)), 2, 0)  # two numbers per bit, however the stream is cut
+        # One number decides the transition from either state: a low one to bad, a high one to good, others none. So the
+        # state at a bit is the one that the last forcing number before it set, or else the initial one.
         to_bad = change < _column(self.p_good_to_bad, n)
         forced = to_bad | (change >= 1 - _column(self.p_bad_to_good, n))
         states = np.concatenate([bad[:, None], to_bad], 1)  # (n, 1 + bits)

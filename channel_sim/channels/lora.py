@@ -1,10 +1,9 @@
-"""LoRa as a channel: bytes in, what the radio hands over out, through the real coding chain, symbol by symbol."""
+"""LoRa as a channel: from packets sent to packets as the radio hands them over, through the real coding chain."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from channel_sim.channels import lora_css
 from channel_sim.channels.channel import Channel, ChannelError
 from channel_sim.channels.lora_coding import (
     DECODE,
@@ -21,13 +20,13 @@ from channel_sim.channels.lora_coding import (
 )
 from wire.lora import air_time_s, needs_low_data_rate, symbol_s
 
-NOISE_FIGURE_DB = 6.0  # a usual SX1276 front end
+NOISE_FIGURE_DB = 6.0  # a typical SX1276 front end
 SNR_READING_ERROR_DB = 1.0
 
 
 @dataclass(frozen=True)
 class Reception:
-    """What a radio hands to its driver: the payload, whether its CRC fits, and the radio's readings."""
+    """A packet as a radio hands it to its driver: payload, CRC check and readings."""
 
     payload: bytes
     crc_ok: bool
@@ -38,14 +37,14 @@ class Reception:
 class LoRa(Channel):
     """A LoRa packet in white noise, as an SX127x or SX126x receives it.
 
-    snr_db: signal to noise in the channel's bandwidth, one number or an array (n,) with one for each frame of a
-    batch. coding_rate: 5 to 8, for 4/5 to 4/8. low_data_rate: two bits fewer a symbol; None: on where a symbol
-    takes 16 ms or more, as the chips want it.
+    snr_db: signal-to-noise ratio in the bandwidth of the channel, a number or an array (n,) with one value per frame of
+    a batch. coding_rate: 5 to 8, for 4/5 to 4/8. low_data_rate: two bits fewer per symbol; None: on if a symbol takes
+    16 ms or more, as the chips require.
 
-    Assumed: a receiver that has found the packet, with perfect timing and frequency (a real one needs its
-    preamble for that and misses some packets at low SNR), a constant SNR within a packet, no interference.
-    Modelled: all from there on. A damaged header loses the packet; a damaged payload is handed over, `crc_ok` False.
-    ValueError for settings that no radio has.
+    Assumed: the receiver has detected the packet, with perfect timing and frequency (a real one needs its preamble
+    for that and misses some packets at low SNR); constant SNR within a packet; no interference. Everything after that
+    is modelled. A damaged header loses the packet; a damaged payload is handed over with `crc_ok` False.
+    Raises ChannelError for settings that no radio has.
     """
 
     own_sync = True
@@ -63,7 +62,7 @@ class LoRa(Channel):
     ) -> None:
         self.snr_db = np.asarray(snr_db, np.float64)
         if self.snr_db.ndim > 1 or np.isnan(self.snr_db).any():
-            raise ChannelError("an SNR is a number of dB, one for all frames or one for each")
+            raise ChannelError("an SNR is in dB: one number, or one per frame")
         if sf not in range(7, 13):
             raise ChannelError(f"a spreading factor is 7 to 12, not {sf}")
         if coding_rate not in ENCODE:
@@ -78,11 +77,11 @@ class LoRa(Channel):
         self.low_data_rate = needs_low_data_rate(sf, bandwidth_hz) if low_data_rate is None else low_data_rate
 
     def transmit(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Send frames, uint8 (n, B): received uint8 (n, B), crc_ok bool (n,), lost bool (n,).
+        """Send frames uint8 (n, B). Return received uint8 (n, B), crc_ok bool (n,), lost bool (n,).
 
-        Of a lost frame `received` is what the radio threw away. Without a CRC every frame is `crc_ok`. With one, a
-        wrong frame is so more often than 2**-16: where one symbol carries bits of the last two bytes and of the
-        CRC, which takes those bytes in as they are, its errors may cancel out.
+        Of a lost frame, `received` is the discarded payload. Without a CRC every frame is `crc_ok`. With one, a
+        damaged frame passes more often than once in 2**16: the CRC is xored with the last two bytes, and where one
+        symbol carries bits of both, its errors may cancel out.
         """
         n, size = frames.shape
         if not 1 <= size <= 255:
@@ -97,7 +96,7 @@ class LoRa(Channel):
         lost, start = np.zeros(n, bool), 0
         if self.explicit_header:
             start = 5
-            # The upper three bits of the fourth nibble mean nothing. What is left is wrong or fails its checksum.
+            # The upper three bits of the fourth nibble are unused. Any other error makes the header invalid.
             lost = ((got ^ sent)[:, :5] & np.array([15, 15, 15, 1, 15], np.uint8)).any(1)
         received = to_bytes(got[:, start : start + 2 * size]) ^ WHITENING[:size]
         crc_ok = np.ones(n, bool)
@@ -106,43 +105,43 @@ class LoRa(Channel):
         return received, crc_ok, lost
 
     def _through_the_air(self, nibbles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Nibbles (n, T) as codewords, symbols, noisy symbols, codewords and nibbles again."""
+        """Send nibbles (n, T): encode, modulate, add noise, demodulate, decode."""
         n, count = nibbles.shape
         first, rows, length = self.sf - 2, self.sf - 2 * self.low_data_rate, self.coding_rate
         blocks = max(0, -(-(count - first) // rows))
         nibbles = np.pad(nibbles, ((0, 0), (0, first + blocks * rows - count)))
-        # The first 8 symbols are of reduced rate, SF - 2 bits each, and at 4/8: the header must get through.
+        # The first 8 symbols carry the header: reduced rate, SF - 2 bits each, and 4/8.
         head = _to_symbols(ENCODE[8][nibbles[:, :first]], 8, reduced=True)  # (n, 8)
         body = _to_symbols(
             ENCODE[length][nibbles[:, first:].reshape(n, blocks, rows)], length, reduced=self.low_data_rate
         )  # (n, blocks, length)
         symbols = np.concatenate([head, body.reshape(n, blocks * length)], 1)
-        symbols = lora_css.receive(symbols, np.broadcast_to(self.snr_db, (n,)), self.sf, rng)
+        symbols = demodulate(symbols, np.broadcast_to(self.snr_db, (n,)), self.sf, rng)
         head = _to_codewords(symbols[:, :8], first, reduced=True)
         body = _to_codewords(symbols[:, 8:].reshape(n, blocks, length), rows, reduced=self.low_data_rate)
         return np.concatenate([DECODE[8][head], DECODE[length][body].reshape(n, blocks * rows)], 1)[:, :count]
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """See Channel.flips; `bits` is a multiple of 8. Zeros stand for all frames: codes and symbols are linear."""
+        """See Channel.flips; `bits` is a multiple of 8. Zeros are sent: codes and symbols are linear."""
         if bits % 8:
             raise ChannelError(f"LoRa carries whole bytes, not {bits} bits")
         received, _, lost = self.transmit(np.zeros((n, bits // 8), np.uint8), rng)
         return np.unpackbits(received, axis=1).astype(bool), lost
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
-        """See Channel.corrupt: the payload, right or wrong; None when the header was damaged."""
+        """See Channel.corrupt: return the payload, damaged or not, or None if the header was damaged."""
         received, _, lost = self.transmit(np.frombuffer(frame, np.uint8)[None], rng)
         return None if lost[0] else received.tobytes()
 
     def receive(self, frame: bytes, rng: np.random.Generator) -> Reception | None:
-        """The same with the radio's readings; see `receive_all`."""
+        """Send one frame and return it with the readings of the radio; see `receive_all`."""
         return self.receive_all(np.frombuffer(frame, np.uint8)[None], rng)[0]
 
     def receive_all(self, frames: np.ndarray, rng: np.random.Generator) -> list[Reception | None]:
-        """Frames uint8 (n, B) as they arrive, with the readings of the SX1276 (data sheet, section 5.5.5).
+        """Send frames uint8 (n, B) and return them with the readings of an SX1276 (data sheet, section 5.5.5).
 
-        SNR: quarters of a dB in a signed byte (RegPktSnrValue), here with a normal error of 1 dB. RSSI: whole dBm
-        of all power in the channel, signal and noise; below the noise the SNR reading is added to it.
+        SNR: quarters of a dB in a signed byte (RegPktSnrValue), here with a normal error of 1 dB. RSSI: whole dBm of
+        the total power in the channel, signal and noise; below the noise floor the SNR reading is added.
         """
         received, crc_ok, lost = self.transmit(frames, rng)
         snr = np.broadcast_to(self.snr_db, lost.shape)
@@ -155,7 +154,7 @@ class LoRa(Channel):
         ]
 
     def air_time_s(self, payload_bytes: int) -> float:
-        """Seconds from the first preamble symbol to the last of the payload; see wire.lora."""
+        """Return the air time in seconds; see wire.lora."""
         return air_time_s(
             payload_bytes,
             self.sf,
@@ -169,12 +168,31 @@ class LoRa(Channel):
 
 
 def _to_symbols(codewords: np.ndarray, length: int, reduced: bool) -> np.ndarray:
-    """Blocks of codewords (..., k) -> symbols (..., length); of reduced rate, only every fourth bin is used."""
+    """Map blocks of codewords (..., k) to symbols (..., length). At reduced rate only every fourth bin is used."""
     return ungray(interleave(codewords, length)).astype(np.int64) << 2 * reduced
 
 
 def _to_codewords(symbols: np.ndarray, rows: int, reduced: bool) -> np.ndarray:
-    """Received symbols (..., length) -> codewords (..., rows); of reduced rate, the nearest bin that is used."""
+    """Map received symbols (..., length) to codewords (..., rows). At reduced rate the nearest used bin counts."""
     if reduced:
         symbols = (symbols + 2 >> 2) & (1 << rows) - 1
     return deinterleave(gray(symbols).astype(np.uint16), rows)
+
+
+def demodulate(sent: np.ndarray, snr_db: np.ndarray, sf: int, rng: np.random.Generator) -> np.ndarray:
+    """Send symbols (n, S) of 0 .. 2**sf - 1 through white noise and return the decisions (n, S); snr_db is (n,).
+
+    The non-coherent receiver chooses the strongest of 2**sf bins. The chirps are orthogonal, so the noise of the bins
+    is independent and a symbol takes five random numbers instead of 2**sf: the power of the right bin is a noncentral
+    chi-square with Es/N0 = 2**sf * SNR, SNR in the bandwidth of the channel; the strongest other bin follows from its
+    inverse distribution, and its position is uniform. Exact for an ideally synchronised receiver. The number of draws
+    does not depend on the SNR.
+    """
+    others = (1 << sf) - 1
+    amplitude = np.sqrt(10 ** (snr_db / 10) * (1 << sf))[:, None]  # of the right bin, noise power 1
+    noise = rng.standard_normal((*sent.shape, 2)) * np.sqrt(0.5)
+    right = (amplitude + noise[..., 0]) ** 2 + noise[..., 1] ** 2
+    # P(all others < y) = (1 - exp(-y))**others; for a uniform number in logs, which stays accurate near 1.
+    strongest = -np.log(-np.expm1(-rng.standard_exponential(sent.shape) / others))
+    wrong = (sent + rng.integers(1, others + 1, sent.shape)) & others
+    return np.where(strongest > right, wrong, sent)

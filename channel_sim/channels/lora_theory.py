@@ -1,4 +1,4 @@
-"""What LoRa's error rates should be, by integration: the measure of the simulation, and the way back from a BER."""
+"""Error rates of LoRa by numerical integration, to check the simulation and to find the SNR of a BER."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from channel_sim.channels.lora_coding import DECODE
 
 _STEP = 0.02
 _AMPLITUDES = np.arange(1, 1350) * _STEP  # of a bin, noise power 1; the integrand underflows beyond 27
-_SIMPSON = np.where(np.arange(1, 1350) % 2, 4, 2) * _STEP / 3  # the ends, where the integrand is 0, left out
+_SIMPSON = np.where(np.arange(1, 1350) % 2, 4, 2) * _STEP / 3  # without the ends, where the integrand is 0
 
 
 def _scaled_bessel(x: np.ndarray) -> np.ndarray:
@@ -18,10 +18,10 @@ def _scaled_bessel(x: np.ndarray) -> np.ndarray:
 
 
 def symbol_error_rate(snr_db: float | np.ndarray, sf: int) -> np.ndarray:
-    """Chance that one of 2**sf - 1 noise bins exceeds the right one, for one SNR or an array of any shape.
+    """Return the probability that one of 2**sf - 1 noise bins exceeds the right one; SNR of any shape.
 
     Non-coherent orthogonal signalling (Proakis, Digital Communications, section 5.4): the right bin's amplitude
-    has a Rice density; the rest is 1 - (1 - exp(-r**2))**(2**sf - 1), written so that it keeps its digits in
+    has a Rice density; the rest is 1 - (1 - exp(-r**2))**(2**sf - 1), written so that it stays accurate in
     the tail. (The closed form of Elshabrawy & Robert, 2018, is optimistic there.)
     """
     r, power = _AMPLITUDES, _AMPLITUDES**2
@@ -32,10 +32,10 @@ def symbol_error_rate(snr_db: float | np.ndarray, sf: int) -> np.ndarray:
 
 
 def bit_error_rate(snr_db: float | np.ndarray, sf: int, coding_rate: int) -> np.ndarray:
-    """Mean BER of the payload's nibbles behind the first block, low data rate off: same shape as snr_db.
+    """Return the mean BER of the payload behind the first block, low data rate off; same shape as snr_db.
 
-    A wrong symbol flips each of its bits with probability 2**(sf-1) / (2**sf - 1), and a codeword's bits lie
-    in different symbols: what is left is a sum over its 2**coding_rate error patterns.
+    A symbol error flips each of its bits with probability 2**(sf-1) / (2**sf - 1), and the bits of a codeword lie in
+    different symbols, which leaves a sum over the 2**coding_rate error patterns.
     """
     flipped = symbol_error_rate(snr_db, sf)[..., None] * (1 << sf - 1) / ((1 << sf) - 1)
     weights = np.array([pattern.bit_count() for pattern in range(1 << coding_rate)])

@@ -1,7 +1,8 @@
-"""A channel as a command line names it: `bsc:ber=0.05`, `lora:snr=-9,sf=7`, joined by + one after the other."""
+"""Channels from text: `bsc:ber=0.05`, `lora:snr=-9,sf=7`; `+` joins channels in series."""
 
 import inspect
 import re
+from collections.abc import Callable
 
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.channels.channel import Channel, ChannelError, Compose
@@ -12,7 +13,7 @@ from channel_sim.channels.psk import Psk
 
 
 def parse(text: str) -> Channel:
-    """The channel that the text names; a ValueError of one line says what is wrong and what is known."""
+    """Return the channel that the text describes. Raises ChannelError: what is wrong and what is known."""
     channels = [_parse_one(part) for part in re.split(r"\+(?=[a-z])", text)]
     return channels[0] if len(channels) == 1 else Compose(*channels)
 
@@ -43,27 +44,27 @@ def _parse_one(text: str) -> Channel:
 
 
 def _bsc(ber: float) -> Channel:
-    """every bit flips alone"""
+    """independent bit flips"""
     return BitFlips(ber)
 
 
 def _bursts(ber: float, burst: float = 16, ber_bad: float = 0.5) -> Channel:
-    """Gilbert-Elliott by its mean BER and its bursts' mean length in bits"""
+    """Gilbert-Elliott channel, by mean BER and mean burst length in bits"""
     return GilbertElliott.bursts(ber, burst, ber_bad)
 
 
 def _gilbert_elliott(good_to_bad: float, bad_to_good: float, ber_good: float = 0, ber_bad: float = 0.5) -> Channel:
-    """the same by its chances of change, a bit, and the BER of each state"""
+    """Gilbert-Elliott channel, by transition probabilities per bit and the BER of each state"""
     return GilbertElliott(good_to_bad, bad_to_good, ber_good, ber_bad)
 
 
 def _bpsk(ebn0: float, fading: str = "none", coherence: int = 1) -> Channel:
-    """Eb/N0 in dB; fading none or rayleigh, a new fade every `coherence` symbols"""
+    """BPSK; Eb/N0 in dB; fading none or rayleigh, with a new gain every `coherence` symbols"""
     return _psk(1, ebn0, fading, coherence)
 
 
 def _qpsk(ebn0: float, fading: str = "none", coherence: int = 1) -> Channel:
-    """the same with two bits a symbol"""
+    """QPSK, likewise"""
     return _psk(2, ebn0, fading, coherence)
 
 
@@ -74,33 +75,33 @@ def _psk(bits_per_symbol: int, ebn0: float, fading: str, coherence: int) -> Chan
 
 
 def _lora(snr: float, sf: int = 7, cr: int = 5, bw: float = 125, header: str = "explicit") -> Channel:
-    """SNR in dB in `bw` kHz, spreading factor 7 to 12, coding rate 4/5 to 4/8 as 5 to 8, header explicit or implicit"""
+    """LoRa; SNR in dB in `bw` kHz, SF 7 to 12, coding rate 5 to 8 (4/5 to 4/8), header explicit or implicit"""
     if header not in ("explicit", "implicit"):
         raise ChannelError(f"a header is explicit or implicit, not {header!r}")
     return LoRa(snr, sf, cr, bw * 1e3, explicit_header=header == "explicit")
 
 
 def _byte_loss(p: float) -> Channel:
-    """each byte vanishes alone"""
+    """independent losses of bytes"""
     return ByteLoss(p)
 
 
 def _truncation(p: float) -> Channel:
-    """a frame breaks off"""
+    """truncated frames"""
     return Truncation(p)
 
 
 def _frame_loss(p: float) -> Channel:
-    """a frame vanishes"""
+    """lost frames"""
     return FrameLoss(p)
 
 
 def _duplicate(p: float) -> Channel:
-    """a frame comes twice"""
+    """duplicated frames"""
     return Duplicate(p)
 
 
-_MODELS = {
+_MODELS: dict[str, Callable[..., Channel]] = {
     "bsc": _bsc,
     "bursts": _bursts,
     "gilbert-elliott": _gilbert_elliott,
@@ -115,12 +116,12 @@ _MODELS = {
 
 
 def _usage(name: str) -> str:
-    """The settings as they are written: `lora:snr=,sf=7,cr=5,bw=125,header=explicit`."""
+    """Return the settings of a channel as text: `lora:snr=,sf=7,cr=5,bw=125,header=explicit`."""
     settings = inspect.signature(_MODELS[name]).parameters.values()
     shown = (f"{s.name.replace('_', '-')}={'' if s.default is s.empty else s.default}" for s in settings)
     return f"{name}:{','.join(shown)}"
 
 
-HELP = "channels (what has a value may be left out; join several with +):\n" + "\n".join(
+HELP = "channels (settings with a value are optional; + joins channels):\n" + "\n".join(
     f"  {_usage(name)}\n      {model.__doc__}" for name, model in _MODELS.items()
 )

@@ -1,4 +1,4 @@
-"""BPSK and Gray-coded QPSK, hard decisions, in white noise or through Rayleigh fading: drawn symbol by symbol."""
+"""BPSK and Gray-coded QPSK with hard decisions, in white noise or Rayleigh fading, drawn symbol by symbol."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,10 @@ from channel_sim.channels.channel import Channel, ChannelError
 class Psk(Channel):
     """Phase shift keying over white Gaussian noise (Proakis, Digital Communications, sections 4.3 and 13.3).
 
-    ebn0_db: energy a *bit* over the noise density, one number or an array (n,) with one for each frame of
-    `flips`. bits_per_symbol: 1 (BPSK) or 2 (QPSK; two bits a symbol, so Es/N0 is 3 dB above Eb/N0).
-    coherence_symbols: None for a steady link; else Rayleigh fading, a new fade of mean power 1 every so many
-    symbols (1: fast fading), a frame beginning with a new one. The receiver knows phase and timing.
-    ValueError when a number is out of range.
+    ebn0_db: energy per *bit* over the noise density, a number or an array (n,) with one value per frame of `flips`.
+    bits_per_symbol: 1 (BPSK) or 2 (QPSK: Es/N0 is 3 dB above Eb/N0). coherence_symbols: None for a constant channel;
+    else Rayleigh fading with a new gain of mean power 1 after this many symbols (1: fast fading) and at the start of
+    each frame. Phase and timing are known to the receiver. Raises ChannelError if a value is out of range.
     """
 
     def __init__(
@@ -22,15 +21,15 @@ class Psk(Channel):
     ) -> None:
         self.ebn0_db = np.asarray(ebn0_db, np.float64)
         if self.ebn0_db.ndim > 1 or np.isnan(self.ebn0_db).any():
-            raise ChannelError("Eb/N0 is a number of dB, one for all frames or one for each")
+            raise ChannelError("Eb/N0 is in dB: one number, or one per frame")
         if bits_per_symbol not in (1, 2):
-            raise ChannelError(f"BPSK has 1 bit a symbol and QPSK 2, not {bits_per_symbol}")
+            raise ChannelError(f"BPSK has 1 bit per symbol and QPSK 2, got {bits_per_symbol}")
         if coherence_symbols is not None and coherence_symbols < 1:
-            raise ChannelError(f"a fade lasts 1 symbol or more, not {coherence_symbols}")
+            raise ChannelError(f"the coherence time is at least 1 symbol, got {coherence_symbols}")
         self.bits_per_symbol, self.coherence_symbols = bits_per_symbol, coherence_symbols
 
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """See Channel.flips. A last symbol that the bits do not fill is sent whole."""
+        """See Channel.flips. A last symbol that is not filled by bits is sent whole."""
         symbols = -(-bits // self.bits_per_symbol)
         gains = np.ones((n, 1))
         if self.coherence_symbols:
@@ -40,8 +39,8 @@ class Psk(Channel):
 
     def line(self, rng: np.random.Generator) -> Callable[[bytes], bytes]:
         """See Channel.line."""
-        fading, noise = rng.spawn(2)  # else the order of the draws would depend on the cuts
-        fades, start = np.empty(0), 0  # the fade that goes on, if any, and how many of its symbols are over
+        fading, noise = rng.spawn(2)  # else the order of the draws would depend on how the stream is cut
+        fades, start = np.empty(0), 0  # the current gain, if any, and how many of its symbols have passed
 
         def feed(piece: bytes) -> bytes:
             nonlocal fades, start
@@ -60,10 +59,10 @@ class Psk(Channel):
         return feed
 
     def _decide(self, gains: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """Which bits of n x S symbols come out wrong, bool (n, S * bits_per_symbol); gains (n, S) or (n, 1).
+        """Return the bit errors of n x S symbols, bool (n, S * bits_per_symbol); gains (n, S) or (n, 1).
 
-        Each bit has an axis of its own (QPSK: I and Q) and is decided by the sign of what is received there:
-        amplitude sqrt(2 Eb/N0) in noise of variance 1. By symmetry a 0 stands for both.
+        Each bit has its own axis (QPSK: I and Q) and is decided by the sign of the received value: amplitude
+        sqrt(2 Eb/N0) in noise of variance 1. By symmetry it is enough to send zeros.
         """
         amplitude = np.sqrt(2 * 10 ** (np.broadcast_to(self.ebn0_db, shape[:1]) / 10))
         noise = rng.standard_normal((*shape, self.bits_per_symbol))
@@ -71,5 +70,5 @@ class Psk(Channel):
 
 
 def _rayleigh(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Amplitudes whose power is exponential with mean 1."""
+    """Draw amplitudes whose power is exponential with mean 1."""
     return np.sqrt(rng.standard_exponential(shape))

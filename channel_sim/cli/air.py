@@ -1,4 +1,4 @@
-"""`inkling sim air`: stand for the air between simulated radios."""
+"""`inkling sim air`: connect simulated radios."""
 
 import argparse
 import contextlib
@@ -13,25 +13,25 @@ from channel_sim.live.radio_hub import RadioHub
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry packets until a signal comes; the exit status. ValueError for a channel or a port that cannot be."""
+    """Deliver packets until a signal arrives; return the exit status. Raises ChannelError."""
     channel = parse(options.channel)
     if not isinstance(channel, LoRa):
-        raise ChannelError(f"radios need a lora channel alone, not {options.channel!r}")
+        raise ChannelError(f"radios need a single lora channel, got {options.channel!r}")
     if not abs(float(channel.snr_db)) <= MAX_DB:
-        raise ChannelError(f"an SNR is {-MAX_DB} to {MAX_DB} dB, not {float(channel.snr_db):g}")
+        raise ChannelError(f"the SNR must be {-MAX_DB} to {MAX_DB} dB, got {float(channel.snr_db):g}")
     try:
-        air = RadioHub(channel, options.seed, options.port, dict(options.snr), options.fast)
+        hub = RadioHub(channel, options.seed, options.port, dict(options.snr), options.fast)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise ChannelError(f"cannot listen on port {options.port}: {reason}") from None
     except OverflowError:
-        raise ChannelError(f"cannot listen on port {options.port}: a port is 0 to 65535") from None
+        raise ChannelError(f"cannot listen on port {options.port}: not in 0..65535") from None
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: air.stop())
-    print(f"listening: --radio tcp:127.0.0.1:{air.port}", flush=True)
-    with contextlib.closing(air):
-        air.run()
-    for device, counts in air.devices.items():
+        signal.signal(name, lambda *_: hub.stop())
+    print(f"listening: --radio tcp:127.0.0.1:{hub.port}", flush=True)
+    with contextlib.closing(hub):
+        hub.run()
+    for device, counts in hub.devices.items():
         print(
             f"device {device}: {counts.sent} packets sent, {counts.air_s:.3f} s of air time; "
             f"received: {counts.clean} clean, {counts.damaged} damaged, {counts.lost} lost"

@@ -1,4 +1,4 @@
-"""`inkling sim lora`: what a LoRa link carries, and how much of it arrives, before buying radios."""
+"""`inkling sim lora`: print air time and error rates of a LoRa link."""
 
 import argparse
 
@@ -12,20 +12,20 @@ BATCH = 1000
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table; the exit status. ValueError for settings that no radio has."""
-    from rich.console import Console  # a quarter of a second that other commands need not pay
+    """Print the table; return the exit status. Raises ChannelError for settings that no radio has."""
+    from rich.console import Console  # slow to import
     from rich.table import Table
 
     if options.packets < 1:
-        raise ChannelError("--packets is 1 or more")
+        raise ChannelError("--packets must be at least 1")
     table = Table(
         title=f"LoRa, {options.bytes} bytes, 4/{options.cr}, {options.bandwidth:g} kHz, "
         f"{'implicit' if options.implicit_header else 'explicit'} header, CRC: "
-        f"{options.packets} packets a line, seed {options.seed}",
-        caption=f"Signal at a noise figure of {NOISE_FIGURE_DB:g} dB. Packets an hour at a duty cycle of "
-        f"{DUTY_CYCLE:.0%}. BER and CRC failures: of the packets that are handed over.",
+        f"{options.packets} packets per row, seed {options.seed}",
+        caption=f"Signal at a noise figure of {NOISE_FIGURE_DB:g} dB. Packets per hour at a duty cycle of "
+        f"{DUTY_CYCLE:.0%}. BER and CRC failures refer to packets that are handed over.",
     )
-    for column in ("SF", "SNR dB", "signal dBm", "air ms", "an hour", "BER", "CRC fails %", "header lost %"):
+    for column in ("SF", "SNR dB", "signal dBm", "air ms", "per hour", "BER", "CRC fails %", "header lost %"):
         table.add_column(column, justify="right")
     for sf in options.sf:
         for snr in _snrs(options.snr, sf):
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _snrs(wanted: list[float] | None, sf: int) -> np.ndarray:
-    """Where asked, or the 6 dB in which packets of 4/5 go from all right to all wrong."""
+    """Return the given range, or the 6 dB in which packets at 4/5 go from all correct to all wrong."""
     if wanted:
         return np.arange(wanted[0], wanted[1] + 0.5)
     middle = round(-9 - 2.6 * (sf - 7))
@@ -45,7 +45,7 @@ def _snrs(wanted: list[float] | None, sf: int) -> np.ndarray:
 
 
 def _row(channel: LoRa, options: argparse.Namespace) -> list[str]:
-    # The numbers drawn do not depend on the SNR: along a column, lines differ by that alone.
+    # The random numbers do not depend on the SNR, so rows of one SF differ by the SNR only.
     rng = np.random.default_rng([options.seed, channel.sf])
     flipped = failed = lost = 0
     for start in range(0, options.packets, BATCH):

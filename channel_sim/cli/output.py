@@ -1,4 +1,4 @@
-"""How the proxy's statistics look: a line for pipes, a table for terminals."""
+"""Statistics of the proxy: one line for pipes, a table for terminals."""
 
 import time
 from collections import deque
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 RATE_OVER_S = 5.0
 
 
-def line(proxy: Proxy) -> str:
-    """All that is worth telling at the end, in one line."""
+def summary(proxy: Proxy) -> str:
+    """Return the statistics of a finished proxy in one line."""
     up, down = proxy.statistics, proxy.downlink
     parts = [f"uplink {damage(up)}"]
     if up.seconds:
@@ -26,7 +26,7 @@ def line(proxy: Proxy) -> str:
 
 
 def damage(statistics: Statistics) -> str:
-    """What happened to bytes, bits and frames on one way."""
+    """Return the damage in one direction: bytes, bits and frames."""
     bits = f"{statistics.bits_flipped} bits flipped, measured BER {statistics.ber:.3g}"
     text = f"{statistics.bytes_in} bytes{_bytes(statistics)}, {bits}"
     if _has_frames(statistics):
@@ -36,8 +36,8 @@ def damage(statistics: Statistics) -> str:
 
 def _bytes(statistics: Statistics) -> str:
     lost = f", {statistics.bytes_lost} lost" if statistics.bytes_lost else ""
-    unheard = f", {statistics.bytes_unheard} unheard" if statistics.bytes_unheard else ""
-    return lost + unheard
+    dropped = f", {statistics.bytes_dropped} dropped" if statistics.bytes_dropped else ""
+    return lost + dropped
 
 
 def _has_frames(statistics: Statistics) -> bool:
@@ -49,36 +49,36 @@ def _frames(statistics: Statistics) -> list[tuple[str, int]]:
         ("frames", statistics.frames),
         ("lost", statistics.frames_lost),
         ("damaged", statistics.frames_damaged),
-        ("cut short by the board", statistics.frames_cut),
-        ("of a model without a bundle", statistics.frames_unknown),
+        ("truncated by the board", statistics.frames_cut),
+        ("of unknown models", statistics.frames_unknown),
     ]
 
 
 class View:
-    """The live table. The rate is that of the last seconds."""
+    """The live table, with rates over the last seconds."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._seen: deque[tuple[float, int, int]] = deque()  # time, bytes up, bytes down
 
     def table(self) -> "Table":
-        """How things stand now."""
-        from rich.table import Table  # a quarter of a second that pipes need not pay
+        """Return the table of the current statistics."""
+        from rich.table import Table  # slow to import, not needed in pipes
 
         up, down = self._proxy.statistics, self._proxy.downlink
         board, host = self._proxy.board, self._proxy.host
         table = Table("", "uplink", "downlink", title=f"board: {board.url}\nhost: {host.url}")
         for column in table.columns[1:]:
             column.justify = "right"
-        for name in ("bytes_in", "bytes_lost", "bytes_unheard", "bits_flipped"):
+        for name in ("bytes_in", "bytes_lost", "bytes_dropped", "bits_flipped"):
             table.add_row(name.replace("_", " "), *(str(getattr(way, name)) for way in (up, down)))
         table.add_row("measured BER", f"{up.ber:.3g}", f"{down.ber:.3g}")
-        table.add_row("bytes a second", *(f"{rate:.0f}" for rate in self._rates(up.bytes_in, down.bytes_in)))
+        table.add_row("bytes per second", *(f"{rate:.0f}" for rate in self._rates(up.bytes_in, down.bytes_in)))
         if _has_frames(up):
             for name, count in _frames(up):
                 table.add_row(name, str(count), "")
         table.add_row("resets", str(up.resets), "")
-        absent = [name for name, end in (("board", board), ("host", host)) if end.fd is None]
+        absent = [name for name, endpoint in (("board", board), ("host", host)) if endpoint.fd is None]
         if absent:
             table.caption = f"waiting for the {' and the '.join(absent)}"
         return table

@@ -1,4 +1,4 @@
-"""`inkling sim replay`: play the uplink of a recording to a host."""
+"""`inkling sim replay`: replay the uplink of a recording to a host."""
 
 import argparse
 import os
@@ -19,30 +19,30 @@ READ_BYTES = 1 << 16
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play the recording to the first host that comes; the exit status."""
+    """Replay the recording to the first host that connects; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     recording = Recording(options.recording)
     stream = Stream(compose(options.channel), options.seed, load_bundles(options.bundle))
-    end = open_endpoint("host", options.listen, 0, may_come_later=False)
-    if not isinstance(end, TcpEndpoint):
-        raise ProxyError(f"a replay listens on tcp://HOST:PORT, not on {options.listen}")
-    with closing(end):
-        print(f"listening on {end.url}", flush=True)
-        while end.fd is None:
-            select.select([end.waiting_fd], [], [])
-            end.accept()
-        with socket.socket(fileno=os.dup(end.fd)) as host:
+    endpoint = open_endpoint("host", options.listen, 0, may_come_later=False)
+    if not isinstance(endpoint, TcpEndpoint):
+        raise ProxyError(f"a replay needs --listen tcp://HOST:PORT, got {options.listen}")
+    with closing(endpoint):
+        print(f"listening on {endpoint.url}", flush=True)
+        while endpoint.fd is None:
+            select.select([fd for fd in [endpoint.waiting_fd] if fd is not None], [], [])
+            endpoint.accept()
+        with socket.socket(fileno=os.dup(endpoint.fd)) as host:
             host.setblocking(True)
             try:
                 _play(_timed(recording, stream, options.what), host, options.speed)
             except ConnectionError as error:
-                raise ProxyError(f"the host has gone in the middle: {error.strerror}") from None
-    print(f"played {damage(stream.statistics)}", flush=True)
+                raise ProxyError(f"the host disconnected during the replay: {error.strerror}") from None
+    print(f"replayed {damage(stream.statistics)}", flush=True)
     return 0
 
 
 def _timed(recording: Recording, stream: Stream, what: str) -> Iterator[tuple[float, bytes]]:
-    """What is to be sent, and at which second of the recording."""
+    """Iterate over (second of the recording, bytes to send)."""
     seconds = 0.0
     for seconds, way, received, sent in recording.passages():
         if way != "up":
@@ -50,13 +50,13 @@ def _timed(recording: Recording, stream: Stream, what: str) -> Iterator[tuple[fl
         piece = received if what == "received" else sent
         if piece:
             yield seconds, stream.feed(piece)
-        elif what == "received":  # a frame stopped here, which the next bytes do not go on with
-            yield seconds, stream.settle()
-    yield seconds, stream.settle()
+        elif what == "received":  # a frame stalled here and was not continued
+            yield seconds, stream.flush()
+    yield seconds, stream.flush()
 
 
 def _play(pieces: Iterator[tuple[float, bytes]], host: socket.socket, speed: float | None) -> None:
-    """Send all of it, and wait until the host has it: it sees the end of the line, and hangs up."""
+    """Send everything and wait until the host has received it, sees the end of the stream and disconnects."""
     start, first = time.monotonic(), None
     for seconds, data in pieces:
         first = seconds if first is None else first
@@ -64,5 +64,5 @@ def _play(pieces: Iterator[tuple[float, bytes]], host: socket.socket, speed: flo
             time.sleep(max(0.0, start + (seconds - first) / speed - time.monotonic()))
         host.sendall(data)
     host.shutdown(socket.SHUT_WR)
-    while host.recv(READ_BYTES):  # what it may have asked the board
+    while host.recv(READ_BYTES):  # commands to the board are ignored
         pass

@@ -1,4 +1,4 @@
-"""Something that runs until it is told to stop, in a thread of its own if need be."""
+"""A task that runs until it is stopped, in its own thread if wanted."""
 
 import contextlib
 import socket
@@ -9,9 +9,9 @@ from typing import Self
 
 
 class Background(ABC):
-    """`with` starts `run` in a thread, stops it on the way out and closes what it had.
+    """A task with `run`, `stop` and `close`. A `with` block runs it in a thread.
 
-    `run` waits on `_wake`, among others, and returns when that can be read.
+    `run` has to wait on `_wake`, among others, and to return when that becomes readable.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Background(ABC):
 
     @abstractmethod
     def run(self) -> None:
-        """Work until `stop` is called."""
+        """Run until `stop` is called."""
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.run, name=type(self).__module__, daemon=True)
@@ -35,17 +35,17 @@ class Background(ABC):
         self.close()
 
     def stop(self) -> None:
-        """Make `run` return; safe from any thread and from a signal handler."""
+        """Make `run` return. Safe from any thread and from signal handlers."""
         with contextlib.suppress(OSError):
             self._alarm.send(b"!")
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the thread to end; True when it has."""
+        """Wait for the thread to end. Return True if it has ended."""
         if self._thread:
             self._thread.join(seconds)
         return self._thread is None or not self._thread.is_alive()
 
     def close(self) -> None:
-        """Close what is open. Call it after `run` has returned."""
+        """Release resources. Call it after `run` has returned."""
         self._wake.close()
         self._alarm.close()

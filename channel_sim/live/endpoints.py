@@ -1,4 +1,4 @@
-"""The two ends of the proxy: a TCP listener or a pseudo-terminal, which others open; a socket or a device, opened."""
+"""Endpoints of the proxy: a TCP listener, a pseudo-terminal, a connected socket, or a serial device."""
 
 import contextlib
 import io
@@ -20,15 +20,14 @@ FORMS = "pty, tcp://HOST:PORT (listens), socket://HOST:PORT (connects) or a seri
 
 
 class ProxyError(InklingError):
-    """One line that says which end is missing or has gone."""
+    """An endpoint is missing or has disappeared."""
 
 
 class Endpoint(ABC):
-    """One end, at which one peer at a time may be.
+    """An endpoint for one peer at a time.
 
-    `url` is what the peer opens where the end `listens`, else what is opened here. `fd` carries the bytes, None while
-    nobody is there. `waiting_fd` becomes readable when a peer knocks, None while one is there (a second has to
-    wait).
+    `url`: what the peer opens if the endpoint `listens`, else what is opened here. `fd`: the connection, None without
+    a peer. `waiting_fd`: becomes readable when a peer connects; None while one is connected (a second one waits).
     """
 
     listens = True
@@ -38,23 +37,23 @@ class Endpoint(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connect, where the end does not listen. OSError when nothing is there (yet), ValueError when never."""
+        """Connect, if the endpoint does not listen. Raises OSError if nothing is there yet, ValueError if never."""
 
     @abstractmethod
     def accept(self) -> None:
-        """Let the peer in that knocked."""
+        """Accept the peer that is connecting."""
 
     @abstractmethod
     def hang_up(self) -> None:
-        """The peer has gone: wait for the next."""
+        """Disconnect the peer and wait for the next."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give everything back."""
+        """Release resources."""
 
 
 class TcpEndpoint(Endpoint):
-    """A TCP port that one peer at a time may use, as often as it likes. OSError when the port is taken."""
+    """A TCP listener for one peer at a time. Raises OSError if the port is in use."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = socket.create_server((host, port), backlog=1)
@@ -65,10 +64,10 @@ class TcpEndpoint(Endpoint):
         self.url = f"socket://{name}:{self._server.getsockname()[1]}"
 
     def open(self) -> None:
-        """The port is open already."""
+        """Do nothing: the port is already open."""
 
     def accept(self) -> None:
-        """See Endpoint. A peer that has thought better of it is not there."""
+        """See Endpoint. A peer that has already disconnected is ignored."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             peer, _ = self._server.accept()
             _prepare(peer)
@@ -88,7 +87,7 @@ class TcpEndpoint(Endpoint):
 
 
 class PtyEndpoint(Endpoint):
-    """A pseudo-terminal, which the peer opens like a serial port. Kept open, so that nobody hangs up."""
+    """A pseudo-terminal, which the peer opens like a serial port. Kept open here, so that it never closes."""
 
     def __init__(self) -> None:
         self.fd, self._peer_side = pty.openpty()
@@ -97,22 +96,23 @@ class PtyEndpoint(Endpoint):
         self.url = os.ttyname(self._peer_side)
 
     def open(self) -> None:
-        """The terminal is open already."""
+        """Do nothing: the terminal is already open."""
 
     def accept(self) -> None:
-        """Nobody knocks on a terminal."""
+        """Do nothing: a terminal has no connections."""
 
     def hang_up(self) -> None:
-        """Nobody hangs up either."""
+        """Do nothing: a terminal has no connections."""
 
     def close(self) -> None:
         """See Endpoint."""
-        os.close(self.fd)
+        if self.fd is not None:
+            os.close(self.fd)
         os.close(self._peer_side)
 
 
 class SocketEndpoint(Endpoint):
-    """A connection to a TCP port where somebody else listens."""
+    """A connection to a TCP port of somebody else."""
 
     listens = False
 
@@ -128,7 +128,7 @@ class SocketEndpoint(Endpoint):
         self._line, self.fd = line, line.fileno()
 
     def accept(self) -> None:
-        """Nobody knocks here."""
+        """Do nothing: this endpoint does not listen."""
 
     def hang_up(self) -> None:
         """See Endpoint."""
@@ -143,7 +143,7 @@ class SocketEndpoint(Endpoint):
 
 
 class DeviceEndpoint(Endpoint):
-    """A serial device, or any other URL of pyserial's serial_for_url that has a file descriptor."""
+    """A serial device, or any URL of pyserial's serial_for_url that has a file descriptor."""
 
     listens = False
 
@@ -156,17 +156,17 @@ class DeviceEndpoint(Endpoint):
         """See Endpoint."""
         try:
             device = serial.serial_for_url(self.url, baudrate=self._baud, exclusive=True)
-        except termios.error as error:  # pulled out while it was opened
+        except termios.error as error:  # unplugged while being opened
             raise OSError(*error.args) from None
         try:
             self.fd = device.fileno()
         except io.UnsupportedOperation:
             device.close()
-            raise ChannelError(f"cannot wait on {self.url}: give {FORMS}") from None
+            raise ChannelError(f"cannot wait for bytes from {self.url}: use {FORMS}") from None
         self._device = device
 
     def accept(self) -> None:
-        """Nobody knocks here."""
+        """Do nothing: this endpoint does not listen."""
 
     def hang_up(self) -> None:
         """See Endpoint."""
@@ -181,26 +181,26 @@ class DeviceEndpoint(Endpoint):
 
 
 def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> Endpoint:
-    """The end at `where` (see FORMS), open if anything is there; `name` is who is expected at it.
+    """Return the endpoint at `where` (see FORMS), open if its peer is there; `name` is "board" or "host".
 
-    tcp://HOST:0 takes any free port. ProxyError when nothing is there that must be, or never can be.
+    tcp://HOST:0 uses any free port. Raises ProxyError if it cannot be opened, now (unless `may_come_later`) or ever.
     """
     try:
-        end = _end_at(where, baud)
+        endpoint = _endpoint_at(where, baud)
     except (OSError, ValueError) as error:
         raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
     try:
-        end.open()
+        endpoint.open()
     except ValueError as error:
         raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
     except OSError as error:
         if not may_come_later:
             raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
-    return end
+    return endpoint
 
 
-def _end_at(where: str, baud: int) -> Endpoint:
-    """The end that `where` names, listening if it is of that kind, else not yet open."""
+def _endpoint_at(where: str, baud: int) -> Endpoint:
+    """Return the endpoint at `where`, listening if it is of that kind, else not open yet."""
     if where == "pty":
         return PtyEndpoint()
     scheme, host, port = _parts(where)
@@ -212,23 +212,23 @@ def _end_at(where: str, baud: int) -> Endpoint:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, which pyserial wraps in its own."""
+    """Return the message of the system, which pyserial wraps in its own."""
     cause = error.__context__ if isinstance(error.__context__, OSError) else error
     return getattr(cause, "strerror", None) or str(error)
 
 
 def _parts(where: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a tcp:// or socket:// URL; any other has no scheme here."""
+    """Return scheme, host and port of a tcp:// or socket:// URL; other texts give an empty scheme."""
     scheme = where.partition("://")[0]
     if scheme not in ("tcp", "socket"):
         return "", "", 0
     parts = urlsplit(where)
     if parts.port is None or parts.path:
-        raise ChannelError("a socket is socket://HOST:PORT" if scheme == "socket" else "a port is tcp://HOST:PORT")
+        raise ChannelError("expected socket://HOST:PORT" if scheme == "socket" else "expected tcp://HOST:PORT")
     return scheme, parts.hostname or "127.0.0.1", parts.port
 
 
 def _prepare(line: socket.socket) -> None:
-    """Neither wait for a slow peer nor keep back small pieces."""
+    """Make a socket non-blocking and send small pieces at once."""
     line.setblocking(False)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""Where the frames lie in a clean uplink: exact sync, exact header, the length that bundle or length field gives."""
+"""Finds frames in an undamaged uplink: exact sync word, exact header, length by bundle or length field."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,49 +13,49 @@ START_BYTES = len(SYNC) + HEADER_BYTES
 
 
 class Piece(NamedTuple):
-    """A part of the stream: one whole feature frame, sync included, or bytes between feature frames."""
+    """Part of the stream: one whole feature frame with its sync word, or bytes between feature frames."""
 
     data: bytes
     is_frame: bool
 
 
 class Framer:
-    """Cuts what boards send into feature frames and the rest (replies, boot text), in order, nothing left out.
+    """Splits the bytes from boards into feature frames and the rest (replies, boot messages), in order.
 
-    The pieces depend on the bytes alone, not on how they come. A frame is held until it is whole; `settle`,
-    called when the line has been quiet or the board has gone, gives back what is held. A frame that a reset cut
-    short is found out by the start of another inside it, and is no frame then; nor is one of a model without
-    a bundle. One whose CRC-16 is wrong without such a start was damaged before, and is a frame.
+    The pieces depend on the bytes only, not on how they are cut. A frame is held until it is complete; `flush`, called
+    when the line is quiet or the board is gone, returns the held bytes. A frame that was cut short by a reset contains
+    the start of another one and does not count as a frame; neither does a frame of a model without a bundle. A frame
+    with a wrong CRC-16 and no such start was damaged before it got here, and counts.
 
-    ValueError for bundles that a header's 5 model bits cannot tell apart and whose frames differ in length.
+    Raises ChannelError for bundles that have equal model bits but frames of different length.
     """
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
         self._models: dict[int, list[Bundle]] = {}
-        self._sizes: dict[int, list[int]] = {}  # model bits -> bytes of a frame without sync, for each chunk
+        self._sizes: dict[int, list[int]] = {}  # model bits -> bytes of a frame without sync word, per chunk
         for bundle in bundles:
             model, sizes = bundle.model_bits, _sizes(bundle)
             alike = self._models.setdefault(model, [])
             if self._sizes.setdefault(model, sizes) != sizes:
-                raise ChannelError(f"bundles {alike[0].name} and {bundle.name} have the same 5 model bits: give one")
+                raise ChannelError(f"bundles {alike[0].name} and {bundle.name} have equal model bits: give one of them")
             alike.append(bundle)
-        self._headers: dict[bytes, Header] = {}  # the few that boards really send
+        self._headers: dict[bytes, Header] = {}  # cache of those seen
         self._held = b""
         self.cut = 0
         self.unknown = 0
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
+        """Number of bytes held until their frame is complete."""
         return len(self._held)
 
     def feed(self, data: bytes) -> list[Piece]:
-        """Take the next bytes of the stream."""
+        """Process the next bytes of the stream."""
         self._held += data
         return self._split(final=False)
 
-    def settle(self) -> list[Piece]:
-        """Nothing more will come of what has begun."""
+    def flush(self) -> list[Piece]:
+        """Return held bytes; no more of an incomplete frame will come."""
         return self._split(final=True)
 
     def _split(self, final: bool) -> list[Piece]:
@@ -70,8 +70,8 @@ class Framer:
                 continue
             if done < start:
                 pieces.append(Piece(held[done:start], False))
-            is_frame = self._header(held[start + len(SYNC) : start + START_BYTES]).type == FrameType.FEATURE
-            pieces.append(Piece(held[start:end], is_frame))
+            header = self._header(held[start + len(SYNC) : start + START_BYTES])
+            pieces.append(Piece(held[start:end], header is not None and header.type == FrameType.FEATURE))
             done = start = end
         if done < start:
             pieces.append(Piece(held[done:start], False))
@@ -79,7 +79,7 @@ class Framer:
         return pieces
 
     def _header(self, block: bytes) -> Header | None:
-        """The header of 8 bytes that are exactly one."""
+        """Return the header if the 8 bytes are an undamaged one."""
         if block not in self._headers:
             word = int.from_bytes(block[: bch.WORD_BITS // 8], "big")
             if bch.encode(word) != block:
@@ -88,16 +88,16 @@ class Framer:
         return self._headers[block]
 
     def _end(self, start: int, final: bool) -> int | None:
-        """Where the frame that starts here ends; `start` when none does, None while that cannot be said yet."""
+        """Return the end of the frame at `start`; `start` if there is none, None if more bytes are needed to decide."""
         body = start + len(SYNC)
-        unsettled = start if final else None
+        undecided = start if final else None
         if len(self._held) < start + START_BYTES:
-            return unsettled
+            return undecided
         header = self._header(self._held[body : start + START_BYTES])
         if header is None or header.type == FrameType.RESERVED:
             return start
         if header.type != FrameType.FEATURE:
-            return self._control_end(start, unsettled)
+            return self._control_end(start, undecided)
         sizes = self._sizes.get(header.model, [])
         if header.chunk >= len(sizes):
             self.unknown += 1
@@ -106,7 +106,7 @@ class Framer:
         frame = self._held[body:end]
         if len(frame) < end - body:
             self.cut += final
-            return unsettled
+            return undecided
         if any(check_crc(frame, bundle.number) for bundle in self._models[header.model]):
             return end
         inside = self._start_inside(start, end, final)
@@ -115,15 +115,15 @@ class Framer:
         self.cut += 1
         return start
 
-    def _control_end(self, start: int, unsettled: int | None) -> int | None:
+    def _control_end(self, start: int, undecided: int | None) -> int | None:
         body = start + len(SYNC)
         size = control_size(self._held[body : body + START_BYTES])
         if size is None or len(self._held) < body + size:
-            return unsettled
+            return undecided
         return body + size if parse_control(self._held[body : body + size]) else start
 
     def _start_inside(self, start: int, end: int, final: bool) -> int | None:
-        """Where another frame starts inside this one; `end` when none does, None while that cannot be said yet."""
+        """Return the start of another frame in this one; `end` if none, None if more bytes are needed to decide."""
         while (start := _find_sync(self._held, start + 1, end)) < end:
             block = self._held[start + len(SYNC) : start + START_BYTES]
             if len(block) < HEADER_BYTES and not final:
@@ -134,7 +134,7 @@ class Framer:
 
 
 def _find_sync(data: bytes, first: int, end: int) -> int:
-    """The first place from `first` and before `end` where a sync starts, as far as the bytes go; else `end`."""
+    """Return the first position in first..end where a sync word, perhaps incomplete, starts; else `end`."""
     found = data.find(SYNC, first, end + len(SYNC) - 1)
     if found >= 0:
         return found
@@ -145,5 +145,5 @@ def _find_sync(data: bytes, first: int, end: int) -> int:
 
 
 def _sizes(bundle: Bundle) -> list[int]:
-    """Bytes of a feature frame without sync, for each chunk."""
+    """Return the bytes of a feature frame without sync word, per chunk."""
     return [FeatureLayout(bundle.chunk_bits(chunk)).size for chunk in range(len(bundle.chunks))]

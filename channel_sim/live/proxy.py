@@ -1,4 +1,4 @@
-"""The live proxy: sits between a board and a host and corrupts what the board sends. POSIX only (select)."""
+"""The live proxy between a board and a host: corrupts the bytes from the board. POSIX only (select)."""
 
 import contextlib
 import os
@@ -14,31 +14,31 @@ from channel_sim.live.stream import Statistics, Stream
 from wire.bundle import Bundle
 
 READ_BYTES = 1 << 16
-# A host that does not read is a wire that nobody listens to: beyond this, bytes fall on the floor.
+# Bytes for a host that does not read are dropped beyond this.
 MAX_UNREAD_BYTES = 1 << 20
-# A frame that stops in the middle is settled after this much silence, as `host receive` does it.
+# An incomplete frame is passed on after this much silence, as in `inkling receive`.
 QUIET_S = 0.5
 RETRY_S = 0.5
-# How long a host may take for what the board has sent before it went.
+# Time for the host to read the rest after the board has disappeared.
 DRAIN_S = 2.0
 
 
 class Proxy(Background):
-    """Passes bytes between a board and a host; the uplink (board -> host) goes through a channel.
+    """Passes bytes between a board and a host. The uplink (board -> host) goes through a channel.
 
-    `with Proxy("socket://localhost:4000", BitFlips(0.05), seed=1) as proxy:` runs it in a thread; the host
-    then opens `proxy.url`. The damage depends only on the channel, the seed and the bytes that the board
-    has sent since the proxy was opened, not on their timing, and goes on while no host is there. Only a
-    channel of whole frames looks at the time: of a frame that stops for QUIET_S, what has come goes on as it is.
+    `with Proxy("socket://localhost:4000", BitFlips(0.05), seed=1) as proxy:` runs it in a thread; the host then opens
+    `proxy.url`. The damage depends only on the channel, the seed and the bytes from the board since the proxy was
+    opened, not on timing, and continues while no host is connected. Only channels that need whole frames depend on
+    time: the bytes of a frame that stalls for QUIET_S are passed on unchanged.
 
-    board, host: `pty`, `tcp://HOST:PORT` (listens; port 0: any free one), `socket://HOST:PORT` (connects), or
-    a device. downlink: a channel by the byte for what the host sends. bundles: of the boards' models; they tell
-    where frames are, for the statistics and for channels that need whole ones. reconnect: an end that is missing
-    or goes is waited for; channel, statistics and recording go on meanwhile. Without it, `run` ends when
-    an end goes, and `failure` is a line of text; a host at a listening end may come and go in any case.
-    What passes is written to `recorder` if one is put there before `run`.
+    board, host: `pty`, `tcp://HOST:PORT` (listens; port 0: any free one), `socket://HOST:PORT` (connects), or a
+    device. downlink: a channel, working by the byte, for bytes from the host. bundles: of the boards' models, by which
+    frames are found for the statistics and for channels that need whole frames. reconnect: wait for an endpoint that
+    is missing or disappears, while channel, statistics and recording continue. Without it, `run` ends when an endpoint
+    disappears, and `failure` is a line of text; a host at a listening endpoint may always come and go. All traffic is
+    written to `recorder` if one is set before `run`.
 
-    Raises ProxyError when an end cannot be opened, ValueError for a channel that cannot be used.
+    Raises ProxyError if an endpoint cannot be opened, ChannelError for a channel that cannot be used.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Proxy(Background):
         self._uplink = Stream(channel, seed, bundles)
         downlink = downlink or Compose()
         if not all(stage.by_byte for stage in downlink.stages()):
-            raise ChannelError("a downlink carries no feature frames: give it a channel that works by the byte")
-        self._downlink = Stream(downlink, (seed, 1))  # other numbers than the uplink's
+            raise ChannelError("a downlink carries no feature frames: use a channel that works by the byte")
+        self._downlink = Stream(downlink, (seed, 1))  # independent of the uplink
         self._reconnect = reconnect
         self.board = open_endpoint("board", board, baud, reconnect)
         try:
@@ -76,44 +76,44 @@ class Proxy(Background):
 
     @property
     def statistics(self) -> Statistics:
-        """What the uplink has gone through so far."""
+        """Statistics of the uplink so far."""
         return self._uplink.statistics
 
     @property
     def downlink(self) -> Statistics:
-        """What the downlink has gone through so far."""
+        """Statistics of the downlink so far."""
         return self._downlink.statistics
 
     @property
     def bytes_down(self) -> int:
-        """Bytes that hosts have sent so far."""
+        """Number of bytes from hosts so far."""
         return self._downlink.statistics.bytes_in
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close both endpoints."""
         self.host.close()
         self.board.close()
         super().close()
 
     def run(self) -> None:
-        """Pass bytes until `stop` is called or an end has gone for good (then `failure` says so)."""
+        """Pass bytes until `stop` is called or an endpoint is lost for good, which sets `failure`."""
         try:
             while self._step():
                 pass
-            self._settle()
-        except (ProxyError, ValueError) as error:  # an end has gone, or the channel cannot carry such a frame
+            self._flush()
+        except (ProxyError, ValueError) as error:  # an endpoint is lost, or the channel cannot carry such a frame
             self.failure = str(error)
             self._drain()
             self.host.hang_up()
 
     def _step(self) -> bool:
-        """Wait for bytes and pass them on; False when it is time to stop. ProxyError when an end has gone."""
+        """Wait for bytes and pass them on. Return False to stop. Raises ProxyError if an endpoint is lost for good."""
         stop, board, host = self._wake.fileno(), self.board, self.host
         sources = [stop, board.fd, board.waiting_fd, host.waiting_fd]
         if len(self._down) < MAX_UNREAD_BYTES:
             sources.append(host.fd)
         sinks = [board.fd if self._down else None, host.fd if self._up else None]
-        ready, _, _ = select.select(_there(sources), _there(sinks), [], self._patience())
+        ready, _, _ = select.select(_present(sources), _present(sinks), [], self._patience())
         if stop in ready:
             return False
         if board.waiting_fd in ready:
@@ -121,33 +121,33 @@ class Proxy(Background):
         elif board.fd in ready:
             self._read_board()
         elif self._uplink.held_bytes and time.monotonic() - self._last_time >= QUIET_S:
-            self._settle()
+            self._flush()
         if host.waiting_fd in ready:
             host.accept()
         elif host.fd in ready:
             self._read_host()
         self._write(host, self._up)
         self._write(board, self._down)
-        self._look_for_missing()
+        self._reopen_missing()
         return True
 
     def _patience(self) -> float | None:
-        """Seconds until there is something to do without any byte; None when only bytes can bring it."""
+        """Return the seconds until there is work without new bytes, or None."""
         times = []
         if self._uplink.held_bytes:
             times.append(self._last_time + QUIET_S)
-        if any(_missing(end) for end in (self.board, self.host)):
+        if any(_missing(endpoint) for endpoint in (self.board, self.host)):
             times.append(self._next_try)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _look_for_missing(self) -> None:
-        """Try to open what has gone, now and then."""
-        missing = [end for end in (self.board, self.host) if _missing(end)]
+    def _reopen_missing(self) -> None:
+        """Try to reopen missing endpoints at intervals."""
+        missing = [endpoint for endpoint in (self.board, self.host) if _missing(endpoint)]
         if not missing or time.monotonic() < self._next_try:
             return
-        for end in missing:
+        for endpoint in missing:
             with contextlib.suppress(OSError):
-                end.open()
+                endpoint.open()
         self._next_try = time.monotonic() + RETRY_S
 
     def _read_board(self) -> None:
@@ -158,9 +158,9 @@ class Proxy(Background):
             self.statistics.seconds = self._last_time - self._first_time
             self._pass_up(data, self._uplink.feed(data))
 
-    def _settle(self) -> None:
+    def _flush(self) -> None:
         if self._uplink.held_bytes:
-            self._pass_up(b"", self._uplink.settle())
+            self._pass_up(b"", self._uplink.flush())
 
     def _pass_up(self, received: bytes, sent: bytes) -> None:
         if self.recorder:
@@ -168,7 +168,7 @@ class Proxy(Background):
         if self.host.fd is not None and len(self._up) < MAX_UNREAD_BYTES:
             self._up += sent
         else:
-            self.statistics.bytes_unheard += len(sent)
+            self.statistics.bytes_dropped += len(sent)
 
     def _read_host(self) -> None:
         data = self._read(self.host)
@@ -179,65 +179,65 @@ class Proxy(Background):
             if self.board.fd is not None:
                 self._down += sent
             else:
-                self.downlink.bytes_unheard += len(sent)
+                self.downlink.bytes_dropped += len(sent)
 
-    def _read(self, end: Endpoint) -> bytes:
-        """What has come; nothing when the end has just gone."""
+    def _read(self, endpoint: Endpoint) -> bytes:
+        """Read available bytes; none if the endpoint has just disappeared."""
         try:
-            data = os.read(end.fd, READ_BYTES)
+            data = os.read(endpoint.fd, READ_BYTES) if endpoint.fd is not None else b""
         except BlockingIOError:
             return b""
         except OSError as error:
-            self._gone(end, error.strerror)
+            self._gone(endpoint, error.strerror or str(error))
             return b""
         if not data:
-            self._gone(end, "the line was closed")
+            self._gone(endpoint, "the line was closed")
         return data
 
-    def _write(self, end: Endpoint, waiting: bytearray) -> None:
-        """Write what goes without waiting, and take it out of the buffer."""
-        if waiting and end.fd is not None:
+    def _write(self, endpoint: Endpoint, waiting: bytearray) -> None:
+        """Write as much as possible without waiting, and remove it from the buffer."""
+        if waiting and endpoint.fd is not None:
             try:
-                del waiting[: os.write(end.fd, waiting)]
+                del waiting[: os.write(endpoint.fd, waiting)]
             except BlockingIOError:
                 pass
             except OSError as error:
-                self._gone(end, error.strerror)
+                self._gone(endpoint, error.strerror or str(error))
 
-    def _gone(self, end: Endpoint, why: str) -> None:
-        """Forget the end's peer. ProxyError when that is the end of all."""
-        end.hang_up()
-        said = f"the {'board' if end is self.board else 'host'} at {end.url} has gone: {why}"
-        if end is self.board:
-            self.downlink.bytes_unheard += len(self._down)
+    def _gone(self, endpoint: Endpoint, why: str) -> None:
+        """Disconnect a lost peer. Raises ProxyError if the proxy cannot continue."""
+        endpoint.hang_up()
+        message = f"lost the {'board' if endpoint is self.board else 'host'} at {endpoint.url}: {why}"
+        if endpoint is self.board:
+            self.downlink.bytes_dropped += len(self._down)
             self._down.clear()
-            self._settle()
+            self._flush()
         else:
-            self.statistics.bytes_unheard += len(self._up)
+            self.statistics.bytes_dropped += len(self._up)
             self._up.clear()
-            if end.listens:
+            if endpoint.listens:
                 return
         if not self._reconnect:
-            raise ProxyError(said)
-        self.last_reset = said
+            raise ProxyError(message)
+        self.last_reset = message
         self.statistics.resets += 1
         self._next_try = 0.0
 
     def _drain(self) -> None:
-        """Give the host what is left for it."""
-        until = time.monotonic() + DRAIN_S
+        """Write the remaining bytes to the host."""
+        deadline = time.monotonic() + DRAIN_S
         with contextlib.suppress(ProxyError):
-            while self._up and self.host.fd is not None and time.monotonic() < until:
-                ready, _, _ = select.select([self._wake], [self.host.fd], [], max(0.0, until - time.monotonic()))
+            while self._up and self.host.fd is not None and time.monotonic() < deadline:
+                ready, _, _ = select.select([self._wake], [self.host.fd], [], max(0.0, deadline - time.monotonic()))
                 if ready:
                     return
                 self._write(self.host, self._up)
 
 
-def _there(fds: Sequence[int | None]) -> list[int]:
+def _present(fds: Sequence[int | None]) -> list[int]:
     return [fd for fd in fds if fd is not None]
 
 
-def _missing(end: Endpoint) -> bool:
-    """Whether it is up to the proxy to open this end again."""
-    return end.fd is None and not end.listens
+def _missing(endpoint: Endpoint) -> bool:
+    """Return True if the proxy has to reopen this endpoint."""
+    return endpoint.fd is None and not endpoint.listens

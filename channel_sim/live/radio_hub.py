@@ -1,19 +1,18 @@
-"""The air between simulated radios: stations connect over TCP, and each packet reaches the others through LoRa's noise.
+"""Simulated air: radios connect over TCP, and each packet reaches the others through a LoRa channel.
 
-The messages, big-endian, each after one letter:
+Messages are big-endian and begin with a letter:
 
-    station -> air  H  device 1, frequency Hz 4, bandwidth Hz 4, spreading factor 1, coding rate 1, preamble symbols 2,
-                       bytes of every packet where there is no header of the radio's, else 0: 1, sync word 1
-                    S  length 1, packet: send it, and listen no more
+    station -> hub  H  device 1, frequency Hz 4, bandwidth Hz 4, spreading factor 1, coding rate 1, preamble symbols 2,
+                       bytes of every packet with implicit header, else 0: 1, sync word 1
+                    S  length 1, packet: send it, and stop listening
                     L  listen
-                    Z  listen no more
-    air -> station  Y  to H: these settings fit
-                    N  length 1, text: they do not
-                    D  to S: the packet is out
-                    R  CRC right 1, RSSI in quarters of a dBm 2, SNR in quarters of a dB 2, length 1, packet
+                    Z  stop listening
+    hub -> station  Y  answer to H: settings accepted
+                    N  length 1, text: settings rejected
+                    D  answer to S: packet sent
+                    R  CRC correct 1, RSSI in quarters of a dBm 2, SNR in quarters of a dB 2, length 1, packet
 
-Two packets at once do not disturb each other (no collisions), and a station that listens from before a packet's end
-receives it.
+Packets do not collide. A station receives a packet if it listens before the packet ends.
 """
 
 import contextlib
@@ -35,38 +34,38 @@ from channel_sim.live.background import Background
 HELLO = struct.Struct(">BIIBBHBB")
 RECEIVED = struct.Struct(">cBhhB")
 READ_BYTES = 1 << 16
-# A station that does not read has a radio that nobody asks: beyond this, packets are missed.
+# A station that does not read misses packets beyond this.
 MAX_UNREAD_BYTES = 1 << 16
 
 
 @dataclass
 class Counts:
-    """What became of one device's packets; receptions are one for each packet and each station that listened."""
+    """Counts of the packets of one device. Receptions count once per packet and listening station."""
 
     sent: int = 0
-    clean: int = 0  # the radio's CRC was right
-    damaged: int = 0  # it was wrong, and the payload was handed over all the same
-    lost: int = 0  # the radio's header was damaged
+    clean: int = 0  # the CRC of the radio was correct
+    damaged: int = 0  # the CRC was wrong; the payload was handed over
+    lost: int = 0  # the header of the radio was damaged
     air_s: float = 0.0
 
 
 @dataclass
 class _Station:
-    """A connection, and what its radio is set to."""
+    """A connected radio and its settings."""
 
     line: socket.socket
     device: int = 0
-    tuned: tuple = ()  # what two stations must have alike to hear each other
+    tuned: tuple = ()  # stations hear each other if these are equal
     implicit_bytes: int = 0
     preamble_symbols: int = 8
     listens: bool = False
-    came: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
     unread: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True)
 class _Packet:
-    """What is on the air, the device's n-th."""
+    """A packet on the air; `number` counts the packets of its sender."""
 
     sender: _Station
     number: int
@@ -75,24 +74,24 @@ class _Packet:
 
 
 class RadioHub(Background):
-    """A hub that stands for the air; `with RadioHub(LoRa(-9.0)) as air:` runs it in a thread, at `air.port` of this machine.
+    """A hub that simulates the air. `with RadioHub(LoRa(-9.0)) as hub:` runs it in a thread, on `hub.port`.
 
-    channel: its spreading factor, coding rate, bandwidth and kind of header are the only ones that stations may have.
-    snr_db: other SNRs than the channel's for the packets of some devices. fast: packets take no time. The damage of a
-    device's n-th packet at another device depends on the seed and these numbers alone.
+    channel: stations must use its spreading factor, coding rate, bandwidth and header mode. snr_db: SNR of the packets
+    of some devices, in place of that of the channel. fast: packets take no time. The damage of the n-th packet of a
+    device at another device depends only on the seed and these numbers.
 
-    OSError when the port is taken, ValueError for a negative seed.
+    Raises OSError if the port is in use, ChannelError for a negative seed.
     """
 
     def __init__(
         self, channel: LoRa, seed: int = 0, port: int = 0, snr_db: Mapping[int, float] | None = None, fast: bool = False
     ) -> None:
         if seed < 0:
-            raise ChannelError(f"a seed is 0 or more, not {seed}")
+            raise ChannelError(f"the seed must be at least 0, got {seed}")
         self._channel, self._seed, self._fast = channel, seed, fast
         self._snr_db = dict(snr_db or {})
         self._devices: dict[int, Counts] = {}
-        self._due: list[tuple[float, int, _Packet]] = []  # on the air, by when they end
+        self._due: list[tuple[float, int, _Packet]] = []  # packets on the air, by their end
         self._order = 0  # of packets that end at the same time
         self._stations: list[_Station] = []
         self._server = socket.create_server(("127.0.0.1", port))
@@ -105,11 +104,11 @@ class RadioHub(Background):
 
     @property
     def devices(self) -> dict[int, Counts]:
-        """What became of each device's packets so far."""
+        """Counts per device so far."""
         return dict(sorted(self._devices.items()))
 
     def close(self) -> None:
-        """Hang up on all stations."""
+        """Disconnect all stations."""
         for station in self._stations:
             station.line.close()
         self._selector.close()
@@ -117,10 +116,10 @@ class RadioHub(Background):
         super().close()
 
     def run(self) -> None:
-        """Carry packets until `stop` is called."""
+        """Deliver packets until `stop` is called."""
         while True:
-            patience = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
-            for key, events in self._selector.select(patience):
+            timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+            for key, events in self._selector.select(timeout):
                 if key.fileobj is self._wake:
                     return
                 if key.fileobj is self._server:
@@ -140,7 +139,7 @@ class RadioHub(Background):
             self._selector.register(line, selectors.EVENT_READ, station)
 
     def _serve(self, station: _Station, events: int) -> None:
-        """Read and write what there is; forget a station that has gone or does not speak this language."""
+        """Read and write without waiting; remove a station that has disconnected or sent an invalid message."""
         try:
             if events & selectors.EVENT_WRITE:
                 del station.unread[: station.line.send(station.unread)]
@@ -148,8 +147,8 @@ class RadioHub(Background):
                 data = station.line.recv(READ_BYTES)
                 if not data:
                     raise ConnectionError
-                station.came += data
-                while self._obey(station):
+                station.received += data
+                while self._handle(station):
                     pass
         except BlockingIOError:
             pass
@@ -158,22 +157,22 @@ class RadioHub(Background):
             self._selector.unregister(station.line)
             station.line.close()
             return
-        self._await(station)
+        self._watch(station)
 
-    def _obey(self, station: _Station) -> bool:
-        """Carry out the first message that is there as a whole; False when there is none. ValueError for no message."""
-        came = station.came
-        letter, size = came[:1], 1
+    def _handle(self, station: _Station) -> bool:
+        """Handle the first complete message. Return False if there is none. Raises ChannelError if it is invalid."""
+        received = station.received
+        letter, size = received[:1], 1
         if letter == b"H":
             size += HELLO.size
         elif letter == b"S":
-            size += 1 + (came[1] if len(came) > 1 else 1)
+            size += 1 + (received[1] if len(received) > 1 else 1)
         elif letter not in (b"L", b"Z", b""):
-            raise ChannelError("no message of a station")
-        if len(came) < size or not came:
+            raise ChannelError("unknown message")
+        if len(received) < size or not received:
             return False
-        body = bytes(came[1:size])
-        del came[:size]
+        body = bytes(received[1:size])
+        del received[:size]
         if letter == b"H":
             self._tune(station, *HELLO.unpack(body))
         elif letter == b"S":
@@ -193,14 +192,14 @@ class RadioHub(Background):
         station.implicit_bytes, station.preamble_symbols = implicit_bytes, max(6, preamble_symbols)
         station.tuned = (frequency_hz, sync_word, implicit_bytes) if here == there else ()
         if here == there:
-            self._tell(station, b"Y")
+            self._queue(station, b"Y")
         else:
-            text = f"the air is simulated for {here}, the radio is set to {there}".encode()
-            self._tell(station, b"N" + bytes((len(text),)) + text)
+            text = f"the simulated air uses {here}, the radio {there}".encode()
+            self._queue(station, b"N" + bytes((len(text),)) + text)
 
     def _send(self, station: _Station, packet: bytes) -> None:
         if not (station.tuned and packet and station.implicit_bytes in (0, len(packet))):
-            raise ChannelError("a packet that this radio cannot send")
+            raise ChannelError("the radio cannot send this packet")
         station.listens = False
         air_s = self._tuned_channel(station).air_time_s(len(packet))
         counts = self._devices.setdefault(station.device, Counts())
@@ -211,14 +210,14 @@ class RadioHub(Background):
         heapq.heappush(self._due, (time.monotonic() + air_s * (not self._fast), self._order, on_air))
 
     def _tuned_channel(self, sender: _Station) -> LoRa:
-        """The channel as this device's packets meet it."""
+        """Return the channel for the packets of this sender."""
         channel = copy.copy(self._channel)
         channel.preamble_symbols = sender.preamble_symbols
         channel.snr_db = np.asarray(self._snr_db.get(sender.device, channel.snr_db), np.float64)
         return channel
 
     def _arrive(self, packet: _Packet) -> None:
-        """A packet ends: everyone who listens hears what its own noise leaves of it."""
+        """Deliver a packet that has ended to all listening stations, each with its own noise."""
         sender, counts = packet.sender, self._devices[packet.sender.device]
         for station in self._stations:
             if not station.listens or station.tuned != packet.tuned:
@@ -232,16 +231,16 @@ class RadioHub(Background):
             counts.damaged += not reception.crc_ok
             quarters = round(4 * reception.rssi_dbm), round(4 * reception.snr_db)
             head = RECEIVED.pack(b"R", reception.crc_ok, *quarters, len(reception.payload))
-            self._tell(station, head + reception.payload)
+            self._queue(station, head + reception.payload)
         if sender in self._stations:
-            self._tell(sender, b"D")
+            self._queue(sender, b"D")
 
-    def _tell(self, station: _Station, message: bytes) -> None:
+    def _queue(self, station: _Station, message: bytes) -> None:
         if len(station.unread) < MAX_UNREAD_BYTES:
             station.unread += message
-            self._await(station)
+            self._watch(station)
 
-    def _await(self, station: _Station) -> None:
+    def _watch(self, station: _Station) -> None:
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if station.unread else 0)
         self._selector.modify(station.line, wanted, station)
 

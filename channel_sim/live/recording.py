@@ -1,4 +1,4 @@
-"""A recording of a line's traffic: one JSON object a line, a header first; written as it happens, read back later."""
+"""Recordings of traffic: JSON lines, a header first. Written live, read back later."""
 
 import json
 import time
@@ -13,13 +13,13 @@ Way = Literal["up", "down"]
 
 
 class RecordingError(InklingError):
-    """One line that says what is wrong with a recording."""
+    """A recording cannot be written or read."""
 
 
 class Passage(NamedTuple):
-    """What came in one piece, and what went on of it.
+    """Bytes received in one piece, and the bytes sent on.
 
-    Nothing came (`received` is empty) where bytes that were held for the rest of a frame went on without it.
+    `received` is empty where bytes that were held for the rest of a frame were sent on without it.
     """
 
     seconds: float  # since the start
@@ -29,10 +29,10 @@ class Passage(NamedTuple):
 
 
 class Recorder:
-    """Writes a recording, each line at once, so that a proxy that is killed leaves all that went before.
+    """Writes a recording, unbuffered, so that nothing is lost when the proxy is killed.
 
-    `channel`, `downlink` and `seed` say what the traffic went through. An existing file is replaced. RecordingError
-    when the file cannot be written at first; when it fails later, `failure` says so and the rest is not recorded.
+    `channel`, `downlink` and `seed` describe the channel. An existing file is replaced. Raises RecordingError if the
+    file cannot be written; if that happens later, `failure` has the reason and the rest is not recorded.
     """
 
     def __init__(self, path: str | Path, channel: Sequence[str], downlink: Sequence[str], seed: int) -> None:
@@ -55,7 +55,7 @@ class Recorder:
             raise RecordingError(self.failure)
 
     def passed(self, way: Way, received: bytes, sent: bytes) -> None:
-        """Write down what came and what went on."""
+        """Record bytes received and bytes sent on."""
         seconds = round(time.monotonic() - self._start, 6)
         self._write({"seconds": seconds, "way": way, "received": received.hex(), "sent": sent.hex()})
 
@@ -73,9 +73,9 @@ class Recorder:
 
 
 class Recording:
-    """Reads a recording. A last line that is torn, as a kill or a full disk leaves it, is passed over.
+    """Reads a recording. An incomplete last line, as left by a kill or a full disk, is ignored.
 
-    RecordingError when the file cannot be read, is no recording, or has a line that is none.
+    Raises RecordingError if the file cannot be read, is not a recording, or has an invalid line.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -90,10 +90,10 @@ class Recording:
         except (KeyError, TypeError, ValueError):
             known = False
         if not known:
-            raise RecordingError(f"{path} is no recording of version {VERSION}")
+            raise RecordingError(f"{path} is not a recording of version {VERSION}")
 
     def passages(self) -> Iterator[Passage]:
-        """All traffic, in order."""
+        """Iterate over all traffic in order."""
         for number, text in enumerate(self._lines(), 1):
             if number == 1:
                 continue
@@ -102,18 +102,18 @@ class Recording:
                 received, sent = bytes.fromhex(line["received"]), bytes.fromhex(line["sent"])
                 passage = Passage(float(line["seconds"]), line["way"], received, sent)
             except (KeyError, TypeError, ValueError):
-                raise RecordingError(f"line {number} of {self._path} is no line of a recording") from None
+                raise RecordingError(f"line {number} of {self._path} is not a line of a recording") from None
             yield passage
 
     def uplink(self, what: Literal["received", "sent"] = "received") -> Iterator[bytes]:
-        """What the board sent, piece by piece, as it came to the proxy or as it went on to the host."""
+        """Iterate over the bytes from the board, as received by the proxy or as sent on to the host."""
         for passage in self.passages():
             piece = passage.received if what == "received" else passage.sent
             if passage.way == "up" and piece:
                 yield piece
 
     def _lines(self) -> Iterator[bytes]:
-        """The lines that are whole."""
+        """Iterate over complete lines."""
         try:
             with open(self._path, "rb") as file:
                 for line in file:

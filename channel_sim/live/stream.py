@@ -1,4 +1,4 @@
-"""A channel over an endless byte stream: the same seed gives the same damage however the stream is cut."""
+"""A channel over an endless byte stream. The same seed gives the same damage however the stream is cut."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,45 +13,45 @@ from wire.frame import SYNC
 
 @dataclass
 class Statistics:
-    """What went in, what came out, and what happened on the way.
+    """Counts of bytes, bits and frames through a stream.
 
-    bits_flipped is what the stages did: a bit that two of them flip counts twice. Frames are feature frames, and
-    are counted only where a bundle says how long they are.
+    A bit that two stages flip counts twice in `bits_flipped`. Frames are feature frames; they are counted only if a
+    bundle gives their length.
     """
 
     bytes_in: int = 0
     bytes_out: int = 0
-    bytes_lost: int = 0  # that the channel swallowed
-    bytes_unheard: int = 0  # that came out while nobody was there to take them, or took them too slowly
+    bytes_lost: int = 0  # in the channel
+    bytes_dropped: int = 0  # behind the channel, because no peer was there or it read too slowly
     bits_flipped: int = 0
     frames: int = 0
     frames_lost: int = 0
     frames_damaged: int = 0
-    frames_cut: int = 0  # broken off by the board itself: not among `frames`
-    frames_unknown: int = 0  # of a model without a bundle: not among `frames`
-    resets: int = 0  # how often an end went and was waited for
-    seconds: float = 0.0  # from the first piece that came to the last
+    frames_cut: int = 0  # truncated by the board itself; not counted in `frames`
+    frames_unknown: int = 0  # of a model without a bundle; not counted in `frames`
+    resets: int = 0  # endpoints that disappeared and were waited for
+    seconds: float = 0.0  # from the first bytes to the last
 
     @property
     def ber(self) -> float:
-        """Flipped bits per bit that went in; 0 before the first."""
+        """Flipped bits per input bit; 0 before the first."""
         return self.bits_flipped / (8 * self.bytes_in) if self.bytes_in else 0.0
 
     @property
     def rate(self) -> float:
-        """Bytes a second that went in; 0 before the second piece."""
+        """Input bytes per second; 0 before the second piece."""
         return self.bytes_in / self.seconds if self.seconds else 0.0
 
 
 class Stream:
     """Corrupts a byte stream piece by piece.
 
-    Every stage of the channel has a generator of its own, spawned from the seed: with one for all, the order
-    of the draws would depend on how the stream is cut. A stage that works by the byte sees all bytes. One of whole
-    frames sees the feature frames, one by one, and lets everything else pass; a radio (`own_sync`) sees them
-    without their sync. Where frames are, the bundles tell; with them, a frame is held until it is whole.
+    Every stage of the channel has its own generator, spawned from the seed: with a shared one, the order of the draws
+    would depend on how the stream is cut. A stage that works by the byte gets all bytes. A stage that needs whole
+    frames gets the feature frames, one by one, and everything else passes; a radio (`own_sync`) gets them without their
+    sync word. Frames are found by the bundles; with bundles, a frame is held until it is complete.
 
-    ValueError for a channel that needs whole frames where there is no bundle.
+    Raises ChannelError for a channel that needs whole frames if there is no bundle.
     """
 
     def __init__(self, channel: Channel, seed: int | Sequence[int], bundles: Sequence[Bundle] = ()) -> None:
@@ -59,7 +59,7 @@ class Stream:
         self._framer = Framer(bundles) if bundles else None
         stages = channel.stages()
         generators = np.random.default_rng(seed).spawn(len(stages))
-        self._stages: list[tuple[bool, Callable[[bytes], bytes]]] = []  # whether for frames alone, and what it does
+        self._stages: list[tuple[bool, Callable[[bytes], bytes]]] = []  # (frames only?, function)
         for stage, rng in zip(stages, generators, strict=True):
             if not (stage.by_byte or bundles):
                 raise ChannelError(f"{type(stage).__name__} needs whole frames: give the bundle of the board's model")
@@ -67,7 +67,7 @@ class Stream:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
+        """Number of bytes held until their frame is complete."""
         return self._framer.held_bytes if self._framer else 0
 
     def feed(self, data: bytes) -> bytes:
@@ -75,9 +75,9 @@ class Stream:
         self.statistics.bytes_in += len(data)
         return self._send(self._framer.feed(data) if self._framer else [Piece(data, False)])
 
-    def settle(self) -> bytes:
-        """Nothing more will come of a frame that has begun: what is held is no frame, and goes on as it is."""
-        return self._send(self._framer.settle() if self._framer else [])
+    def flush(self) -> bytes:
+        """Return held bytes unchanged by frame stages; no more of an incomplete frame will come."""
+        return self._send(self._framer.flush() if self._framer else [])
 
     def _send(self, pieces: list[Piece]) -> bytes:
         sent = b"".join([self._through(piece) for piece in pieces])
@@ -95,7 +95,7 @@ class Stream:
         if piece.is_frame:
             self.statistics.frames += 1
             self.statistics.frames_lost += not data
-            copies = len(data) // len(piece.data)  # two of a frame that came twice
+            copies = len(data) // len(piece.data)  # 2 for a duplicated frame
             self.statistics.frames_damaged += bool(data) and data != piece.data * copies
         return data
 
@@ -109,7 +109,7 @@ class Stream:
 
 
 def _packets(stage: Channel, rng: np.random.Generator) -> Callable[[bytes], bytes]:
-    """A stage that needs whole frames, as what it makes of one."""
+    """Return a stage that needs whole frames as a function of a frame."""
 
     def over_air(frame: bytes) -> bytes:
         packet = frame[len(SYNC) :]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from channel_sim import Compose, LoRa, bit_error_rate, symbol_error_rate
-from channel_sim.channels import lora_css
+from channel_sim.channels import lora
 from tests.support.statistics import within
 
 
@@ -38,7 +38,7 @@ def test_symbol_errors_follow_the_integral(sf: int) -> None:
     for off in (-3.0, -1.5, 0.0):  # symbol error rates of about 0.2, 0.05 and 0.005
         snr = -8.8 - 2.6 * (sf - 7) + off
         sent = rng.integers(0, 1 << sf, (2000, 200))
-        wrong = lora_css.receive(sent, np.full(2000, snr), sf, rng) != sent
+        wrong = lora.demodulate(sent, np.full(2000, snr), sf, rng) != sent
         p = float(symbol_error_rate(snr, sf))
         assert 1e-3 < p < 0.4 and within(int(wrong.sum()), wrong.size, p)
         assert not within(int(wrong.sum()), wrong.size, float(symbol_error_rate(snr + 0.1, sf))), "0.1 dB would be seen"
@@ -51,13 +51,13 @@ def test_the_sampler_is_what_a_real_receiver_of_all_bins_does() -> None:
     bins = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * np.sqrt(0.5)
     bins[:, 0] += np.sqrt(128 * 10**-1.0)
     real = int((np.abs(bins).argmax(1) != 0).sum())
-    drawn = int((lora_css.receive(sent, np.full(20_000, -10.0), 7, rng) != 0).sum())
+    drawn = int((lora.demodulate(sent, np.full(20_000, -10.0), 7, rng) != 0).sum())
     p = float(symbol_error_rate(-10.0, 7))
     assert within(real, 20_000, p) and within(drawn, 20_000, p)
 
 
 def test_a_wrong_symbol_is_any_other() -> None:
-    got = lora_css.receive(np.full((1000, 256), 5), np.full(1000, -40.0), 7, np.random.default_rng(3))
+    got = lora.demodulate(np.full((1000, 256), 5), np.full(1000, -40.0), 7, np.random.default_rng(3))
     counts = np.bincount(got.ravel(), minlength=128)
     p = float(symbol_error_rate(-40.0, 7))
     assert all(within(int(n), got.size, p / 127) for n in np.delete(counts, 5))
@@ -139,7 +139,7 @@ def test_one_wrong_symbol_is_one_burst_or_none(sf: int, coding_rate: int, monkey
     channel = LoRa(0.0, sf, coding_rate, low_data_rate=False)
     blocks = -(-(5 + 112 + 4 - (sf - 2)) // sf)
     for symbol in range(8 + blocks * coding_rate):
-        monkeypatch.setattr(lora_css, "receive", damage([symbol], sf, symbol))
+        monkeypatch.setattr(lora, "demodulate", damage([symbol], sf, symbol))
         received, crc_ok, lost = channel.transmit(frames, rng)
         assert not lost.any()
         # Which payload nibbles are hit, low one first, and how many bits of each.
@@ -155,12 +155,12 @@ def test_one_wrong_symbol_is_one_burst_or_none(sf: int, coding_rate: int, monkey
 
 def test_a_damaged_header_loses_the_packet(monkeypatch: pytest.MonkeyPatch) -> None:
     rng, frames = np.random.default_rng(9), np.zeros((400, 20), np.uint8)
-    monkeypatch.setattr(lora_css, "receive", damage([0, 1], 7, 9))
+    monkeypatch.setattr(lora, "demodulate", damage([0, 1], 7, 9))
     _, _, lost = LoRa(0.0).transmit(frames, rng)
     assert 0.5 < lost.mean() < 1, "two data symbols wrong: a code that corrects one cannot help, but for luck"
     _, crc_ok, lost = LoRa(0.0, explicit_header=False).transmit(frames, rng)
     assert not lost.any() and not crc_ok.all(), "without a header it is the payload that suffers"
-    monkeypatch.setattr(lora_css, "receive", damage([0], 7, 9))
+    monkeypatch.setattr(lora, "demodulate", damage([0], 7, 9))
     assert not LoRa(0.0).transmit(frames, rng)[2].any(), "one wrong symbol is corrected"
 
 
@@ -191,7 +191,7 @@ def test_the_crc_misses_some_errors_of_a_block_that_it_shares_with_the_last_byte
     data symbol, those whose two pairs of bits agree are missed, 3 * 2**3 with a wrong payload.
     """
     rng, n = np.random.default_rng(14), 20_000
-    monkeypatch.setattr(lora_css, "receive", damage([8 + 12 * 5 + 1], 9, 14))
+    monkeypatch.setattr(lora, "demodulate", damage([8 + 12 * 5 + 1], 9, 14))
     frames = random_frames(n, 56, rng)
     received, crc_ok, _ = LoRa(0.0, 9).transmit(frames, rng)
     assert within(int((crc_ok & (frames != received).any(1)).sum()), n, 24 / 511)
@@ -255,7 +255,7 @@ def test_as_many_symbols_are_sent_as_air_time_counts(
         counts.append(sent.shape[1])
         return sent
 
-    monkeypatch.setattr(lora_css, "receive", receive)
+    monkeypatch.setattr(lora, "demodulate", receive)
     for coding_rate in (5, 8):
         for size in (1, 2, 10, 62, 255):
             for crc in (True, False):

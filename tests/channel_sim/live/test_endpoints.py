@@ -172,7 +172,7 @@ def test_a_host_may_go_in_any_way_and_come_back(politely: bool) -> None:
             host.close() if politely else reset(host)
             until(lambda: proxy.host.fd is None)
         board.sendall(b"nobody hears this")
-        until(lambda: proxy.statistics.bytes_unheard == 17)
+        until(lambda: proxy.statistics.bytes_dropped == 17)
         assert proxy.failure is None and proxy.statistics.resets == 0
     assert got == Stream(BitFlips(0.1), 3).feed(DATA)
 
@@ -260,7 +260,7 @@ def test_frames_pass_or_do_not_however_they_come(bundle: Bundle) -> None:
 
 
 def test_a_frame_that_the_channel_cannot_carry_ends_the_proxy_with_a_word(tmp_path: Path) -> None:
-    big = make_bundle(tmp_path / "big", symbols=1000)
+    big = make_bundle(tmp_path / "big", n_symbols=1000)
     with Proxy("tcp://127.0.0.1:0", LoRa(10.0), bundles=[big]) as proxy:
         connect(proxy.board.url).sendall(make_frame(big, 1))
         assert proxy.wait(10) and proxy.failure == "a LoRa payload has 1 to 255 bytes, not 385"

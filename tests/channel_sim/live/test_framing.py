@@ -34,7 +34,7 @@ def cut(data: bytes, seed: int) -> list[bytes]:
 def split(framer: Framer, pieces: list[bytes]) -> list[Piece]:
     """The frames, and between them what came without a cut."""
     merged: list[Piece] = []
-    for piece in [p for data in pieces for p in framer.feed(data)] + framer.settle():
+    for piece in [p for data in pieces for p in framer.feed(data)] + framer.flush():
         if merged and not piece.is_frame and not merged[-1].is_frame:
             merged[-1] = Piece(merged[-1].data + piece.data, False)
         else:
@@ -81,7 +81,7 @@ def test_what_is_held_is_settled_as_no_frame(bundle: Bundle) -> None:
     framer, frame = Framer([bundle]), make_frame(bundle, 1)
     inner = REPLY + frame[:20]
     assert framer.feed(frame[:30]) == []
-    assert framer.settle() == [Piece(frame[:30], False)] and framer.cut == 1
+    assert framer.flush() == [Piece(frame[:30], False)] and framer.cut == 1
     assert split(framer, [frame[:20] + REPLY + b"x"])[-1].data.endswith(REPLY + b"x")
     assert split(framer, [inner]) == [Piece(inner, False)] and framer.held_bytes == 0
 
@@ -101,7 +101,7 @@ def test_a_model_without_a_bundle_is_counted_and_passes(bundle: Bundle, tmp_path
 
 
 def test_models_that_cannot_be_told_apart_are_refused(bundle: Bundle, tmp_path: Path) -> None:
-    models = (make_bundle(tmp_path / f"b{n}", n, symbols=64) for n in range(1, 500))
+    models = (make_bundle(tmp_path / f"b{n}", n, n_symbols=64) for n in range(1, 500))
     alike = next(other for other in models if other.model_bits == bundle.model_bits)
     with pytest.raises(ValueError, match=f"bundles model and {alike.name} have the same 5 model bits: give one"):
         Framer([bundle, alike])
@@ -120,10 +120,10 @@ CHANNELS = [
 def test_the_same_damage_however_the_stream_is_cut(bundle: Bundle, channel: Channel) -> None:
     stream = b"".join(make_frame(bundle, n) + (REPLY + BOOT) * (n % 5 == 0) for n in range(60))
     whole = Stream(channel, 3, [bundle])
-    expected = whole.feed(stream) + whole.settle()
+    expected = whole.feed(stream) + whole.flush()
     for seed in range(5):
         other = Stream(channel, 3, [bundle])
-        assert b"".join(other.feed(piece) for piece in cut(stream, seed)) + other.settle() == expected
+        assert b"".join(other.feed(piece) for piece in cut(stream, seed)) + other.flush() == expected
         assert other.statistics == whole.statistics
     assert whole.statistics.frames == 60 and expected != stream
     assert whole.statistics.bytes_in == len(stream) and whole.statistics.bytes_out == len(expected)

@@ -15,7 +15,7 @@ from host.cli.arguments import open_port
 from host.cli.output import JsonLines, Screen, reading_parts
 from host.errors import PortError
 from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
-from host.receive.frames import Frames
+from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
 from wire import bundle as bundles
@@ -35,13 +35,13 @@ class _Session:
     def __init__(self, options: argparse.Namespace) -> None:
         loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
         self.screen = Screen(options.json)
-        frames = Frames(loaded)
-        self.receiver = StreamReceiver(loaded, frames)
+        parser = FrameParser(loaded)
+        self.receiver = StreamReceiver(loaded, parser)
         self.stopped = threading.Event()
         self._frames = 0
         self._count = options.count
         self._reader = Classifier.of(loaded)
-        self._gateways = Gateways(PacketReceiver(loaded, frames))
+        self._gateways = Gateways(PacketReceiver(loaded, parser))
         self._complaints: set[tuple[int, int]] = set()  # by device and error code
         self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
@@ -79,7 +79,7 @@ class _Session:
         """One line about the whole time."""
         sources, gateways = self.receiver.sources.values(), self._gateways
         by_radio = (
-            f"; {gateways.packets} packets by radio, {gateways.lost} lost on this line, {gateways.strangers} not ours"
+            f"; {gateways.packets} packets by radio, {gateways.lost} lost on this line, {gateways.foreign} not ours"
         )
         return (
             f"{self._frames} frames, {sum(s.lost for s in sources)} lost, {sum(s.duplicates for s in sources)} "

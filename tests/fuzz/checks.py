@@ -5,11 +5,11 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from host.classify.ber import LEAST, MOST
 from host.classify.classifier import Reading
 from host.receive.events import Event, FeatureFrame
 from tests.fuzz.script import Sent
 from wire.bundle import Bundle
+from wire.model import MAX_BER, MIN_BER
 
 ROUNDING = 1e-9
 
@@ -56,7 +56,7 @@ def check_reading(reading: Reading) -> None:
 
 def check_ber(ber: float) -> None:
     """An estimate within its bounds."""
-    assert LEAST * (1 - ROUNDING) <= ber <= MOST * (1 + ROUNDING), ber
+    assert MIN_BER * (1 - ROUNDING) <= ber <= MAX_BER * (1 + ROUNDING), ber
 
 
 def is_found(events: list[Event], sent: Sent) -> bool:

@@ -31,9 +31,9 @@ def bundles() -> list[Bundle]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = [
-            make_bundle(folder / "threes", seed=0, symbols=96, bits=3, classes=4),
-            make_bundle(folder / "fives", seed=1, symbols=11, bits=5, classes=3),
-            make_bundle(folder / "twin", seed=50, symbols=80, bits=3, classes=4),
+            make_bundle(folder / "threes", seed=0, n_symbols=96, bits=3, classes=4),
+            make_bundle(folder / "fives", seed=1, n_symbols=11, bits=5, classes=3),
+            make_bundle(folder / "twin", seed=50, n_symbols=80, bits=3, classes=4),
         ]
         Classifier.of(made)  # loads the decoders while they are there
     assert made[0].model_bits == made[2].model_bits != made[1].model_bits
@@ -94,7 +94,7 @@ class Line:
     def packet(self, packet: bytes) -> list[Event]:
         event = self._radio.take(packet, snr_db=-3.5, rssi_dbm=-120.0)
         self._packets += 1
-        assert 0 <= self._radio.strangers <= self._packets
+        assert 0 <= self._radio.foreign <= self._packets
         events = [] if event is None else [event]
         self._read(events, "radio")
         return events

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.support.host import levels_of, make_frame
+from tests.support.host import symbols_of, make_frame
 from wire.bundle import Bundle
 from wire.control import reply
 from wire.crc import crc16
@@ -70,7 +70,7 @@ Operation = Bytes | Quiet | Expect | Intact | Packet
 def send(bundle: Bundle, number: int, device: int, chunk: int) -> Sent:
     """The frame with this number, which is its sequence number and, beyond 32, what tells its image from others."""
     header = Header(FrameType.FEATURE, device, number % 32, bundle.model_bits, chunk)
-    levels = tuple(levels_of(bundle, number, device, chunk).tolist())
+    levels = tuple(symbols_of(bundle, number, device, chunk).tolist())
     return Sent(bundle, header, levels, make_frame(bundle, number, device=device, chunk=chunk))
 
 

@@ -32,7 +32,7 @@ def test_the_corpus_goes_through(path: Path) -> None:
     ("where", "name", "wrong"),
     [
         (receiver, "MAX_REPLY_BYTES", 5000),
-        (receiver, "LEAST_RECEIVED", -1.0),
+        (receiver, "MIN_RECEIVED_SHARE", -1.0),
         (StreamReceiver, "_incomplete", lambda self, body, header: False),
         (StreamReceiver, "flush", lambda self: []),
         (frames, "is_clean", lambda body, header, bundle: False),

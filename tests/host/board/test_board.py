@@ -20,7 +20,7 @@ from host.board.port import Port
 from host.errors import PortError
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_bundle, make_frame
-from tests.support.lines import answers, falls_silent, line, no_port, plays
+from tests.support.lines import answers, fake_line, sends, stays_silent, unused_port
 from wire.bundle import Bundle, compute_model_id, load
 from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
 
@@ -185,7 +185,7 @@ def test_late_answers_are_not_taken_for_new_ones(url: str, bundle: Bundle, image
 
 
 def test_a_silent_line_is_told_in_bounded_time(bundle: Bundle, images: np.ndarray) -> None:
-    with line(falls_silent) as url, Board.open(url, bundle, timeout=0.1) as device:
+    with fake_line(stays_silent) as url, Board.open(url, bundle, timeout=0.1) as device:
         start = time.monotonic()
         for ask in (device.info, lambda: device.bench(1), lambda: device.run(images[0])):
             with raises(SilentBoardError, f"^{url}: the board is silent"):
@@ -198,12 +198,12 @@ def test_an_unplugged_line_is_told_at_once(bundle: Bundle, images: np.ndarray) -
         connection.recv(1)
 
     for ask in ("info", "run"):
-        with line(unplugged) as url, Board.open(url, bundle) as device, raises(PortError, f"^lost {url}: "):
+        with fake_line(unplugged) as url, Board.open(url, bundle) as device, raises(PortError, f"^lost {url}: "):
             device.info() if ask == "info" else device.run(images[0])
 
 
 def test_a_missing_port_is_one_line() -> None:
-    url = no_port()
+    url = unused_port()
     with raises(PortError, f"^cannot open {url}: Connection refused$"):
         Board.open(url)
     with raises(PortError, "^cannot open /dev/no-such-port: No such file or directory$"):
@@ -223,7 +223,7 @@ def test_other_firmware_is_told(bundle: Bundle) -> None:
         (newer, "speaks wire version 2, this program version 1"),
         (unknown, "^the board refused: unknown error 77$"),
     ]:
-        with line(plays(said, hold=True)) as url, Board.open(url) as device, raises(DeviceError, message):
+        with fake_line(sends(said, hold=True)) as url, Board.open(url) as device, raises(DeviceError, message):
             device.info()
 
 
@@ -243,7 +243,7 @@ def tells(command: Control) -> bytes:
 
 @pytest.mark.parametrize("code", [ErrorCode.MODEL_ARENA, ErrorCode.RADIO])
 def test_what_a_board_says_at_its_start_refuses_nothing(code: ErrorCode) -> None:
-    with line(answers(tells, unasked(code))) as url, Board.open(url) as device:
+    with fake_line(answers(tells, unasked(code))) as url, Board.open(url) as device:
         assert device.info() == INFO
         with raises(BoardError, "MODEL_ARENA"):
             device.bench(1)
@@ -251,7 +251,7 @@ def test_what_a_board_says_at_its_start_refuses_nothing(code: ErrorCode) -> None
 
 def test_a_command_broken_before_its_number_is_sent_again() -> None:
     said = iter([unasked(ErrorCode.BAD_HEADER)])
-    with line(answers(lambda command: next(said, tells(command)))) as url, Board.open(url, timeout=5) as device:
+    with fake_line(answers(lambda command: next(said, tells(command)))) as url, Board.open(url, timeout=5) as device:
         start = time.monotonic()
         assert device.info() == INFO
         assert time.monotonic() - start < 4
@@ -266,7 +266,7 @@ def test_what_a_watching_camera_complains_of_refuses_no_capture(tmp_path: Path) 
         return make_frame(bundle, command.request, device=1, chunk=1)
 
     said = unasked(ErrorCode.AIR_TIME, Opcode.CAPTURE)
-    with line(answers(takes, said)) as url, Board.open(url, bundle) as device:
+    with fake_line(answers(takes, said)) as url, Board.open(url, bundle) as device:
         frame, _ = device.capture(chunk=1)
         assert frame and frame.crc_ok
 
@@ -278,7 +278,7 @@ def test_requests_are_never_0_and_frames_sequences_have_no_gap() -> None:
         asked.append(command.request)
         return tells(command)
 
-    with line(answers(notes)) as url, Board.open(url) as device:
+    with fake_line(answers(notes)) as url, Board.open(url) as device:
         for _ in range(300):
             device.info()
     assert 0 not in asked and [n % 32 for n in asked] == [n % 32 for n in range(300)]

@@ -20,8 +20,8 @@ from firmware.tools import emulator
 from tests.conftest import Main
 from tests.support import ROOT
 from tests.support import firmware as firmware_tools
-from tests.support.host import levels_of, make_bundle, make_frame, weights
-from tests.support.lines import falls_silent, line, no_port, plays
+from tests.support.host import symbols_of, make_bundle, make_frame, weights
+from tests.support.lines import fake_line, sends, stays_silent, unused_port
 from wire.bundle import Bundle, load
 
 NOT_FOR_THE_HOST = ("torch", "tensorflow", "galois", "matplotlib", "onnx", "train", "channel_sim", "export")
@@ -61,7 +61,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_bundle(tmp_path_factory.mktemp("cli") / "second", seed=1, symbols=41, bits=5)
+    return make_bundle(tmp_path_factory.mktemp("cli") / "second", seed=1, n_symbols=41, bits=5)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def pictures(built: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
 def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, tmp_path: Path) -> None:
     frames = [make_frame(bundle, 0), make_frame(other, 9, device=3), make_frame(bundle, 2)]
     target = tmp_path / "readings.jsonl"
-    with line(plays(b"".join(frames), hold=True)) as url:
+    with fake_line(sends(b"".join(frames), hold=True)) as url:
         code, out, err = run(
             "receive", "--port", url, "--bundle", bundle.path, "--bundle", other.path, "--json", target, "--count", 3
         )
@@ -96,7 +96,7 @@ def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, t
     readings = [json.loads(text) for text in target.read_text().splitlines()]
     expected = [(bundle, 7, 0, 0), (other, 3, 9, 0), (bundle, 7, 2, 1)]
     for reading, shown, (model, device, sequence, lost) in zip(readings, out.splitlines()[1:], expected, strict=True):
-        logits = levels_of(model, sequence, device) @ weights(int(model is other), len(model.symbol_order))
+        logits = symbols_of(model, sequence, device) @ weights(int(model is other), len(model.symbol_order))
         assert reading["class"] == f"class{logits.argmax()}" and reading["class"] in shown
         assert (reading["model_id"], reading["device"], reading["sequence"]) == (model.model_id, device, sequence)
         assert (reading["lost"], reading["lost_total"], reading["crc_ok"]) == (lost, lost, True)
@@ -105,14 +105,14 @@ def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, t
 
 
 def test_json_on_standard_output_is_nothing_but_json(bundle: Bundle) -> None:
-    with line(plays(make_frame(bundle, 0), hold=True)) as url:
+    with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--json", "-", "--count", 1)
     assert code == 0 and "listening" in err
     assert json.loads(out)["bundle"] == "first"
 
 
 def test_an_unplugged_port_is_told_and_what_came_before_is_kept(bundle: Bundle) -> None:
-    with line(plays(make_frame(bundle, 0) + make_frame(bundle, 1)[:50])) as url:
+    with fake_line(sends(make_frame(bundle, 0) + make_frame(bundle, 1)[:50])) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path)
     assert (code, err) == (1, f"inkling: lost {url}: the line was closed (unplugged?)\n")
     whole, cut = out.splitlines()[1:]
@@ -120,7 +120,7 @@ def test_an_unplugged_port_is_told_and_what_came_before_is_kept(bundle: Bundle) 
 
 
 def test_reconnect_waits_for_the_port_to_come_back(bundle: Bundle) -> None:
-    with line(plays(make_frame(bundle, 0)), plays(make_frame(bundle, 3), hold=True)) as url:
+    with fake_line(sends(make_frame(bundle, 0)), sends(make_frame(bundle, 3), hold=True)) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--reconnect", "--count", 2)
     assert code == 0 and "2 lost" in out
     assert err.startswith(f"inkling: lost {url}: the line was closed (unplugged?); waiting for it to come back\n")
@@ -128,7 +128,7 @@ def test_reconnect_waits_for_the_port_to_come_back(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_a_summary(bundle: Bundle, name: signal.Signals) -> None:
-    with line(plays(make_frame(bundle, 0) + bytes(2000), hold=True)) as url:
+    with fake_line(sends(make_frame(bundle, 0) + bytes(2000), hold=True)) as url:
         process = start("receive", "--port", url, "--bundle", bundle.path)
         assert process.stderr
         garbage = process.stderr.readline()
@@ -141,7 +141,7 @@ def test_a_signal_ends_it_with_a_summary(bundle: Bundle, name: signal.Signals) -
 
 def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle) -> None:
     stream = b"".join(make_frame(other, n, device=3) for n in range(5)) + make_frame(bundle, 0)
-    with line(plays(stream, hold=True)) as url:
+    with fake_line(sends(stream, hold=True)) as url:
         code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
     told, summary = err.splitlines()
     assert code == 0 and "5 of unknown models" in summary
@@ -151,7 +151,7 @@ def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle)
 
 @pytest.mark.parametrize("command", ["receive", "run", "capture", "info"])
 def test_missing_things_are_one_line(here: Main, bundle: Bundle, tmp_path: Path, command: str) -> None:
-    url, nowhere = no_port(), tmp_path / "nowhere"
+    url, nowhere = unused_port(), tmp_path / "nowhere"
     picture = [tmp_path / "p.png"] if command == "run" else []
     Image.fromarray(np.zeros((8, 6, 3), np.uint8)).save(tmp_path / "p.png")
     code, out, err = here(command, *picture, "--port", url, "--bundle", nowhere)
@@ -161,9 +161,9 @@ def test_missing_things_are_one_line(here: Main, bundle: Bundle, tmp_path: Path,
 
 
 def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_path: Path) -> None:
-    code, _, err = here("run", tmp_path / "none.png", "--port", no_port(), "--bundle", bundle.path)
+    code, _, err = here("run", tmp_path / "none.png", "--port", unused_port(), "--bundle", bundle.path)
     assert (code, err) == (1, f"inkling: {tmp_path / 'none.png'}: No such file or directory\n")
-    code, _, err = here("receive", "--port", no_port(), "--bundle", bundle.path, "--json", tmp_path)
+    code, _, err = here("receive", "--port", unused_port(), "--bundle", bundle.path, "--json", tmp_path)
     assert (code, err) == (1, f"inkling: cannot write {tmp_path}: Is a directory\n")
 
 
@@ -181,7 +181,7 @@ def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_
 )
 def test_impossible_numbers_are_refused(here: Main, bundle: Bundle, command: str, option: str, value: str) -> None:
     picture = ["p.png"] if command == "run" else []
-    code, out, err = here(command, *picture, "--port", no_port(), "--bundle", bundle.path, f"{option}={value}")
+    code, out, err = here(command, *picture, "--port", unused_port(), "--bundle", bundle.path, f"{option}={value}")
     assert (code, out) == (2, "")
     assert f"argument {option}: " in err and err.endswith(f"is needed, not '{value}'\n")
 
@@ -210,7 +210,7 @@ def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built
 
 
 def test_info_of_a_silent_board_is_one_line(here: Main) -> None:
-    with line(falls_silent) as url:
+    with fake_line(stays_silent) as url:
         code, out, err = here("info", "--port", url, "--timeout", "0.1")
     assert (code, out, err) == (1, "", f"inkling: {url}: the board is silent: is it running, and this its port?\n")
 
@@ -255,7 +255,7 @@ def test_run_refuses_a_chunk_and_a_model_that_do_not_fit(
 
 
 def test_the_host_needs_nothing_heavy(bundle: Bundle, tmp_path: Path) -> None:
-    with line(plays(make_frame(bundle, 0), hold=True)) as url:
+    with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
         arguments = ("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
         code, out, err = run(*arguments, blocked=NOT_FOR_THE_HOST)
     assert code == 0, err
@@ -270,7 +270,7 @@ def test_a_reader_that_has_had_enough_is_no_fault(bundle: Bundle) -> None:
             connection.sendall(make_frame(bundle, n))
             time.sleep(0.005)
 
-    with line(endless) as url:
+    with fake_line(endless) as url:
         process = start("receive", "--port", url, "--bundle", bundle.path)
         assert process.stdout and process.stderr
         process.stdout.readline()

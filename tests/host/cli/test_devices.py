@@ -13,7 +13,7 @@ from firmware.tools import emulator
 from tests.conftest import Main
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_bundle
-from tests.support.lines import answers, falls_silent, line, no_port
+from tests.support.lines import answers, fake_line, stays_silent, unused_port
 from wire.bundle import Bundle, load
 from wire.control import ErrorCode, ErrorReply, Info, Opcode, reply
 
@@ -58,8 +58,8 @@ def test_shows_what_answers_and_whose_model_it_is(
     usb.description, usb.vid, usb.pid = "CP2102 [/usb] to UART", 0x10C4, 0xEA60
     plug_in(monkeypatch, usb)
     other = make_bundle(tmp_path / "other")
-    with emulator.native(firmware_tools.program("native")) as url, line(falls_silent) as silent:
-        gone = no_port()
+    with emulator.native(firmware_tools.program("native")) as url, fake_line(stays_silent) as silent:
+        gone = unused_port()
         given = [option for port in (url, silent, gone, terminal) for option in ("--port", port)]
         known = ("--bundle", other.path, "--bundle", built.path)
         code, out, err = here("devices", *given, *known, "--timeout", 0.3)
@@ -75,7 +75,7 @@ def test_shows_what_answers_and_whose_model_it_is(
 
 def test_ports_are_asked_at_the_same_time_and_silence_is_status_1(here: Main, monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch)
-    with line(falls_silent) as first, line(falls_silent) as second, line(falls_silent) as third:
+    with fake_line(stays_silent) as first, fake_line(stays_silent) as second, fake_line(stays_silent) as third:
         start = time.monotonic()
         code, out, _ = here("devices", "--port", first, "--port", second, "--port", third, "--timeout", 0.5)
         assert time.monotonic() - start < 3.5  # one after the other it would take 4.5 s
@@ -97,7 +97,7 @@ def test_a_board_that_cannot_run_its_model_is_listed_all_the_same(here: Main, mo
     info = Info(1, (0, 1, 0), 7, "tflm", "esp32dev", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
     at_start = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
     board = answers(lambda asked: reply(Opcode.INFO | 0x80, asked.request, info.pack(), 1, 0), at_start)
-    with line(board, board) as url:
+    with fake_line(board, board) as url:
         code, out, err = here("devices", "--port", url)
         assert (code, err) == (0, "") and cells(out)[url] == ["given", "1", "esp32dev, tflm", "00000007"]
         code, out, err = here("info", "--port", url)

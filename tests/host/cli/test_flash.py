@@ -16,7 +16,7 @@ from host.board import platformio as pio
 from tests.conftest import Main
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_bundle
-from tests.support.lines import answers, line
+from tests.support.lines import answers, fake_line
 from wire.bundle import Bundle, load
 from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
 
@@ -131,7 +131,7 @@ def test_a_board_that_cannot_run_its_model_is_told(
 
     uploads("")
     at_boot = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
-    with line(answers(tells, at_boot)) as url:
+    with fake_line(answers(tells, at_boot)) as url:
         code, out, err = here("flash", "--env", "native", "--bundle", built.path, "--port", url)
     told = "inkling: the board refused: its arena is too small for the model (MODEL_ARENA)\n"
     assert (code, out, err) == (1, "", told)

@@ -1,4 +1,4 @@
-"""The decoder's first step against Bayes' rule by brute force, and what it makes of missing symbols and BERs."""
+"""The decoder's posterior against Bayes' rule by brute force; missing symbols; the range of the BER."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,13 @@ import torch
 
 from tests.support.codec import PLACES, SYMBOLS, make_codec
 from train.codecs.decoder import Decoder
-from wire.payload import levels_to_bits
+from train.config import DecoderConfig
+from wire.payload import symbols_to_bits
 
 
 def brute_force(prior: np.ndarray, received: int, ber: float, bits: int) -> np.ndarray:
-    """P(sent level | received level): every level that could have been sent, every bit that could have flipped."""
-    as_bits = levels_to_bits(np.arange(2**bits)[:, None], bits)
+    """Return P(sent level | received level) from every level that may have been sent and every bit flip."""
+    as_bits = symbols_to_bits(np.arange(2**bits)[:, None], bits)
     joint = np.empty(2**bits)
     for sent in range(2**bits):
         joint[sent] = prior[sent]
@@ -22,7 +23,7 @@ def brute_force(prior: np.ndarray, received: int, ber: float, bits: int) -> np.n
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 @pytest.mark.parametrize("ber", [1e-4, 1e-3, 0.02, 0.1, 0.3, 0.5])
-def test_posterior_is_bayes_rule_for_every_level(bits: int, ber: float) -> None:
+def test_posterior_follows_bayes_rule_for_every_level(bits: int, ber: float) -> None:
     decoder = make_codec(bits).decoder
     rng = np.random.default_rng(bits)
     symbols = rng.integers(0, 2**bits, (3, SYMBOLS))
@@ -40,7 +41,7 @@ def test_posterior_is_bayes_rule_for_every_level(bits: int, ber: float) -> None:
     assert seen == set(range(2**bits))
 
 
-def test_a_missing_symbol_leaves_the_prior_at_any_ber() -> None:
+def test_posterior_of_missing_symbol_is_prior_at_any_ber() -> None:
     decoder = make_codec().decoder
     missing = torch.full((4, SYMBOLS), -1)
     with torch.no_grad():
@@ -50,7 +51,7 @@ def test_a_missing_symbol_leaves_the_prior_at_any_ber() -> None:
 
 
 @pytest.mark.parametrize(("ber", "same_as"), [(0.0, 1e-4), (-1.0, 1e-4), (1e-9, 1e-4), (0.7, 0.5), (1.0, 0.5)])
-def test_ber_is_clamped(ber: float, same_as: float) -> None:
+def test_decode_clamps_ber(ber: float, same_as: float) -> None:
     codec = make_codec().eval()
     symbols = torch.randint(0, 8, (2, SYMBOLS), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -59,7 +60,7 @@ def test_ber_is_clamped(ber: float, same_as: float) -> None:
     np.testing.assert_array_equal(got, expected)
 
 
-def test_a_useless_link_says_nothing() -> None:
+def test_decode_at_ber_one_half_ignores_symbols() -> None:
     codec = make_codec().eval()
     generator = torch.Generator().manual_seed(0)
     symbols = torch.randint(0, 8, (2, SYMBOLS), generator=generator)
@@ -70,6 +71,6 @@ def test_a_useless_link_says_nothing() -> None:
     assert (useful[0] - useful[1]).abs().max() > 1e-3
 
 
-def test_an_order_that_forgets_a_place_is_refused() -> None:
-    with pytest.raises(ValueError, match="every latent position once"):
-        Decoder((2, 2, 2), torch.arange(7), 3, 5, 8, 1, 0.0)
+def test_decoder_refuses_incomplete_order() -> None:
+    with pytest.raises(ValueError, match="order has 7 positions, and a latent of 2 x 2 x 2 has 8"):
+        Decoder((2, 2, 2), torch.arange(7), 3, 5, DecoderConfig(8, 1))

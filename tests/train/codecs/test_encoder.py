@@ -1,4 +1,4 @@
-"""The encoder: its cost, batch norm folded away, fake quantization against integer arithmetic, wrong layers."""
+"""The encoder: cost, batch norm folding, fake quantization against integer arithmetic, invalid layers."""
 
 import copy
 
@@ -22,7 +22,7 @@ def units(model: nn.Module) -> list[ConvUnit]:
 # Cost
 
 
-def test_macs_are_those_counted_by_hand() -> None:
+def test_macs_match_count_by_hand() -> None:
     encoder = Encoder(3, ["conv 4", "sep4s2 6", "sep 6", "head 2"])
     conv = 8 * 8 * 4 * 3 * 9
     halved = 4 * 4 * (4 * 16 + 4 * 6)  # depthwise 4 x 4, then 1 x 1
@@ -36,7 +36,7 @@ def test_macs_of_one_channel_and_a_dense_stride() -> None:
     assert Encoder(1, ["conv4s2 5", "head 1"]).macs(10, 6) == 5 * 3 * (5 * 1 * 16 + 5)
 
 
-def test_counting_changes_nothing() -> None:
+def test_macs_leaves_the_encoder_unchanged() -> None:
     encoder = make_codec().encoder.train()
     before = copy.deepcopy(encoder.state_dict())
     encoder.macs(16, 16)
@@ -47,7 +47,7 @@ def test_counting_changes_nothing() -> None:
 # Folding
 
 
-def test_folding_leaves_the_outputs_as_they_are() -> None:
+def test_fold_keeps_the_outputs() -> None:
     encoder = make_codec().encoder.eval()
     with torch.no_grad():
         before = encoder(images(20))
@@ -57,7 +57,7 @@ def test_folding_leaves_the_outputs_as_they_are() -> None:
     np.testing.assert_allclose(after.numpy(), before.numpy(), atol=2e-5)
     assert all(u.norm is None and u.conv.bias is not None for u in units(encoder))
     state = copy.deepcopy(encoder.state_dict())
-    encoder.fold()  # once more changes nothing
+    encoder.fold()  # a second call has no effect
     assert all(torch.equal(v, state[k]) for k, v in encoder.state_dict().items())
 
 
@@ -65,12 +65,12 @@ def test_folding_leaves_the_outputs_as_they_are() -> None:
 
 
 def rounded(x: np.ndarray, scale: np.ndarray | float, zero: int, low: int) -> np.ndarray:
-    """The int8 numbers of TensorFlow Lite's affine scheme, q = round(x / scale) + zero."""
+    """Return the int8 values of TensorFlow Lite's affine scheme, q = round(x / scale) + zero."""
     return np.clip(np.rint(x / scale) + zero, low, 127)
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 4, 4), (7, 1, 3, 3), (6, 9, 1, 1)])
-def test_weights_are_rounded_channel_by_channel(shape: tuple[int, ...]) -> None:
+def test_quantize_weight_rounds_per_channel(shape: tuple[int, ...]) -> None:
     weight = (
         torch.randn(shape, generator=torch.Generator().manual_seed(0))
         * torch.logspace(-3, 1, shape[0])[:, None, None, None]
@@ -81,7 +81,7 @@ def test_weights_are_rounded_channel_by_channel(shape: tuple[int, ...]) -> None:
     assert np.rint(abs(got / scale)).reshape(shape[0], -1).max(1).tolist() == [127] * shape[0]
 
 
-def test_a_channel_of_zeros_stays_zero() -> None:
+def test_quantize_weight_keeps_a_channel_of_zeros() -> None:
     got = quantize_weight(torch.zeros(2, 3, 1, 1))
     assert torch.equal(got, torch.zeros(2, 3, 1, 1))
 
@@ -100,11 +100,11 @@ def test_a_channel_of_zeros_stays_zero() -> None:
         (0.0, 0.0, 1.0, -128),
     ],
 )
-def test_scale_and_zero_point(low: float, high: float, scale: float, zero: int) -> None:
+def test_int8_parameters_return_scale_and_zero_point(low: float, high: float, scale: float, zero: int) -> None:
     assert int8_parameters(low, high) == (pytest.approx(scale), zero)
 
 
-def test_activations_are_rounded_over_their_range() -> None:
+def test_activation_range_rounds_over_observed_range() -> None:
     measured = ActivationRange()
     x = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     assert measured(x) is x
@@ -120,21 +120,23 @@ def test_activations_are_rounded_over_their_range() -> None:
     assert measured(torch.zeros(1)) == 0
 
 
-def test_gradients_pass_inside_the_range_and_stop_outside() -> None:
+def test_activation_range_passes_gradients_only_inside_the_range() -> None:
     measured = ActivationRange()
     measured.low, measured.high, measured.mode = torch.tensor(-1.0), torch.tensor(2.0), "quantize"
     x = torch.tensor([-5.0, -0.5, 0.3, 1.9, 7.0], requires_grad=True)
     measured(x).sum().backward()
-    assert x.grad.tolist() == [0, 1, 1, 1, 0]
+    assert x.grad is not None and x.grad.tolist() == [0, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("relu", [True, False])
-def test_a_unit_computes_what_integers_would(relu: bool) -> None:
-    """A 1 x 1 convolution in int8 and int32, as a microcontroller does it; at most the bias may differ, by one."""
+def test_conv_unit_matches_integer_arithmetic(relu: bool) -> None:
+    """Compare with a 1 x 1 convolution in int8 and int32, as on a microcontroller; the bias may differ by 1."""
     torch.manual_seed(0)
     unit = ConvUnit(12, 16, 1, relu=relu).eval()
+    assert unit.norm is not None
     unit.norm.bias.data.normal_(1.0, 0.5)
     unit.fold()
+    assert unit.conv.bias is not None
     x = torch.randint(0, 256, (20, 12, 6, 6)) / 255
     with torch.no_grad():
         calibrate(unit, x)
@@ -143,7 +145,7 @@ def test_a_unit_computes_what_integers_would(relu: bool) -> None:
     weight = unit.conv.weight.detach().numpy()[:, :, 0, 0]
     w_scale = abs(weight).max(1) / 127
     w_int = np.rint(weight / w_scale[:, None]).astype(np.int32)
-    pixels = np.rint(x.permute(0, 2, 3, 1).numpy() * 255).astype(np.int32) - 128  # what the board is sent
+    pixels = np.rint(x.permute(0, 2, 3, 1).numpy() * 255).astype(np.int32) - 128  # what the board receives
     bias = np.rint(unit.conv.bias.detach().numpy() / (w_scale / 255)).astype(np.int32)
     total = (pixels + 128) @ w_int.T + bias
     low = zero if relu else -128
@@ -153,7 +155,7 @@ def test_a_unit_computes_what_integers_would(relu: bool) -> None:
     assert len(np.unique(expected)) > 100
 
 
-def test_calibration_records_the_float_model_s_ranges_and_starts_afresh() -> None:
+def test_calibrate_records_float_ranges_and_forgets_older_ones() -> None:
     encoder = make_codec().encoder
     encoder.fold()
     encoder.train()
@@ -168,6 +170,7 @@ def test_calibration_records_the_float_model_s_ranges_and_starts_afresh() -> Non
         x = images(30)
         for layer in encoder.eval().layers:
             y = layer(x)
+            assert isinstance(layer, ConvUnit | Separable)
             measured = layer.range if isinstance(layer, ConvUnit) or layer.residual else layer.pointwise.range
             assert float(measured.low) == pytest.approx(min(float(y.min()), 0), abs=1e-6)
             assert float(measured.high) == pytest.approx(float(y.max()), abs=1e-6)
@@ -175,8 +178,8 @@ def test_calibration_records_the_float_model_s_ranges_and_starts_afresh() -> Non
     assert any(float(u.range.high) < w for u, w in zip(units(encoder), wide, strict=True))
 
 
-def test_a_residual_s_second_input_has_the_range_of_the_sum_too() -> None:
-    """The converter gives it that range (see train/codecs/encoder.py); the export's proof compares the scales."""
+def test_separable_range_of_second_input_covers_the_sum() -> None:
+    """The converter uses that range (see train/codecs/encoder.py); a proof of the export compares the scales."""
     torch.manual_seed(2)
     block = Separable(6, 6, 3, 1).eval()
     assert block.residual
@@ -211,22 +214,22 @@ def test_a_residual_s_second_input_has_the_range_of_the_sum_too() -> None:
         (["conv 8", "header"], "cannot read 'header'"),
     ],
 )
-def test_wrong_layers_are_one_line(layers: list[str], message: str) -> None:
+def test_encoder_refuses_invalid_layers(layers: list[str], message: str) -> None:
     with pytest.raises(TrainError) as caught:
         Encoder(3, layers)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def wrong_codec(shape: tuple[int, int, int], message: str, **changes: object) -> None:
+def check_refused(shape: tuple[int, int, int], message: str, **changes: object) -> None:
     with pytest.raises(TrainError) as caught:
-        Codec(config.from_dict(CONFIG.as_dict() | changes), shape, 5)
+        Codec(config.CodecConfig.from_dict(CONFIG.as_dict() | changes), shape, 5)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_pictures_and_chunks_that_do_not_fit_are_one_line() -> None:
-    wrong_codec((16, 18, 3), "need pictures of a multiple of 4, not 16 x 18")
-    wrong_codec((16, 16, 3), "link.chunks: (32, 33) is outside the 64 symbols", link={"chunks": [[0, 64], [32, 33]]})
-    wrong_codec((16, 16, 3), "link.chunks: (-1, 8) is outside the 64 symbols", link={"chunks": [[0, 64], [-1, 8]]})
-    wrong_codec((16, 16, 3), "link.chunks: (0, 0) is outside the 64 symbols", link={"chunks": [[0, 64], [0, 0]]})
-    wrong_codec((16, 16, 3), "the first must be the whole payload, [0, 64]", link={"chunks": [[0, 32], [0, 64]]})
-    wrong_codec((16, 32, 3), "the first must be the whole payload, [0, 128]")
+def test_codec_refuses_image_size_and_chunks_that_do_not_fit() -> None:
+    check_refused((16, 18, 3), "height and width must be multiples of 4, not 16 x 18")
+    check_refused((16, 16, 3), "link.chunks: (32, 33) is outside the 64 symbols", link={"chunks": [[0, 64], [32, 33]]})
+    check_refused((16, 16, 3), "link.chunks: (-1, 8) is outside the 64 symbols", link={"chunks": [[0, 64], [-1, 8]]})
+    check_refused((16, 16, 3), "link.chunks: (0, 0) is outside the 64 symbols", link={"chunks": [[0, 64], [0, 0]]})
+    check_refused((16, 16, 3), "the first must be the whole payload, [0, 64]", link={"chunks": [[0, 32], [0, 64]]})
+    check_refused((16, 32, 3), "the first must be the whole payload, [0, 128]")

@@ -1,4 +1,4 @@
-"""The quantizer: sorted centres that learn, nearest levels, the soft backward pass; and the wire's idea of levels."""
+"""The quantizer: sorted centres that learn, nearest levels, the soft backward pass; agreement with the wire."""
 
 from statistics import NormalDist
 
@@ -14,15 +14,15 @@ from wire import payload
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_centres_start_where_a_gaussian_has_equal_cells(bits: int) -> None:
-    levels = 2**bits
-    expected = [NormalDist().inv_cdf((i + 0.5) / levels) for i in range(levels)]
-    np.testing.assert_allclose(gaussian_centres(levels).numpy(), expected, rtol=1e-5, atol=1e-6)
+def test_centres_start_at_equal_cells_of_a_gaussian(bits: int) -> None:
+    n_levels = 2**bits
+    expected = [NormalDist().inv_cdf((i + 0.5) / n_levels) for i in range(n_levels)]
+    np.testing.assert_allclose(gaussian_centres(n_levels).numpy(), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(Quantizer(bits, 0.3).centres().detach().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("spread", [1.0, 30.0, 1e4])
-def test_centres_stay_sorted_whatever_the_optimizer_does(spread: float) -> None:
+def test_centres_stay_sorted_for_any_parameters(spread: float) -> None:
     quantizer = Quantizer(4, 0.3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
@@ -35,7 +35,7 @@ def test_centres_stay_sorted_whatever_the_optimizer_does(spread: float) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 3, 5])
-def test_nearest_is_the_closest_centre_and_a_tie_goes_down(bits: int) -> None:
+def test_nearest_returns_closest_centre_and_breaks_ties_down(bits: int) -> None:
     quantizer = make_codec(bits).quantizer
     centres = quantizer.centres().detach()
     middles = (centres[1:] + centres[:-1]) / 2
@@ -49,14 +49,14 @@ def test_nearest_is_the_closest_centre_and_a_tie_goes_down(bits: int) -> None:
     np.testing.assert_array_equal(quantizer.nearest(z)[clear], distance.argmin(-1)[clear])
 
 
-def test_soft_assignment_has_its_closed_form_and_its_gradient_is_right() -> None:
+def test_soft_assignment_matches_closed_form_and_gradcheck() -> None:
     quantizer = Quantizer(3, 0.4).double()
     z = torch.linspace(-2.5, 2.5, 9, dtype=torch.float64, requires_grad=True)
-    levels, soft = quantizer(z)
+    symbols, soft = quantizer(z)
     c, at = quantizer.centres().detach().numpy(), z.detach().numpy()
     weights = np.exp(-((at[:, None] - c) ** 2) / 0.4)
     np.testing.assert_allclose(soft.detach().numpy(), weights / weights.sum(1, keepdims=True), rtol=1e-12)
-    np.testing.assert_array_equal(levels, abs(at[:, None] - c).argmin(1))
+    np.testing.assert_array_equal(symbols, abs(at[:, None] - c).argmin(1))
 
     def assignment(z: torch.Tensor, first: torch.Tensor, gaps: torch.Tensor) -> torch.Tensor:
         return torch.func.functional_call(quantizer, {"first": first, "gaps": gaps}, (z,))[1]
@@ -65,29 +65,29 @@ def test_soft_assignment_has_its_closed_form_and_its_gradient_is_right() -> None
 
 
 def gradients(flips: torch.Tensor, missing: torch.Tensor) -> dict[str, float]:
-    """Largest gradient of each parameter, by its name, through the codec's own forward pass."""
+    """Return the largest absolute gradient per parameter name after a forward pass of the codec."""
     codec = make_codec().train()
     logits = codec(images(), flips, missing, torch.full((6,), 0.01))
     F.cross_entropy(logits, torch.arange(6) % 5).backward()
     return {n: 0.0 if p.grad is None else float(p.grad.abs().max()) for n, p in codec.named_parameters()}
 
 
-def test_the_loss_reaches_encoder_centres_and_prior() -> None:
+def test_forward_passes_gradients_to_encoder_centres_and_prior() -> None:
     intact, arrived = torch.zeros(6, SYMBOLS, dtype=torch.int64), torch.zeros(6, SYMBOLS, dtype=torch.bool)
-    found = gradients(intact, arrived)
-    assert min(found.values()) > 0, [n for n, g in found.items() if g == 0]
-    assert {"quantizer.first", "quantizer.gaps", "decoder.prior", "encoder.layers.0.conv.weight"} <= set(found)
+    largest = gradients(intact, arrived)
+    assert min(largest.values()) > 0, [n for n, g in largest.items() if g == 0]
+    assert {"quantizer.first", "quantizer.gaps", "decoder.prior", "encoder.layers.0.conv.weight"} <= set(largest)
 
 
-@pytest.mark.parametrize("how", ["flipped", "missing"])
-def test_what_did_not_arrive_unharmed_teaches_the_encoder_nothing(how: str) -> None:
-    flips = torch.full((6, SYMBOLS), 0b010 if how == "flipped" else 0)
-    found = gradients(flips, torch.full((6, SYMBOLS), how == "missing"))
-    assert all(g == 0 for n, g in found.items() if n.startswith("encoder"))
-    assert found["quantizer.gaps"] > 0 and found["decoder.prior"] > 0
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_forward_passes_no_encoder_gradient_for_damaged_symbols(damage: str) -> None:
+    flips = torch.full((6, SYMBOLS), 0b010 if damage == "flipped" else 0)
+    largest = gradients(flips, torch.full((6, SYMBOLS), damage == "missing"))
+    assert all(g == 0 for n, g in largest.items() if n.startswith("encoder"))
+    assert largest["quantizer.gaps"] > 0 and largest["decoder.prior"] > 0
 
 
-def test_forward_gives_the_logits_that_the_host_will_compute() -> None:
+def test_forward_and_decode_return_the_same_logits() -> None:
     codec = make_codec().eval()
     generator = torch.Generator().manual_seed(4)
     flips = torch.randint(0, 8, (6, SYMBOLS), generator=generator) * (torch.rand(6, SYMBOLS, generator=generator) < 0.2)
@@ -100,11 +100,11 @@ def test_forward_gives_the_logits_that_the_host_will_compute() -> None:
     assert trained.std() > 0.01
 
 
-# Levels, bits and order are the wire's
+# Agreement with the wire: symbols, bits and order
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_gray_tables_are_the_wire_s(bits: int) -> None:
+def test_gray_tables_match_the_wire(bits: int) -> None:
     code, level = gray_tables(bits)
     levels = np.arange(2**bits)
     np.testing.assert_array_equal(code, payload.gray(levels))
@@ -112,24 +112,24 @@ def test_gray_tables_are_the_wire_s(bits: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8])
-def test_hamming_distance_counts_the_wire_s_bits(bits: int) -> None:
-    as_bits = payload.levels_to_bits(np.arange(2**bits)[:, None], bits)
+def test_hamming_distances_count_wire_bits(bits: int) -> None:
+    as_bits = payload.symbols_to_bits(np.arange(2**bits)[:, None], bits)
     expected = (as_bits[:, None] != as_bits[None]).sum(-1)
     np.testing.assert_array_equal(hamming_distances(bits), expected)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 5, 8])
-def test_flips_are_flips_of_the_wire_s_bits(bits: int) -> None:
+def test_flip_matches_flipped_wire_bits(bits: int) -> None:
     codec = make_codec(bits)
     rng = np.random.default_rng(bits)
-    levels = rng.integers(0, 2**bits, (40, SYMBOLS))
+    symbols = rng.integers(0, 2**bits, (40, SYMBOLS))
     mask = rng.random((40, SYMBOLS * bits)) < 0.3
-    on_the_wire = payload.levels_to_bits(levels, bits) ^ mask.astype(np.uint8)
-    got = codec.flip(torch.from_numpy(levels), torch.from_numpy(symbol_flips(mask, bits)))
-    np.testing.assert_array_equal(got, payload.bits_to_levels(on_the_wire, bits))
+    on_the_wire = payload.symbols_to_bits(symbols, bits) ^ mask.astype(np.uint8)
+    got = codec.flip(torch.from_numpy(symbols), torch.from_numpy(symbol_flips(mask, bits)))
+    np.testing.assert_array_equal(got, payload.bits_to_symbols(on_the_wire, bits))
 
 
-def test_symbols_travel_channel_by_channel_and_find_their_place_again() -> None:
+def test_order_is_channel_by_channel_and_decoder_inverts_it() -> None:
     codec = make_codec()
     h, w, c = codec.latent_shape
     place = np.arange(h * w * c).reshape(h, w, c)
@@ -142,9 +142,9 @@ def test_symbols_travel_channel_by_channel_and_find_their_place_again() -> None:
     np.testing.assert_array_equal(codec.latent_in_order(images()).detach(), latent[:, order])
 
 
-def test_half_the_symbols_are_the_first_bytes_of_the_payload() -> None:
+def test_pack_of_half_the_symbols_is_a_prefix_of_the_payload() -> None:
     codec = make_codec().eval()
-    for levels in codec.send(images()).numpy():
-        whole, half = payload.pack(levels, 3), payload.pack(levels[: SYMBOLS // 2], 3)
+    for symbols in codec.send(images()).numpy():
+        whole, half = payload.pack(symbols, 3), payload.pack(symbols[: SYMBOLS // 2], 3)
         assert whole[: len(half)] == half and len(half) == 12
-        assert len(set(levels.tolist())) > 1
+        assert len(set(symbols.tolist())) > 1

@@ -1,4 +1,4 @@
-"""SemanticNN: shapes for every stem, what reaches what by which loss, attribution, and what each option changes."""
+"""SemanticNN: shapes for every stem, gradients of each loss, attribution, and options."""
 
 import math
 
@@ -9,10 +9,10 @@ from captum.attr import IntegratedGradients
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.train.codecs.split.test_baselines import batch, link, small_classifier, train_steps
+from tests.train.codecs.split.support import batch, flipped_symbols, gradients, small_classifier, train_steps
+from train import settings
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
-from train.codecs.split import semanticnn
-from train.codecs.split.semanticnn import Options, concentration, middle, usage
+from train.codecs.split.semanticnn import Expand, SemanticNN, attribution_entropy, central_positions, usage_loss
 from train.codecs.split.split_codec import Stage
 from train.config import QuantizerConfig
 from train.errors import TrainError
@@ -21,21 +21,13 @@ from train.impairment import Impairment
 STAGES = ("stage 1", "stage 2")
 
 
-def system(
-    size: int = 8, classifier: Classifier | None = None, seed: int = 0, **options: float
-) -> semanticnn.SemanticNN:
-    """Freshly initialised, for pictures of size x size."""
+def make(
+    size: int = 8, classifier: Classifier | None = None, seed: int = 0, options: SemanticNN.Options | None = None
+) -> SemanticNN:
+    """Return a codec, freshly initialised, for images of size x size."""
     torch.manual_seed(seed)
-    return semanticnn.SemanticNN(
-        classifier or small_classifier(), (size, size, 3), QuantizerConfig(), Options(**options)
-    ).train()
-
-
-def gradients(model: semanticnn.SemanticNN, loss: Tensor) -> dict[str, float]:
-    """Largest absolute gradient of each parameter that the loss reaches."""
-    model.zero_grad()
-    loss.backward()
-    return {name: float(p.grad.abs().max()) for name, p in model.named_parameters() if p.grad is not None}
+    options = options or SemanticNN.Options()
+    return SemanticNN(classifier or small_classifier(), (size, size, 3), QuantizerConfig(), options).train()
 
 
 # Shapes
@@ -50,57 +42,56 @@ def gradients(model: semanticnn.SemanticNN, loss: Tensor) -> dict[str, float]:
         ("resnet20", (8, 8, 8)),
     ],
 )
-def test_the_code_is_a_quarter_as_high_and_wide_with_half_the_channels(
-    architecture: str, latent: tuple[int, int, int]
-) -> None:
-    model = system(32, build(architecture, 10)).eval()
+def test_code_has_a_quarter_of_the_size_and_half_the_channels(architecture: str, latent: tuple[int, int, int]) -> None:
+    model = make(32, build(architecture, 10)).eval()
     assert set(ARCHITECTURES) == {"mobilenet_v2", "resnet50", "efficientnet_v2_s", "resnet20"}
     assert model.latent_shape == latent and model.n_symbols == math.prod(latent)
     images = torch.rand(2, 3, 32, 32)
-    levels = model.send(images)
-    assert levels.shape == (2, model.n_symbols) and 0 <= int(levels.min()) <= int(levels.max()) <= 7
+    symbols = model.send(images)
+    assert symbols.shape == (2, model.n_symbols) and 0 <= int(symbols.min()) <= int(symbols.max()) <= 7
     with torch.no_grad():
-        assert model.decode(levels, torch.full((2,), 0.01)).shape == (2, 10)
+        assert model.decode(symbols, torch.full((2,), 0.01)).shape == (2, 10)
         code = torch.zeros(2, latent[2], *latent[:2])
         assert model.reconstruct(code, torch.zeros(2)).shape[1:] == model.feature_shape
 
 
-def test_features_that_do_not_divide_by_4_are_refused() -> None:
-    with pytest.raises(TrainError, match="features of a multiple of 4, the stem's are 10 x 10"):
-        system(10)
+def test_build_refuses_features_that_do_not_divide_by_4() -> None:
+    with pytest.raises(TrainError, match=r"features .* multiples of 4, and the stem's are 10 x 10"):
+        make(10)
 
 
-def test_every_place_of_the_code_has_its_say_in_every_corner_that_it_covers() -> None:
-    """Paddings cut no more than the border: each corner of the features depends on the code's corner, and no other."""
-    model = system(32)
+def test_reconstruct_uses_the_code_at_every_corner() -> None:
+    """Paddings cut only the border: each corner of the features depends on that corner of the code and no other."""
+    model = make(32)
     h, w, c = model.latent_shape
     code = torch.randn(1, c, h, w, requires_grad=True)
-    for layer in model.decoder.expand:  # attention looks at the whole code
-        layer.attention.factor[2].weight.data.zero_()
+    for layer in model.decoder.expand:  # attention uses the whole code
+        assert isinstance(layer, Expand)
+        layer.attention.factor.get_parameter("2.weight").data.zero_()
     reached = torch.autograd.grad(model.reconstruct(code, torch.zeros(1))[0, :, -1, -1].square().sum(), code)[0]
     reached = reached.abs().sum((0, 1))
     assert reached[-1, -1] > 0 and reached[0].sum() == reached[:, 0].sum() == 0
 
 
-def test_the_code_has_unit_power() -> None:
-    model = system()
+def test_code_has_unit_power() -> None:
+    model = make()
     code = model.encode(model.stem(batch()[0]), torch.zeros(12))
     torch.testing.assert_close(code.square().mean((1, 2, 3)), torch.ones(12))
 
 
-def test_at_the_start_every_level_is_used() -> None:
-    levels = torch.cat([system(32, seed=seed).send(torch.rand(20, 3, 32, 32)).flatten() for seed in range(4)])
-    assert (levels.bincount(minlength=8) / len(levels)).min() > 0.03
+def test_send_uses_every_level_at_the_start() -> None:
+    symbols = torch.cat([make(32, seed=seed).send(torch.rand(20, 3, 32, 32)).flatten() for seed in range(4)])
+    assert (symbols.bincount(minlength=8) / len(symbols)).min() > 0.03
 
 
-# Who learns from what
+# Losses and gradients
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_teaches_encoder_centres_and_decoder_and_not_the_classifier(stage: str) -> None:
-    model = system(xai_images=4)
+def test_loss_reaches_encoder_centres_and_decoder_only_in_every_stage(stage: str) -> None:
+    model = make(options=SemanticNN.Options(xai_images=4))
     model.quantizer.first.data -= 0.1  # off the start's symmetry
-    reached = gradients(model, model.loss(stage, *batch(), link(model, flipped=2)))
+    reached = gradients(model, model.loss(stage, *batch(), flipped_symbols(model, flipped=2)))
     for name in ("conv.weight", "norm.g", "activation.weight", "quantizer.first", "quantizer.gaps"):
         assert reached[name] > 0, name
     learned = {name for name, p in model.named_parameters() if p.requires_grad}
@@ -108,52 +99,55 @@ def test_each_stage_teaches_encoder_centres_and_decoder_and_not_the_classifier(s
     assert all(reached[name] > 0 for name in learned if name.startswith("decoder.") and name.endswith("conv.weight"))
 
 
-def test_stage_1_wants_the_clean_features() -> None:
-    model = system()
+def test_loss_of_stage_1_is_error_of_clean_features() -> None:
+    model = make()
     images, labels = batch()
-    impaired = link(model, flipped=4)
+    impaired = flipped_symbols(model, flipped=4)
     with torch.no_grad():
         values, _ = model.transmit(model.latent_in_order(images, impaired.given_ber), impaired)
         cleaned = model.reconstruct(model.place(values), impaired.given_ber)
         expected = F.mse_loss(cleaned, model.classifier.features(images))
-        assert not torch.equal(values, model.transmit(model.latent_in_order(images, impaired.given_ber), link(model))[0])
+        assert not torch.equal(
+            values, model.transmit(model.latent_in_order(images, impaired.given_ber), flipped_symbols(model))[0]
+        )
     torch.testing.assert_close(model.loss("stage 1", images, labels, impaired), expected)
     torch.testing.assert_close(model.loss("stage 1", images, 3 - labels, impaired), expected)
 
 
-def test_stage_2_is_cross_entropy_with_usage_and_xai_by_their_weights() -> None:
+def test_loss_of_stage_2_adds_usage_and_xai_by_their_weights() -> None:
     images, labels = batch()
-    found = {}
+    losses = {}
     for name, options in {
-        "task": {"xai": False, "usage": 0.0},
-        "usage": {"xai": False, "usage": 3.0},
-        "xai": {"usage": 0.0, "xai_weight": 0.25, "xai_images": 12},
+        "task": SemanticNN.Options(xai=False, usage=0.0),
+        "usage": SemanticNN.Options(xai=False, usage=3.0),
+        "xai": SemanticNN.Options(usage=0.0, xai_weight=0.25, xai_images=12),
     }.items():
-        model = system(**options)
-        found[name] = model.loss("stage 2", images, labels, link(model, flipped=2)).detach()
+        model = make(options=options)
+        losses[name] = model.loss("stage 2", images, labels, flipped_symbols(model, flipped=2)).detach()
     z = model.latent_in_order(images, torch.zeros(12))
-    values, soft = model.transmit(z, link(model, flipped=2))
+    values, soft = model.transmit(z, flipped_symbols(model, flipped=2))
     task = F.cross_entropy(model.classify_values(values, torch.full((12,), 1e-2)), labels)
-    clean, _ = model.transmit(z, link(model))
-    torch.testing.assert_close(found["task"], task.detach())
-    torch.testing.assert_close(found["usage"], (task + 3 * usage(soft)).detach())
-    spread = concentration(model.attribution(clean, labels))
-    torch.testing.assert_close(found["xai"], (task + 0.25 * spread).detach())
+    clean, _ = model.transmit(z, flipped_symbols(model))
+    torch.testing.assert_close(losses["task"], task.detach())
+    torch.testing.assert_close(losses["usage"], (task + 3 * usage_loss(soft)).detach())
+    spread = attribution_entropy(model.attribution(clean, labels))
+    torch.testing.assert_close(losses["xai"], (task + 0.25 * spread).detach())
 
 
-def test_usage_is_least_where_all_centres_serve_alike_and_pulls_towards_it() -> None:
-    model = system()
-    levels = model.quantizer.n_levels
-    even = torch.full((2, 3, levels), 1 / levels)
-    one = F.one_hot(torch.zeros(2, 3, dtype=torch.int64), levels).float()
-    assert usage(even) == 0
-    torch.testing.assert_close(usage(one), torch.tensor(((7 / 8) ** 2 + 7 * (1 / 8) ** 2) / 8))
-    z = (0.2 * torch.randn(64, 32)).requires_grad_()  # hardly reaches the outer centres
-    before = usage(model.transmit(z, no_flips(z))[1])
+def test_usage_loss_is_zero_for_even_use_and_descends_towards_it() -> None:
+    model = make()
+    n_levels = model.quantizer.n_levels
+    even = torch.full((2, 3, n_levels), 1 / n_levels)
+    one = F.one_hot(torch.zeros(2, 3, dtype=torch.int64), n_levels).float()
+    assert usage_loss(even) == 0
+    torch.testing.assert_close(usage_loss(one), torch.tensor(((7 / 8) ** 2 + 7 * (1 / 8) ** 2) / 8))
+    z = (0.2 * torch.randn(64, 32)).requires_grad_()  # rarely reaches the outer centres
+    before = usage_loss(model.transmit(z, no_flips(z))[1])
     before.backward()
-    after = usage(model.transmit((z - 2000 * z.grad).detach(), no_flips(z))[1])
+    assert z.grad is not None
+    after = usage_loss(model.transmit((z - 2000 * z.grad).detach(), no_flips(z))[1])
     assert after < before
-    assert gradients(model, usage(model.transmit(z.detach(), no_flips(z))[1]))["quantizer.gaps"] > 0
+    assert gradients(model, usage_loss(model.transmit(z.detach(), no_flips(z))[1]))["quantizer.gaps"] > 0
 
 
 def no_flips(z: Tensor) -> Impairment:
@@ -161,44 +155,44 @@ def no_flips(z: Tensor) -> Impairment:
     return Impairment(flips, flips.bool(), torch.full((len(z),), 1e-3))
 
 
-def steps(model: semanticnn.SemanticNN, stage: str, count: int) -> list[float]:
-    """Loss of each of some steps of a stage."""
+def steps(model: SemanticNN, stage: str, count: int) -> list[float]:
+    """Return the loss of each training step of a stage."""
     return train_steps(model, count, stage, 5e-3)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_loss_falls_the_centres_move_and_a_seed_repeats_it(stage: str) -> None:
-    model = system(xai_images=4)
+def test_training_lowers_the_loss_moves_centres_and_repeats_with_a_seed(stage: str) -> None:
+    model = make(options=SemanticNN.Options(xai_images=4))
     start = model.quantizer.centres().detach()
     losses = steps(model, stage, 25)
     assert losses[-1] < 0.8 * losses[0]
     moved = model.quantizer.centres().detach()
     assert (moved - start).abs().max() > 1e-3 and (moved.diff() > 0).all()
-    assert steps(system(xai_images=4), stage, 3) == losses[:3]
-    assert steps(system(xai_images=4, seed=1), stage, 1) != losses[:1]
+    assert steps(make(options=SemanticNN.Options(xai_images=4)), stage, 3) == losses[:3]
+    assert steps(make(seed=1, options=SemanticNN.Options(xai_images=4)), stage, 1) != losses[:1]
 
 
 # XAI
 
 
-def test_the_xai_term_alone_reaches_the_encoder_through_what_it_sends() -> None:
-    model = system()
+def test_xai_term_reaches_the_encoder_through_the_sent_values() -> None:
+    model = make()
     images, labels = batch()
-    clean, _ = model.transmit(model.latent_in_order(images, torch.zeros(12)), link(model))
-    reached = gradients(model, concentration(model.attribution(clean, labels)))
+    clean, _ = model.transmit(model.latent_in_order(images, torch.zeros(12)), flipped_symbols(model))
+    reached = gradients(model, attribution_entropy(model.attribution(clean, labels)))
     assert reached["conv.weight"] > 0 and reached["quantizer.gaps"] > 0
-    # The attributed gradients are constants: the decoder learns from the task alone.
+    # The attributed gradients are constants: the decoder learns only from the task.
     assert not any(name.startswith("decoder.") for name in reached)
 
 
-def test_descending_the_xai_term_concentrates_the_attribution() -> None:
-    model = system()
+def test_xai_term_concentrates_the_attribution() -> None:
+    model = make()
     images, labels = batch()
     optimizer = torch.optim.Adam(model.conv.parameters(), 3e-3)
     spread = []
     for _ in range(20):
-        clean, _ = model.transmit(model.latent_in_order(images, torch.zeros(12)), link(model))
-        loss = concentration(model.attribution(clean, labels))
+        clean, _ = model.transmit(model.latent_in_order(images, torch.zeros(12)), flipped_symbols(model))
+        loss = attribution_entropy(model.attribution(clean, labels))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -206,15 +200,15 @@ def test_descending_the_xai_term_concentrates_the_attribution() -> None:
     assert np.mean(spread[-5:]) < np.mean(spread[:5]) - 0.01
 
 
-def test_attribution_is_the_trapezoid_of_the_loss_and_many_steps_would_be_complete() -> None:
+def test_attribution_is_trapezoid_and_complete_with_many_steps() -> None:
     """Completeness (Sundararajan et al. 2017, proposition 1): the attributions add up to the difference of losses."""
-    model = system().eval()
+    model = make().eval()
     images, labels = batch()
-    values = model.transmit(model.latent_in_order(images, torch.zeros(12)), link(model))[0].detach()
+    values = model.transmit(model.latent_in_order(images, torch.zeros(12)), flipped_symbols(model))[0].detach()
 
-    def losses(point: Tensor, wanted: Tensor) -> Tensor:
+    def losses(point: Tensor, target: Tensor) -> Tensor:
         logits = model.classify_values(point, torch.full((len(point),), 1e-4))
-        return F.cross_entropy(logits, wanted, reduction="none")
+        return F.cross_entropy(logits, target, reduction="none")
 
     def slope(point: Tensor) -> Tensor:
         point = point.clone().requires_grad_()
@@ -229,26 +223,26 @@ def test_attribution_is_the_trapezoid_of_the_loss_and_many_steps_would_be_comple
     torch.testing.assert_close(exact.sum(1), difference, rtol=0.02, atol=0.01)
 
 
-def test_concentration_is_0_for_one_symbol_and_1_for_all_alike() -> None:
+def test_attribution_entropy_is_0_for_one_symbol_and_1_for_all_alike() -> None:
     one = torch.zeros(3, 16)
     one[:, 5] = -2.0
-    torch.testing.assert_close(concentration(one), torch.tensor(0.0), atol=1e-6, rtol=0)
-    torch.testing.assert_close(concentration(torch.full((3, 16), 0.3)), torch.tensor(1.0))
+    torch.testing.assert_close(attribution_entropy(one), torch.tensor(0.0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(attribution_entropy(torch.full((3, 16), 0.3)), torch.tensor(1.0))
     half = torch.cat([torch.ones(1, 4), torch.zeros(1, 12)], 1)
-    torch.testing.assert_close(concentration(half), torch.tensor(0.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(attribution_entropy(half), torch.tensor(0.5), atol=1e-4, rtol=0)
 
 
 # Options
 
 
-def test_stages_are_those_of_the_share() -> None:
-    assert system().stages == (Stage("stage 1", 0.3), Stage("stage 2", 0.7))
-    assert system(stage1=0.0).stages == (Stage("stage 2", 1.0),)
-    assert system(stage1=1.0).stages == (Stage("stage 1", 1.0),)
+def test_stages_follow_the_share() -> None:
+    assert make().stages == (Stage("stage 1", 0.3), Stage("stage 2", 0.7))
+    assert make(options=SemanticNN.Options(stage1=0.0)).stages == (Stage("stage 2", 1.0),)
+    assert make(options=SemanticNN.Options(stage1=1.0)).stages == (Stage("stage 1", 1.0),)
 
 
-def test_compression_sends_the_middle_and_the_border_is_decoded_from_it() -> None:
-    whole, half = system(32), system(32, compression=0.75)
+def test_compression_sends_the_centre_of_the_code() -> None:
+    whole, half = make(32), make(32, options=SemanticNN.Options(compression=0.75))
     assert (whole.latent_shape, whole.n_symbols) == ((8, 8, 4), 256)
     assert half.n_symbols == 64
     latent = half.place(torch.ones(1, 64))
@@ -256,50 +250,50 @@ def test_compression_sends_the_middle_and_the_border_is_decoded_from_it() -> Non
     z = half.encode(half.stem(torch.rand(2, 3, 32, 32)), torch.zeros(2))
     sent = z.permute(0, 2, 3, 1).flatten(1)[:, half.order]
     assert torch.equal(half.place(sent)[:, :, 2:6, 2:6], z[:, :, 2:6, 2:6])
-    loss = half.loss("stage 2", torch.rand(4, 3, 32, 32), torch.arange(4), link(half, 4))
+    loss = half.loss("stage 2", torch.rand(4, 3, 32, 32), torch.arange(4), flipped_symbols(half, 4))
     assert gradients(half, loss)["conv.weight"] > 0
 
 
 @pytest.mark.parametrize("compression", [0.0, 0.3, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("grid", [(2, 2, 3), (4, 4, 16), (5, 7, 2)])
-def test_what_is_sent_lies_inside_once_each(grid: tuple[int, int, int], compression: float) -> None:
-    order = middle(grid, compression)
+def test_central_positions_are_unique_and_inside_the_code(grid: tuple[int, int, int], compression: float) -> None:
+    order = central_positions(grid, compression)
     h, w, c = grid
     assert len(order) == len(order.unique()) >= c and int(order.max()) < h * w * c
     assert len(order) <= h * w * c and (compression > 0 or len(order) == h * w * c)
 
 
-def test_a_symbol_that_did_not_arrive_is_an_empty_one() -> None:
-    model = system().eval()
-    levels = model.send(batch()[0])
+def test_decode_takes_missing_symbols_as_zero() -> None:
+    model = make().eval()
+    symbols = model.send(batch()[0])
     ber = torch.full((12,), 1e-2)
     with torch.no_grad():
-        values = model.quantizer.centres()[levels]
+        values = model.quantizer.centres()[symbols]
         values[:, 5:] = 0
-        levels[:, 5:] = -1
-        torch.testing.assert_close(model.decode(levels, ber), model.classify_values(values, ber))
+        symbols[:, 5:] = -1
+        torch.testing.assert_close(model.decode(symbols, ber), model.classify_values(values, ber))
 
 
-@pytest.mark.parametrize(("told", "same"), [(True, False), (False, True)])
-def test_the_decoder_hears_the_ber_unless_told_not_to(told: bool, same: bool) -> None:
-    model = system(ber_input=told).eval()
-    levels = model.send(batch()[0])
+@pytest.mark.parametrize(("ber_input", "same"), [(True, False), (False, True)])
+def test_decode_uses_the_ber_only_with_ber_input(ber_input: bool, same: bool) -> None:
+    model = make(options=SemanticNN.Options(ber_input=ber_input)).eval()
+    symbols = model.send(batch()[0])
     with torch.no_grad():
-        low, high = (model.decode(levels, torch.full((12,), ber)) for ber in (1e-3, 1e-1))
+        low, high = (model.decode(symbols, torch.full((12,), ber)) for ber in (1e-3, 1e-1))
     assert torch.equal(low, high) == same
 
 
-def test_without_soft_quantization_centres_stay_and_gradients_go_straight_through() -> None:
-    model = system(soft_quantization=False, xai_images=4)
+def test_hard_quantization_fixes_centres_and_passes_gradients_straight_through() -> None:
+    model = make(options=SemanticNN.Options(soft_quantization=False, xai_images=4))
     z = torch.randn(2, model.n_symbols, requires_grad=True)
-    impaired = link(model, 2, flipped=3)
+    impaired = flipped_symbols(model, 2, flipped=3)
     values, _ = model.transmit(z, impaired)
-    soft_values, _ = system().transmit(z, impaired)
-    assert torch.allclose(values, soft_values, atol=1e-6)  # what is sent is the same
+    soft_values, _ = make().transmit(z, impaired)
+    assert torch.allclose(values, soft_values, atol=1e-6)  # the forward pass is the same
     weight = torch.rand_like(values)
     (gradient,) = torch.autograd.grad((values * weight).sum(), z)
     expected = weight.clone()
-    expected[:, :3] = 0  # what was sent does not show in a damaged symbol
+    expected[:, :3] = 0  # a damaged symbol does not depend on what was sent
     torch.testing.assert_close(gradient, expected)
     start = model.quantizer.centres().detach()
     for stage in STAGES:
@@ -317,6 +311,6 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_an_option_out_of_range_is_named(message: str) -> None:
+def test_options_refuse_value_out_of_range(message: str) -> None:
     with pytest.raises(TrainError, match=f"options: {message}"):
-        Options(**WRONG[message])
+        settings.build(SemanticNN.Options, WRONG[message], "options")

@@ -37,6 +37,7 @@ def codec_file(folder: Path, bundle: Bundle) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_header_loss_counts_lost_and_false_frames(bundle: Bundle) -> None:
     assert measure.header_loss(settings(bundle, 200), 0.0, 50, silent) == (0.0, 0)
     loss, false = measure.header_loss(settings(bundle, 300), 0.2, 1, silent)
@@ -83,6 +84,7 @@ def test_cost_of_estimating_is_that_of_the_worst_ber(bundle: Bundle, tmp_path: P
         cli.cost_of_estimating(tmp_path / "none.json", bundle)
 
 
+@pytest.mark.slow
 def test_main_writes_and_prints_figures(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

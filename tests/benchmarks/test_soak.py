@@ -21,6 +21,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_bundle(tmp_path_factory.mktemp("soak") / "default")
 
 
+@pytest.mark.slow
 def test_soak_loses_no_undamaged_frame(bundle: Bundle) -> None:
     figures = soak.soak(bundle.path, 15_000, 1, Console(file=io.StringIO()))
     assert (figures["frames"], figures["lost_clean"], figures["crashes"]) == (15_000, 0, 0)

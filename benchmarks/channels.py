@@ -69,7 +69,7 @@ def _packets(n: int, rng: np.random.Generator) -> Iterator[Line]:
         for snr in (-8, -9, -10, -11) if rate == 5 else (-9, -10, -11):
             spec = f"lora:snr={snr},sf=7,cr={rate}"
             frames = rng.integers(0, 256, (n, LORA_BYTES), dtype=np.uint8)
-            received, _, _ = LoRa(snr, 7, rate).transmit(frames, rng)  # lost ones too: their payload has the same errors
+            received, _, _ = LoRa(snr, 7, rate).transmit(frames, rng)  # lost ones too: the same errors
             flipped = np.unpackbits(frames ^ received, axis=1).mean(1)
             yield Line(spec, "BER", flipped, float(bit_error_rate(snr, 7, rate)))
             if rate == 5:  # 56 bytes are 16 blocks of 7 nibbles: correct if and only if their 64 data symbols are

@@ -1,4 +1,4 @@
-"""The section of docs/RESULTS.md on the default codec, and its picture."""
+"""The section of docs/RESULTS.md on the default codec, and its plot."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ def section(codec: dict) -> str:
     lines = [
         "## The default codec\n",
         f"Bundle `{codec['bundle']}`, model {codec['model_id']}; {codec['images']:,} {title(codec['dataset'])} test "
-        "images. The int8 encoder's symbols are those that the firmware makes; each frame passes through the receiver, "
-        f"and the decoder is given the estimated BER. One draw of bit flips, seed {codec['seed']}; {codec['date']}, "
-        f"`{codec['command']}`.\n",
+        "images. The int8 encoder's symbols are those that the firmware computes. Each frame passes through the "
+        "receiver, and the decoder is given the estimated BER. One draw of bit flips, seed "
+        f"{codec['seed']}; {codec['date']}, `{codec['command']}`.\n",
         f"Training: {epochs} epochs ({training['epochs']} float, {training['qat_epochs']} int8), "
         f"{'with' if training['teacher'] else 'without'} a teacher. Accuracy of the float encoder over a clean link: "
         f"{100 * codec['accuracy_float_clean']:.2f} %.\n",

@@ -67,9 +67,8 @@ def _ablation(ablation: str, whole: list[Figures], ablations: list[Figures]) -> 
         for without in complete(figures, [a for a in ablations if a["ablation"] == ablation]):
             gain, margin = difference(figures, without)
             noisy = figures["accuracy"][NOISY] - without["accuracy"][NOISY]
-            parts.append(
-                f"{_where(figures)}: {_verdict(gain, margin)} ({_points(gain, margin)}; {100 * noisy:+.2f} at {NOISY})"
-            )
+            points = f"{_points(gain, margin)}; {100 * noisy:+.2f} at BER {NOISY}"
+            parts.append(f"{_where(figures)}: {_verdict(gain, margin)} ({points})")
     return f"- **{question}.** {'; '.join(parts) if parts else 'Not measured yet'}."
 
 
@@ -110,9 +109,9 @@ def _robust(figures: Figures, rows: list[Figures]) -> str:
     robust = _kept(figures) >= ROBUST and _kept(figures) > plain
     others = "; ".join(f"{_name(row)} {100 * _kept(row):.1f} %" for row in rivals)
     return (
-        f"- **Robust at high BER** ({_where(figures)}): at {NOISY}, {_name(figures)} keeps {100 * _kept(figures):.1f} "
-        f"% of its clean accuracy{f' ({others})' if others else ''}. Robust means here that a system keeps "
-        f"{100 * ROBUST:.0f} %, and more than `{PLAIN}`: {'seen' if robust else NOT_SEEN}."
+        f"- **Robust at high BER** ({_where(figures)}): at BER {NOISY}, {_name(figures)} keeps "
+        f"{100 * _kept(figures):.1f} % of its clean accuracy{f' ({others})' if others else ''}. Robust means here "
+        f"that a system keeps {100 * ROBUST:.0f} %, and more than `{PLAIN}`: {'seen' if robust else NOT_SEEN}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The section of docs/RESULTS.md on systems under equal terms, and its pictures."""
+"""The section of docs/RESULTS.md on systems under equal terms, and its plots."""
 
 import re
 from pathlib import Path
@@ -44,10 +44,11 @@ each system.
   behind the stem, as in the paper; for Inkling, which has no stem, its own latent as float32. *MACs* are per image, on
   the device. No choice was made on test images.
 """
-MARGIN = """A claim that does not show in these figures is *not seen at this budget*: longer training may still show it.
-Differences are in points, mean over the BER grid. *Margin*: 1.96 standard errors of the difference between two
-proportions of this many test images. It treats the two sets of images as independent, which overestimates it. Another
-training seed may also shift an accuracy.
+CLAIMS = """The claims are those of SemanticNN's paper ([arXiv 2511.11038](https://arxiv.org/abs/2511.11038)). One that
+does not show here is *not seen at this budget*: longer training may still show it. Differences are in points, mean over
+the BER grid: the first system minus the second, the complete system minus the ablated one. *Margin*: 1.96 standard
+errors of the difference between two proportions of this many test images. It treats the two sets of images as
+independent, which overestimates it. Another training seed may also shift an accuracy.
 """
 
 
@@ -59,7 +60,7 @@ def section(expected: list[Experiment], measured: dict[str, Figures]) -> str:
         parts += _dataset(dataset, [one for one in expected if one.dataset == dataset], measured)
     parts += _ablations(expected, measured)
     paragraphs = findings(measured, {one.name: one.ablation for one in expected})
-    parts += ["### The paper's claims\n", MARGIN, "\n".join(paragraphs) + "\n"]
+    parts += ["### The paper's claims\n", CLAIMS, "\n".join(paragraphs) + "\n"]
     return "\n".join(parts)
 
 
@@ -90,7 +91,7 @@ def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figur
     rows = [measured[one.name] for one in shown if one.name in measured]
     lines = [f"### {title(dataset)}\n", *_base_classifiers(dataset, rows)]
     if rows:
-        lines.append(f"![accuracy against bit error rate, {title(dataset)}]({picture(dataset)})\n")
+        lines.append(f"![accuracy against bit error rate, {title(dataset)}]({plot_name(dataset)})\n")
     heads = (
         "| system | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own | training, min |"
     )
@@ -182,19 +183,19 @@ def _ablations(expected: list[Experiment], measured: dict[str, Figures]) -> list
     return [*lines, ""]
 
 
-def picture(dataset: str) -> str:
-    """Return the file name of a data set's picture."""
+def plot_name(dataset: str) -> str:
+    """Return the file name of a data set's plot."""
     return f"systems-{re.sub('[^a-z0-9]+', '-', dataset.lower())}.png"
 
 
 def draw(folder: Path, measured: dict[str, Figures]) -> list[str]:
-    """Draw accuracy against BER, one picture per data set and one line per system, and return the file names."""
+    """Draw accuracy against BER, one plot per data set and one line per system, and return the file names."""
     drawn = []
     for dataset in dict.fromkeys(row["dataset"] for row in measured.values()):
         lines = {n: row for n, row in measured.items() if row["dataset"] == dataset and not row["ablation"]}
         if lines:
-            _plot(folder / picture(dataset), dataset, lines)
-            drawn.append(picture(dataset))
+            _plot(folder / plot_name(dataset), dataset, lines)
+            drawn.append(plot_name(dataset))
     return drawn
 
 

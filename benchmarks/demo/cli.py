@@ -120,7 +120,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     draw_images(out / "pictures.png", [results["0"].shown, results["0.1"].shown], bundle)
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     _print_table(console, report)
-    console.print(f"Pictures: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
+    console.print(f"Plots: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
     if mismatches or len(clean) < len(images):
         raise HostError(f"at BER 0, {len(images) - len(clean)} frames were lost and {mismatches} differ from TFLite's")
     return report

@@ -1,4 +1,4 @@
-"""Write docs/RESULTS.md and its pictures from the committed figures in benchmarks/results.
+"""Write docs/RESULTS.md and its plots from the committed figures in benchmarks/results.
 
 With --sections, only these are written; the others stay as they are.
 """

@@ -38,9 +38,9 @@ class ResultsError(InklingError):
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page: its heading, the command that measures its figures, its text and its pictures.
+    """A section of the page: its heading, the command that measures its figures, its text and its plots.
 
-    read: folder of the results -> figures; text: figures -> Markdown; draw: folder, figures -> names of the pictures.
+    read: folder of the results -> figures; text: figures -> Markdown; draw: folder, figures -> names of the plots.
     """
 
     heading: str

@@ -2,18 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import cli, models, page
+from benchmarks.accuracy import cli, codec, models, page
 from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, Figures, experiments, stored
 from benchmarks.accuracy.findings import findings
 from benchmarks.delivery import Delivery
 from channel_sim.channels.bsc import BER_GRID
 from host.classify.decoder import Decoder
-from tests.conftest import Main
 from tests.support.firmware import bundle_path
 from tests.support.train import CONFIG, ROOT, golden, one_line, write_npz
 from wire.bundle import load as load_bundle
@@ -41,6 +41,7 @@ stage1 = 0.0
 xai = false
 """
 GRID = [f"{ber:g}" for ber in BER_GRID]
+Measure = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def measure(place: Path, capsys: pytest.CaptureFixture[str]) -> Main:
+def measure(place: Path, capsys: pytest.CaptureFixture[str]) -> Measure:
     """Run the command on 16 images and 2 draws; return exit status, output and errors."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -94,7 +95,7 @@ def check_schema(figures: Figures) -> None:
 
 @pytest.mark.slow
 @pytest.mark.training
-def test_accuracy_trains_and_measures_each_experiment_once(measure: Main) -> None:
+def test_accuracy_trains_and_measures_each_experiment_once(measure: Measure) -> None:
     status, output, errors = measure("--experiments", "tiny-semanticnn*")
     assert (status, errors) == (0, "")
     assert "base classifier tiny-resnet20 first" in output and "training runs/tiny-semanticnn-noxai: 1 epochs" in output
@@ -145,7 +146,7 @@ def test_accuracy_trains_and_measures_each_experiment_once(measure: Main) -> Non
 
 @pytest.mark.slow
 @pytest.mark.training
-def test_accuracy_measures_inkling_with_several_seeds(measure: Main) -> None:
+def test_accuracy_measures_inkling_with_several_seeds(measure: Measure) -> None:
     status, _, errors = measure("--experiments", "tiny-inkling", "--seeds", "5", "6")
     assert (status, errors) == (0, "")
     figures = report("tiny-inkling")
@@ -169,7 +170,7 @@ def test_hardware_names_the_gpus_of_the_runs_log(tmp_path: Path, monkeypatch: py
     assert cli.hardware({"cpu"}).endswith(" threads")
 
 
-def test_accuracy_refuses_unknown_names_in_one_line(measure: Main) -> None:
+def test_accuracy_refuses_unknown_names_in_one_line(measure: Measure) -> None:
     one_line(measure("--experiments", "nothing")[2], "accuracy: no experiment is called nothing")
     one_line(measure("--configs", "nowhere")[2], "accuracy: nowhere has no configs of systems")
 
@@ -198,6 +199,32 @@ def test_framed_system_reports_the_ber_to_the_sender(monkeypatch: pytest.MonkeyP
     clean, noisy = ([ber for ber in part if ber] for part in (reported[:blocks], reported[blocks:]))
     assert len(clean) == len(noisy) == blocks - 1
     assert max(clean) < 1e-3 and 0.03 < noisy[-1] < 0.2
+
+
+def test_codec_measures_a_bundle_on_its_own_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, labels = golden()
+    folder, out = tmp_path / "bundle", tmp_path / "new" / "codec.json"
+    shutil.copytree(bundle_path(), folder)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["recipe"]["data"]["name"] = f"npz:{write_npz(tmp_path / 'golden.npz', images, labels, copies=1)}"
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr("sys.argv", ["codec", "--bundle", str(folder), "--images", "16", "--out", str(out)])
+    assert codec.main() == 0
+    assert capsys.readouterr().out.endswith(f"figures: {out}\n")
+    figures = json.loads(out.read_text())
+    assert (figures["images"], figures["dataset"]) == (16, "cifar10")
+    assert figures["training"] == {"epochs": 84, "qat_epochs": 10, "teacher": True}
+    assert list(figures["payload_bytes"]) == ["48", "24"]
+    for chunk in figures["payload_bytes"].values():
+        assert list(chunk["by_ber"]) == GRID
+        assert chunk["by_ber"]["0"]["accuracy"] > 0.6 and chunk["by_ber"]["0"]["frames_lost"] == 0
+        assert 0.05 < chunk["by_ber"]["0.1"]["ber_estimated"] < 0.15
+    del manifest["recipe"]["schedule"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    assert codec.main() == 1
+    assert "the recipe in bundle.json has no 'schedule'" in capsys.readouterr().err
 
 
 def test_committed_figures_match_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:

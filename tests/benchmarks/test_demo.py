@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.demo import cli
 from tests.support import train as train_support
 from tests.support.firmware import bundle_path
 from wire.bundle import load
@@ -70,7 +71,7 @@ def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.emulated
 @pytest.mark.parametrize("name", ["accuracy.png", "pictures.png"])
-def test_demo_draws_pictures_that_are_not_blank(demo: tuple[Path, str], name: str) -> None:
+def test_demo_draws_plots_that_are_not_blank(demo: tuple[Path, str], name: str) -> None:
     with Image.open(demo[0] / name) as picture:
         assert picture.format == "PNG"
         assert 400 <= picture.width <= 4000 and 300 <= picture.height <= 4000
@@ -88,6 +89,16 @@ def test_demo_prints_a_table_and_its_files(demo: tuple[Path, str]) -> None:
     assert "4 CIFAR-10 test images at each BER" in printed
     assert all(name in printed.replace("\n", "") for name in ("accuracy.png", "pictures.png", "report.json"))
     assert out.is_dir()
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_demo_records_its_figures_if_asked_to(record: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "run", lambda *_: {"images": 7})
+    monkeypatch.setattr(cli, "RECORD", tmp_path / "demo.json")
+    monkeypatch.setattr("sys.argv", ["demo", *["--record"][:record]])
+    assert cli.main() == 0
+    assert (tmp_path / "demo.json").exists() == record
+    assert not record or json.loads((tmp_path / "demo.json").read_text()) == {"images": 7}
 
 
 def fails(message: str, *arguments: object) -> None:

@@ -37,9 +37,9 @@ def test_results_page_has_the_head_and_the_sections_in_order() -> None:
     assert page({}, text) == text
 
 
-def test_results_page_shows_pictures_that_exist() -> None:
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", PAGE.read_text(encoding="utf-8"))
-    assert pictures and all((PAGE.parent / picture).is_file() for picture in pictures)
+def test_results_page_shows_plots_that_exist() -> None:
+    plots = re.findall(r"!\[[^]]*\]\(([^)]+)\)", PAGE.read_text(encoding="utf-8"))
+    assert plots and all((PAGE.parent / plot).is_file() for plot in plots)
 
 
 def test_results_command_renews_only_the_sections_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,7 +96,7 @@ class BerEstimator:
 
 
 def payload_ber(frame: FeatureFrame, link_ber: float) -> float:
-    """Return the bit error rate to expect in this frame's payload, on a link of `link_ber`. The decoder is given it.
+    """Return the bit error rate to expect in this frame's payload on a link of `link_ber`, as input of the decoder.
 
     With c = (1 - p)^N for the N bits under the CRC-16: if it is wrong, p / (1 - c), as at least one bit is flipped; if
     it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged.

@@ -43,7 +43,7 @@ class ImageBits:
         return received_symbols(bits, self._model.bits_per_symbol)
 
     def ber(self) -> float:
-        """Return the remaining bit error rate: the mean probability that a received bit is decided wrongly.
+        """Return the remaining bit error rate: the mean probability that a received bit is wrong.
 
         For a single frame it is the frame's own.
         """

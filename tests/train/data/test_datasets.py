@@ -158,7 +158,7 @@ def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "train" / "ant").mkdir()
     fails(f"folder:{tmp_path}", "Found no valid file for the classes ant", size=(8, 8))
     (tmp_path / "train" / "ant" / "0.png").write_bytes(b"no picture")
-    fails(f"folder:{tmp_path}", "0.png: not a picture that Pillow can read", size=(8, 8))
+    fails(f"folder:{tmp_path}", "0.png: not an image that Pillow can read", size=(8, 8))
     Image.fromarray(pictures(9, 9, 3)).save(tmp_path / "train" / "ant" / "0.png")
     fails(f"folder:{tmp_path}", "needs a folder test or val", size=(8, 8))
     (tmp_path / "val" / "bee").mkdir(parents=True)

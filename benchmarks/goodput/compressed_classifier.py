@@ -26,8 +26,8 @@ from train.config import DataConfig, TeacherConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset, load
 from train.errors import TrainError
+from train.run_files import load_tensors, save_tensors
 from train.trainers import classifier as classifier_run
-from train.trainers.run_files import read, write
 from wire.errors import InklingError
 
 DATA = DataConfig("cifar10")
@@ -93,7 +93,7 @@ def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> 
     with progress_bar(console) as bar:
         task = bar.add_task(f"{form.title}: test images", total=len(data.x_test))
         whole, bare = sizes(data.x_test, form, lambda: bar.advance(task))
-    correct = classifier_run.right(model, pixels(data.x_test, form), data.y_test)
+    correct = classifier_run.correct(model, pixels(data.x_test, form), data.y_test)
     report = {
         "title": form.title,
         "options": form.options,
@@ -130,7 +130,7 @@ def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console
     done, steps = 0, math.ceil(count / BATCH)
     best: dict[str, Any] = {"accuracy": 0.0, "epoch": 0, "model": model.state_dict()}
     if file.is_file():
-        saved = read(file)
+        saved = load_tensors(file)
         if (saved["seed"], saved["epochs"]) != (seed, epochs):
             raise TrainError(
                 f"{file} is of seed {saved['seed']} and {saved['epochs']} epochs, not {seed} and {epochs}: "
@@ -157,8 +157,8 @@ def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console
             accuracy = classifier_run.accuracy(model, held_out, data.y_train[count:])
             if accuracy > best["accuracy"]:
                 best = {"accuracy": accuracy, "epoch": epoch + 1, "model": _copy(model)}
-            write(file, {"seed": seed, "epochs": epochs, "done": epoch + 1, "best": best,
-                         "model": model.state_dict(), "optimizer": optimizer.state_dict()})  # fmt: skip
+            state = {"seed": seed, "epochs": epochs, "done": epoch + 1, "best": best}
+            save_tensors(file, {**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
             console.print(
                 f"{form.title}: epoch {epoch + 1}/{epochs}  loss {loss.item():.3f}  held-out {100 * accuracy:.2f} %",
                 highlight=False,

@@ -11,10 +11,10 @@ from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
 from benchmarks.goodput.compressed import FORMATS
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
-from host.classify.ber import LEAST
 from host.classify.classifier import Classifier
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle
+from wire.model import MIN_BER
 
 TRIES = 4  # the first, and up to three retransmissions
 # Schemes that are also measured without LoRa's explicit header, which costs air time and loses packets.
@@ -85,5 +85,5 @@ def _correct_if_intact(
     received = np.full_like(symbols, -1)
     place = bundle.chunk_slice(chunk)
     received[:, place] = symbols[:, place]
-    predictions = classifier.decode(bundle.model_id, received, np.full(len(symbols), LEAST))
+    predictions = classifier.decode(bundle.model_id, received, np.full(len(symbols), MIN_BER))
     return np.array([prediction.index for prediction in predictions]) == labels

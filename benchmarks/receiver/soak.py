@@ -125,7 +125,7 @@ def resident_bytes() -> int:
 
 @dataclass(frozen=True)
 class HostControl:
-    """What the host process shares with the process that started it."""
+    """State shared by the host process and the process that started it."""
 
     read: "Synchronized[int]"  # bytes read so far
     warm: Flag  # set when memory should not grow any more

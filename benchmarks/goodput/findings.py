@@ -6,10 +6,8 @@ from statistics import median
 HIGH, LOW = 0.8, 0.5  # accuracies of all sent whose SNR is reported
 SPREADING = ("sf7", "sf8", "sf9")
 # Inkling and its opponents with LoRa's explicit header, and those that are measured without.
-EXPLICIT = ("inkling", "inkling_prefix", "crc", "crc_48", "again_prefix", "rs")
-IMPLICIT = tuple(
-    f"{key}_implicit" for key in ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs")
-)
+EXPLICIT = ("inkling", "inkling_prefix", "crc", "crc_prefix", "crc_48", "crc_48_prefix", "again_prefix", "rs")
+IMPLICIT = tuple(f"{key}_implicit" for key in EXPLICIT)
 
 
 def lowest_snr(rows: dict[str, dict], level: float) -> float | None:

@@ -1,5 +1,7 @@
 """Fixtures that several test files share."""
 
+import contextlib
+import io
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,68 +14,70 @@ from inkling.cli import main
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 
-# Trainings are compared bit for bit, which a GPU does not promise. Read when CUDA is first asked for.
+# Both are read when torch is imported. Trainings are compared bit for bit, which a GPU does not promise. Test workers
+# share the cores: more threads in each would only slow all of them down.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="module", params=firmware_tools.TARGETS)
 def board(request: pytest.FixtureRequest) -> Iterator[firmware_tools.RunningBoard]:
-    """A running board of each target in turn: the native process, the STM32F405 and RV32IMC in QEMU."""
+    """Running board of each target in turn: the native process, the STM32F405 and RV32IMC in QEMU."""
     with firmware_tools.boot(request.param) as board:
         yield board
 
 
-Main = Callable[..., tuple[int, str, str]]
+RunInkling = Callable[..., tuple[int, str, str]]  # arguments -> exit status, output, errors
 
 
 @pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Iterator[Main]:
-    """`python -m host` within this process, half a second faster: exit status, output, errors."""
+def run_inkling(capsys: pytest.CaptureFixture[str]) -> Iterator[RunInkling]:
+    """The command `inkling` in this process, which saves the start of another."""
     handler = signal.getsignal(signal.SIGTERM)
 
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
         try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse's way
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as error:  # raised by argparse
+            status = int(error.code or 0)
+        return status, *capsys.readouterr()
 
-    yield call
+    yield run
     signal.signal(signal.SIGTERM, handler)
 
 
 class Trained(NamedTuple):
-    """A finished run: its config file, its folder, what the command printed."""
+    """A finished run: its config file, its folder, the output of the command."""
 
     config: Path
     folder: Path
-    said: str
+    output: str
 
 
 class Exported(NamedTuple):
-    """The bundle of a run, and what the command printed."""
+    """The bundle of a run, and the output of the command."""
 
     folder: Path
-    said: str
+    output: str
 
 
-# Both cost seconds and serve several files; torch and tensorflow run in processes of their own here.
+# Both take seconds and serve several files.
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A small run by `python -m train`, uninterrupted. Not to be changed: copy it."""
+    """A small run of `python -m train`, uninterrupted. Tests that change it need a copy."""
     folder = tmp_path_factory.mktemp("trained")
     config = train_support.write_config(folder)
-    done = train_support.run("train", config, "--out", folder / "run", "--threads", 1)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return Trained(config, folder / "run", done.stdout)
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        status = train_support.main(config, "--out", folder / "run", "--threads", 1)
+    assert (status, errors.getvalue()) == (0, "")
+    return Trained(config, folder / "run", output.getvalue())
 
 
 @pytest.fixture(scope="session")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """The bundle of that run, by `python -m export`. Not to be changed: copy it."""
+    """The bundle of that run, made by `python -m export`. Tests that change it need a copy."""
     folder = tmp_path_factory.mktemp("exported") / "tiny"
-    done = train_support.run("export", trained.folder, "-o", folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    done = train_support.run("export", trained.folder, "-o", folder)  # tensorflow's messages would show in errors
+    assert (done.returncode, done.stderr) == (0, "")
     return Exported(folder, done.stdout)

@@ -1,26 +1,26 @@
-"""For the tests of resuming: a training cut off after an epoch, and two runs compared."""
+"""Support for tests of resumed runs: interrupt a training after an epoch, compare two runs."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from train.trainers import trainer as loop
+from train.trainers import trainer
 
 
 def cut_off(patch: pytest.MonkeyPatch, epoch: int) -> None:
     """Interrupt a training after an epoch, as Ctrl-C does."""
 
-    class CutOff(loop.Progress):
-        def epoch_done(self, done: int, loss: float, figures: dict[str, float], phase: str) -> None:
+    class CutOff(trainer.Progress):
+        def epoch_done(self, done: int, loss: float, held_out: dict[str, float], phase: str) -> None:
             if done == epoch:
                 raise KeyboardInterrupt
 
-    patch.setattr(loop, "Progress", CutOff)
+    patch.setattr(trainer, "Progress", CutOff)
 
 
 def differing(run: Path, other: Path) -> list[str]:
-    """Names of the weights, and of their averages, in which two runs' checkpoints are not equal bit for bit."""
+    """Return the names of the weights, and of their averages, that differ in the checkpoints of two runs."""
     one, two = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (run, other))
     parts = ("model", "average")
     return [

@@ -1,10 +1,11 @@
-"""For the tests of training and export: a small real run and its bundle, on the pictures of the golden file.
+"""Support for tests of training and export: a small real run and its bundle, on the images of the golden file.
 
-A small codec that has learned 32 real pictures by heart is trained and exported in seconds, and its figures mean
-something: what is right stays right through int8.
+A small codec that has learned 32 real images by heart is trained and exported in seconds, and its figures mean
+something: images that are correctly classified in float stay so in int8.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +48,13 @@ EPOCHS, QAT_EPOCHS = 4, 3
 
 
 def golden() -> tuple[np.ndarray, np.ndarray]:
-    """Real CIFAR-10 pictures uint8 (n, 32, 32, 3) and their labels int64 (n,)."""
+    """Return real CIFAR-10 images uint8 (n, 32, 32, 3) and their labels int64 (n,)."""
     with np.load(bundle_path() / "golden.npz") as z:
         return z["images"], z["labels"].astype(np.int64)
 
 
 def write_npz(file: Path, images: np.ndarray, labels: np.ndarray, copies: int = 32) -> Path:
-    """A data set: `copies` of each picture to train on, one to test on."""
+    """Write a data set: `copies` of each image to train on, one to test on."""
     np.savez(
         file,
         x_train=np.concatenate([images] * copies),
@@ -66,19 +67,19 @@ def write_npz(file: Path, images: np.ndarray, labels: np.ndarray, copies: int = 
 
 
 def write_config(folder: Path) -> Path:
-    """CONFIG and its data set in `folder`; returns the config's path."""
+    """Write CONFIG and its data set to `folder`; return the config's path."""
     file = folder / "tiny.toml"
     file.write_text(CONFIG.format(npz=write_npz(folder / "golden.npz", *golden())))
     return file
 
 
 def command(module: str, *arguments: object) -> list[str]:
-    """The command line of one of our modules."""
+    """Return the command line of one of the project's modules."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
 def run(module: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess:
-    """Run one of our modules from the root, as a user does, to its end."""
+    """Run one of the project's modules from the root, as a user does, to its end."""
     return subprocess.run(
         command(module, *arguments),
         cwd=ROOT,
@@ -89,45 +90,37 @@ def run(module: str, *arguments: object, **variables: str) -> subprocess.Complet
     )
 
 
-def one_line(complaint: str, start: str) -> str:
-    """The complaint, which must be a single line that starts so."""
-    assert complaint.startswith(start) and complaint.count("\n") == 1 and complaint.endswith("\n"), complaint
-    return complaint
+def one_line(message: str, start: str) -> str:
+    """Return the error message, which must be a single line with this start."""
+    assert message.startswith(start) and message.count("\n") == 1 and message.endswith("\n"), message
+    return message
 
 
-def public(name: str) -> Dataset:
-    """A public data set where it is at hand; a test that would only confirm more is skipped without it."""
+def public_dataset(name: str) -> Dataset:
+    """Return a public data set that is stored here; skip the test without it."""
     if not any(place.is_file() for place in places(f"{name}.npz")):
         pytest.skip(f"{name} is not in INKLING_DATA or the cache")
     return load(name)
 
 
-def cifar10() -> Dataset:
-    """CIFAR-10, or a skip (python -m train or make demo fetches it)."""
-    return public("cifar10")
+def main(*arguments: object, module: str = "train") -> int:
+    """Run `python -m train` or `python -m export` in this process; return the exit status."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        return main_of({"train": TRAIN, "export": EXPORT}[module], f"python -m {module}", [*map(str, arguments)])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *arguments: object, module: str = "train") -> int:
-    """`python -m train`, or another of our modules, in this process."""
-    monkeypatch.setattr("sys.argv", [module, *map(str, arguments)])
-    return main_of({"train": TRAIN, "export": EXPORT}[module], f"python -m {module}")
-
-
-def fails(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    message: str,
-    *arguments: object,
-    module: str = "train",
-) -> None:
-    """It must fail, with the message in its one line."""
+def fails(capsys: pytest.CaptureFixture[str], message: str, *arguments: object, module: str = "train") -> None:
+    """Assert that the command fails with this message in its only line."""
     capsys.readouterr()
-    assert main(monkeypatch, *arguments, module=module) == 1
-    assert message in one_line(capsys.readouterr().err, f"{module}: ")
+    assert main(*arguments, module=module) == 1
+    assert message in one_line(capsys.readouterr().err, "inkling: ")
 
 
 def changed(config: Path, folder: Path, old: str, new: str) -> Path:
-    """A copy of a config in `folder`, with `old` replaced, which it must have."""
+    """Copy a config to `folder` with `old`, which it must contain, replaced."""
     text = config.read_text()
     assert old in text
     file = folder / "changed.toml"

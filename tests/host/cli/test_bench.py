@@ -11,7 +11,7 @@ import pytest
 
 from firmware.tools import core_dir, emulator
 from host.board.energy import SPREADING_FACTORS, VOLTS, chip_of, chips, radio_of, radios
-from tests.conftest import Main
+from tests.conftest import RunInkling
 from tests.support import firmware as firmware_tools
 from wire.bundle import Bundle, load
 from wire.control import REPLY_BIT, BenchResult, Info, Opcode, reply
@@ -54,9 +54,9 @@ def rows(out: str) -> dict[str, list[float]]:
     return {name.strip(): [float(cell) for cell in cells] for name, *cells in lines}
 
 
-def test_energy_is_current_times_voltage_times_time(here: Main, built: Bundle) -> None:
+def test_energy_is_current_times_voltage_times_time(run_inkling: RunInkling, built: Bundle) -> None:
     with board(built, "heltec_wifi_lora_32_V3") as url:
-        code, out, err = here("bench", "--port", url, "--bundle", built.path, "--repeats", 7)
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, "--repeats", 7)
     assert (code, err) == (0, "")
     assert "6,000,000 cycles an image (5,999,995 to 6,000,005 in 7 runs), 50.00 ms" in out
     chip, radio = chips()["esp32-s3"], radios()["sx1262"]
@@ -73,34 +73,34 @@ def test_energy_is_current_times_voltage_times_time(here: Main, built: Bundle) -
         assert table[f"SF{sf}"][1:] == pytest.approx(expected[1:], abs=0.0051)
 
 
-def test_board_and_radio_can_be_named(here: Main, built: Bundle) -> None:
+def test_board_and_radio_can_be_named(run_inkling: RunInkling, built: Bundle) -> None:
     with board(built, "my_own_board") as url:
         chip = ("--board", "stm32l476", "--radio", "sx1276", "--chunk", 1)
-        code, out, err = here("bench", "--port", url, "--bundle", built.path, *chip)
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, *chip)
     assert (code, err) == (0, "")
     assert chips()["stm32l476"].source in out and radios()["sx1276"].source in out
     assert f"chunk 1: {built.chunk_layout(1).size} bytes by sx1276" in out
     assert re.search(r"SF7 .*│ +- │", out)  # the bundle tells no accuracy of this chunk by the same measure
     with board(built, "my_own_board") as url:
-        code, out, err = here("bench", "--port", url, "--bundle", built.path)
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path)
     assert code == 1 and "50.00 ms" in out
     assert err.startswith("inkling: no stated current for my_own_board: name its chip with --board (esp32, ")
 
 
-def test_emulated_boards_times_mean_nothing(here: Main, built: Bundle) -> None:
+def test_emulated_boards_times_mean_nothing(run_inkling: RunInkling, built: Bundle) -> None:
     with emulator.native(firmware_tools.program("native")) as url:
-        code, out, err = here("bench", "--port", url, "--bundle", built.path, "--repeats", 2)
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, "--repeats", 2)
     assert (code, err) == (0, "")
     times, warning = out.splitlines()
     assert times.startswith("native, engine aot, 1000 MHz: ") and " in 2 runs), " in times
     assert warning == "native is emulated: its cycles and times mean nothing, and no energy follows from them"
 
 
-def test_impossible_numbers_are_one_line(here: Main, built: Bundle) -> None:
+def test_impossible_numbers_are_one_line(run_inkling: RunInkling, built: Bundle) -> None:
     bench = ("bench", "--port", "unused", "--bundle", built.path)
-    code, _, err = here(*bench, "--repeats", 101)
+    code, _, err = run_inkling(*bench, "--repeats", 101)
     assert (code, err) == (1, "inkling: a board runs its encoder up to 100 times a command, not 101\n")
-    code, _, err = here(*bench, "--chunk", 9)
+    code, _, err = run_inkling(*bench, "--chunk", 9)
     assert (code, err) == (1, f"inkling: bundle {built.name} has chunks 0..{len(built.chunks) - 1}, not 9\n")
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from channel_sim import BitFlips
 from channel_sim.live.proxy import Proxy
 from firmware.tools import emulator
-from tests.conftest import Main
+from tests.conftest import RunInkling
 from tests.support import ROOT
 from tests.support import firmware as firmware_tools
 from tests.support.host import symbols_of, make_bundle, make_frame, weights
@@ -150,20 +150,20 @@ def test_frames_of_an_unknown_model_are_told_once(bundle: Bundle, other: Bundle)
 
 
 @pytest.mark.parametrize("command", ["receive", "run", "capture", "info"])
-def test_missing_things_are_one_line(here: Main, bundle: Bundle, tmp_path: Path, command: str) -> None:
+def test_missing_things_are_one_line(run_inkling: RunInkling, bundle: Bundle, tmp_path: Path, command: str) -> None:
     url, nowhere = unused_port(), tmp_path / "nowhere"
     picture = [tmp_path / "p.png"] if command == "run" else []
     Image.fromarray(np.zeros((8, 6, 3), np.uint8)).save(tmp_path / "p.png")
-    code, out, err = here(command, *picture, "--port", url, "--bundle", nowhere)
+    code, out, err = run_inkling(command, *picture, "--port", url, "--bundle", nowhere)
     assert (code, out, err) == (1, "", f"inkling: bundle {nowhere}: no such folder\n")
-    code, out, err = here(command, *picture, "--port", url, "--bundle", bundle.path)
+    code, out, err = run_inkling(command, *picture, "--port", url, "--bundle", bundle.path)
     assert (code, out, err) == (1, "", f"inkling: cannot open {url}: Connection refused\n")
 
 
-def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_path: Path) -> None:
-    code, _, err = here("run", tmp_path / "none.png", "--port", unused_port(), "--bundle", bundle.path)
+def test_files_that_cannot_be_used_are_one_line(run_inkling: RunInkling, bundle: Bundle, tmp_path: Path) -> None:
+    code, _, err = run_inkling("run", tmp_path / "none.png", "--port", unused_port(), "--bundle", bundle.path)
     assert (code, err) == (1, f"inkling: {tmp_path / 'none.png'}: No such file or directory\n")
-    code, _, err = here("receive", "--port", unused_port(), "--bundle", bundle.path, "--json", tmp_path)
+    code, _, err = run_inkling("receive", "--port", unused_port(), "--bundle", bundle.path, "--json", tmp_path)
     assert (code, err) == (1, f"inkling: cannot write {tmp_path}: Is a directory\n")
 
 
@@ -179,16 +179,16 @@ def test_files_that_cannot_be_used_are_one_line(here: Main, bundle: Bundle, tmp_
         ("receive", "--count", "0"),
     ],
 )
-def test_impossible_numbers_are_refused(here: Main, bundle: Bundle, command: str, option: str, value: str) -> None:
+def test_impossible_numbers_are_refused(run_inkling: RunInkling, bundle: Bundle, command: str, option: str, value: str) -> None:
     picture = ["p.png"] if command == "run" else []
-    code, out, err = here(command, *picture, "--port", unused_port(), "--bundle", bundle.path, f"{option}={value}")
+    code, out, err = run_inkling(command, *picture, "--port", unused_port(), "--bundle", bundle.path, f"{option}={value}")
     assert (code, out) == (2, "")
     assert f"argument {option}: " in err and err.endswith(f"is needed, not '{value}'\n")
 
 
 @pytest.mark.parametrize("url", ["socket://localhost", "socket://localhost:x", "socket://localhost:99999"])
-def test_a_socket_without_a_port_is_one_line(here: Main, url: str) -> None:
-    assert here("info", "--port", url) == (1, "", f"inkling: cannot open {url}: a socket is socket://HOST:PORT\n")
+def test_a_socket_without_a_port_is_one_line(run_inkling: RunInkling, url: str) -> None:
+    assert run_inkling("info", "--port", url) == (1, "", f"inkling: cannot open {url}: a socket is socket://HOST:PORT\n")
 
 
 def test_output_that_cannot_be_written_is_one_line(board: str) -> None:
@@ -198,10 +198,10 @@ def test_output_that_cannot_be_written_is_one_line(board: str) -> None:
     assert (done.returncode, done.stderr) == (1, b"inkling: cannot go on: No space left on device\n")
 
 
-def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built: Bundle, bundle: Bundle) -> None:
+def test_info_shows_the_board_and_checks_its_model(run_inkling: RunInkling, board: str, built: Bundle, bundle: Bundle) -> None:
     code, out, err = run("info", "--port", board, "--bundle", built.path)
     assert (code, err) == (0, "") and built.model_id in out and "native, aot" in out
-    code, out, err = here("info", "--port", board, "--bundle", bundle.path)
+    code, out, err = run_inkling("info", "--port", board, "--bundle", bundle.path)
     assert code == 1 and built.model_id in out
     assert err == (
         f"inkling: the board runs model {built.model_id}, but bundle first is model {bundle.model_id}: "
@@ -209,14 +209,14 @@ def test_info_shows_the_board_and_checks_its_model(here: Main, board: str, built
     )
 
 
-def test_info_of_a_silent_board_is_one_line(here: Main) -> None:
+def test_info_of_a_silent_board_is_one_line(run_inkling: RunInkling) -> None:
     with fake_line(stays_silent) as url:
-        code, out, err = here("info", "--port", url, "--timeout", "0.1")
+        code, out, err = run_inkling("info", "--port", url, "--timeout", "0.1")
     assert (code, out, err) == (1, "", f"inkling: {url}: the board is silent: is it running, and this its port?\n")
 
 
 def test_run_classifies_what_the_board_makes_of_pictures(
-    here: Main, board: str, built: Bundle, pictures: list[Path]
+    run_inkling: RunInkling, board: str, built: Bundle, pictures: list[Path]
 ) -> None:
     code, out, err = run("run", *pictures, "--port", board, "--bundle", built.path)
     assert (code, err) == (0, "")
@@ -224,33 +224,33 @@ def test_run_classifies_what_the_board_makes_of_pictures(
     for picture, shown, row in zip(pictures, out.splitlines(), logits, strict=False):
         assert shown.startswith(str(picture)) and built.classes[row.argmax()] in shown
         assert "clean" in shown and "cycles to encode" in shown
-    code, out, _ = here("run", pictures[0], "--port", board, "--bundle", built.path, "--chunk", 1, "--json")
+    code, out, _ = run_inkling("run", pictures[0], "--port", board, "--bundle", built.path, "--chunk", 1, "--json")
     reading = json.loads(out)
     assert code == 0 and (reading["chunk"], reading["image"]) == (1, str(pictures[0]))
     assert reading["received_bits"] == built.chunk_bits(1) and reading["encode_cycles"] > 0
 
 
 def test_run_through_noise_goes_on_without_the_boards_information(
-    here: Main, board: str, built: Bundle, pictures: list[Path]
+    run_inkling: RunInkling, board: str, built: Bundle, pictures: list[Path]
 ) -> None:
     with Proxy(board, BitFlips(0.05), seed=1) as proxy:
-        code, out, err = here("run", *pictures, "--port", proxy.url, "--bundle", built.path)
+        code, out, err = run_inkling("run", *pictures, "--port", proxy.url, "--bundle", built.path)
     assert code == 0 and out.count("damaged  cost lost on the way") == 3
     assert err.startswith("inkling: going on without checking the board's model: ")
 
 
-def test_run_reports_lost_frames(here: Main, board: str, built: Bundle, pictures: list[Path]) -> None:
+def test_run_reports_lost_frames(run_inkling: RunInkling, board: str, built: Bundle, pictures: list[Path]) -> None:
     with Proxy(board, BitFlips(0.5), seed=1) as proxy:
-        code, out, _ = here("run", pictures[0], "--port", proxy.url, "--bundle", built.path, "--json")
+        code, out, _ = run_inkling("run", pictures[0], "--port", proxy.url, "--bundle", built.path, "--json")
     assert code == 1 and json.loads(out)["class"] is None
 
 
 def test_run_refuses_a_chunk_and_a_model_that_do_not_fit(
-    here: Main, board: str, built: Bundle, bundle: Bundle, pictures: list[Path]
+    run_inkling: RunInkling, board: str, built: Bundle, bundle: Bundle, pictures: list[Path]
 ) -> None:
-    code, _, err = here("run", pictures[0], "--port", board, "--bundle", built.path, "--chunk", "15")
+    code, _, err = run_inkling("run", pictures[0], "--port", board, "--bundle", built.path, "--chunk", "15")
     assert (code, err.count("\n")) == (1, 1) and "has chunks 0.." in err
-    code, _, err = here("run", pictures[0], "--port", board, "--bundle", bundle.path)
+    code, _, err = run_inkling("run", pictures[0], "--port", board, "--bundle", bundle.path)
     assert (code, err.count("\n")) == (1, 1) and f"runs model {built.model_id}" in err
 
 
@@ -279,7 +279,7 @@ def test_a_reader_that_has_had_enough_is_no_fault(bundle: Bundle) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-def test_help_gives_examples(here: Main) -> None:
+def test_help_gives_examples(run_inkling: RunInkling) -> None:
     for command in ([], ["receive"], ["run"], ["capture"], ["info"]):
-        code, out, _ = here(*command, "--help")
+        code, out, _ = run_inkling(*command, "--help")
         assert code == 0 and "examples:\n  python -m host " in out

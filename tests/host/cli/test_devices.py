@@ -10,7 +10,7 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from firmware.tools import emulator
-from tests.conftest import Main
+from tests.conftest import RunInkling
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_bundle
 from tests.support.lines import answers, fake_line, stays_silent, unused_port
@@ -52,7 +52,7 @@ def cells(out: str) -> dict[str, list[str]]:
 
 
 def test_shows_what_answers_and_whose_model_it_is(
-    here: Main, terminal: str, built: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_inkling: RunInkling, terminal: str, built: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usb = ListPortInfo(terminal)
     usb.description, usb.vid, usb.pid = "CP2102 [/usb] to UART", 0x10C4, 0xEA60
@@ -62,7 +62,7 @@ def test_shows_what_answers_and_whose_model_it_is(
         gone = unused_port()
         given = [option for port in (url, silent, gone, terminal) for option in ("--port", port)]
         known = ("--bundle", other.path, "--bundle", built.path)
-        code, out, err = here("devices", *given, *known, "--timeout", 0.3)
+        code, out, err = run_inkling("devices", *given, *known, "--timeout", 0.3)
     assert (code, err) == (0, "")
     answer = ["1", "native, aot", f"{built.model_id} {built.name}"]
     assert cells(out) == {
@@ -73,32 +73,32 @@ def test_shows_what_answers_and_whose_model_it_is(
     }
 
 
-def test_ports_are_asked_at_the_same_time_and_silence_is_status_1(here: Main, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ports_are_asked_at_the_same_time_and_silence_is_status_1(run_inkling: RunInkling, monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch)
     with fake_line(stays_silent) as first, fake_line(stays_silent) as second, fake_line(stays_silent) as third:
         start = time.monotonic()
-        code, out, _ = here("devices", "--port", first, "--port", second, "--port", third, "--timeout", 0.5)
+        code, out, _ = run_inkling("devices", "--port", first, "--port", second, "--port", third, "--timeout", 0.5)
         assert time.monotonic() - start < 3.5  # one after the other it would take 4.5 s
     assert code == 1 and set(cells(out)) == {first, second, third}
 
 
-def test_no_ports_and_broken_bundles_are_one_line(here: Main, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_ports_and_broken_bundles_are_one_line(run_inkling: RunInkling, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plug_in(monkeypatch)
-    code, out, err = here("devices")
+    code, out, err = run_inkling("devices")
     assert (code, out) == (1, "")
     assert err == "inkling: no serial port here: plug the board in, with a cable that carries data\n"
-    code, out, err = here("devices", "--bundle", tmp_path / "none")
+    code, out, err = run_inkling("devices", "--bundle", tmp_path / "none")
     assert (code, out, err) == (1, "", f"inkling: bundle {tmp_path / 'none'}: no such folder\n")
 
 
-def test_a_board_that_cannot_run_its_model_is_listed_all_the_same(here: Main, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_cannot_run_its_model_is_listed_all_the_same(run_inkling: RunInkling, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says at its start, unasked, that its arena is too small; INFO it answers."""
     plug_in(monkeypatch)
     info = Info(1, (0, 1, 0), 7, "tflm", "esp32dev", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
     at_start = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
     board = answers(lambda asked: reply(Opcode.INFO | 0x80, asked.request, info.pack(), 1, 0), at_start)
     with fake_line(board, board) as url:
-        code, out, err = here("devices", "--port", url)
+        code, out, err = run_inkling("devices", "--port", url)
         assert (code, err) == (0, "") and cells(out)[url] == ["given", "1", "esp32dev, tflm", "00000007"]
-        code, out, err = here("info", "--port", url)
+        code, out, err = run_inkling("info", "--port", url)
         assert (code, err) == (0, "") and "esp32dev, tflm" in out

@@ -1,4 +1,4 @@
-"""For the live proxy's tests: sockets that play a board or a host, and the command as a process."""
+"""Helpers for tests of the live proxy: sockets that act as a board or a host, and the command as a process."""
 
 import socket
 import subprocess
@@ -9,21 +9,23 @@ from pathlib import Path
 
 from tests.support import ROOT
 
+PATIENCE_S = 60.0  # ends a wait that would never end; load cannot reach it
+
 
 def server() -> tuple[socket.socket, str]:
-    """A port on loopback, and the URL that connects to it."""
+    """Return a listener on loopback and the URL that connects to it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(PATIENCE_S)
     return listener, f"socket://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def connect(url: str) -> socket.socket:
-    """A connection to a socket:// URL."""
-    return socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=10)
+    """Return a connection to a socket:// URL."""
+    return socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=PATIENCE_S)
 
 
 def read(line: socket.socket, count: int) -> bytes:
-    """So many bytes, or as many as come until the line ends."""
+    """Read `count` bytes, or fewer if the connection ends."""
     data = b""
     while len(data) < count and (more := line.recv(count - len(data))):
         data += more
@@ -31,20 +33,20 @@ def read(line: socket.socket, count: int) -> bytes:
 
 
 def read_all(line: socket.socket) -> bytes:
-    """All bytes until the line ends."""
+    """Read all bytes until the connection ends."""
     return read(line, 1 << 30)
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread or process is about to do."""
-    end = time.monotonic() + 10
+    """Wait until a condition of another thread or process holds."""
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.005)
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """`python -m channel_sim` with these arguments."""
+    """Start `python -m channel_sim` with these arguments."""
     return subprocess.Popen(
         [sys.executable, "-m", "channel_sim", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -54,7 +56,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def said_url(process: subprocess.Popen[str]) -> str:
-    """The last word of the next line that it prints."""
+def printed_url(process: subprocess.Popen[str]) -> str:
+    """Return the last word of the next line that it prints."""
     assert process.stdout
     return process.stdout.readline().split()[-1]

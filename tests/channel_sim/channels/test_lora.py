@@ -1,4 +1,4 @@
-"""The LoRa channel against theory: symbol errors, packet errors, lost headers, air time, readings."""
+"""Tests of the LoRa channel against theory: symbol errors, packet errors, lost headers, air time, readings."""
 
 from collections.abc import Callable
 
@@ -19,57 +19,13 @@ def bits_wrong(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.unpackbits(one ^ other, axis=1).sum(1)
 
 
-# Symbols
-
-
-@pytest.mark.parametrize("bins", [2, 3, 4])
-def test_the_integral_is_the_closed_series_of_few_bins(bins: int) -> None:
-    """Alternating series of Proakis, eq. 5.4-46; with more bins its terms grow beyond what floats resolve."""
-    from math import comb, exp
-
-    m, es_n0 = 1 << bins, (1 << bins) * 10**0.1
-    series = sum((-1) ** (k + 1) * comb(m - 1, k) / (k + 1) * exp(-es_n0 * k / (k + 1)) for k in range(1, m))
-    assert symbol_error_rate(1.0, bins) == pytest.approx(series, rel=1e-8)
-
-
-@pytest.mark.parametrize("sf", range(7, 13))
-def test_symbol_errors_follow_the_integral(sf: int) -> None:
-    rng = np.random.default_rng(sf)
-    for off in (-3.0, -1.5, 0.0):  # symbol error rates of about 0.2, 0.05 and 0.005
-        snr = -8.8 - 2.6 * (sf - 7) + off
-        sent = rng.integers(0, 1 << sf, (2000, 200))
-        wrong = lora.demodulate(sent, np.full(2000, snr), sf, rng) != sent
-        p = float(symbol_error_rate(snr, sf))
-        assert 1e-3 < p < 0.4 and within(int(wrong.sum()), wrong.size, p)
-        assert not within(int(wrong.sum()), wrong.size, float(symbol_error_rate(snr + 0.1, sf))), "0.1 dB would be seen"
-
-
-def test_the_sampler_is_what_a_real_receiver_of_all_bins_does() -> None:
-    """2 million symbols' worth of bins at SF7, -10 dB: chirps in complex noise, the strongest bin wins."""
-    rng, sent = np.random.default_rng(2), np.zeros((20_000, 1), int)
-    shape = (20_000, 128)
-    bins = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * np.sqrt(0.5)
-    bins[:, 0] += np.sqrt(128 * 10**-1.0)
-    real = int((np.abs(bins).argmax(1) != 0).sum())
-    drawn = int((lora.demodulate(sent, np.full(20_000, -10.0), 7, rng) != 0).sum())
-    p = float(symbol_error_rate(-10.0, 7))
-    assert within(real, 20_000, p) and within(drawn, 20_000, p)
-
-
-def test_a_wrong_symbol_is_any_other() -> None:
-    got = lora.demodulate(np.full((1000, 256), 5), np.full(1000, -40.0), 7, np.random.default_rng(3))
-    counts = np.bincount(got.ravel(), minlength=128)
-    p = float(symbol_error_rate(-40.0, 7))
-    assert all(within(int(n), got.size, p / 127) for n in np.delete(counts, 5))
-
-
 # Packets
 
 
 @pytest.mark.parametrize("sf", range(7, 13))
 @pytest.mark.parametrize("coding_rate", [5, 6, 7, 8])
 @pytest.mark.parametrize("explicit_header", [True, False])
-def test_without_noise_every_length_arrives(sf: int, coding_rate: int, explicit_header: bool) -> None:
+def test_lora_without_noise_every_length_arrives(sf: int, coding_rate: int, explicit_header: bool) -> None:
     rng = np.random.default_rng(4)
     for size in (1, 2, 3, 5, 17, 62, 255):
         for low_data_rate, crc in ((True, True), (False, False)):
@@ -85,7 +41,7 @@ TABLE = [(-8.0, 8e-4, 0.10), (-9.0, 5e-3, 0.47), (-10.0, 2e-2, 0.92), (-11.0, 5e
 
 
 @pytest.mark.parametrize(("snr", "ber", "packets"), TABLE)
-def test_56_bytes_at_sf7(snr: float, ber: float, packets: float) -> None:
+def test_lora_error_rates_of_56_bytes_at_sf7(snr: float, ber: float, packets: float) -> None:
     """112 nibbles are 16 blocks of 7 behind the header: right if and only if 64 data symbols are."""
     rng, n = np.random.default_rng(5), 8000
     frames = random_frames(n, 56, rng)
@@ -100,7 +56,7 @@ def test_56_bytes_at_sf7(snr: float, ber: float, packets: float) -> None:
 
 @pytest.mark.parametrize(("sf", "snr"), [(7, -10.0), (8, -12.0), (10, -18.0)])
 @pytest.mark.parametrize("coding_rate", [5, 6, 7, 8])
-def test_payload_ber_is_the_sum_over_error_patterns(sf: int, snr: float, coding_rate: int) -> None:
+def test_lora_payload_ber_matches_theory(sf: int, snr: float, coding_rate: int) -> None:
     rng, n, size = np.random.default_rng(6), 8000, 60
     channel = LoRa(snr, sf, coding_rate, explicit_header=False)
     frames = random_frames(n, size, rng)
@@ -112,7 +68,7 @@ def test_payload_ber_is_the_sum_over_error_patterns(sf: int, snr: float, coding_
     assert error < abs(expected - float(bit_error_rate(snr + 0.3, sf, coding_rate))), "0.3 dB would be seen"
 
 
-def test_each_frame_may_have_its_own_snr() -> None:
+def test_lora_per_frame_snr() -> None:
     rng = np.random.default_rng(7)
     mask, _ = LoRa(np.repeat([np.inf, -9.0, -np.inf], 2000)).flips(6000, 448, rng)
     clean, some, all_noise = mask.reshape(3, -1)
@@ -133,7 +89,7 @@ def damage(symbols: list[int], sf: int, seed: int) -> Callable[..., np.ndarray]:
 
 @pytest.mark.parametrize("coding_rate", [5, 6, 7, 8])
 @pytest.mark.parametrize("sf", [7, 9, 12])
-def test_one_wrong_symbol_is_one_burst_or_none(sf: int, coding_rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lora_one_symbol_error_is_one_burst(sf: int, coding_rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(8)
     frames = random_frames(50, 56, rng)
     channel = LoRa(0.0, sf, coding_rate, low_data_rate=False)
@@ -153,7 +109,7 @@ def test_one_wrong_symbol_is_one_burst_or_none(sf: int, coding_rate: int, monkey
             assert not crc_ok[hit.any((1, 2))].any()
 
 
-def test_a_damaged_header_loses_the_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lora_loses_packet_with_damaged_header(monkeypatch: pytest.MonkeyPatch) -> None:
     rng, frames = np.random.default_rng(9), np.zeros((400, 20), np.uint8)
     monkeypatch.setattr(lora, "demodulate", damage([0, 1], 7, 9))
     _, _, lost = LoRa(0.0).transmit(frames, rng)
@@ -164,7 +120,7 @@ def test_a_damaged_header_loses_the_packet(monkeypatch: pytest.MonkeyPatch) -> N
     assert not LoRa(0.0).transmit(frames, rng)[2].any(), "one wrong symbol is corrected"
 
 
-def test_headers_are_lost_as_often_as_two_of_their_symbols_are_wrong() -> None:
+def test_lora_header_loss_rate() -> None:
     n = 20_000
     _, lost = LoRa(-11.0).flips(n, 80, np.random.default_rng(10))
     wrong = float(symbol_error_rate(-11.0, 7)) * 124 / 127  # of reduced rate: the three next bins round right
@@ -172,7 +128,7 @@ def test_headers_are_lost_as_often_as_two_of_their_symbols_are_wrong() -> None:
     assert 0.5 * two < lost.mean() <= two + 5 * np.sqrt(two / n)
 
 
-def test_the_crc_says_which_payloads_are_right() -> None:
+def test_lora_crc_marks_damaged_payloads() -> None:
     rng = np.random.default_rng(11)
     frames = random_frames(5000, 56, rng)
     received, crc_ok, _ = LoRa(-9.0).transmit(frames, rng)
@@ -182,7 +138,7 @@ def test_the_crc_says_which_payloads_are_right() -> None:
     assert LoRa(-20.0, crc=False).transmit(frames, rng)[1].all()
 
 
-def test_the_crc_misses_some_errors_of_a_block_that_it_shares_with_the_last_bytes(
+def test_lora_crc_misses_errors_shared_with_last_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its sum ends in the last two bytes as they are: the same flips in them and in the CRC cancel out.
@@ -197,12 +153,12 @@ def test_the_crc_misses_some_errors_of_a_block_that_it_shares_with_the_last_byte
     assert within(int((crc_ok & (frames != received).any(1)).sum()), n, 24 / 511)
 
 
-def test_no_frames_are_no_frames() -> None:
+def test_flips_of_no_frames_is_empty() -> None:
     mask, lost = LoRa(np.zeros(0)).flips(0, 448, np.random.default_rng(0))
     assert mask.shape == (0, 448) and lost.shape == (0,)
 
 
-def test_flips_and_corrupt_are_what_transmit_does() -> None:
+def test_lora_flips_and_corrupt_agree_with_transmit() -> None:
     zeros, channel = np.zeros((300, 56), np.uint8), LoRa(-10.0)
     received, _, lost = channel.transmit(zeros, np.random.default_rng(12))
     mask, gone = channel.flips(300, 448, np.random.default_rng(12))
@@ -231,11 +187,11 @@ def test_flips_and_corrupt_are_what_transmit_does() -> None:
         (12, 8, 13, 1449.984),
     ],
 )
-def test_air_time_is_that_of_known_calculators(sf: int, coding_rate: int, size: int, milliseconds: float) -> None:
+def test_air_time_matches_known_calculators(sf: int, coding_rate: int, size: int, milliseconds: float) -> None:
     assert 1e3 * LoRa(0.0, sf, coding_rate).air_time_s(size) == pytest.approx(milliseconds, abs=1e-6)
 
 
-def test_low_data_rate_is_on_where_a_symbol_takes_16_ms() -> None:
+def test_low_data_rate_is_on_from_16_ms_symbols() -> None:
     def on(sf: int, bandwidth_hz: float) -> bool:
         return LoRa(0.0, sf, bandwidth_hz=bandwidth_hz).low_data_rate
 
@@ -246,7 +202,7 @@ def test_low_data_rate_is_on_where_a_symbol_takes_16_ms() -> None:
 @pytest.mark.parametrize("sf", range(7, 13))
 @pytest.mark.parametrize("explicit_header", [True, False])
 @pytest.mark.parametrize("low_data_rate", [True, False])
-def test_as_many_symbols_are_sent_as_air_time_counts(
+def test_lora_sends_as_many_symbols_as_air_time_counts(
     sf: int, explicit_header: bool, low_data_rate: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[int] = []
@@ -264,12 +220,10 @@ def test_as_many_symbols_are_sent_as_air_time_counts(
                 assert channel.air_time_s(size) == pytest.approx((12 + 4.25 + counts[-1]) * channel.symbol_s)
 
 
-
-
 # Readings
 
 
-def test_the_radio_s_readings() -> None:
+def test_lora_readings_of_snr_and_rssi() -> None:
     rng, channel = np.random.default_rng(13), LoRa(-5.0)
     got = [channel.receive(bytes(4), rng) for _ in range(2000)]
     snr = np.array([r.snr_db for r in got if r])
@@ -283,7 +237,7 @@ def test_the_radio_s_readings() -> None:
     assert weak and weak.snr_db == -32.0
 
 
-def test_reception_is_what_corrupt_gives_and_none_when_the_header_is_lost() -> None:
+def test_lora_receive_agrees_with_corrupt() -> None:
     channel, frame = LoRa(-11.0), bytes(range(30))
     for seed in range(100):
         got = channel.receive(frame, np.random.default_rng(seed))
@@ -313,12 +267,12 @@ def test_reception_is_what_corrupt_gives_and_none_when_the_header_is_lost() -> N
         ({"preamble_symbols": 5}, "a preamble has 6 symbols or more"),
     ],
 )
-def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
+def test_channel_refuses_impossible_settings(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LoRa(**{"snr_db": 0.0, **settings})
 
 
-def test_impossible_frames_are_refused() -> None:
+def test_lora_refuses_impossible_frames() -> None:
     rng = np.random.default_rng(0)
     for frame in (b"", bytes(256)):
         with pytest.raises(ValueError, match="a LoRa payload has 1 to 255 bytes"):

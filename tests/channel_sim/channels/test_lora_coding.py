@@ -1,4 +1,4 @@
-"""LoRa's coding chain: values worked out by hand, round trips, and what a wrong symbol costs."""
+"""Tests of LoRa's coding chain: values worked out by hand, round trips, the cost of a symbol error."""
 
 import numpy as np
 import pytest
@@ -22,26 +22,26 @@ def popcount(values: np.ndarray) -> np.ndarray:
     return np.array([int(v).bit_count() for v in values.flat]).reshape(values.shape)
 
 
-def test_whitening_is_the_published_sequence() -> None:
+def test_whitening_matches_published_sequence() -> None:
     assert WHITENING[:12].tobytes().hex() == "fffefcf8f0e1c2850b172f5e"
     assert len(set(WHITENING.tolist())) == 255 and 0 not in WHITENING, "all states but 0: the period is 255"
     assert WHITENING[254] == 0x7F, "after which comes 0xFF again"
 
 
-def test_nibbles_go_low_one_first() -> None:
+def test_nibbles_low_one_first() -> None:
     data = np.array([[0x12, 0xF0]], np.uint8)
     assert to_nibbles(data).tolist() == [[0x2, 0x1, 0x0, 0xF]]
     np.testing.assert_array_equal(to_bytes(to_nibbles(data)), data)
 
 
-def test_codewords_by_hand() -> None:
+def test_hamming_codewords_by_hand() -> None:
     # 1 has only the first data bit, which is in the first, third and fourth parity.
     assert [f"{ENCODE[n][1]:0{n}b}" for n in (5, 6, 7, 8)] == ["10001", "100010", "1000101", "10001011"]
     assert f"{ENCODE[8][0b1010]:08b}" == "01011001"
 
 
 @pytest.mark.parametrize(("length", "distance"), [(5, 2), (6, 2), (7, 3), (8, 4)])
-def test_codes_have_their_distance_and_correct_what_they_can(length: int, distance: int) -> None:
+def test_hamming_codes_distance_and_correction(length: int, distance: int) -> None:
     words = ENCODE[length].astype(int)
     apart = popcount(words[:, None] ^ words[None, :])
     assert apart[~np.eye(16, dtype=bool)].min() == distance
@@ -54,13 +54,13 @@ def test_codes_have_their_distance_and_correct_what_they_can(length: int, distan
         assert not right[:, :4].any() and right[:, 4:].all(), "detected only: data bits pass as they are"
 
 
-def test_header_by_hand() -> None:
+def test_lora_header_by_hand() -> None:
     # 56 bytes, 4/5, CRC: 0x38 and 0b0011; of the checksum bits c4..c0 only c1 (three ones) and c0 are set.
     assert header(56, 5, True).tolist() == [0x3, 0x8, 0x3, 0x0, 0x3]
     assert header(255, 8, False).tolist() == [0xF, 0xF, 0x8, 0x0, 0x3]
 
 
-def test_header_checksum_sees_every_one_or_two_flips_of_a_field() -> None:
+def test_lora_header_checksum_detects_two_flips() -> None:
     def checksum(fields: int) -> tuple[int, int]:
         got = header(fields >> 4, (fields >> 1 & 7) + 4, bool(fields & 1))
         return int(got[3]), int(got[4])
@@ -69,7 +69,7 @@ def test_header_checksum_sees_every_one_or_two_flips_of_a_field() -> None:
     assert (0, 0) not in [checksum(pattern) for pattern in patterns], "linear: unseen patterns are those that give 0"
 
 
-def test_payload_crc_leaves_out_two_bytes_and_adds_them() -> None:
+def test_lora_payload_crc_xors_last_two_bytes() -> None:
     rows = np.frombuffer(b"123456789\x00\x00123456789\x01\x02", np.uint8).reshape(2, 11)
     assert payload_crc(rows).tolist() == [[0xC3, 0x31], [0xC3 ^ 2, 0x31 ^ 1]]  # 0x31C3: CRC-16/XMODEM's check value
     assert payload_crc(np.array([[7]], np.uint8)).tolist() == [[7, 0]]
@@ -81,14 +81,14 @@ def test_gray_neighbours_differ_in_one_bit() -> None:
     assert set(popcount(gray(values) ^ gray((values + 1) % (1 << 12)))) == {1}
 
 
-def test_interleaver_by_hand() -> None:
+def test_lora_interleaver_by_hand() -> None:
     block = np.array([0b11111, 0, 0, 0, 0, 0, 0], np.uint8)
     assert interleave(block, 5).tolist() == [1, 64, 32, 16, 8], "the first codeword runs down a diagonal"
 
 
 @pytest.mark.parametrize("rows", range(5, 13))
 @pytest.mark.parametrize("length", [5, 6, 7, 8])
-def test_interleaver_comes_back_and_gives_a_codeword_one_bit_of_a_symbol(rows: int, length: int) -> None:
+def test_lora_interleaver_is_invertible_and_spreads_symbols(rows: int, length: int) -> None:
     blocks = np.random.default_rng(1).integers(0, 1 << length, (9, rows), dtype=np.uint8)
     symbols = interleave(blocks, length)
     assert symbols.shape == (9, length) and symbols.max() < 1 << rows

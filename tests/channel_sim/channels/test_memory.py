@@ -1,4 +1,4 @@
-"""Bursts and fades: rates and burst lengths against theory, and streams that go on where they were cut."""
+"""Tests of bursts and fading: rates and burst lengths against theory; streams that are cut anywhere."""
 
 from collections.abc import Callable
 from math import erfc, sqrt
@@ -14,7 +14,7 @@ from tests.support.statistics import same_however_cut, within
 # Bursts
 
 
-def test_bursts_have_their_rate_and_their_length() -> None:
+def test_gilbert_elliott_burst_rate_and_length() -> None:
     """The states are made visible: a bad bit always flips half of the time, a good one never."""
     channel = GilbertElliott(0.01, 0.1, 0.0, 0.5)
     assert float(channel.bad_share) == pytest.approx(1 / 11) and float(channel.mean_ber) == pytest.approx(1 / 22)
@@ -29,19 +29,19 @@ def test_bursts_have_their_rate_and_their_length() -> None:
         assert abs(pairs.mean() - expected) <= 5 * pairs.std() / sqrt(4000)
 
 
-def test_frames_start_in_the_stationary_state() -> None:
+def test_gilbert_elliott_frames_start_stationary() -> None:
     mask, _ = GilbertElliott(0.01, 0.1, 0.1, 0.4).flips(200_000, 1, np.random.default_rng(2))
     assert within(int(mask.sum()), 200_000, 0.1 + 0.3 / 11)
 
 
-def test_equal_states_are_independent_flips() -> None:
+def test_gilbert_elliott_equal_states_are_independent_flips() -> None:
     mask, _ = GilbertElliott(0.2, 0.3, 0.1, 0.1).flips(2000, 500, np.random.default_rng(3))
     assert within(int(mask.sum()), mask.size, 0.1)
     assert within(int((mask[:, 1:] & mask[:, :-1]).sum()), 2000 * 499, 0.01)
 
 
 @pytest.mark.parametrize("ber", [0.0, 1e-3, 0.05, 0.3, 0.49, 0.5])
-def test_bursts_by_their_mean_rate(ber: float) -> None:
+def test_gilbert_elliott_bursts_by_mean_rate(ber: float) -> None:
     channel = GilbertElliott.bursts(ber, burst_bits=16)
     assert float(channel.mean_ber) == pytest.approx(ber)
     assert float(channel.p_bad_to_good) == pytest.approx(1 / 16) or ber > 0.46
@@ -49,7 +49,7 @@ def test_bursts_by_their_mean_rate(ber: float) -> None:
     assert abs(mask.mean() - ber) <= 5 * mask.mean(1).std() / sqrt(3000)
 
 
-def test_each_frame_may_have_its_own_bursts() -> None:
+def test_gilbert_elliott_per_frame_parameters() -> None:
     mask, _ = GilbertElliott.bursts(np.repeat([0.0, 0.5], 1000)).flips(2000, 400, np.random.default_rng(5))
     assert not mask[:1000].any() and within(int(mask[1000:].sum()), 400_000, 0.5)
 
@@ -64,7 +64,7 @@ def q(x: float) -> float:
 
 @pytest.mark.parametrize("bits_per_symbol", [1, 2])
 @pytest.mark.parametrize("ebn0_db", [-2.0, 3.0, 7.0])
-def test_white_noise_is_the_q_function(bits_per_symbol: int, ebn0_db: float) -> None:
+def test_psk_white_noise_matches_q_function(bits_per_symbol: int, ebn0_db: float) -> None:
     """BER = Q(sqrt(2 Eb/N0)), for BPSK and for each bit of a Gray-coded QPSK (Proakis, eq. 4.3-13)."""
     mask, _ = Psk(ebn0_db, bits_per_symbol).flips(4000, 496, np.random.default_rng(6))
     expected = q(sqrt(2 * 10 ** (ebn0_db / 10)))
@@ -75,7 +75,7 @@ def test_white_noise_is_the_q_function(bits_per_symbol: int, ebn0_db: float) -> 
 @pytest.mark.parametrize("bits_per_symbol", [1, 2])
 @pytest.mark.parametrize("coherence", [1, 50])
 @pytest.mark.parametrize("ebn0_db", [0.0, 10.0])
-def test_rayleigh_fading_is_its_closed_form(bits_per_symbol: int, coherence: int, ebn0_db: float) -> None:
+def test_psk_rayleigh_matches_closed_form(bits_per_symbol: int, coherence: int, ebn0_db: float) -> None:
     """BER = (1 - sqrt(g / (1 + g))) / 2 for a mean Eb/N0 of g (Proakis, eq. 13.3-7), however slow the fades."""
     mask, _ = Psk(ebn0_db, bits_per_symbol, coherence).flips(10_000, 496, np.random.default_rng(7))
     g = 10 ** (ebn0_db / 10)
@@ -86,7 +86,7 @@ def test_rayleigh_fading_is_its_closed_form(bits_per_symbol: int, coherence: int
     assert abs(mask.mean() - expected) <= 5 * mask.mean(1).std() / sqrt(10_000)
 
 
-def test_a_fade_lasts_its_symbols() -> None:
+def test_psk_fade_lasts_its_symbols() -> None:
     """Errors come together inside of one fade, not across its edge."""
     mask, _ = Psk(5.0, 2, coherence_symbols=10).flips(20_000, 40, np.random.default_rng(8))
     ber = mask.mean()
@@ -95,7 +95,7 @@ def test_a_fade_lasts_its_symbols() -> None:
     assert inside > 1.5 * across
 
 
-def test_each_frame_may_have_its_own_ratio() -> None:
+def test_psk_per_frame_ratio() -> None:
     mask, _ = Psk(np.repeat([np.inf, -np.inf], 1000), 2).flips(2000, 399, np.random.default_rng(9))
     assert not mask[:1000].any() and within(int(mask[1000:].sum()), 399_000, 0.5)
 
@@ -114,12 +114,12 @@ CHANNELS = [
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @given(cuts=st.lists(st.integers(0, 400), max_size=12), seed=st.integers(0, 2**63))
-def test_a_line_with_a_memory_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
+def test_line_with_state_can_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
     assert same_however_cut(channel, cuts, seed)
 
 
 @pytest.mark.parametrize("channel", CHANNELS[:-1])
-def test_a_line_has_the_rate_of_frames(channel: Channel) -> None:
+def test_line_has_rate_of_frames(channel: Channel) -> None:
     """In pieces of 5 bytes: a memory that is lost at each cut would show as independence or as another rate."""
     frames, _ = channel.flips(4000, 800, np.random.default_rng(10))
     line = channel.line(np.random.default_rng(11))
@@ -131,7 +131,7 @@ def test_a_line_has_the_rate_of_frames(channel: Channel) -> None:
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_corrupt_flips_what_flips_says(channel: Channel) -> None:
+def test_corrupt_agrees_with_flips(channel: Channel) -> None:
     mask, _ = channel.flips(1, 496, np.random.default_rng(12))
     got = channel.corrupt(bytes(62), np.random.default_rng(12))
     assert got is not None and np.array_equal(np.unpackbits(np.frombuffer(got, np.uint8)), mask[0])
@@ -145,17 +145,17 @@ def test_corrupt_flips_what_flips_says(channel: Channel) -> None:
     [
         (lambda: GilbertElliott(0.6, 0.6), "their sum above 0 and at most 1"),
         (lambda: GilbertElliott(0.0, 0.0), "their sum above 0 and at most 1"),
-        (lambda: GilbertElliott(-0.1, 0.6), "chances of a change lie between 0 and 1"),
-        (lambda: GilbertElliott(0.1, float("nan")), "chances of a change lie between 0 and 1"),
+        (lambda: GilbertElliott(-0.1, 0.6), "transition probabilities lie between 0 and 1"),
+        (lambda: GilbertElliott(0.1, float("nan")), "transition probabilities lie between 0 and 1"),
         (lambda: GilbertElliott(0.1, 0.1, 0.6), "a bit error rate lies between 0 and 0.5"),
-        (lambda: GilbertElliott(np.zeros((2, 2)), 0.1), "one for all frames or one for each"),
-        (lambda: GilbertElliott.bursts(0.6), "a mean BER from 0 to their own, 0.5"),
-        (lambda: GilbertElliott.bursts(0.1, 0.5), "bursts have 1 bit or more"),
-        (lambda: Psk(float("nan")), "Eb/N0 is a number of dB"),
-        (lambda: Psk(0.0, 3), "BPSK has 1 bit a symbol and QPSK 2, not 3"),
-        (lambda: Psk(0.0, 1, 0), "a fade lasts 1 symbol or more, not 0"),
+        (lambda: GilbertElliott(np.zeros((2, 2)), 0.1), "one number, or one per frame"),
+        (lambda: GilbertElliott.bursts(0.6), "a mean BER from 0 to that within a burst, 0.5"),
+        (lambda: GilbertElliott.bursts(0.1, 0.5), "bursts have at least 1 bit"),
+        (lambda: Psk(float("nan")), "Eb/N0 is in dB"),
+        (lambda: Psk(0.0, 3), "BPSK has 1 bit per symbol and QPSK 2, got 3"),
+        (lambda: Psk(0.0, 1, 0), "the coherence time is at least 1 symbol, got 0"),
     ],
 )
-def test_impossible_settings_are_refused(make: Callable[[], Channel], message: str) -> None:
+def test_channel_refuses_impossible_settings(make: Callable[[], Channel], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

@@ -1,5 +1,6 @@
-"""The channel models against theory, and their damage against itself."""
+"""Tests of channel models against theory, and of their repeatability."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ FRAMES, BITS = 2000, 496  # the default frame has 62 bytes
 
 
 @pytest.mark.parametrize("ber", BER_GRID)
-def test_flips_follow_the_binomial_distribution(ber: float) -> None:
+def test_bit_flips_are_binomial(ber: float) -> None:
     mask, lost = BitFlips(ber).flips(FRAMES, BITS, np.random.default_rng(1))
     assert mask.shape == (FRAMES, BITS) and lost.shape == (FRAMES,) and not lost.any()
     assert within(int(mask.sum()), mask.size, ber)
@@ -22,14 +23,14 @@ def test_flips_follow_the_binomial_distribution(ber: float) -> None:
     assert within(untouched, FRAMES, (1 - ber) ** BITS)
 
 
-def test_flips_are_independent_of_their_neighbours() -> None:
+def test_bit_flips_are_independent() -> None:
     mask, _ = BitFlips(0.1).flips(FRAMES, BITS, np.random.default_rng(2))
     pairs = mask[:, 1:] & mask[:, :-1]
     assert within(int(pairs.sum()), pairs.size, 0.01)
     assert within(int((mask[1:] & mask[:-1]).sum()), mask[1:].size, 0.01)
 
 
-def test_each_frame_may_have_its_own_rate() -> None:
+def test_bit_flips_per_frame_rate() -> None:
     rates = np.repeat([0.0, 0.02, 0.5], 500)
     mask, _ = BitFlips(rates).flips(len(rates), BITS, np.random.default_rng(3))
     for rate in np.unique(rates):
@@ -38,7 +39,7 @@ def test_each_frame_may_have_its_own_rate() -> None:
 
 
 @pytest.mark.parametrize("p", [0.0, 0.001, 0.01])
-def test_byte_loss_is_the_same_in_flips_and_on_frames(p: float) -> None:
+def test_byte_loss_agrees_between_flips_and_corrupt(p: float) -> None:
     channel, rng, frame = ByteLoss(p), np.random.default_rng(4), bytes(range(62))
     whole = (1 - p) ** 62
     mask, lost = channel.flips(FRAMES, BITS, rng)
@@ -49,7 +50,7 @@ def test_byte_loss_is_the_same_in_flips_and_on_frames(p: float) -> None:
     assert all(list(got) == sorted(set(got)) for got in arrived), "order kept, nothing invented"
 
 
-def test_truncation_leaves_heads_of_every_length() -> None:
+def test_truncation_lengths_are_uniform() -> None:
     channel, rng, frame = Truncation(0.5), np.random.default_rng(5), bytes(range(20))
     _, lost = channel.flips(FRAMES, BITS, rng)
     assert within(int(lost.sum()), FRAMES, 0.5)
@@ -60,7 +61,7 @@ def test_truncation_leaves_heads_of_every_length() -> None:
     assert {len(got or b"") for got in arrived} == set(range(21))
 
 
-def test_a_lost_frame_is_lost_whole_and_a_doubled_one_comes_twice() -> None:
+def test_frame_loss_and_duplicate_act_on_whole_frames() -> None:
     rng, frame = np.random.default_rng(11), bytes(range(20))
     mask, lost = FrameLoss(0.3).flips(FRAMES, BITS, rng)
     assert not mask.any() and within(int(lost.sum()), FRAMES, 0.3)
@@ -72,7 +73,7 @@ def test_a_lost_frame_is_lost_whole_and_a_doubled_one_comes_twice() -> None:
     assert set(arrived) == {frame, frame + frame} and within(arrived.count(frame + frame), FRAMES, 0.3)
 
 
-def test_composed_channels_add_up() -> None:
+def test_compose_adds_flips_and_losses() -> None:
     channel = Compose(BitFlips(0.1), Compose(BitFlips(0.2), Truncation(0.3)))
     mask, lost = channel.flips(FRAMES, BITS, np.random.default_rng(6))
     assert within(int(mask.sum()), mask.size, 0.1 * 0.8 + 0.9 * 0.2)
@@ -80,7 +81,7 @@ def test_composed_channels_add_up() -> None:
     assert Compose(Truncation(1.0), BitFlips(0.1)).corrupt(b"x", np.random.default_rng(0)) is None
 
 
-def test_corrupt_flips_what_flips_says() -> None:
+def test_corrupt_agrees_with_flips() -> None:
     frame = bytes(range(62))
     mask, _ = BitFlips(0.1).flips(1, BITS, np.random.default_rng(7))
     got = BitFlips(0.1).corrupt(frame, np.random.default_rng(7))
@@ -91,7 +92,7 @@ def test_corrupt_flips_what_flips_says() -> None:
 
 @pytest.mark.parametrize("channel", [BitFlips(0.05), ByteLoss(0.1), Compose(BitFlips(0.05), ByteLoss(0.1))])
 @given(cuts=st.lists(st.integers(0, 400), max_size=12), seed=st.integers(0, 2**63))
-def test_a_stream_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
+def test_stream_can_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
     data = np.random.default_rng(8).bytes(400)
     edges = [0, *sorted(cuts), 400]
     stream = Stream(channel, seed)
@@ -100,7 +101,7 @@ def test_a_stream_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: i
     assert stream.statistics.bytes_in == 400 and stream.statistics.bytes_out == len(pieces)
 
 
-def test_a_stream_counts_its_flips() -> None:
+def test_stream_counts_flips() -> None:
     stream = Stream(BitFlips(0.05), 9)
     data = bytes(100_000)
     flipped = int(np.unpackbits(np.frombuffer(stream.feed(data), np.uint8)).sum())
@@ -112,22 +113,22 @@ def test_a_stream_counts_its_flips() -> None:
 
 @pytest.mark.parametrize("make", [BitFlips, ByteLoss, Truncation, FrameLoss, Duplicate])
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
-def test_impossible_probabilities_are_refused(make: type[Channel], p: float) -> None:
+def test_erasure_refuses_impossible_probabilities(make: Callable[[float], Channel], p: float) -> None:
     with pytest.raises(ValueError, match="lies between 0 and"):
         make(p)
 
 
-def test_a_stream_refuses_channels_of_whole_frames() -> None:
+def test_stream_refuses_frame_channels_without_bundle() -> None:
     with pytest.raises(ValueError, match="Truncation needs whole frames"):
         Stream(Compose(BitFlips(0.1), Truncation(0.1)), 0)
 
 
 @pytest.mark.parametrize("channel", [BitFlips(0.05), ByteLoss(0.1), Compose(BitFlips(0.05), ByteLoss(0.1))])
 @given(cuts=st.lists(st.integers(0, 400), max_size=12), seed=st.integers(0, 2**63))
-def test_a_line_may_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
+def test_line_can_be_cut_anywhere(channel: Channel, cuts: list[int], seed: int) -> None:
     assert same_however_cut(channel, cuts, seed)
 
 
-def test_a_line_refuses_channels_of_whole_frames() -> None:
+def test_line_refuses_frame_channels() -> None:
     with pytest.raises(ValueError, match="Truncation needs whole frames, not a byte stream"):
         Compose(BitFlips(0.1), Truncation(0.1)).line(np.random.default_rng(0))

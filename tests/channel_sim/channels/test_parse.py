@@ -1,4 +1,4 @@
-"""Channels by their mean BER and by their name on a command line."""
+"""Tests of channels by mean BER and from text."""
 
 from math import sqrt
 
@@ -12,7 +12,7 @@ from channel_sim import AT_BER, HELP, BitFlips, Compose, LoRa, Psk, at_ber, pars
 
 @pytest.mark.parametrize("name", AT_BER)
 @pytest.mark.parametrize("ber", [1e-3, 0.01, 0.15, 0.4])
-def test_every_model_has_the_wished_rate(name: str, ber: float) -> None:
+def test_at_ber_has_requested_rate(name: str, ber: float) -> None:
     mask, lost = at_ber(name, ber).flips(10_000, 400, np.random.default_rng(1))
     assert not lost.any()
     rates = mask[:, 20:].mean(1)  # LoRa's first 5 nibbles fare better
@@ -20,7 +20,7 @@ def test_every_model_has_the_wished_rate(name: str, ber: float) -> None:
 
 
 @pytest.mark.parametrize("name", AT_BER)
-def test_rates_may_differ_from_frame_to_frame_and_reach_both_ends(name: str) -> None:
+def test_at_ber_per_frame_rates_at_both_extremes(name: str) -> None:
     channel = at_ber(name, np.repeat([0.0, 0.5, 0.02], 3000))
     clean, noise, some = channel.flips(9000, 400, np.random.default_rng(2))[0][:, 20:].reshape(3, 3000, -1)
     assert not clean.any()
@@ -28,7 +28,7 @@ def test_rates_may_differ_from_frame_to_frame_and_reach_both_ends(name: str) -> 
     assert abs(some.mean() - 0.02) <= 5 * some.mean(1).std() / sqrt(3000)
 
 
-def test_models_differ_in_how_their_flips_cluster() -> None:
+def test_at_ber_models_differ_in_clustering() -> None:
     """Chance of a flip 8 bits behind another, at a mean rate of 0.02."""
     after = {}
     for name in AT_BER:
@@ -38,7 +38,7 @@ def test_models_differ_in_how_their_flips_cluster() -> None:
     assert after["gilbert-elliott"] > 0.2 and after["bpsk-rayleigh"] > 0.1 and after["lora"] > 0.1
 
 
-def test_impossible_wishes_are_refused() -> None:
+def test_at_ber_refuses_impossible_rates() -> None:
     with pytest.raises(ValueError, match=r"unknown channel 'awgn'; known: bsc, gilbert-elliott, .*lora"):
         at_ber("awgn", 0.1)
     for ber in (-0.1, 0.6, float("nan")):
@@ -65,13 +65,13 @@ def test_impossible_wishes_are_refused() -> None:
         "bsc:ber=0.05+byte-loss:p=0.01",
     ],
 )
-def test_every_model_has_a_name(text: str) -> None:
+def test_parse_knows_every_model(text: str) -> None:
     mask, lost = parse(text).flips(5, 80, np.random.default_rng(0))
     assert mask.shape == (5, 80) and lost.shape == (5,)
     assert text.split(":")[0] in HELP
 
 
-def test_settings_reach_the_model() -> None:
+def test_parse_passes_settings() -> None:
     implicit = parse("lora:snr=-12,header=implicit")
     assert isinstance(implicit, LoRa) and not implicit.explicit_header
     lora = parse("lora:sf=9,snr=-12.5,cr=8,bw=250")
@@ -102,7 +102,7 @@ def test_settings_reach_the_model() -> None:
         ("bsc:ber=0.1+bsc:ber=0.7", "bsc: a bit error rate lies between 0 and 0.5"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(text: str, line: str) -> None:
+def test_parse_errors_are_one_line(text: str, line: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert str(caught.value).startswith(line) and "\n" not in str(caught.value)

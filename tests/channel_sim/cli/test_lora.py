@@ -1,21 +1,20 @@
-"""The command that shows what a LoRa link carries."""
+"""Tests of `inkling sim lora`."""
 
 import argparse
 import re
 
 import pytest
 
-from channel_sim.cli import lora as cmd_lora
+from channel_sim.cli import lora, parsers
 
 
 def run(*arguments: str) -> int:
     parser = argparse.ArgumentParser()
-    cmd_lora.add_parser(parser.add_subparsers())
-    options = parser.parse_args(["lora", *arguments])
-    return options.command(options)
+    parsers.lora(parser)
+    return lora.run(parser.parse_args(arguments))
 
 
-def test_table_has_a_line_for_each_sf_and_snr(
+def test_lora_command_has_row_per_sf_and_snr(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
@@ -33,7 +32,7 @@ def test_table_has_a_line_for_each_sf_and_snr(
     assert [line[5:] for line in at_sf12] == [["0", "0.0", "0.0"]] * 3
 
 
-def test_default_range_goes_from_all_right_to_all_wrong(
+def test_lora_command_default_range_covers_the_transition(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
@@ -48,12 +47,12 @@ def test_default_range_goes_from_all_right_to_all_wrong(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--packets", "0"], "--packets is 1 or more"),
+        (["--packets", "0"], "--packets must be at least 1"),
         (["--sf", "13"], "a spreading factor is 7 to 12, not 13"),
         (["--cr", "9"], "a coding rate is 5 to 8"),
         (["--bytes", "256"], "a LoRa payload has 1 to 255 bytes, not 256"),
     ],
 )
-def test_what_no_radio_does_is_refused(arguments: list[str], message: str) -> None:
+def test_lora_command_refuses_impossible_settings(arguments: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run(*arguments)

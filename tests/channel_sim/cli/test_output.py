@@ -1,4 +1,4 @@
-"""How the proxy's statistics look: on a terminal and at the end."""
+"""Tests of the statistics of the proxy, on a terminal and at the end."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from channel_sim import BitFlips, ByteLoss, FrameLoss
-from channel_sim.cli.output import View, line
+from channel_sim.cli.output import View, summary
 from channel_sim.live.proxy import Proxy
 from tests.support.channel import ROOT, connect, read, until
 from tests.support.host import make_bundle, make_frame
@@ -35,7 +35,7 @@ def shown(view: View) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows} | {"all": [capture.get()]}
 
 
-def test_the_table_has_the_statistics(bundle: Bundle) -> None:
+def test_view_table_has_statistics(bundle: Bundle) -> None:
     with Proxy("tcp://127.0.0.1:0", FrameLoss(1.0), downlink=ByteLoss(1.0), bundles=[bundle], reconnect=True) as proxy:
         view = View(proxy)
         assert "waiting for the board and the host" in shown(view)["all"][0] and "frames" not in shown(view)
@@ -53,9 +53,9 @@ def test_the_table_has_the_statistics(bundle: Bundle) -> None:
         assert shown(view)["resets"] == ["1", ""] and "waiting for the board" in shown(view)["all"][0]
 
 
-def test_the_line_tells_what_there_is_to_tell(bundle: Bundle) -> None:
+def test_summary_lists_all_counts(bundle: Bundle) -> None:
     with Proxy("tcp://127.0.0.1:0", FrameLoss(0.0), downlink=BitFlips(0.5), bundles=[bundle], reconnect=True) as proxy:
-        assert line(proxy) == "uplink 0 bytes, 0 bits flipped, measured BER 0; downlink 0 bytes"
+        assert summary(proxy) == "uplink 0 bytes, 0 bits flipped, measured BER 0; downlink 0 bytes"
         board, host = connect(proxy.board.url), connect(proxy.url)
         until(lambda: proxy.host.fd and proxy.board.fd)
         board.sendall(make_frame(bundle, 1) + make_frame(bundle, 2)[:40])
@@ -64,13 +64,13 @@ def test_the_line_tells_what_there_is_to_tell(bundle: Bundle) -> None:
         board.close()
         read(host, 102)
         flips = proxy.downlink.bits_flipped
-        assert line(proxy) == (
-            "uplink 102 bytes, 0 bits flipped, measured BER 0; 1 frames, 1 cut short by the board; 1 reset; "
+        assert summary(proxy) == (
+            "uplink 102 bytes, 0 bits flipped, measured BER 0; 1 frames, 1 truncated by the board; 1 reset; "
             f"downlink 1 bytes, {flips} bits flipped, measured BER {flips / 8:.3g}"
         )
 
 
-def test_a_terminal_gets_the_table_and_then_the_line() -> None:
+def test_proxy_command_shows_table_on_terminal_then_summary() -> None:
     terminal, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = subprocess.Popen(
@@ -78,20 +78,20 @@ def test_a_terminal_gets_the_table_and_then_the_line() -> None:
         stdout=other, stderr=other, stdin=other, cwd=ROOT,
     )  # fmt: skip
     os.close(other)
-    said = bytearray()
+    output = bytearray()
 
     def listen() -> None:
         while True:
             try:
-                said.extend(os.read(terminal, 4096))
+                output.extend(os.read(terminal, 4096))
             except OSError:  # the process has ended
                 return
 
     reader = threading.Thread(target=listen)
     reader.start()
-    until(lambda: b"bytes a second" in said)
+    until(lambda: b"bytes per second" in output)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
-    reader.join(10)
+    assert process.wait(60) == 0
+    reader.join(60)
     os.close(terminal)
-    assert said.endswith(b"uplink 0 bytes, 0 bits flipped, measured BER 0; downlink 0 bytes\r\n")
+    assert output.endswith(b"uplink 0 bytes, 0 bits flipped, measured BER 0; downlink 0 bytes\r\n")

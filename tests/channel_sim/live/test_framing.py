@@ -1,4 +1,4 @@
-"""Where frames lie in a clean uplink, and what channels of whole frames do to them, however the stream is cut."""
+"""Tests of the framer and of channels that need whole frames, however the stream is cut."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def split(framer: Framer, pieces: list[bytes]) -> list[Piece]:
     return merged
 
 
-def test_frames_are_found_between_replies_and_boot_text(bundle: Bundle) -> None:
+def test_framer_finds_frames_between_other_bytes(bundle: Bundle) -> None:
     frames = [make_frame(bundle, n, chunk=n % 3) for n in range(6)]
     stream = BOOT + frames[0] + frames[1] + REPLY + frames[2] + frames[3] + BOOT + frames[4] + REPLY + frames[5]
     expected = [
@@ -61,14 +61,14 @@ def test_frames_are_found_between_replies_and_boot_text(bundle: Bundle) -> None:
     assert split(Framer([bundle]), [bytes((byte,)) for byte in stream]) == expected
 
 
-def test_a_frame_goes_on_with_its_last_byte(bundle: Bundle) -> None:
+def test_framer_passes_frame_with_its_last_byte(bundle: Bundle) -> None:
     framer, frame = Framer([bundle]), make_frame(bundle, 1)
     assert framer.feed(frame[:-1]) == [] and framer.held_bytes == len(frame) - 1
     assert framer.feed(frame[-1:]) == [Piece(frame, True)] and framer.held_bytes == 0
 
 
 @pytest.mark.parametrize("size", range(1, 62))
-def test_a_frame_that_a_reset_cut_short_does_not_take_the_next_with_it(bundle: Bundle, size: int) -> None:
+def test_framer_keeps_frame_behind_truncated_one(bundle: Bundle, size: int) -> None:
     first, second, third = (make_frame(bundle, n) for n in range(3))
     stream = first[:size] + second + third
     for pieces in ([stream], [bytes((byte,)) for byte in stream]):
@@ -77,7 +77,7 @@ def test_a_frame_that_a_reset_cut_short_does_not_take_the_next_with_it(bundle: B
         assert framer.cut == (size >= len(SYNC) + 8)
 
 
-def test_what_is_held_is_settled_as_no_frame(bundle: Bundle) -> None:
+def test_framer_flush_returns_held_bytes(bundle: Bundle) -> None:
     framer, frame = Framer([bundle]), make_frame(bundle, 1)
     inner = REPLY + frame[:20]
     assert framer.feed(frame[:30]) == []
@@ -86,13 +86,13 @@ def test_what_is_held_is_settled_as_no_frame(bundle: Bundle) -> None:
     assert split(framer, [inner]) == [Piece(inner, False)] and framer.held_bytes == 0
 
 
-def test_a_frame_damaged_before_is_a_frame(bundle: Bundle) -> None:
+def test_framer_counts_frame_damaged_before(bundle: Bundle) -> None:
     frame = bytearray(make_frame(bundle, 1))
     frame[30] ^= 4
-    assert split(Framer([bundle]), [frame * 2]) == [Piece(bytes(frame), True)] * 2
+    assert split(Framer([bundle]), [bytes(frame) * 2]) == [Piece(bytes(frame), True)] * 2
 
 
-def test_a_model_without_a_bundle_is_counted_and_passes(bundle: Bundle, tmp_path: Path) -> None:
+def test_framer_counts_and_passes_unknown_model(bundle: Bundle, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other", seed=1)
     assert other.model_bits != bundle.model_bits
     framer, frame = Framer([bundle]), make_frame(other, 1)
@@ -100,10 +100,10 @@ def test_a_model_without_a_bundle_is_counted_and_passes(bundle: Bundle, tmp_path
     assert split(Framer([bundle, other]), [frame]) == [Piece(frame, True)]
 
 
-def test_models_that_cannot_be_told_apart_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+def test_framer_refuses_ambiguous_models(bundle: Bundle, tmp_path: Path) -> None:
     models = (make_bundle(tmp_path / f"b{n}", n, n_symbols=64) for n in range(1, 500))
     alike = next(other for other in models if other.model_bits == bundle.model_bits)
-    with pytest.raises(ValueError, match=f"bundles model and {alike.name} have the same 5 model bits: give one"):
+    with pytest.raises(ValueError, match=f"bundles model and {alike.name} have equal model bits: give one"):
         Framer([bundle, alike])
 
 
@@ -117,7 +117,7 @@ CHANNELS = [
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: type(channel).__name__)
-def test_the_same_damage_however_the_stream_is_cut(bundle: Bundle, channel: Channel) -> None:
+def test_stream_damage_is_independent_of_cuts(bundle: Bundle, channel: Channel) -> None:
     stream = b"".join(make_frame(bundle, n) + (REPLY + BOOT) * (n % 5 == 0) for n in range(60))
     whole = Stream(channel, 3, [bundle])
     expected = whole.feed(stream) + whole.flush()
@@ -129,7 +129,7 @@ def test_the_same_damage_however_the_stream_is_cut(bundle: Bundle, channel: Chan
     assert whole.statistics.bytes_in == len(stream) and whole.statistics.bytes_out == len(expected)
 
 
-def test_frames_are_counted_exactly(bundle: Bundle) -> None:
+def test_stream_counts_frames_exactly(bundle: Bundle) -> None:
     frames = [make_frame(bundle, n) for n in range(200)]
     stream = Stream(Compose(FrameLoss(0.2), BitFlips(0.001)), 1, [bundle])
     out = [stream.feed(frame) for frame in frames]
@@ -143,13 +143,13 @@ def test_frames_are_counted_exactly(bundle: Bundle) -> None:
     assert statistics.ber == statistics.bits_flipped / (8 * statistics.bytes_in)
 
 
-def test_a_frame_that_comes_twice_is_not_damaged(bundle: Bundle) -> None:
+def test_stream_counts_duplicate_as_undamaged(bundle: Bundle) -> None:
     stream, frame = Stream(Duplicate(1.0), 0, [bundle]), make_frame(bundle, 1)
     assert stream.feed(frame) == 2 * frame
     assert (stream.statistics.frames_damaged, stream.statistics.bytes_lost) == (0, 0)
 
 
-def test_a_radio_sees_no_sync_and_replies_do_not_pass_through_it(bundle: Bundle) -> None:
+def test_stream_radio_gets_frames_without_sync_only(bundle: Bundle) -> None:
     frame, radio = make_frame(bundle, 1), LoRa(-9.0)
     rng = np.random.default_rng(4).spawn(1)[0]
     stream, got, expected = Stream(radio, 4, [bundle]), b"", b""
@@ -160,6 +160,6 @@ def test_a_radio_sees_no_sync_and_replies_do_not_pass_through_it(bundle: Bundle)
     assert got == expected and stream.statistics.frames_damaged > 0
 
 
-def test_whole_frames_need_a_bundle() -> None:
+def test_stream_whole_frames_need_bundle() -> None:
     with pytest.raises(ValueError, match="FrameLoss needs whole frames: give the bundle of the board's model"):
         Stream(Compose(BitFlips(0.1), FrameLoss(0.1)), 0)

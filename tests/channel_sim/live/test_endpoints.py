@@ -25,11 +25,11 @@ from wire.bundle import Bundle
 DATA = np.random.default_rng(1).bytes(3000)
 
 
-@pytest.fixture(scope="module")
 def has_resets(proxy: Proxy, count: int) -> bool:
     return proxy.statistics.resets == count
 
 
+@pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_bundle(tmp_path_factory.mktemp("ends") / "model")
 

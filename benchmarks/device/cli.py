@@ -30,7 +30,9 @@ TFLM_HEADER = "tensorflow/lite/micro/micro_interpreter.h"
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device", description=__doc__)
-    parser.add_argument("bundles", nargs="*", type=Path, default=[DEFAULT], help=f"default: {DEFAULT}")
+    parser.add_argument(
+        "bundles", nargs="*", type=Path, default=[DEFAULT], metavar="BUNDLE", help=f"default: {DEFAULT}"
+    )
     parser.add_argument(
         "--out",
         type=Path,

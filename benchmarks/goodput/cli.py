@@ -19,7 +19,9 @@ from wire.errors import InklingError
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.goodput", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
+    )
     parser.add_argument("--images", type=int, default=10_000, metavar="N", help="test images (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
     parser.add_argument("--links", nargs="+", choices=LINKS, default=list(LINKS), help="default: all")

@@ -1,4 +1,4 @@
-"""Measure all schemes over all links; every experiment (a scheme over a link in one state) is kept once measured."""
+"""Measure all schemes over all links; every experiment is kept as soon as it is measured."""
 
 import datetime
 import json
@@ -35,6 +35,33 @@ class Settings:
     compressed: Path  # folder of the classifiers of compressed images
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """One scheme over one link in one state."""
+
+    key: str  # of the scheme
+    scheme: Scheme
+    link: str
+    value: float  # the state
+    seed: int
+
+    def run(self, folder: Path, bar: Progress) -> dict[str, float]:
+        """Return the figures, read from `folder` if they are kept there, else measured and kept."""
+        file = folder / f"{self.link}_{self.value:g}_{self.key}.json"
+        if file.is_file():
+            return json.loads(file.read_text())
+        started = time.monotonic()
+        task = bar.add_task(f"{self.link} {self.value:g}  {self.scheme.title}")
+        rng = np.random.default_rng([self.seed, zlib.crc32(file.stem.encode())])
+        outcome = self.scheme.send(LINKS[self.link], self.value, rng, partial(bar.advance, task))
+        bar.remove_task(task)
+        row = figures_of(outcome) | {"seconds": round(time.monotonic() - started, 2)}
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(row))
+        part.replace(file)
+        return row
+
+
 def measure(settings: Settings) -> dict:
     """Return all figures, by link, scheme and state."""
     bundle, console, seed = load_bundle(settings.bundle), Console(), settings.seed
@@ -52,10 +79,8 @@ def measure(settings: Settings) -> dict:
             for key, scheme in schemes.items():
                 if not fits(scheme, link):
                     continue
-                rows = {
-                    f"{value:g}": experiment(scheme, name, value, seed, folder / f"{name}_{value:g}_{key}.json", bar)
-                    for value in link.values
-                }
+                experiments = [Experiment(key, scheme, name, value, seed) for value in link.values]
+                rows = {f"{experiment.value:g}": experiment.run(folder, bar) for experiment in experiments}
                 seconds += sum(row["seconds"] for row in rows.values())
                 rows_by_scheme[key] = {"title": scheme.title, "rows": rows}
                 console.print(_line(name, scheme, rows), highlight=False, soft_wrap=True)
@@ -72,22 +97,6 @@ def measure(settings: Settings) -> dict:
         "command": f"python -m benchmarks.goodput --bundle {settings.bundle} --images {settings.images} --seed {seed}",
         "date": datetime.date.today().isoformat(),
     }
-
-
-def experiment(scheme: Scheme, link: str, value: float, seed: int, file: Path, bar: Progress) -> dict[str, float]:
-    """Return the figures of one scheme over one link in one state: read from `file` if it is there, else measured."""
-    if file.is_file():
-        return json.loads(file.read_text())
-    started = time.monotonic()
-    task = bar.add_task(f"{link} {value:g}  {scheme.title}")
-    rng = np.random.default_rng([seed, zlib.crc32(file.stem.encode())])
-    outcome = scheme.send(LINKS[link], value, rng, partial(bar.advance, task))
-    bar.remove_task(task)
-    row = figures_of(outcome) | {"seconds": round(time.monotonic() - started, 2)}
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(row))
-    part.replace(file)
-    return row
 
 
 def figures_of(outcome: Outcome) -> dict[str, float]:

@@ -25,7 +25,9 @@ from wire.errors import InklingError
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receiver", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
+    )
     counts = {
         "--frames": (100_000, "frames per BER"),
         "--noise": (100_000_000, "random bytes per number of known devices"),

@@ -286,7 +286,9 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
 def main() -> int:
     """Parse the command line and soak. Exit status 1: an undamaged frame was lost, a crash, or memory grew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receiver.soak", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
+    )
     parser.add_argument("--frames", type=int, default=1_000_000, metavar="N", help="frames (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
     parser.add_argument(

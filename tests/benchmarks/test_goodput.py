@@ -1,6 +1,7 @@
 """The comparison over links: which frames count as arrived, their air time, and the sentences made from the figures."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,12 @@ import pytest
 import reedsolo
 from rich.progress import Progress
 
-from benchmarks.goodput import measure
 from benchmarks.goodput.baselines import Crc, Files, OnProgress, Outcome, ReedSolomon
 from benchmarks.goodput.compressed import FORMATS, Format, decoded, sizes
 from benchmarks.goodput.findings import best, compared_snrs, findings, is_inkling, is_opponent, lowest_snr
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import BAUD, BITS_PER_BYTE, LINKS, Link, Radio, SerialRadio, crc_of_rows
+from benchmarks.goodput.measure import Experiment, figures_of
 from benchmarks.goodput.page import section
 from benchmarks.goodput.schemes import feature_schemes, image_schemes
 from tests.support.train import ROOT
@@ -117,11 +118,11 @@ def test_reed_solomon_uses_inkling_air_time_and_corrects_as_reedsolo(name: str, 
 
 def test_figures_of_counts_lost_as_wrong_and_applies_duty_cycle() -> None:
     outcome = Outcome(np.array([1, 0, 0, 1], bool), np.array([1, 1, 0, 1], bool), np.full(4, 0.1), {"more": 1.0})
-    row = measure.figures_of(outcome)
+    row = figures_of(outcome)
     assert (row["accuracy"], row["accuracy_sent"], row["lost"]) == (2 / 3, 0.5, 1)
     assert row["correct_per_hour"] == pytest.approx(36 / 0.1 * 0.5)
     assert row["more"] == 1.0
-    nothing = measure.figures_of(Outcome(np.zeros(4, bool), np.zeros(4, bool), np.ones(4), {}))
+    nothing = figures_of(Outcome(np.zeros(4, bool), np.zeros(4, bool), np.ones(4), {}))
     assert nothing["accuracy"] == nothing["correct_per_hour"] == 0
 
 
@@ -133,12 +134,13 @@ def test_experiment_is_measured_once(tmp_path: Path) -> None:
             self.calls += 1
             return Outcome(rng.random(50) < 0.5, np.ones(50, bool), np.ones(50), {})
 
-    scheme, bar, file = Counting(), Progress(disable=True), tmp_path / "sf7_-9.5_counting.json"
-    first, second = (measure.experiment(scheme, "sf7", -9.5, 0, file, bar) for _ in range(2))
+    scheme, bar = Counting(), Progress(disable=True)
+    experiment = Experiment("counting", scheme, "sf7", -9.5, seed=0)
+    first, second = (experiment.run(tmp_path, bar) for _ in range(2))
     assert first == second and scheme.calls == 1
-    assert [*tmp_path.iterdir()] == [file]
+    assert [file.name for file in tmp_path.iterdir()] == ["sf7_-9.5_counting.json"]
     (tmp_path / "other").mkdir()
-    other = measure.experiment(scheme, "sf7", -9.5, 1, tmp_path / "other" / file.name, bar)
+    other = replace(experiment, seed=1).run(tmp_path / "other", bar)
     assert other["accuracy"] != first["accuracy"]  # another seed, another draw
 
 

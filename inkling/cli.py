@@ -1,23 +1,30 @@
 """The command line: choose a command, import it, run it, and turn errors into one line and an exit status."""
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from inkling import __version__
 from inkling.commands import ROOT, Command, Group
 from wire.errors import InklingError
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit statuses
+OWN_PACKAGES = ("inkling", "host", "wire", "channel_sim", "train", "export")
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Wraps one-line texts; keeps texts of several lines, such as examples, as they are."""
+    """Wraps texts of one line; keeps texts of several lines, such as examples, as they are."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += 2  # argparse forgets the indentation of the commands
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text.strip():
@@ -26,7 +33,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that suggests the nearest command or option after a typing error."""
+    """An ArgumentParser whose errors are one line."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - ArgumentParser's own keywords
         super().__init__(formatter_class=Formatter, **options)
@@ -39,131 +46,163 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str = "inkling") -> int:
     """Run the command line and return the exit status.
 
-    `group` restricts it to the commands of one room, for `python -m host` and its like.
+    `group` restricts it to the commands of one folder, for `python -m host` and `python -m channel_sim`.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser, command = build(group, prog, words)
+    parser, chosen, command = build(group, prog, words)
     if not words:
         parser.print_help(sys.stderr)
         return USAGE
-    options = parse(parser, words)
-    return execute(command, lambda: resolve(command.run)(options))
+    options = parse(parser, chosen, words)
+    assert command is not None, "argparse exits if the command is missing"
+    return execute(command, options)
 
 
 def main_of(command: Command, prog: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a room that has a single command, for `python -m train` and `python -m export`."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run a single command, for `python -m train` and `python -m export`. Return the exit status."""
     parser = Parser(prog=prog)
     resolve(command.parser)(parser)
-    options = parse(parser, list(sys.argv[1:] if arguments is None else arguments))
-    return execute(command, lambda: resolve(command.run)(options))
+    options = parse(parser, parser, list(sys.argv[1:] if arguments is None else arguments))
+    return execute(command, options)
 
 
-def build(group: Group, prog: str, words: list[str]) -> tuple[Parser, Command]:
-    """Return the parser of a group, in which only the chosen command is imported, and that command.
+def build(group: Group, prog: str, words: Sequence[str]) -> tuple[Parser, Parser, Command | None]:
+    """Return the parser of a group, the parser of the command in `words`, and that command.
 
-    Exits with status 2 and a suggestion when there is no such command.
+    Only that command's module is imported. Without a command, the second parser is the one that lacks it. Exits with
+    status 2 and a suggestion if a command does not exist.
     """
-    parser = Parser(prog=prog, description=group.help, epilog=group.epilog)
-    parser.add_argument("--version", action="version", version=f"inkling {__version__}")
-    path: list[str] = []
-    level, chosen, current = group, None, parser
-    while True:
-        commands = current.add_subparsers(metavar="COMMAND", required=True)
-        parsers = {
-            name: commands.add_parser(name, help=entry.help, description=entry.help)
-            for name, entry in level.commands.items()
-        }
-        word = next((w for w in words[len(path) :] if not w.startswith("-")), None) if not _asks(words, path) else None
-        if word is None:
-            break
-        if word not in parsers:
-            current.error(f"unknown command {word!r}{suggestion(word, parsers)}")
-        path.append(word)
-        current, entry = parsers[word], level.commands[word]
+    parser = current = _group_parser(group, prog)
+    level: Group = group
+    for word in words:
+        children = _add_commands(current, level)
+        if word in ("-h", "--help", "--version"):
+            return parser, current, None
+        if word not in children:
+            kind = "argument" if word.startswith("-") else "command"
+            known = _option_names(current) if kind == "argument" else children
+            current.error(f"unknown {kind} {word!r}{suggestion(word.partition('=')[0], known)}")
+        current, entry = children[word], level.commands[word]
         if isinstance(entry, Command):
-            chosen = entry
             resolve(entry.parser)(current)
-            break
-        current.epilog, level = entry.epilog, entry
-    # Without a command, parsing ends in --help, --version or an error; this value is never run.
-    return parser, chosen or next(c for c in ROOT.commands.values() if isinstance(c, Command))
+            return parser, current, entry
+        level = entry
+    _add_commands(current, level)
+    return parser, current, None
 
 
 def build_all(group: Group, prog: str) -> Parser:
-    """Return the parser with every command, for shell completion."""
-    parser = Parser(prog=prog, description=group.help, epilog=group.epilog)
-    parser.add_argument("--version", action="version", version=f"inkling {__version__}")
+    """Return the parser of a group with all commands, for shell completion."""
+    parser = _group_parser(group, prog)
     _add_all(parser, group)
     return parser
 
 
-def _add_all(parser: argparse.ArgumentParser, group: Group) -> None:
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, entry in group.commands.items():
-        child = commands.add_parser(name, help=entry.help)
+def _group_parser(group: Group, prog: str) -> Parser:
+    parser = Parser(prog=prog, description=_sentence(group.help), epilog=group.epilog)
+    parser.add_argument("--version", action="version", version=f"inkling {__version__}")
+    return parser
+
+
+def _add_commands(parser: Parser, group: Group) -> dict[str, Parser]:
+    """Add the commands of a group, without their arguments, and return their parsers by name."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    return {
+        name: commands.add_parser(
+            name,
+            help=entry.help,
+            description=_sentence(entry.help),
+            epilog=entry.epilog if isinstance(entry, Group) else None,
+        )
+        for name, entry in group.commands.items()
+    }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def _add_all(parser: Parser, group: Group) -> None:
+    for name, child in _add_commands(parser, group).items():
+        entry = group.commands[name]
         if isinstance(entry, Group):
             _add_all(child, entry)
         else:
             resolve(entry.parser)(child)
 
 
-def _asks(words: list[str], path: list[str]) -> bool:
-    """Return True if the first word after `path` is --help or --version."""
-    rest = words[len(path) :]
-    return bool(rest) and rest[0] in ("-h", "--help", "--version")
+def parse(parser: Parser, chosen: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line. Exits with status 2 and a suggestion if an option does not exist.
 
-
-def parse(parser: Parser, words: list[str]) -> argparse.Namespace:
-    """Parse the command line. Exits with status 2 on unknown options, with a suggestion."""
+    chosen: the parser of the command, which defines the options. argparse would report a missing argument before an
+    option that does not exist, although the one is often the other, mistyped.
+    """
+    known = _option_names(chosen)
+    for word in words:
+        if word == "--":
+            break
+        name = word.partition("=")[0]
+        if name.startswith("--") and not any(option.startswith(name) for option in known):
+            chosen.error(f"unknown argument {name!r}{suggestion(name, known)}")
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        known = [o for p in _parsers(parser) for action in p._actions for o in action.option_strings]
-        parser.error(f"unrecognized argument {unknown[0]!r}{suggestion(unknown[0].partition('=')[0], known)}")
+        chosen.error(f"unknown argument {unknown[0]!r}")
     return options
 
 
-def _parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    found = [parser]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for child in action.choices.values():
-                found += _parsers(child)
-    return found
+def _option_names(parser: Parser) -> list[str]:
+    return [name for action in parser._actions for name in action.option_strings]
 
 
-def suggestion(word: str, known: Sequence[str] | dict[str, Any]) -> str:
-    """Return " (did you mean ...?)" for the nearest known word, or nothing."""
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" with the nearest known word, or "" if none is near."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def resolve(name: str) -> Callable[..., Any]:
-    """Import `module:function`."""
+    """Import and return the function named `module:function`."""
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
 
 
-def execute(command: Command, run: Callable[[], int]) -> int:
-    """Run a command; print an error that users can act on as one line and return the exit status."""
+def execute(command: Command, options: argparse.Namespace) -> int:
+    """Run a command and return the exit status. Errors that users can act on are printed as one line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return run()
+        status = resolve(command.run)(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         if command.on_interrupt:
             print(f"\ninkling: {command.on_interrupt}", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output has closed it (`| head`); what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of the output has closed it, as `| head` does
+        _discard_output()
         return FAILED
     except InklingError as error:
-        print(f"inkling: {error}", file=sys.stderr)
+        message = str(error)
     except ModuleNotFoundError as error:
-        what = f".[{command.extra}]" if command.extra else "."
-        hint = f"in a clone of Inkling: pip install '{what}'"
-        print(f"inkling: the Python package {error.name!r} is not installed; {hint}", file=sys.stderr)
+        package = str(error.name).partition(".")[0]
+        if package in OWN_PACKAGES:  # a fault of Inkling, which needs a traceback
+            raise
+        target = f".[{command.extra}]" if command.extra else "."
+        message = f"the Python package {package!r} is not installed; in a clone of Inkling: pip install '{target}'"
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        print(f"inkling: {error.strerror or error}{where}", file=sys.stderr)
+        message = str(error.strerror or error)
+        if error.filename:
+            message += f": {error.filename}"
+        else:
+            _discard_output()  # standard output may be what failed
+    else:
+        return status
+    print(f"inkling: {message}", file=sys.stderr)
     return FAILED
+
+
+def _discard_output() -> None:
+    """If standard output cannot be written, discard what it buffers: Python would try again, and fail, at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

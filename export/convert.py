@@ -1,4 +1,4 @@
-"""The conversion itself: PyTorch -> ONNX -> onnx2tf -> float and int8 TensorFlow Lite."""
+"""Conversion: PyTorch -> ONNX -> onnx2tf -> float and int8 TensorFlow Lite."""
 
 import contextlib
 import logging
@@ -7,6 +7,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,39 @@ from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import set_mode
 
 OPSET = 18
-HALF_FROM = 256  # values; below, a Cast node costs more than it saves
+HALF_FROM = 256  # values; in smaller weights, a Cast node costs more than it saves
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """The files of one conversion."""
+
+    encoder_onnx: Path
+    decoder_onnx: Path
+    float_tflite: Path
+    encoder_tflite: Path  # int8
+
+
+def convert(codec: DeployableCodec, calibration: Tensor, folder: Path) -> Conversion:
+    """Convert a codec into files in `folder`.
+
+    calibration: images (N, C, H, W) in [0, 1] over which the converter measures int8 ranges.
+    Raises ExportError if onnx2tf fails.
+    """
+    files = Conversion(
+        folder / "encoder.onnx", folder / "decoder.onnx", folder / "float.tflite", folder / "encoder.tflite"
+    )
+    encoder_onnx(codec, files.encoder_onnx)
+    decoder_onnx(codec, files.decoder_onnx)
+    saved_model(files.encoder_onnx, folder / "saved_model")
+    images = calibration.permute(0, 2, 3, 1).numpy()
+    tflite(folder / "saved_model", images, files.float_tflite, files.encoder_tflite)
+    return files
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallow what the converters print, from Python and from C++; what they raise still comes through."""
+    """Suppress the output of the converters, from Python and from C++; exceptions still pass."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stdout.flush()
     sys.stderr.flush()
@@ -44,7 +72,7 @@ def quiet() -> Iterator[None]:
                 os.dup2(copy, stream)
                 os.close(copy)
             logging.disable(logging.NOTSET)
-            # onnx2tf lifts it without bound, and Python would then end in a crash where it should say RecursionError.
+            # onnx2tf raises it without bound, and Python would then crash instead of raising RecursionError.
             sys.setrecursionlimit(recursion_limit)
 
 
@@ -53,13 +81,13 @@ def encoder_onnx(codec: DeployableCodec, file: Path) -> None:
     h, w, c = codec.input_shape
     encoder = codec.encoder.eval()
     set_mode(encoder, "off")
-    # A dynamic batch keeps onnx2tf from downloading its own calibration pictures.
-    _export(encoder, (torch.zeros(2, c, h, w),), file, ["image"], ["latent"], ({0: torch.export.Dim("n")},))
+    # With a dynamic batch, onnx2tf does not download its own calibration images.
+    _export(encoder, {"image": torch.zeros(2, c, h, w)}, "latent", file)
     set_mode(encoder, "quantize")
 
 
 class _HostEnd(nn.Module):
-    """The codec without its encoder: what decoder.onnx holds."""
+    """The codec without its encoder, as decoder.onnx holds it."""
 
     def __init__(self, codec: DeployableCodec) -> None:
         super().__init__()
@@ -71,14 +99,13 @@ class _HostEnd(nn.Module):
 
 def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
-    n = torch.export.Dim("n")
-    arguments = (torch.zeros(2, codec.n_symbols, dtype=torch.int64), torch.full((2,), 0.01))
-    _export(_HostEnd(codec).eval(), arguments, file, ["symbols", "ber"], ["logits"], ({0: n}, {0: n}))
+    inputs = {"symbols": torch.zeros(2, codec.n_symbols, dtype=torch.int64), "ber": torch.full((2,), 0.01)}
+    _export(_HostEnd(codec).eval(), inputs, "logits", file)
     _store_as_half(file)
 
 
 def _store_as_half(file: Path) -> None:
-    """Store large weights whose values are all float16 ones as such, and widen them when the model is loaded."""
+    """Store large weights whose values are all float16 ones as float16; a Cast node widens them at run time."""
     model = onnx.load(str(file))
     for weight in model.graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
@@ -92,22 +119,17 @@ def _store_as_half(file: Path) -> None:
     onnx.save(model, str(file))
 
 
-def _export(
-    model: nn.Module,
-    arguments: tuple[Tensor, ...],
-    file: Path,
-    inputs: list[str],
-    outputs: list[str],
-    shapes: tuple[dict, ...],
-) -> None:
+def _export(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path) -> None:
+    """Export a model with example inputs; the first dimension of all inputs is a dynamic batch."""
+    batch = torch.export.Dim("n")
     with quiet():
         torch.onnx.export(
             model,
-            arguments,
+            tuple(inputs.values()),
             str(file),
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_shapes=shapes,
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
@@ -116,18 +138,18 @@ def _export(
 
 
 def saved_model(onnx_file: Path, folder: Path) -> None:
-    """onnx2tf: the encoder's ONNX file -> a TensorFlow SavedModel in NHWC."""
+    """Convert the encoder's ONNX file by onnx2tf to a TensorFlow SavedModel in NHWC. Raises ExportError."""
     with quiet():
         import onnx2tf
         from onnx2tf.ops import Add
 
         # onnx2tf 1.29.24 compares an Add's NHWC shape with ONNX's NCHW one, takes the difference for a broken
         # broadcast and "rescues" it by transposing both inputs; the layers behind then run in the wrong layout.
-        # Without transposes to try, its rescue gives up and leaves the right Add as it is.
+        # Without transposes to try, its rescue gives up and leaves the correct Add unchanged.
         rescue = Add.transpose_with_flexing_deterrence
         Add.transpose_with_flexing_deterrence = lambda *, input_tensor, **_: input_tensor
         copy = folder.with_suffix(".onnx")
-        shutil.copy(onnx_file, copy)  # onnx2tf overwrites the file that it is given
+        shutil.copy(onnx_file, copy)  # onnx2tf overwrites its input file
         try:
             onnx2tf.convert(
                 input_onnx_file_path=str(copy),
@@ -142,7 +164,10 @@ def saved_model(onnx_file: Path, folder: Path) -> None:
 
 
 def tflite(folder: Path, images: np.ndarray, float_file: Path, int8_file: Path) -> None:
-    """SavedModel -> float .tflite and full-integer .tflite, calibrated on `images`, float32 (N, H, W, C) in [0, 1]."""
+    """Convert a SavedModel to a float and a full-integer .tflite file.
+
+    images: calibration images float32 (N, H, W, C) in [0, 1].
+    """
     with quiet():
         import tensorflow as tf
 

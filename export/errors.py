@@ -1,7 +1,7 @@
-"""The one exception that the command line shows as a single line."""
+"""Error of the export."""
 
 from wire.errors import InklingError
 
 
 class ExportError(InklingError):
-    """A step of the export cannot be done, or a proof failed."""
+    """A step of the export failed, or a proof did not hold."""

@@ -1,4 +1,4 @@
-"""What a run's folder holds for the export, whether Inkling's own or a system that splits a classifier."""
+"""Finished runs as the export needs them: of Inkling's own codec or of a split codec."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,45 +19,48 @@ from train.trainers.trainer import calibration_images, split_holdout
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A trained codec, evaluating in int8, and what it was trained on and for."""
+class FinishedRun:
+    """A trained codec in evaluation mode, its encoder in int8, with its config and data."""
 
     config: RunConfig
     codec: DeployableCodec
     data: Dataset
     calibration: Tensor  # images (N, C, H, W) over which the converter measures ranges
     chunks: tuple[tuple[int, int], ...]  # (first symbol, count); the first is the whole payload
-    saved: dict[str, Any]  # best.pt's record
+    saved: dict[str, Any]  # the record of best.pt
 
 
-def load(run: Path) -> Finished:
-    """The run in its folder. Raises TrainError for one that is not finished, ExportError for one of float encoders."""
-    saved = settings.read_run(run)
-    return _system(run) if isinstance(saved, dict) and "system" in saved else _inkling(run)
+def load_run(folder: Path) -> FinishedRun:
+    """Load the run in a folder.
+
+    Raises TrainError if it is not finished, and ExportError if its encoder is not in int8.
+    """
+    saved = settings.read_run(folder)
+    return _split(folder) if isinstance(saved, dict) and "system" in saved else _inkling(folder)
 
 
-def _inkling(run: Path) -> Finished:
-    config = CodecConfig.from_run(run)
+def _inkling(folder: Path) -> FinishedRun:
+    config = CodecConfig.from_run(folder)
     data = load_data(config.data.name, config.data.size, config.data.grey)
-    codec, calibration, saved = load_codec(run, config, data)
-    return Finished(config, codec, data, calibration, config.link.chunks, saved)
+    codec, calibration, saved = load_codec(folder, config, data)
+    return FinishedRun(config, codec, data, calibration, config.link.chunks, saved)
 
 
-def _system(run: Path) -> Finished:
-    config = SplitConfig.from_run(run)
+def _split(folder: Path) -> FinishedRun:
+    config = SplitConfig.from_run(folder)
     data = load_data(config.data.name, config.data.size, config.data.grey)
-    codec, _, saved = load_split_codec(run, data)
+    codec, _, saved = load_split_codec(folder, data)
     if not isinstance(codec, DeployableCodec):
-        raise ExportError(f"{run}: {config.system} has no encoder in int8, which a board needs")
+        raise ExportError(f"{folder}: {config.system} has no int8 encoder, and boards run only int8 encoders")
     if not config.schedule.qat_epochs:
-        raise ExportError(f"{run} was trained without int8 epochs (schedule.qat_epochs)")
+        raise ExportError(f"{folder} was trained without int8 epochs (schedule.qat_epochs), which a board needs")
     round_to_half(codec.classifier)
     train, _ = split_holdout(data, config.data.holdout)
-    return Finished(config, codec, data, calibration_images(data, train), ((0, codec.n_symbols),), saved)
+    return FinishedRun(config, codec, data, calibration_images(data, train), ((0, codec.n_symbols),), saved)
 
 
 @torch.no_grad()
 def round_to_half(classifier: nn.Module) -> None:
-    """Round a frozen classifier's weights to float16 values: decoder.onnx then holds them in half the bytes."""
+    """Round a frozen classifier's weights to float16 values, which decoder.onnx stores in half the bytes."""
     for weight in classifier.parameters():
         weight.copy_(weight.half())

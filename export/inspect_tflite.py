@@ -1,4 +1,4 @@
-"""What is inside a .tflite file: operators, activation scales, and the arena that TFLM needs for it."""
+"""Contents of a .tflite file: operators, activation scales, and the arena that TFLM needs for it."""
 
 import re
 import subprocess
@@ -10,8 +10,8 @@ import tflite
 
 from export.errors import ExportError
 
-# Run in a process of its own: print_allocations() writes to the C level's stderr, which Python cannot redirect.
-_ARENA = (
+# In its own process: print_allocations() writes to stderr at the C level, which Python cannot redirect.
+_ARENA_SCRIPT = (
     "import sys; from tflite_micro.python.tflite_micro import runtime; "
     "i = runtime.Interpreter.from_file(sys.argv[1]); i.print_allocations()"
 )
@@ -27,7 +27,7 @@ class Op:
 
 
 def operators(file: Path) -> list[Op]:
-    """The operators in the order of execution."""
+    """Return the operators in the order of execution."""
     model = tflite.Model.GetRootAs(file.read_bytes(), 0)
     graph = model.Subgraphs(0)
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
@@ -35,7 +35,7 @@ def operators(file: Path) -> list[Op]:
     for i in range(graph.OperatorsLength()):
         op = graph.Operators(i)
         code = model.OperatorCodes(op.OpcodeIndex())
-        # Codes below 127 may stand in the older field alone.
+        # Codes below 127 may be only in the older field.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         q = graph.Tensors(op.Outputs(0)).Quantization()
         has_scale = q is not None and q.ScaleLength() > 0
@@ -44,8 +44,11 @@ def operators(file: Path) -> list[Op]:
 
 
 def arena_bytes(file: Path) -> int:
-    """Arena that TFLM's interpreter uses for the model, bytes (its own count, on a 64-bit host)."""
-    done = subprocess.run([sys.executable, "-c", _ARENA, str(file)], capture_output=True, text=True, check=False)
+    """Return the bytes of arena that TFLM's interpreter uses for the model, as it reports them on a 64-bit host.
+
+    Raises ExportError if it cannot load the model.
+    """
+    done = subprocess.run([sys.executable, "-c", _ARENA_SCRIPT, str(file)], capture_output=True, text=True, check=False)
     found = re.search(r"Arena allocation total (\d+) bytes", done.stderr)
     if done.returncode or found is None:
         raise ExportError(f"TFLM's interpreter cannot load {file.name}: {done.stderr.strip().splitlines()[-1:]}")

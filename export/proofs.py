@@ -1,4 +1,4 @@
-"""Each conversion step held against the one before it. A proof prints its figure; one that fails stops the export."""
+"""Proofs: each conversion step is compared with the one before it; a failed proof stops the export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ import onnxruntime
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from export.convert import quiet
+from export.convert import Conversion, quiet
 from export.errors import ExportError
 from export.inspect_tflite import Op
-from export.reference import ReferenceEncoder
+from export.reference import ReferenceEncoder, int8_pixels
 from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit, Separable
 from train.codecs.fakequant import int8_parameters, set_mode
@@ -21,39 +21,40 @@ from train.data.augment import as_input
 
 @dataclass
 class Proofs:
-    """Collects the figures for the manifest while it prints them."""
+    """Figures of the proofs for the manifest, printed as they come."""
 
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
     figures: dict[str, float] = field(default_factory=dict)
 
     def note(self, key: str, text: str, value: float, shown: str) -> None:
-        """A figure that is only reported."""
+        """Record a figure without a limit."""
         self.figures[key] = value
-        self.say(f"  {text}: {shown}")
+        self.log(f"  {text}: {shown}")
 
     def require(self, key: str, text: str, value: float, limit: float, unit: str = "") -> None:
-        """A figure that must not exceed `limit`."""
+        """Record a figure. Raises ExportError if it exceeds `limit` or is not a number."""
         self.figures[key] = value
         ok = value <= limit
-        self.say(f"  {text}: {value:.3g}{unit} (at most {limit:g}{unit}) {'ok' if ok else 'FAILED'}")
+        self.log(f"  {text}: {value:.3g}{unit} (at most {limit:g}{unit}) {'ok' if ok else 'FAILED'}")
         if not ok:
             raise ExportError(f"proof failed: {text}: {value:.3g}{unit}, at most {limit:g}{unit}")
 
 
-def float_chain(
-    proofs: Proofs, codec: DeployableCodec, onnx_file: Path, float_tflite: Path, images: np.ndarray
-) -> np.ndarray:
-    """PyTorch = ONNX = float TFLite on uint8 images (N, H, W, C); returns PyTorch's latents float32 (N, h, w, c)."""
+def float_chain(proofs: Proofs, codec: DeployableCodec, conversion: Conversion, images: np.ndarray) -> np.ndarray:
+    """Compare PyTorch, ONNX and float TFLite on images uint8 (N, H, W, C).
+
+    Returns PyTorch's latents float32 (N, h, w, c).
+    """
     x = as_input(torch.from_numpy(images))
     set_mode(codec.encoder, "off")
     with torch.no_grad():
-        ours = codec.encoder(x).permute(0, 2, 3, 1).numpy()
+        expected = codec.encoder(x).permute(0, 2, 3, 1).numpy()
     set_mode(codec.encoder, "quantize")
-    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(conversion.encoder_onnx), providers=["CPUExecutionProvider"])
     by_onnx = session.run(None, {"image": x.numpy()})[0].transpose(0, 2, 3, 1)
-    proofs.require("pytorch_onnx", "PyTorch against ONNX, max difference", float(abs(ours - by_onnx).max()), 1e-3)
-    with quiet():  # it announces its XNNPACK delegate
-        interpreter = Interpreter(model_path=str(float_tflite))
+    proofs.require("pytorch_onnx", "PyTorch against ONNX, max difference", float(abs(expected - by_onnx).max()), 1e-3)
+    with quiet():  # the interpreter prints a line about its XNNPACK delegate
+        interpreter = Interpreter(model_path=str(conversion.float_tflite))
         interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     worst = 0.0
@@ -62,11 +63,11 @@ def float_chain(
         interpreter.invoke()
         worst = max(worst, float(abs(interpreter.get_tensor(sink)[0] - latent).max()))
     proofs.require("onnx_tflite_float", "ONNX against float TFLite, max difference", worst, 1e-3)
-    return ours
+    return expected
 
 
 def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
-    """The activation scales of the .tflite are those that quantization-aware training saw."""
+    """Compare the activation scales of the .tflite file with those of quantization-aware training."""
     ranges = []
     for layer in codec.encoder.layers:
         if isinstance(layer, ConvUnit):
@@ -90,72 +91,65 @@ def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
 def int8_against_float(
     proofs: Proofs, codec: DeployableCodec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray
 ) -> np.ndarray:
-    """int8 latents against float ones, and against fake quantization; returns the int8 latents (N, h, w, c)."""
+    """Compare int8 latents with float `latents` (N, h, w, c) and with fake quantization.
+
+    images uint8 (N, H, W, C). Returns the int8 latents (N, h, w, c).
+    """
     scale, zero_point = reference.output_quantization
     integer = reference.latents(images)
     real = (integer.astype(np.float32) - zero_point) * scale
     error = abs(real - latents)
-    proofs.note(
-        "int8_float_mean", "int8 against float latents, mean difference", float(error.mean()), f"{error.mean():.4f}"
-    )
-    proofs.note(
-        "int8_float_max", "int8 against float latents, max difference", float(error.max()), f"{error.max():.4f}"
-    )
+    mean, worst = float(error.mean()), float(error.max())
+    proofs.note("int8_float_mean", "int8 against float latents, mean difference", mean, f"{mean:.4f}")
+    proofs.note("int8_float_max", "int8 against float latents, max difference", worst, f"{worst:.4f}")
     with torch.no_grad():
         trained = codec.encoder(as_input(torch.from_numpy(images))).permute(0, 2, 3, 1).numpy()
     steps = abs(real - trained) / scale
-    proofs.require(
-        "int8_fake_quant_mean", "int8 against training's fake quantization, mean difference in int8 steps",
-        float(steps.mean()), 2.0,
-    )  # fmt: skip
+    text = "int8 against training's fake quantization, mean difference in int8 steps"
+    proofs.require("int8_fake_quant_mean", text, float(steps.mean()), 2.0)
     return integer
 
 
 def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
-    """TFLM's interpreter gives the reference kernels' bytes."""
+    """Compare TFLM's interpreter with the reference kernels' latents int8 (N, h, w, c), byte by byte."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_file(str(tflite_file))
     differ = 0
     for image, latent in zip(images, latents, strict=True):
-        interpreter.set_input((image.astype(np.int16) - 128).astype(np.int8)[None], 0)
+        interpreter.set_input(int8_pixels(image)[None], 0)
         interpreter.invoke()
         differ += int((interpreter.get_output(0)[0] != latent).sum())
-    proofs.require(
-        "tflm_bytes_differing", f"TFLM against reference kernels, {len(images)} images, bytes that differ", differ, 0
-    )
+    text = f"TFLM against reference kernels, {len(images)} images, bytes that differ"
+    proofs.require("tflm_bytes_differing", text, differ, 0)
 
 
 def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
-    """int8 .tflite -> ONNX by tf2onnx, for inspection in ONNX tools; close, not exact."""
+    """Convert the int8 .tflite by tf2onnx to ONNX, for inspection in ONNX tools, and note how close it comes."""
     with quiet():
         import tf2onnx
 
         tf2onnx.convert.from_tflite(str(tflite_file), opset=13, output_path=str(onnx_file))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    pixels = (images.astype(np.int16) - 128).astype(np.int8)
-    got = np.concatenate([session.run(None, {name: p[None]})[0] for p in pixels])
+    got = np.concatenate([session.run(None, {name: pixels[None]})[0] for pixels in int8_pixels(images)])
     steps = abs(got.reshape(latents.shape).astype(int) - latents)
     share = float((steps > 0).mean())
-    proofs.note(
-        "tf2onnx_share_differing", "tf2onnx round trip, share of latent bytes that differ",
-        share, f"{100 * share:.1f} %, by at most {steps.max()}",
-    )  # fmt: skip
+    shown = f"{100 * share:.1f} %, by at most {steps.max()}"
+    proofs.note("tf2onnx_share_differing", "tf2onnx round trip, share of latent bytes that differ", share, shown)
 
 
 def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np.ndarray) -> None:
-    """decoder.onnx gives PyTorch's logits, with flips, gaps and several BERs among its inputs."""
+    """Compare the logits of decoder.onnx with PyTorch's on symbols (N, S) with flips, gaps and several BERs."""
     rng = np.random.default_rng(0)
-    tried = symbols.copy()
-    hit = rng.random(tried.shape) < 0.1
-    tried[hit] = rng.integers(0, codec.quantizer.n_levels, int(hit.sum()))
-    tried[::2, codec.n_symbols // 2 :] = -1
-    ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(tried))
+    received = symbols.copy()
+    hit = rng.random(received.shape) < 0.1
+    received[hit] = rng.integers(0, codec.quantizer.n_levels, int(hit.sum()))
+    received[::2, codec.n_symbols // 2 :] = -1
+    ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(received))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
-    got = session.run(None, {"symbols": tried, "ber": ber})[0]
+    got = session.run(None, {"symbols": received, "ber": ber})[0]
     with torch.no_grad():
-        ours = codec.decode(torch.from_numpy(tried), torch.from_numpy(ber)).numpy()
-    proofs.require(
-        "decoder_onnx", "decoder, PyTorch against ONNX, max difference of logits", float(abs(got - ours).max()), 1e-2
-    )
+        expected = codec.decode(torch.from_numpy(received), torch.from_numpy(ber)).numpy()
+    text = "decoder, PyTorch against ONNX, max difference of logits"
+    proofs.require("decoder_onnx", text, float(abs(got - expected).max()), 1e-2)

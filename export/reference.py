@@ -1,7 +1,7 @@
-"""The yardstick of every engine: TensorFlow Lite's reference kernels.
+"""TensorFlow Lite's reference kernels, with which every engine must agree.
 
 The default resolver would use the XNNPACK delegate, whose rounding differs by one in 8 to 10 % of an encoder's
-outputs; the reference kernels give the bytes that TFLM, CMSIS-NN and the ahead-of-time engine give.
+outputs; the reference kernels give the same bytes as TFLM, CMSIS-NN and the ahead-of-time engine.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from wire.model import PIXEL_OFFSET
+
+
+def int8_pixels(images: np.ndarray) -> np.ndarray:
+    """Convert pixels uint8 to the encoder's input int8."""
+    return (images.astype(np.int16) - PIXEL_OFFSET).astype(np.int8)
 
 
 class ReferenceEncoder:
@@ -26,14 +33,13 @@ class ReferenceEncoder:
         scale, zero_point = self._output["quantization"]
         return float(scale), int(zero_point)
 
-    def latents(self, images: np.ndarray, each: Callable[[], None] | None = None) -> np.ndarray:
-        """uint8 (N, H, W, C) -> int8 (N, h, w, c); `each` is called after every image."""
+    def latents(self, images: np.ndarray, on_progress: Callable[[], None] | None = None) -> np.ndarray:
+        """Encode images uint8 (N, H, W, C) to latents int8 (N, h, w, c); call `on_progress` after each image."""
         out = np.empty((len(images), *self._output["shape"][1:]), np.int8)
         for i, image in enumerate(images):
-            pixels = (image.astype(np.int16) - 128).astype(np.int8)
-            self._interpreter.set_tensor(self._input["index"], pixels[None])
+            self._interpreter.set_tensor(self._input["index"], int8_pixels(image)[None])
             self._interpreter.invoke()
             out[i] = self._interpreter.get_tensor(self._output["index"])[0]
-            if each is not None:
-                each()
+            if on_progress is not None:
+                on_progress()
         return out

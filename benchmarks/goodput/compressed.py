@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+DATASET = "cifar10"  # for which the classifiers of compressed images are trained
 JPEG_SCAN = b"\xff\xda"  # start of scan; with fixed tables, everything before it is the same for every image
 JPEG_SCAN_HEADER, JPEG_END = 2 + 12, 2
 RIFF_BYTES = 20  # "RIFF", size, "WEBP", "VP8 ", size; the chunk may end in a pad byte

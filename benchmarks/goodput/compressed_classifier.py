@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from torch.nn import functional as F
 
-from benchmarks.goodput.compressed import FORMATS, Format, pixels, sizes
+from benchmarks.goodput.compressed import DATASET, FORMATS, Format, pixels, sizes
 from benchmarks.progress import progress_bar
 from train.classifiers import teacher
 from train.config import DataConfig, TeacherConfig
@@ -30,7 +30,7 @@ from train.run_files import load_tensors, save_tensors
 from train.trainers import classifier as classifier_run
 from wire.errors import InklingError
 
-DATA = DataConfig("cifar10")
+DATA = DataConfig(DATASET)
 START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
 BATCH = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4

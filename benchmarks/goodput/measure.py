@@ -72,8 +72,8 @@ def measure(settings: Settings) -> dict:
     seconds = 0.0
     with progress_bar(console) as bar:
         schemes = feature_schemes(bundle, _symbols(bundle, images, folder / "symbols.npy", bar), labels)
-        compressed, reports = image_schemes(settings.compressed, len(images), console.print)
-        schemes |= compressed if bundle.manifest["dataset"] == "cifar10" else {}
+        compressed, reports = image_schemes(bundle.manifest["dataset"], settings.compressed, len(images), console.print)
+        schemes |= compressed
         for name in settings.links:
             link, rows_by_scheme = LINKS[name], {}
             for key, scheme in schemes.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
-from benchmarks.goodput.compressed import FORMATS
+from benchmarks.goodput.compressed import DATASET, FORMATS
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
 from host.classify.classifier import Classifier
@@ -52,13 +52,18 @@ def feature_schemes(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> 
     return {**with_header, **without}
 
 
-def image_schemes(folder: Path, count: int, log: Callable[[str], None]) -> tuple[dict[str, Scheme], dict[str, dict]]:
+def image_schemes(
+    dataset: str, folder: Path, count: int, log: Callable[[str], None]
+) -> tuple[dict[str, Scheme], dict[str, dict]]:
     """Return JPEG and WebP of the first `count` test images, whole files and bare, and the reports of their training.
 
-    A format without a classifier in `folder` is left out, with a line to `log`.
+    A format without a classifier in `folder` is left out, with a line to `log`; so are all for another data set.
     """
     schemes: dict[str, Scheme] = {}
     reports: dict[str, dict] = {}
+    if dataset != DATASET:
+        log(f"without JPEG and WebP: their classifiers are for {DATASET}, not {dataset}")
+        return schemes, reports
     for form in FORMATS:
         if not (folder / f"{form.name}.json").is_file():
             log(f"without {form.title}: run python -m benchmarks.goodput.compressed_classifier to include it")

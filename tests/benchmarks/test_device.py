@@ -122,7 +122,7 @@ def test_run_writes_figures(
 
 @pytest.mark.slow
 @pytest.mark.emulated
-def test_wrong_engine_or_bundle_is_one_line(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measure_and_main_report_errors_in_one_line(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     environment = TARGETS["cortex-m4"].environment
     with pytest.raises(HostError, match="has engine aot, not tflm: build it again"):
         measure(firmware_tools.program(environment), environment, "tflm", bundle)

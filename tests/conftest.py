@@ -13,6 +13,7 @@ import pytest
 from inkling.cli import main
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
+from tests.support.once import made_once
 
 # Both are read when torch is imported. Trainings are compared bit for bit, which a GPU does not promise. Test workers
 # share the cores: more threads in each would only slow all of them down.
@@ -65,19 +66,28 @@ class Exported(NamedTuple):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A small run of `python -m train`, uninterrupted. Tests that change it need a copy."""
-    folder = tmp_path_factory.mktemp("trained")
-    config = train_support.write_config(folder)
-    output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        status = train_support.main(config, "--out", folder / "run", "--threads", 1)
-    assert (status, errors.getvalue()) == (0, "")
-    return Trained(config, folder / "run", output.getvalue())
+
+    def make(folder: Path) -> None:
+        config = train_support.write_config(folder)
+        output, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            status = train_support.main(config, "--out", folder / "run", "--threads", 1)
+        assert (status, errors.getvalue()) == (0, "")
+        (folder / "output.txt").write_text(output.getvalue())
+
+    folder = made_once(tmp_path_factory, "trained", make)
+    return Trained(folder / "tiny.toml", folder / "run", (folder / "output.txt").read_text())
 
 
 @pytest.fixture(scope="session")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """The bundle of that run, made by `python -m export`. Tests that change it need a copy."""
-    folder = tmp_path_factory.mktemp("exported") / "tiny"
-    done = train_support.run("export", trained.folder, "-o", folder)  # tensorflow's messages would show in errors
-    assert (done.returncode, done.stderr) == (0, "")
-    return Exported(folder, done.stdout)
+
+    def make(folder: Path) -> None:
+        # In a process of its own: messages of tensorflow would show in its errors.
+        done = train_support.run("export", trained.folder, "-o", folder / "tiny")
+        assert (done.returncode, done.stderr) == (0, "")
+        (folder / "output.txt").write_text(done.stdout)
+
+    folder = made_once(tmp_path_factory, "exported", make)
+    return Exported(folder / "tiny", (folder / "output.txt").read_text())

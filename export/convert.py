@@ -101,12 +101,23 @@ def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
     inputs = {"symbols": torch.zeros(2, codec.n_symbols, dtype=torch.int64), "ber": torch.full((2,), 0.01)}
     _export(_HostEnd(codec).eval(), inputs, "logits", file)
-    _store_as_half(file)
-
-
-def _store_as_half(file: Path) -> None:
-    """Store large weights whose values are all float16 ones as float16; a Cast node widens them at run time."""
     model = onnx.load(str(file))
+    _remove_traces(model)
+    _store_as_half(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(file))
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Remove PyTorch's stack traces: they hold paths of this machine, and a bundle's bytes would depend on them."""
+    graph = model.graph
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _store_as_half(model: onnx.ModelProto) -> None:
+    """Store large weights whose values are all float16 ones as float16; a Cast node widens them at run time."""
     for weight in model.graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
         if values.dtype != np.float32 or values.size < HALF_FROM or (values.astype(np.float16) != values).any():
@@ -115,8 +126,6 @@ def _store_as_half(file: Path) -> None:
         cast = onnx.helper.make_node("Cast", [half], [weight.name], to=onnx.TensorProto.FLOAT)
         model.graph.node.insert(0, cast)
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), half))
-    onnx.checker.check_model(model)
-    onnx.save(model, str(file))
 
 
 def _export(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path) -> None:

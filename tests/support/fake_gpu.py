@@ -33,10 +33,9 @@ class _FakeTensor(Tensor):
         fake.on_cpu = on_cpu
         return fake
 
-    @classmethod  # PyTorch's stub lacks the first argument
-    def __torch_dispatch__(  # type: ignore[override]
-        cls, op: Any, types: Any, args: Any = (), kwargs: Any = None  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+    # PyTorch's stub of this method lacks the first argument.
+    @classmethod
+    def __torch_dispatch__(cls, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         return _compute(op, args, kwargs or {})
 
     def __reduce_ex__(self, protocol: Any) -> Any:  # noqa: ANN401 - saved as a tensor of the CPU

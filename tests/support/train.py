@@ -73,6 +73,19 @@ def write_config(folder: Path) -> Path:
     return file
 
 
+def write_teacher(folder: Path, classes: int = 10) -> Path:
+    """Write a ResNet-20 of random weights with the keys of the usual checkpoints; return its file."""
+    import torch  # takes seconds, and conftest.py imports this module for tests that need none
+
+    from train.classifiers.teacher import CifarResNet
+
+    torch.manual_seed(0)
+    file = folder / "resnet20.th"
+    state = {f"module.{k}": v for k, v in CifarResNet(20, classes).state_dict().items()}
+    torch.save({"state_dict": state, "best_prec1": 10.0}, file)
+    return file
+
+
 def command(module: str, *arguments: object) -> list[str]:
     """Return the command line of one of the project's modules."""
     return [sys.executable, "-m", module, *map(str, arguments)]

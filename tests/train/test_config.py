@@ -1,4 +1,4 @@
-"""Configs: every recipe that ships can be read, and whatever is wrong with one is one line that says where."""
+"""Configs: the committed ones load, and each mistake is an error of one line that says where."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import train as train_support
-from train import config
+from train.config import CodecConfig, QuantizerConfig
 from train.errors import TrainError
 
 LEAST = """
@@ -27,30 +27,32 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("file", sorted((train_support.ROOT / "configs").glob("*.toml")), ids=lambda f: f.name)
-def test_every_config_that_ships_can_be_read(file: Path) -> None:
-    assert config.CodecConfig.load(file).name == file.stem
+def test_codec_config_loads_committed_file(file: Path) -> None:
+    assert CodecConfig.load(file).name == file.stem
 
 
-def test_defaults_and_what_the_file_says(tmp_path: Path) -> None:
-    got = config.CodecConfig.load(written(tmp_path, LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"))
+def test_codec_config_has_the_settings_of_the_file_and_defaults(tmp_path: Path) -> None:
+    text = LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"
+    got = CodecConfig.load(written(tmp_path, text))
     assert (got.name, got.seed, got.teacher) == ("mine", 0, None)
     assert got.encoder.layers == ("conv4s2 8", "head 8")
     assert got.schedule.lr == 1.0 and type(got.schedule.lr) is float
     assert got.link.ber == (0.01, 0.1) and got.link.chunks == ((0, 8), (0, 4))
-    assert got.quantizer == config.QuantizerConfig(bits=3, temperature=0.3)
+    assert got.quantizer == QuantizerConfig(bits=3, temperature=0.3)
 
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])
-def test_a_config_survives_its_json(tmp_path: Path, extra: str) -> None:
-    got = config.CodecConfig.load(written(tmp_path, LEAST + extra))
-    assert config.CodecConfig.from_dict(json.loads(json.dumps(got.as_dict()))) == got
+def test_codec_config_round_trip_through_json(tmp_path: Path, extra: str) -> None:
+    got = CodecConfig.load(written(tmp_path, LEAST + extra))
+    assert CodecConfig.from_dict(json.loads(json.dumps(got.as_dict()))) == got
 
 
-def test_a_run_from_before_channels_could_be_chosen_is_one_of_independent_flips(tmp_path: Path) -> None:
-    now = config.CodecConfig.load(written(tmp_path, LEAST))
+def test_codec_config_without_channels_has_independent_flips(tmp_path: Path) -> None:
+    """Runs from before the setting existed have none in their config.json."""
+    now = CodecConfig.load(written(tmp_path, LEAST))
     before = now.as_dict()
     del before["link"]["channels"]
-    assert config.CodecConfig.from_dict(before) == now and now.link.channels == ("bsc",)
+    assert CodecConfig.from_dict(before) == now and now.link.channels == ("bsc",)
 
 
 WRONG = {
@@ -64,12 +66,12 @@ WRONG = {
     LEAST + "lr = nan": "schedule.lr and qat_lr must be above 0",
     LEAST + 'lr = "fast"': "schedule: lr: expected float, found 'fast'",
     LEAST + "ema = 1": "schedule.ema must be 0 to below 1",
-    LEAST + "epoch = 3": "schedule: unknown setting 'epoch'; known: epochs, qat_epochs, batch",
-    LEAST + "[scedule]\nepochs = 3": "unknown setting 'scedule'; known: name, data, encoder",
+    LEAST + "epoch = 3": "schedule: unknown setting 'epoch' (did you mean 'epochs'?); known: epochs, qat_epochs, batch",
+    LEAST + "[scedule]\nepochs = 3": "unknown table 'scedule' (did you mean 'schedule'?); known: name, seed, data",
     LEAST.replace('["conv4s2 8", "head 8"]', '"head 8"'): "encoder: layers: expected a list, found 'head 8'",
     LEAST.replace('["conv4s2 8", "head 8"]', '["conv4s2 8", 8]'): "encoder: layers: expected str, found 8",
     LEAST.replace('name = "cifar10"', "name = 10"): "data: name: expected str, found 10",
-    LEAST.replace("[data]", "[date]"): "unknown setting 'date'",
+    LEAST.replace("[data]", "[date]"): "unknown table 'date' (did you mean 'data'?)",
     LEAST.replace("[data]\nname", "data"): "data: expected a table, found 'cifar10'",
     LEAST.replace("[encoder]", "size = 32\n[encoder]"): "data: size: expected a list, found 32",
     LEAST.replace("[encoder]", "size = [32]\n[encoder]"): "data: size: expected 2 values, found [32]",
@@ -107,19 +109,19 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG, ids=WRONG.values())
-def test_wrong_configs_are_one_line(tmp_path: Path, text: str) -> None:
+def test_codec_config_refuses_mistake_in_one_line(tmp_path: Path, text: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(TrainError) as caught:
-        config.CodecConfig.load(file)
+        CodecConfig.load(file)
     line = str(caught.value)
     assert line.startswith(str(file)) and WRONG[text] in line and "\n" not in line, line
 
 
-def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+def test_codec_config_refuses_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"cannot read config .*none\.toml: No such file or directory"):
-        config.CodecConfig.load(tmp_path / "none.toml")
+        CodecConfig.load(tmp_path / "none.toml")
     with pytest.raises(TrainError, match=r"cannot read config .*: Is a directory"):
-        config.CodecConfig.load(tmp_path)
+        CodecConfig.load(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     with pytest.raises(TrainError, match=r"latin\.toml is not valid TOML"):
-        config.CodecConfig.load(tmp_path / "latin.toml")
+        CodecConfig.load(tmp_path / "latin.toml")

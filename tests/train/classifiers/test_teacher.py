@@ -1,4 +1,4 @@
-"""The teacher: the CIFAR ResNet of the usual checkpoints, and soft labels that are computed once and kept."""
+"""The teacher: CIFAR ResNets of the usual checkpoints, and soft labels that are computed once and kept."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.support import train as train_support
+from tests.support.train import write_teacher
 from train.classifiers.teacher import CifarResNet, SoftLabels, load
 from train.config import TeacherConfig
 from train.data.augment import as_input
@@ -17,71 +18,62 @@ from train.errors import TrainError
 USUAL = Path("models", "resnet_cifar10_akamaster", "resnet20-12fca82f.th")
 
 
-def checkpoint(folder: Path, classes: int = 10) -> Path:
-    """A ResNet-20 of random weights, saved with the keys of the usual checkpoints."""
-    torch.manual_seed(0)
-    file = folder / "resnet20.th"
-    state = {f"module.{k}": v for k, v in CifarResNet(20, classes).state_dict().items()}
-    torch.save({"state_dict": state, "best_prec1": 10.0}, file)
-    return file
-
-
-def pictures(count: int, seed: int = 0) -> Tensor:
+def random_images(count: int, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
-def test_resnet20_is_the_network_of_the_paper() -> None:
+def test_cifar_resnet_has_the_parameters_of_the_paper() -> None:
     model = CifarResNet(20)
     assert sum(p.numel() for p in model.parameters()) == 269_722  # the 0.27 M of He et al. 2015, table 6
     assert sum(isinstance(m, torch.nn.Conv2d) for m in model.modules()) == 19
 
 
-def test_the_usual_checkpoint_classifies_cifar10() -> None:
+def test_load_of_usual_checkpoint_classifies_cifar10() -> None:
     data = os.environ.get("INKLING_DATA")
     if not data or not (Path(data) / USUAL).is_file():
-        pytest.skip(f"no {USUAL} under INKLING_DATA")
+        pytest.skip(f"no {USUAL} below INKLING_DATA")
     model = load(TeacherConfig(str(USUAL), depth=20), 10)
     assert not model.training
-    cifar10 = train_support.cifar10()
+    cifar10 = train_support.public_dataset("cifar10")
     with torch.no_grad():
-        found = model(as_input(torch.from_numpy(cifar10.x_test[:200]))).argmax(1).numpy()
-    assert (found == cifar10.y_test[:200]).mean() > 0.9
+        predicted = model(as_input(torch.from_numpy(cifar10.x_test[:200]))).argmax(1).numpy()
+    assert (predicted == cifar10.y_test[:200]).mean() > 0.9
 
 
-def test_checkpoint_is_also_looked_for_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint(tmp_path)
+def test_load_searches_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_teacher(tmp_path)
     monkeypatch.setenv("INKLING_DATA", str(tmp_path))
     load(TeacherConfig("resnet20.th"), 10)
 
 
-def test_wrong_checkpoints_are_one_line(tmp_path: Path) -> None:
-    file = checkpoint(tmp_path)
+def test_load_refuses_wrong_checkpoint_in_one_line(tmp_path: Path) -> None:
+    file = write_teacher(tmp_path)
     (tmp_path / "junk.th").write_bytes(b"junk")
     (tmp_path / "empty.th").write_bytes(b"")
     torch.save(torch.zeros(3), tmp_path / "tensor.th")
     torch.save({"a": torch.zeros(3)}, tmp_path / "other.th")
     for teacher, classes, message in [
-        (TeacherConfig("none.th"), 10, "teacher checkpoint none.th not found (nor under INKLING_DATA)"),
-        (TeacherConfig(str(file), depth=32), 10, "is no CIFAR ResNet-32 of 10 classes: "),
-        (TeacherConfig(str(file)), 7, "is no CIFAR ResNet-20 of 7 classes: size mismatch for linear.weight"),
-        (TeacherConfig(str(tmp_path / "junk.th")), 10, "junk.th is damaged, or not PyTorch's ("),
-        (TeacherConfig(str(tmp_path / "empty.th")), 10, "empty.th is damaged, or not PyTorch's ("),
-        (TeacherConfig(str(tmp_path / "tensor.th")), 10, "tensor.th is no CIFAR ResNet-20"),
-        (TeacherConfig(str(tmp_path / "other.th")), 10, "other.th is no CIFAR ResNet-20"),
+        (TeacherConfig("none.th"), 10, "teacher checkpoint none.th not found (nor below INKLING_DATA)"),
+        (TeacherConfig(str(file), depth=32), 10, "is not a CIFAR ResNet-32 of 10 classes: "),
+        (TeacherConfig(str(file)), 7, "is not a CIFAR ResNet-20 of 7 classes: size mismatch for linear.weight"),
+        (TeacherConfig(str(tmp_path / "junk.th")), 10, "junk.th is damaged, or not a PyTorch file ("),
+        (TeacherConfig(str(tmp_path / "empty.th")), 10, "empty.th is damaged, or not a PyTorch file ("),
+        (TeacherConfig(str(tmp_path / "tensor.th")), 10, "tensor.th is not a CIFAR ResNet-20"),
+        (TeacherConfig(str(tmp_path / "other.th")), 10, "other.th is not a CIFAR ResNet-20"),
     ]:
         with pytest.raises(TrainError) as caught:
             load(teacher, classes)
         assert message in str(caught.value) and "\n" not in str(caught.value), str(caught.value)
 
 
-def test_soft_labels_are_the_teacher_s_and_kept(tmp_path: Path) -> None:
-    teacher = TeacherConfig(str(checkpoint(tmp_path)), views=2)
+def test_soft_labels_are_the_teachers_logits_and_kept(tmp_path: Path) -> None:
+    teacher = TeacherConfig(str(write_teacher(tmp_path)), views=2)
     labels = SoftLabels(teacher, 12, 10, tmp_path / "teacher.npy")
-    index, images = torch.tensor([7, 2, 11, 0]), pictures(4)
+    index, images = torch.tensor([7, 2, 11, 0]), random_images(4)
     first = labels.logits(1, index, images)
     with torch.no_grad():
         np.testing.assert_allclose(first, load(teacher, 10)(images), rtol=2e-3, atol=2e-3)  # kept as float16
-    other = pictures(4, seed=1)
+    other = random_images(4, seed=1)
     assert torch.equal(labels.logits(1, index, other), first)  # from the file: nothing is computed again
     assert torch.equal(labels.logits(1, index.flip(0), other), first.flip(0))
     assert not torch.equal(labels.logits(0, index, other), first)  # another view is
@@ -90,25 +82,25 @@ def test_soft_labels_are_the_teacher_s_and_kept(tmp_path: Path) -> None:
     assert np.isnan(np.load(tmp_path / "teacher.npy")[:, [1, 3, 4, 5, 6, 8, 9, 10]]).all()
 
 
-def test_soft_labels_half_there_are_computed_again(tmp_path: Path) -> None:
-    labels = SoftLabels(TeacherConfig(str(checkpoint(tmp_path)), views=1), 6, 10, tmp_path / "teacher.npy")
-    images = pictures(6)
+def test_soft_labels_kept_for_part_of_a_batch_are_computed_again(tmp_path: Path) -> None:
+    labels = SoftLabels(TeacherConfig(str(write_teacher(tmp_path)), views=1), 6, 10, tmp_path / "teacher.npy")
+    images = random_images(6)
     few = labels.logits(0, torch.arange(3), images[:3])
     all_six = labels.logits(0, torch.arange(6), images)
     assert torch.isfinite(all_six).all()
     np.testing.assert_allclose(all_six[:3], few, rtol=2e-3, atol=2e-3)
 
 
-def test_soft_labels_of_another_shape_are_started_afresh(tmp_path: Path) -> None:
-    teacher = TeacherConfig(str(checkpoint(tmp_path)), views=2)
-    SoftLabels(teacher, 6, 10, tmp_path / "teacher.npy").logits(0, torch.arange(6), pictures(6))
+def test_soft_labels_of_another_shape_start_afresh(tmp_path: Path) -> None:
+    teacher = TeacherConfig(str(write_teacher(tmp_path)), views=2)
+    SoftLabels(teacher, 6, 10, tmp_path / "teacher.npy").logits(0, torch.arange(6), random_images(6))
     SoftLabels(teacher, 7, 10, tmp_path / "teacher.npy")
     kept = np.load(tmp_path / "teacher.npy")
     assert kept.shape == (2, 7, 10) and np.isnan(kept).all()
 
 
-def test_distillation_loss_is_t_squared_times_the_divergence(tmp_path: Path) -> None:
-    labels = SoftLabels(TeacherConfig(str(checkpoint(tmp_path)), temperature=3.0), 4, 10, tmp_path / "teacher.npy")
+def test_soft_labels_loss_is_t_squared_times_the_divergence(tmp_path: Path) -> None:
+    labels = SoftLabels(TeacherConfig(str(write_teacher(tmp_path)), temperature=3.0), 4, 10, tmp_path / "teacher.npy")
     student, taught = np.random.default_rng(0).normal(size=(2, 4, 10))
 
     def softened(logits: np.ndarray) -> np.ndarray:

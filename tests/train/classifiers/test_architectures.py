@@ -1,0 +1,84 @@
+"""Base classifiers: the split model equals the whole one, and freezing changes nothing."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from train.classifiers.architectures import ARCHITECTURES, Classifier, build, feature_shape
+from train.classifiers.teacher import CifarResNet
+from train.codecs.split.split_codec import frozen
+from train.data.torchvision_import import models
+from train.errors import TrainError
+
+FEATURES = {
+    "mobilenet_v2": (32, 16, 16),
+    "resnet50": (64, 8, 8),
+    "efficientnet_v2_s": (24, 16, 16),
+    "resnet20": (16, 32, 32),
+}
+CLASSES = 7
+
+
+def random_images(count: int = 4) -> Tensor:
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def seeded(architecture: str) -> Classifier:
+    torch.manual_seed(2)
+    return build(architecture, CLASSES).eval()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_classifier_has_the_documented_features_and_parts_that_fit(architecture: str) -> None:
+    model = seeded(architecture)
+    assert feature_shape(model, 32, 32) == FEATURES[architecture]
+    with torch.no_grad():
+        features = model.features(random_images())
+        outputs = model.block_outputs(features)
+        assert features.shape == (4, *FEATURES[architecture])
+        assert len(outputs) == len(model.blocks)
+        torch.testing.assert_close(model.head(outputs[-1]), model(random_images()), rtol=0, atol=0)
+        assert model(random_images()).shape == (4, CLASSES)
+
+
+@pytest.mark.parametrize("architecture", sorted(FEATURES.keys() - {"resnet20"}))
+def test_classifier_equals_torchvisions_bit_for_bit(architecture: str) -> None:
+    split = seeded(architecture)
+    torch.manual_seed(2)  # the same draws, hence the same weights
+    whole = getattr(models, architecture)(num_classes=CLASSES).eval()
+    with torch.no_grad():
+        assert torch.equal(split(random_images()), whole(random_images()))
+
+
+def test_classifier_resnet20_is_the_teachers_without_its_normalisation() -> None:
+    split = seeded("resnet20")
+    torch.manual_seed(2)
+    whole = CifarResNet(20, CLASSES).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(split((random_images() - whole.mean) / whole.std), whole(random_images()))
+
+
+def test_feature_shape_leaves_mode_and_statistics_alone() -> None:
+    model = seeded("resnet20").train()
+    before = [buffer.clone() for buffer in model.buffers()]
+    feature_shape(model, 32, 32)
+    assert model.training and all(torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))
+
+
+def test_build_refuses_unknown_architecture() -> None:
+    with pytest.raises(TrainError, match="unknown architecture 'vgg'; known: mobilenet_v2, resnet50"):
+        build("vgg", 10)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_frozen_classifier_gives_the_same_logits_and_learns_nothing(architecture: str) -> None:
+    model = seeded(architecture).train()
+    with torch.no_grad():
+        for _ in range(2):  # batch norms get statistics of their own: merging identities would prove nothing
+            model(random_images())
+        before = model.eval()(random_images())
+        merged = frozen(model)
+        after = merged(random_images())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in merged.blocks.modules())
+    assert not any(parameter.requires_grad for parameter in merged.parameters())
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4 * float(before.abs().max()))

@@ -40,7 +40,7 @@ HOST = Group(
     {
         "receive": _host("receive", "receive and classify what boards or a gateway send"),
         "run": _host("run", "send images to a board and classify its answers"),
-        "capture": _host("capture", "let a board take a photo and classify its answer"),
+        "capture": _host("capture", "let a board take an image and classify its answer"),
         "devices": _host("devices", "list serial ports and the boards on them"),
         "info": _host("info", "show a board's firmware, model and memory"),
         "flash": _host("flash", "build the firmware with a bundle and flash a board", "firmware"),

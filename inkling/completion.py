@@ -5,7 +5,7 @@ import argparse
 
 def parser(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.description = "Prints a completion script. It completes commands and options."
+    parser.description = "Prints a script that completes commands and options."
     parser.epilog = """examples:
   inkling completion bash > ~/.local/share/bash-completion/completions/inkling
   inkling completion zsh > ~/.zfunc/_inkling"""

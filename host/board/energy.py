@@ -1,8 +1,8 @@
-"""Energy of an image, modelled from stated currents (energy.toml) and the time that computing and sending take.
+"""Energy per image, modelled from currents in data sheets (energy.toml) and the times of computing and sending.
 
     E = V (I_chip t_encoder + I_radio t_air)
 
-What sleeps between images, wakes, captures and boots is not in it, nor what the chip takes while the radio sends.
+The model leaves out sleep, waking up, the camera, booting, and the chip's current while the radio sends.
 """
 
 import tomllib
@@ -24,12 +24,12 @@ class Chip:
 
     name: str
     ma: float
-    mhz: float  # the clock at which that is stated
+    mhz: float  # clock for which the current is stated
     source: str
-    targets: tuple[str, ...]  # environments of platformio.ini whose boards carry it
+    targets: tuple[str, ...]  # environments of platformio.ini whose boards have this chip
 
     def millijoules(self, cycles: int, clock_hz: int) -> float:
-        """Energy of so many CPU cycles at a clock, to which the current is taken as proportional."""
+        """Return the energy of CPU cycles at a clock. The current is assumed proportional to the clock."""
         return VOLTS * self.ma * (clock_hz / 1e6 / self.mhz) * (cycles / clock_hz)
 
 
@@ -39,38 +39,38 @@ class Radio:
 
     name: str
     ma: float
-    dbm: float  # the transmit power at which that is stated
+    dbm: float  # transmit power for which the current is stated
     source: str
     targets: tuple[str, ...]
 
     def millijoules(self, packet_bytes: int, sf: int) -> float:
-        """Energy of sending a packet at 125 kHz, coding rate 4/5, with explicit header and CRC."""
+        """Return the energy of sending a packet at 125 kHz, coding rate 4/5, with explicit header and CRC."""
         return VOLTS * self.ma * air_time_s(packet_bytes, sf)
 
 
 @cache
 def chips() -> dict[str, Chip]:
-    """Every chip that has a stated current, by name."""
-    return {name: Chip(name, **_figures(entry)) for name, entry in _tables()["chips"].items()}
+    """Return the chips that have a stated current, by name."""
+    return {name: Chip(name, **_fields(entry)) for name, entry in _tables()["chips"].items()}
 
 
 @cache
 def radios() -> dict[str, Radio]:
-    """Every radio that has a stated current, by name."""
-    return {name: Radio(name, **_figures(entry)) for name, entry in _tables()["radios"].items()}
+    """Return the radios that have a stated current, by name."""
+    return {name: Radio(name, **_fields(entry)) for name, entry in _tables()["radios"].items()}
 
 
 def chip_of(target: str) -> Chip | None:
-    """The chip of a board, by its environment in platformio.ini; a gateway's is its node's."""
-    return next((chip for chip in chips().values() if _is_of(target, chip.targets)), None)
+    """Return the chip of a board, given its environment in platformio.ini. A gateway has the chip of its node."""
+    return next((chip for chip in chips().values() if _is_among(target, chip.targets)), None)
 
 
 def radio_of(target: str) -> Radio | None:
-    """The radio of a board, likewise."""
-    return next((radio for radio in radios().values() if _is_of(target, radio.targets)), None)
+    """Return the radio of a board, given its environment in platformio.ini."""
+    return next((radio for radio in radios().values() if _is_among(target, radio.targets)), None)
 
 
-def _is_of(target: str, targets: tuple[str, ...]) -> bool:
+def _is_among(target: str, targets: tuple[str, ...]) -> bool:
     return any(target == name or target.startswith(f"{name}_") for name in targets)
 
 
@@ -79,5 +79,5 @@ def _tables() -> dict:
     return tomllib.loads(FIGURES.read_text(encoding="utf-8"))
 
 
-def _figures(entry: dict) -> dict:
+def _fields(entry: dict) -> dict:
     return entry | {"targets": tuple(entry["targets"])}

@@ -1,4 +1,4 @@
-"""PlatformIO as a process: the environments of platformio.ini, and building and flashing one of them."""
+"""PlatformIO as a subprocess: the environments of platformio.ini, and building and flashing one of them."""
 
 import json
 import os
@@ -12,59 +12,74 @@ from typing import NamedTuple
 
 from host.errors import HostError
 
-PROJECT = Path(__file__).resolve().parents[2]
+CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
+BUILD_SCRIPT = Path("firmware") / "generate.py"  # tells the project from other PlatformIO projects
 LOG = Path(".pio") / "flash.log"
-OURS = "inkling: "  # how the line begins that the project's own build script ends a build with
+SCRIPT_PREFIX = "inkling: "  # of the line with which the project's own build script ends a failed build
 
 
 def command() -> list[str]:
-    """How PlatformIO is run: as a module of this Python, else `pio` on the PATH. HostError when there is none.
+    """Return the command that runs PlatformIO: as a module of this Python, else `pio` on the PATH.
 
-    This Python comes first: the build needs the project's packages beside PlatformIO, and they are likely here.
+    This Python comes first because the build needs the project's packages beside PlatformIO, and they are likely here.
+    Raises HostError if PlatformIO is not installed.
     """
     if util.find_spec("platformio") is not None:
         return [sys.executable, "-m", "platformio"]
     if found := shutil.which("pio"):
         return [found]
-    raise HostError("PlatformIO is not installed: pip install '.[firmware]' in a clone of Inkling")
+    raise HostError("PlatformIO is not installed; in a clone of Inkling: pip install '.[firmware]'")
+
+
+def project_folder() -> Path:
+    """Return the nearest folder, from the working directory upwards, that has Inkling's platformio.ini.
+
+    Falls back to the clone that this file is in. Raises HostError if there is neither.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, CLONE):
+        if (folder / "platformio.ini").is_file() and (folder / BUILD_SCRIPT).is_file():
+            return folder
+    raise HostError(f"{here} is not in a clone of Inkling, which building firmware needs: run this command in a clone")
 
 
 class Environment(NamedTuple):
     """An environment of platformio.ini."""
 
-    is_board: bool  # a real one, which can be flashed
-    upload_protocol: str | None  # None: the board's usual one
+    is_board: bool  # it has a real board, which can be flashed
+    upload_protocol: str | None  # None: the board's default
 
 
 def environments() -> dict[str, Environment]:
-    """The environments of platformio.ini by name."""
-    _need_project()
-    asked = [*command(), "project", "config", "--json-output", "-d", str(PROJECT)]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    """Return the environments of platformio.ini by name. Raises HostError."""
+    root = project_folder()
+    call = [*command(), "project", "config", "--json-output", "-d", str(root)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise HostError(f"PlatformIO cannot read {PROJECT / 'platformio.ini'}: {_telling(done.stderr + done.stdout)}")
+        raise HostError(f"PlatformIO cannot read {root / 'platformio.ini'}: {_key_line(done.stderr + done.stdout)}")
     try:
         sections = dict(json.loads(done.stdout))
-        environments = {name[4:]: dict(items) for name, items in sections.items() if name.startswith("env:")}
-        return {name: Environment("board" in e, e.get("upload_protocol")) for name, e in environments.items()}
+        options = {name[4:]: dict(items) for name, items in sections.items() if name.startswith("env:")}
+        return {name: Environment("board" in o, o.get("upload_protocol")) for name, o in options.items()}
     except (ValueError, TypeError):
-        raise HostError("PlatformIO gave no project configuration: is it older than version 6?") from None
+        raise HostError("PlatformIO printed no project configuration: version 6 or newer is required") from None
 
 
-def upload(environment: str, port: str, bundle: Path, progress: Callable[[str], None]) -> None:
-    """Build `environment` with the bundle and flash the board on `port`. `progress` gets each line as it comes.
+def upload(environment: str, port: str, bundle: Path, on_line: Callable[[str], None]) -> None:
+    """Build `environment` with the bundle and flash the board on `port`. Calls `on_line` with each line of output.
 
-    HostError with the line that tells why, when that fails; all lines are in the project's .pio/flash.log.
+    All output is also written to the project's .pio/flash.log. Raises HostError with its most informative line.
     """
-    asked = [*command(), "run", "-d", str(PROJECT), "-t", "upload", "-e", environment, "--upload-port", port]
+    root = project_folder()
+    call = [*command(), "run", "-d", str(root), "-t", "upload", "-e", environment, "--upload-port", port]
     variables = os.environ | {"INKLING_BUNDLE": str(bundle.resolve())}
-    log = PROJECT / LOG
+    log = root / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     lines = []
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
-            asked, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            call, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace",
         ) as process,
     ):  # fmt: skip
@@ -72,20 +87,15 @@ def upload(environment: str, port: str, bundle: Path, progress: Callable[[str], 
         for line in process.stdout:
             file.write(line)
             lines.append(line)
-            progress(line.strip())
+            on_line(line.strip())
     if process.returncode != 0:
-        raise HostError(f"{environment} was not flashed: {_telling(''.join(lines))} (all of it: {log})")
+        raise HostError(f"flashing {environment} failed: {_key_line(''.join(lines))} (full output: {log})")
 
 
-def _need_project() -> None:
-    if not (PROJECT / "platformio.ini").is_file():
-        raise HostError(f"{PROJECT} has no platformio.ini: flash from a clone of the project")
-
-
-def _telling(output: str) -> str:
-    """The one line of PlatformIO's output that tells most: our script's own, else the last error, else the last."""
+def _key_line(output: str) -> str:
+    """Return the most informative line of the output: the build script's own, else the last error, else the last."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    own = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
-    # "*** [upload] Error 2" and the summary say that there was an error, not which.
+    own = [line.removeprefix(SCRIPT_PREFIX) for line in lines if line.startswith(SCRIPT_PREFIX)]
+    # "*** [upload] Error 2" and the summary do not say which error.
     errors = [line for line in lines if "error" in line.lower() and not line.startswith(("***", "==="))]
-    return (own[:1] or errors[-1:] or lines[-1:] or ["it said nothing"])[0]
+    return (own[:1] or errors[-1:] or lines[-1:] or ["no output"])[0]

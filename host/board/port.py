@@ -1,4 +1,4 @@
-"""A serial port by URL, read without waiting for more than has come."""
+"""A serial port by URL, whose `read` returns as soon as any bytes are available."""
 
 import io
 import os
@@ -15,17 +15,17 @@ READ_BYTES = 1 << 16
 
 
 class Port:
-    """Anything that pyserial's serial_for_url opens: /dev/ttyUSB0, COM3, socket://HOST:PORT, loop://.
+    """A port that pyserial's serial_for_url opens: /dev/ttyUSB0, COM3, socket://HOST:PORT, loop://.
 
-    dtr_rts: whether DTR and RTS are held while it is open, as the operating system does; a board's own USB may wait for
-    DTR, while some adapters wire RTS to a board's reset. PortError when it cannot be opened, is in use, or has gone.
+    dtr_rts: assert DTR and RTS while the port is open, as the operating system does. The USB of some boards waits for
+    DTR; some adapters connect RTS to a board's reset. Raises PortError if the port is missing, busy or disconnected.
     """
 
     def __init__(self, url: str, baud: int = 115200, dtr_rts: bool = True) -> None:
         self.url = url
         self.baud = baud
-        if url.startswith("socket://") and not _has_port(url):
-            raise PortError(f"cannot open {url}: a socket is socket://HOST:PORT")
+        if url.startswith("socket://") and not _has_port_number(url):
+            raise PortError(f"cannot open {url}: expected socket://HOST:PORT")
         try:
             self._serial = serial.serial_for_url(
                 url, do_not_open=True, baudrate=baud, exclusive=True, write_timeout=WRITE_TIMEOUT_S
@@ -40,35 +40,35 @@ class Port:
         except io.UnsupportedOperation:
             self._fd = None
 
-    def read(self, seconds: float) -> bytes:
-        """What has come, as soon as there is any; nothing when nothing came for so many seconds."""
+    def read(self, timeout_s: float) -> bytes:
+        """Return the available bytes, after waiting up to `timeout_s` for the first; b"" if there are none."""
         try:
             if self._fd is None:
-                return self._read_by_pyserial(seconds)
-            ready, _, _ = select.select([self._fd], [], [], max(0.0, seconds))
+                return self._read_by_pyserial(timeout_s)
+            ready, _, _ = select.select([self._fd], [], [], max(0.0, timeout_s))
             if not ready:
                 return b""
-            # Not serial.read(): it drops what it has when the line ends in the middle.
+            # Serial.read() would drop the bytes that it has when the port is disconnected.
             data = os.read(self._fd, READ_BYTES)
         except (serial.SerialException, OSError) as error:
-            raise PortError(f"lost {self.url}: {_reason(error)}") from None
+            raise self._disconnected(_reason(error)) from None
         if not data:
-            raise PortError(f"lost {self.url}: the line was closed (unplugged?)")
+            raise self._disconnected("the line was closed (unplugged?)")
         return data
 
-    def _read_by_pyserial(self, seconds: float) -> bytes:
-        self._serial.timeout = max(0.0, seconds)
+    def _read_by_pyserial(self, timeout_s: float) -> bytes:
+        self._serial.timeout = max(0.0, timeout_s)
         return self._serial.read(max(1, self._serial.in_waiting))
 
     def write(self, data: bytes) -> None:
-        """Send it all."""
+        """Send all bytes."""
         try:
             self._serial.write(data)
         except (serial.SerialException, OSError) as error:
-            raise PortError(f"lost {self.url}: {_reason(error)}") from None
+            raise self._disconnected(_reason(error)) from None
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         self._serial.close()
 
     def __enter__(self) -> "Port":
@@ -79,9 +79,12 @@ class Port:
     ) -> None:
         self.close()
 
+    def _disconnected(self, reason: str) -> PortError:
+        return PortError(f"lost {self.url}: {reason}")
 
-def _has_port(url: str) -> bool:
-    """Whether a socket:// URL names a port, without which pyserial's own words are a riddle."""
+
+def _has_port_number(url: str) -> bool:
+    """Return True if a socket:// URL has a valid port number. (pyserial's own message is unclear.)"""
     try:
         return urlsplit(url).port is not None
     except ValueError:
@@ -89,6 +92,6 @@ def _has_port(url: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, which pyserial wraps in its own."""
+    """Return the operating system's message, which pyserial wraps in its own."""
     cause = error.__context__ if isinstance(error.__context__, OSError) else error
     return getattr(cause, "strerror", None) or str(error)

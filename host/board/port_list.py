@@ -7,35 +7,38 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from host.errors import HostError
 
-NONE = "no serial port here: plug the board in, with a cable that carries data"
+NO_PORTS = "no serial ports found: connect the board with a USB cable that carries data"
 
 
 def serial_ports() -> list[ListPortInfo]:
-    """What is plugged in, by name."""
+    """Return the serial ports, sorted by name."""
     return sorted(list_ports.comports())
 
 
-def about(port: ListPortInfo) -> str:
-    """What a port is, in words: description and, on USB, VID:PID."""
-    what = port.description if port.description not in (None, "n/a", port.device) else "serial port"
-    return f"{what}, {port.vid:04X}:{port.pid:04X}" if port.vid is not None and port.pid is not None else what
+def describe(port: ListPortInfo) -> str:
+    """Return a port's description and, for USB, its VID:PID."""
+    known = port.description not in (None, "n/a", port.device)
+    text = str(port.description) if known else "serial port"
+    return text if port.vid is None or port.pid is None else f"{text}, {port.vid:04X}:{port.pid:04X}"
 
 
-def need_port(name: str | None) -> str:
-    """The port that is meant: `name`, which must be there, or else the only one on USB. HostError with what there is.
+def choose_port(name: str | None) -> str:
+    """Return `name` if there is such a port, or the only USB port if `name` is None.
 
-    URLs (socket://HOST:PORT) are taken as they are.
+    URLs (socket://HOST:PORT) are returned unchecked. Raises HostError with the list of ports.
     """
     ports = serial_ports()
     if name is None:
+        if not ports:
+            raise HostError(NO_PORTS)
         usb = [port for port in ports if port.vid is not None]
-        if len(usb) == 1:
-            return usb[0].device
-        raise HostError(f"which port? give --port; {_listed(ports)}" if ports else NONE)
+        if len(usb) != 1:
+            raise HostError(f"{len(usb)} USB ports found: choose a port with --port; {_list(ports)}")
+        return usb[0].device
     if "://" in name or name in {port.device for port in ports} or Path(name).exists():
         return name
-    raise HostError(f"there is no port {name}; {_listed(ports)}" if ports else f"there is no port {name}, and {NONE}")
+    raise HostError(f"port {name} not found; {_list(ports)}" if ports else f"port {name} not found; {NO_PORTS}")
 
 
-def _listed(ports: list[ListPortInfo]) -> str:
-    return "there are: " + "; ".join(f"{port.device} ({about(port)})" for port in ports)
+def _list(ports: list[ListPortInfo]) -> str:
+    return "ports: " + "; ".join(f"{port.device} ({describe(port)})" for port in ports)

@@ -1,4 +1,4 @@
-"""Arguments that several commands share. argparse turns the errors raised here into one line."""
+"""Arguments that several commands share. argparse prints the errors raised here as one line."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from host.board.port import Port
 
 MAX_SECONDS = 86400.0
-CAMERA_START_S = 5.0  # until the exposure of a camera has settled
+CAMERA_START_S = 5.0  # until the camera's exposure has settled
 CAMERA_TIMEOUT_S = TIMEOUT_S + CAMERA_START_S
 
 
 def add_port(parser: ArgumentParser) -> None:
-    """Add --port and how to open it, for `open_port`."""
+    """Add --port and the arguments of `add_line`."""
     parser.add_argument("--port", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://HOST:PORT, ...")
     add_line(parser)
 
 
 def add_line(parser: ArgumentParser) -> None:
-    """Add the settings of a serial line, for `open_port`."""
+    """Add the settings of a serial line."""
     parser.add_argument("--baud", type=at_least_one, default=115200, help="baud rate of a serial port (default 115200)")
     parser.add_argument(
         "--no-dtr-rts",
@@ -31,14 +31,14 @@ def add_line(parser: ArgumentParser) -> None:
 
 
 def open_port(options: Namespace, url: str | None = None) -> "Port":
-    """Open the port of `add_port`, or another, with the settings of `add_line`. Raises PortError."""
+    """Open `url`, by default --port, with the settings of `add_line`. Raises PortError."""
     from host.board.port import Port
 
     return Port(url or options.port, options.baud, options.dtr_rts)
 
 
 def at_least_one(text: str) -> int:
-    """Parse an integer from 1 up."""
+    """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
     return int(text)

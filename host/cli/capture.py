@@ -1,68 +1,64 @@
-"""`inkling capture`: have a board look with its camera, and show what it sees."""
+"""`inkling capture`: let a board take images with its camera, and classify them."""
 
 import argparse
 import time
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from host.board.board import Board
-from host.board.errors import GarbledReplyError
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import JsonLines, Screen, reading_parts
+from host.cli.output import Output, reading_parts
+from host.cli.run import LOST, check_model
 from host.errors import HostError
-from wire import bundle as bundles
 from wire.bundle import Bundle
+from wire.bundle import load as load_bundle
 
-CAMERA_S = 5.0  # a camera's start, until its exposure has settled
-SHOWN_PIXELS = 256  # a saved picture's longer side, at least
+MIN_SAVED_PIXELS = 256  # longer side of a saved image
 
 
 def run(options: argparse.Namespace) -> int:
-    """Have pictures taken one after the other; the exit status."""
-    bundle = bundles.load(options.bundle)
+    """Take images one after another and return the exit status."""
+    bundle = load_bundle(options.bundle)
     bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
-    screen = Screen("-" if options.json else None)
-    with Board(open_port(options), bundle, options.timeout) as device:
-        try:
-            device.check(device.info())
-        except GarbledReplyError as error:
-            screen.note(f"going on without checking the board's model: {error}")
-        return _look(device, bundle, options, screen)
+    output = Output("-" if options.json else None)
+    with Board(open_port(options), bundle, options.timeout) as board:
+        check_model(board, output)
+        return _capture_all(board, bundle, options, output)
 
 
-def _look(device: Board, bundle: Bundle, options: argparse.Namespace, screen: Screen) -> int:
-    json_lines = JsonLines("-") if options.json else None
+def _capture_all(board: Board, bundle: Bundle, options: argparse.Namespace, output: Output) -> int:
     count = options.count or (None if options.every else 1)
-    reader, taken, lost = Classifier.of([bundle]), 0, 0
+    classifier, captured, lost = Classifier.of([bundle]), 0, 0
     while True:
-        due = time.monotonic() + (options.every or 0.0)
-        frame, cost = device.capture(options.chunk, cost=True)
-        taken += 1
+        next_start = time.monotonic() + (options.every or 0.0)
+        frame, cost = board.capture(options.chunk, cost=True)
+        captured += 1
+        values: dict[str, Any] = {"class": None}
         if frame is None:
             lost += 1
-            screen.line(("lost on the way", "red"))
+            output.line(LOST)
         else:
-            reading = reader.read(frame)
-            screen.line(*reading_parts(reading))
-        if json_lines:
-            found = {"class": None} if frame is None else reading.as_json()
-            json_lines.write(**found, **(asdict(cost) if cost else {}))
+            reading = classifier.read(frame)
+            values = reading.as_json()
+            output.line(*reading_parts(reading))
+        output.json_line(**values, **(asdict(cost) if cost else {}))
         if options.save:
-            save(device.pixels(), options.save)
-        if taken == count:
+            save(board.pixels(), options.save)
+        if captured == count:
             return 1 if lost else 0
-        time.sleep(max(0.0, due - time.monotonic()))
+        time.sleep(max(0.0, next_start - time.monotonic()))
 
 
 def save(pixels: np.ndarray, file: str) -> None:
-    """Write an encoder's picture, uint8 (H, W, 1 or 3), each pixel as a square that can be seen."""
+    """Write an image, uint8 (H, W, 1 or 3), with each pixel enlarged to a square. Raises HostError."""
     height, width, channels = pixels.shape
-    times = -(-SHOWN_PIXELS // max(height, width))
-    picture = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    factor = -(-MIN_SAVED_PIXELS // max(height, width))
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
     try:
-        picture.resize((width * times, height * times), Image.Resampling.NEAREST).save(file)
-    except (OSError, ValueError) as error:  # ValueError: the name ends in nothing that Pillow writes
+        image.resize((width * factor, height * factor), Image.Resampling.NEAREST).save(file)
+    except (OSError, ValueError) as error:  # ValueError: Pillow does not know the file's suffix
         raise HostError(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from None

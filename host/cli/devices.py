@@ -1,64 +1,65 @@
-"""`inkling devices`: the serial ports of this machine, and what answers on each."""
+"""`inkling devices`: list the serial ports of this machine and the boards on them."""
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 from rich.console import Console
 from rich.table import Table
 
 from host.board.board import Board
-from host.board.port_list import NONE, about, serial_ports
+from host.board.port_list import NO_PORTS, describe, serial_ports
 from host.cli.arguments import open_port
 from host.errors import HostError
-from wire import bundle as bundles
 from wire.bundle import Bundle
+from wire.bundle import load as load_bundle
 from wire.control import Info
 
 
 @dataclass(frozen=True)
 class FoundBoard:
-    """What answered on a port: INFO and device number, or why there is none."""
+    """A port and the board on it: device number and INFO, or the reason why there is none."""
 
     port: str
-    about: str
-    number: int | None = None
+    description: str
+    device: int | None = None
     info: Info | None = None
     failure: str = ""
 
 
 def run(options: argparse.Namespace) -> int:
-    """List, ask, show; the exit status."""
-    known = [bundles.load(path) for path in options.bundle]
-    ports = {port.device: about(port) for port in serial_ports()}
-    ports |= {url: "given" for url in options.port if url not in ports}
+    """Query all ports at once, show the boards, and return the exit status."""
+    bundles = [load_bundle(path) for path in options.bundle]
+    ports = {port.device: describe(port) for port in serial_ports()}
+    ports |= {url: "given by --port" for url in options.port if url not in ports}
     if not ports:
-        raise HostError(NONE)
+        raise HostError(NO_PORTS)
     with ThreadPoolExecutor(len(ports)) as pool:
-        asked = [pool.submit(_ask, port, what, options) for port, what in ports.items()]
-        found = [answer.result() for answer in asked]
-    Console(highlight=False, markup=False).print(_table(found, known))
-    return 0 if any(each.info for each in found) else 1
+        boards = list(pool.map(_query, ports, ports.values(), repeat(options)))
+    Console(highlight=False, markup=False).print(_table(boards, bundles))
+    return 0 if any(board.info for board in boards) else 1
 
 
-def _ask(port: str, what: str, options: argparse.Namespace) -> FoundBoard:
+def _query(port: str, description: str, options: argparse.Namespace) -> FoundBoard:
     try:
-        with Board(open_port(options, port), timeout=options.timeout) as device:
-            info = device.info()
-            return FoundBoard(port, what, device.number, info)
+        with Board(open_port(options, port), timeout=options.timeout) as board:
+            info = board.info()
+            return FoundBoard(port, description, board.device, info)
     except HostError as error:
-        return FoundBoard(port, what, failure=str(error).removeprefix(f"{port}: "))
+        return FoundBoard(port, description, failure=str(error).removeprefix(f"{port}: "))
 
 
-def _table(found: list[FoundBoard], known: list[Bundle]) -> Table:
+def _table(boards: list[FoundBoard], bundles: list[Bundle]) -> Table:
     table = Table()
-    for heading in ("port", "what it is", "device", "target, engine", "model"):
+    for heading in ("port", "description", "device", "target, engine", "model"):
         table.add_column(heading, overflow="fold")
-    for each in found:
-        if each.info is None:
-            table.add_row(each.port, each.about, "-", each.failure, "-")
+    for board in boards:
+        info = board.info
+        if info is None:
+            table.add_row(board.port, board.description, "-", board.failure, "-")
             continue
-        names = [bundle.name for bundle in known if bundle.number == each.info.model_number]
-        model = " ".join([each.info.model_id, *names])
-        table.add_row(each.port, each.about, str(each.number), f"{each.info.target}, {each.info.engine}", model)
+        names = [bundle.name for bundle in bundles if bundle.number == info.model_number]
+        model = " ".join([info.model_id, *names])
+        table.add_row(board.port, board.description, str(board.device), f"{info.target}, {info.engine}", model)
     return table

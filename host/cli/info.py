@@ -1,4 +1,4 @@
-"""`inkling info`: ask a board what it is."""
+"""`inkling info`: show a board's firmware, model and memory."""
 
 import argparse
 
@@ -7,20 +7,20 @@ from rich.table import Table
 
 from host.board.board import Board
 from host.cli.arguments import open_port
-from wire import bundle as bundles
+from wire.bundle import load as load_bundle
 from wire.control import Info
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask, show, check; the exit status."""
-    bundle = bundles.load(options.bundle) if options.bundle else None
-    with Board(open_port(options), bundle, options.timeout) as device:
-        info = device.info()
-        table = Table(show_header=False, title=f"device {device.number}")
+    """Request INFO, show it, check the model, and return the exit status."""
+    bundle = load_bundle(options.bundle) if options.bundle else None
+    with Board(open_port(options), bundle, options.timeout) as board:
+        info = board.info()
+        table = Table(show_header=False, title=f"device {board.device}")
         for name, value in _rows(info):
             table.add_row(name, value)
         Console().print(table)
-        device.check(info)
+        board.check(info)
     return 0
 
 
@@ -30,10 +30,10 @@ def _rows(info: Info) -> list[tuple[str, str]]:
         ("target, engine", f"{info.target}, {info.engine}"),
         ("firmware, wire version", f"{'.'.join(map(str, info.firmware_version))}, {info.wire_version}"),
         ("model id", info.model_id),
-        ("picture", f"{height} x {width} x {channels}"),
+        ("image", f"{height} x {width} x {channels}"),
         ("symbols", f"{info.symbols} of {info.bits_per_symbol} bits, {info.chunks} chunks"),
-        ("encoder memory", f"{info.encoder_ram_bytes} bytes, of which arena {info.arena_bytes}"),
-        ("stack so far", f"{info.stack_bytes} bytes" if info.stack_bytes else "unknown"),
+        ("encoder memory", f"{info.encoder_ram_bytes} bytes, including an arena of {info.arena_bytes}"),
+        ("deepest stack", f"{info.stack_bytes} bytes" if info.stack_bytes else "unknown"),
         ("clock", f"{info.clock_hz / 1e6:g} MHz"),
         ("longest command", f"{info.max_data} bytes of data"),
     ]

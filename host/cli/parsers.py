@@ -56,7 +56,7 @@ def run(parser: ArgumentParser) -> None:
 def capture(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling capture`."""
     parser.description = (
-        "Lets a board take a photo with its camera and classifies the symbols that it returns. "
+        "Lets a board take an image with its camera and classifies the symbols that it returns. "
         "Exit status 1: a frame was lost."
     )
     parser.epilog = """examples:
@@ -89,7 +89,13 @@ def devices(parser: ArgumentParser) -> None:
     add("--port", action="append", default=[], metavar="URL", help="further port, e.g. socket://HOST:PORT; repeatable")
     add("--bundle", action="append", default=[], metavar="DIR", help="show which boards run its model; repeatable")
     add_line(parser)
-    add("--timeout", type=seconds, default=1.0, metavar="S", help="seconds to wait for each of three answers (1)")
+    add(
+        "--timeout",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds to wait for each of three answers (default 1)",
+    )
 
 
 def info(parser: ArgumentParser) -> None:
@@ -115,9 +121,15 @@ def flash(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
     add("--bundle", required=True, metavar="DIR", help="bundle whose encoder is built in")
-    add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only one on USB; required for DFU)")
+    add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only USB port; required for DFU)")
     add_line(parser)
-    add("--timeout", type=seconds, default=20.0, metavar="S", help="seconds to wait for the board to come back (20)")
+    add(
+        "--timeout",
+        type=seconds,
+        default=20.0,
+        metavar="S",
+        help="seconds to wait for the board to come back (default 20)",
+    )
 
 
 def bench(parser: ArgumentParser) -> None:
@@ -132,11 +144,11 @@ def bench(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add_port(parser)
     _add_bundle(parser)
-    add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (10)")
+    add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (default 10)")
     add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols to send (default 0: all)")
-    add("--board", choices=chips(), help="chip of the board, where its name does not tell")
-    add("--radio", choices=radios(), help=f"radio of the board (default: by its name, else {DEFAULT_RADIO})")
-    add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds allowed per run of the encoder (5)")
+    add("--board", choices=chips(), help="chip of the board (default: by its environment)")
+    add("--radio", choices=radios(), help=f"radio of the board (default: by its environment, else {DEFAULT_RADIO})")
+    add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds allowed per run of the encoder (default 5)")
 
 
 def _add_bundle(parser: ArgumentParser) -> None:
@@ -145,7 +157,11 @@ def _add_bundle(parser: ArgumentParser) -> None:
 
 def _add_timeout(parser: ArgumentParser, default_s: float) -> None:
     parser.add_argument(
-        "--timeout", type=seconds, default=default_s, metavar="S", help=f"seconds to wait for an answer ({default_s:g})"
+        "--timeout",
+        type=seconds,
+        default=default_s,
+        metavar="S",
+        help=f"seconds to wait for an answer (default {default_s:g})",
     )
 
 

@@ -1,4 +1,4 @@
-"""`inkling receive`: listen on a port and say what the boards there see."""
+"""`inkling receive`: receive and classify what boards or a gateway send."""
 
 import argparse
 import signal
@@ -8,149 +8,152 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from host.board.errors import in_words
+from host.board.errors import describe
 from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import JsonLines, Screen, reading_parts
+from host.cli.output import Output, reading_parts
 from host.errors import PortError
 from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
-from wire import bundle as bundles
+from wire.bundle import load as load_bundle
 from wire.control import Control, ErrorReply, Opcode
 
-# A frame that stops in the middle is settled after this much silence.
-QUIET_S = 0.5
+QUIET_S = 0.5  # a frame that stops in the middle is truncated after this silence
 RETRY_S = 1.0
-GARBAGE_EVERY_BYTES, GARBAGE_EVERY_S = 1000, 10.0
-# One header in ten thousand of a very noisy line may look like another model's.
-SURE = 2
+# A note on garbage needs this many more bytes, and this much time since the last note.
+GARBAGE_NOTE_BYTES, GARBAGE_NOTE_S = 1000, 10.0
+# Frames before a note on an unknown model: on a noisy line, one header in 10,000 may seem to be of another model.
+UNKNOWN_MODEL_FRAMES = 2
 
 
-class _Session:
-    """What has been received, and where it is told."""
+class Listener:
+    """Receiver and classifier of one port, with output and counters that outlast a reconnection."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        loaded = [bundles.load(path) for path in dict.fromkeys(options.bundle)]
-        self.screen = Screen(options.json)
-        parser = FrameParser(loaded)
-        self.receiver = StreamReceiver(loaded, parser)
+        bundles = [load_bundle(path) for path in dict.fromkeys(options.bundle)]
+        parser = FrameParser(bundles)
+        self.output = Output(options.json)
         self.stopped = threading.Event()
-        self._frames = 0
-        self._count = options.count
-        self._reader = Classifier.of(loaded)
-        self._gateways = Gateways(PacketReceiver(loaded, parser))
-        self._complaints: set[tuple[int, int]] = set()  # by device and error code
-        self._json = JsonLines(options.json) if options.json else None
         self._baud = options.baud
-        self._strangers: Counter[tuple[int, int]] = Counter()  # by device and model bits
-        self._garbage_told, self._garbage_time = 0, -GARBAGE_EVERY_S
-        self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in loaded)
+        self._count = options.count
+        self._receiver = StreamReceiver(bundles, parser)
+        self._gateways = Gateways(PacketReceiver(bundles, parser))
+        self._classifier = Classifier.of(bundles)
+        self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
+        self._frames = 0
+        self._errors: set[tuple[int, int]] = set()  # reported: device and error code
+        self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
+        self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
 
     @property
     def done(self) -> bool:
-        """As many frames have come as were asked for, or somebody has pressed Ctrl-C."""
+        """True after --count frames, Ctrl-C or SIGTERM."""
         return self.stopped.is_set() or (self._count is not None and self._frames >= self._count)
 
     def listen(self, port: Port) -> None:
-        """Receive until done. PortError when the port goes."""
-        self.screen.line(f"listening on {port.url} for {self._models}")
+        """Receive until done. Raises PortError if the port is disconnected."""
+        self.output.line(f"listening on {port.url} for {self._models}")
         while not self.done:
             data = port.read(QUIET_S)
-            self.take(self.receiver.feed(data) if data else self.receiver.flush())
+            self._handle(self._receiver.feed(data) if data else self._receiver.flush())
 
-    def take(self, events: list[Event]) -> None:
-        """Tell what has come."""
-        for event in events:
-            if isinstance(event, ControlFrame):
-                self._complaint(event.control)
-                found = self._gateways.take(event.control)
-            else:
-                found = event
-            if isinstance(found, FeatureFrame) and not self.done:
-                self._show(found)
-            elif isinstance(found, UnknownModel):
-                self._stranger(found)
-        self._tell_garbage()
+    def flush(self) -> None:
+        """Handle the truncated frame at the end of a connection, if there is one."""
+        self._handle(self._receiver.flush())
 
     def summary(self) -> str:
-        """One line about the whole time."""
-        sources, gateways = self.receiver.sources.values(), self._gateways
+        """Return one line on everything received."""
+        sources, gateways = self._receiver.sources.values(), self._gateways
         by_radio = (
-            f"; {gateways.packets} packets by radio, {gateways.lost} lost on this line, {gateways.foreign} not ours"
+            f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
+            f"{gateways.foreign} foreign"
         )
         return (
             f"{self._frames} frames, {sum(s.lost for s in sources)} lost, {sum(s.duplicates for s in sources)} "
             f"duplicates, {sum(s.late for s in sources)} late, "
-            f"{self._strangers.total()} of unknown models, {self.receiver.garbage_bytes} bytes of garbage"
+            f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
             f"{by_radio if gateways.packets else ''}"
         )
 
+    def _handle(self, events: list[Event]) -> None:
+        for received in events:
+            event: Event | None = received
+            if isinstance(received, ControlFrame):
+                self._note_error(received.control)
+                event = self._gateways.take(received.control)
+            if isinstance(event, FeatureFrame) and not self.done:
+                self._show(event)
+            elif isinstance(event, UnknownModel):
+                self._note_unknown_model(event)
+        self._note_garbage()
+
     def _show(self, frame: FeatureFrame) -> None:
         self._frames += 1
-        reading = self._reader.read(frame)
-        lost = frame.place.lost_so_far
+        reading = self._classifier.read(frame)
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
-        parts = reading_parts(reading)
-        self.screen.line(f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ", *parts, f"  {lost} lost{order}")
-        if self._json:
-            self._json.write(**reading.as_json())
+        self.output.line(
+            f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
+            *reading_parts(reading),
+            f"  {frame.place.lost_so_far} lost{order}",
+        )
+        self.output.json_line(**reading.as_json())
 
-    def _stranger(self, event: UnknownModel) -> None:
-        header = event.header
-        self._strangers[header.device, header.model] += 1
-        if self._strangers[header.device, header.model] == SURE:
-            self.screen.note(
-                f"device {header.device} sends frames of an unknown model (its id ends in the 5 bits "
-                f"{header.model:05b}; at hand: {self._models}): give its bundle too; they are passed over"
+    def _note_unknown_model(self, event: UnknownModel) -> None:
+        device, model = event.header.device, event.header.model
+        self._unknown[device, model] += 1
+        if self._unknown[device, model] == UNKNOWN_MODEL_FRAMES:
+            self.output.note(
+                f"device {device} sends frames of an unknown model, which are skipped: pass its bundle too (its model "
+                f"id ends in the bits {model:05b}; known models: {self._models})"
             )
 
-    def _complaint(self, control: Control) -> None:
-        """What a board says unasked that it cannot do, told once."""
+    def _note_error(self, control: Control) -> None:
+        """Print each unsolicited error of a board once."""
         if control.opcode != Opcode.ERROR or len(control.data) < ErrorReply.FORMAT.size:
             return
         reply, device = ErrorReply.unpack(control.data), control.header.device
-        if (device, reply.code) not in self._complaints:
-            self._complaints.add((device, reply.code))
-            self.screen.note(f"device {device} has a problem: {in_words(reply)}")
+        if (device, reply.code) not in self._errors:
+            self._errors.add((device, reply.code))
+            self.output.note(f"device {device} reported an error: {describe(reply)}")
 
-    def _tell_garbage(self) -> None:
-        new, now = self.receiver.garbage_bytes - self._garbage_told, time.monotonic()
-        if new >= GARBAGE_EVERY_BYTES and now - self._garbage_time >= GARBAGE_EVERY_S:
-            self._garbage_told, self._garbage_time = self.receiver.garbage_bytes, now
-            self.screen.note(
-                f"{self._garbage_told} bytes so far belong to no frame: noise, or is {self._baud} baud wrong?"
+    def _note_garbage(self) -> None:
+        total, now = self._receiver.garbage_bytes, time.monotonic()
+        if total - self._garbage_bytes >= GARBAGE_NOTE_BYTES and now - self._garbage_time >= GARBAGE_NOTE_S:
+            self._garbage_bytes, self._garbage_time = total, now
+            self.output.note(
+                f"{total} bytes so far belong to no frame: check the baud rate ({self._baud}), and the line for noise"
             )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Receive until the count is reached, the port goes or Ctrl-C; the exit status."""
-    session = _Session(options)
-    told = False
-    with _signals(session.stopped):
-        while not session.done:
+    """Receive until done or until the port is disconnected, and return the exit status."""
+    listener = Listener(options)
+    waiting = False
+    with _signals(listener.stopped):
+        while not listener.done:
             try:
                 with open_port(options) as port:
-                    told = False
-                    session.listen(port)
+                    waiting = False
+                    listener.listen(port)
             except PortError as error:
-                session.take(session.receiver.flush())
+                listener.flush()
                 if not options.reconnect:
                     raise
-                if not told:
-                    session.screen.note(f"{error}; waiting for it to come back")
-                told = True
-                session.stopped.wait(RETRY_S)
-    session.take(session.receiver.flush())
-    session.screen.note(session.summary())
+                if not waiting:
+                    listener.output.note(f"{error}; waiting for it to come back")
+                waiting = True
+                listener.stopped.wait(RETRY_S)
+    listener.flush()
+    listener.output.note(listener.summary())
     return 0
 
 
 @contextmanager
 def _signals(stopped: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM only set a flag meanwhile: no line is left half written."""
+    """Let Ctrl-C and SIGTERM only set `stopped`, so that no line of output is cut."""
     before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""`inkling run`: send pictures to a board and show what comes back."""
+"""`inkling run`: send images to a board and classify its answers."""
 
 import argparse
 import time
@@ -10,97 +10,87 @@ from host.board.board import Board
 from host.board.errors import BoardError, GarbledReplyError
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import JsonLines, Screen, reading_parts
+from host.cli.output import Output, reading_parts
 from host.image import load_image
-from wire import bundle as bundles
 from wire.bundle import Bundle
+from wire.bundle import load as load_bundle
 from wire.control import LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
 
-AIR_PATIENCE_S = 60  # for air time, of which a node that opening the port has reset has none
+AIR_TIME_WAIT_S = 60  # a node has no air time after a reset, and opening its port may reset it
+LOST = ("frame lost", "red")
+
+Images = list[tuple[str, np.ndarray]]  # path; pixels, uint8 (H, W, C)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Send the pictures one after the other; the exit status."""
-    bundle = bundles.load(options.bundle)
+    """Send the images one after another and return the exit status."""
+    bundle = load_bundle(options.bundle)
     if options.chunk is not None:
         bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
-    pictures = [(path, load_image(path, bundle.input_shape)) for path in options.images]
-    screen = Screen("-" if options.json else None)
-    json_lines = JsonLines("-") if options.json else None
-    with Board(open_port(options), bundle, options.timeout) as device:
-        try:
-            device.check(device.info())
-        except GarbledReplyError as error:
-            screen.note(f"going on without checking the board's model: {error}")
+    images = [(path, load_image(path, bundle.input_shape)) for path in options.images]
+    output = Output("-" if options.json else None)
+    with Board(open_port(options), bundle, options.timeout) as board:
+        check_model(board, output)
         if options.by_radio:
-            return _send_on(device, pictures, options.chunk, screen, json_lines)
-        return _classify(device, bundle, pictures, options.chunk or 0, screen, json_lines)
+            return _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
+        return _classify(board, bundle, images, options.chunk or 0, output)
 
 
-def _send_on(
-    device: Board,
-    pictures: list[tuple[str, np.ndarray]],
-    chunk: int | None,
-    screen: Screen,
-    json_lines: JsonLines | None,
-) -> int:
-    """Have the board encode the pictures and send them by its radio; the exit status."""
-    width = max(len(path) for path, _ in pictures)
-    for path, pixels in pictures:
-        cost, sent = _when_allowed(device, pixels, LONGEST_PREFIX if chunk is None else chunk, screen)
-        screen.line(f"{path:<{width}}  by radio: {_air_text(sent)}  {_cost_text(cost)}")
-        if json_lines:
-            json_lines.write(image=path, **asdict(sent), **asdict(cost))
+def check_model(board: Board, output: Output) -> None:
+    """Raise WrongModelError if the board does not run the bundle's model. If its reply is damaged, print a note."""
+    try:
+        board.check(board.info())
+    except GarbledReplyError as error:
+        output.note(f"the model of the board was not checked: {error}")
+
+
+def _send_by_radio(board: Board, images: Images, chunk: int, output: Output) -> int:
+    width = max(len(path) for path, _ in images)
+    for path, pixels in images:
+        cost, report = _wait_for_air_time(board, pixels, chunk, output)
+        output.line(f"{path:<{width}}  by radio: {_air_text(report)}  {_cost_text(cost)}")
+        output.json_line(image=path, **asdict(report), **asdict(cost))
     return 0
 
 
-def _when_allowed(device: Board, pixels: np.ndarray, chunk: int, screen: Screen) -> tuple[RunCost, RadioReport]:
-    """As `run_by_radio`, as soon as the duty cycle allows it; BoardError if it does not for AIR_PATIENCE_S."""
-    deadline, told = time.monotonic() + AIR_PATIENCE_S, False
+def _wait_for_air_time(board: Board, pixels: np.ndarray, chunk: int, output: Output) -> tuple[RunCost, RadioReport]:
+    """Call `run_by_radio` as soon as the duty cycle allows it. Raises BoardError after AIR_TIME_WAIT_S."""
+    deadline, noted = time.monotonic() + AIR_TIME_WAIT_S, False
     while True:
         try:
-            return device.run_by_radio(pixels, chunk)
+            return board.run_by_radio(pixels, chunk)
         except BoardError as error:
             if error.code != ErrorCode.AIR_TIME or time.monotonic() > deadline:
                 raise
-        if not told:
-            screen.note(f"the board has no air time for this yet: waiting for up to {AIR_PATIENCE_S} s")
-            told = True
+        if not noted:
+            output.note(f"the board has no air time for this yet: waiting up to {AIR_TIME_WAIT_S} s")
+            noted = True
         time.sleep(1)
 
 
-def _classify(
-    device: Board,
-    bundle: Bundle,
-    pictures: list[tuple[str, np.ndarray]],
-    chunk: int,
-    screen: Screen,
-    json_lines: JsonLines | None,
-) -> int:
-    """Have the board encode the pictures and classify what comes back; the exit status."""
-    reader, lost = Classifier.of([bundle]), 0
-    width = max(len(path) for path, _ in pictures)
-    for path, pixels in pictures:
-        frame, cost = device.run(pixels, chunk, cost=True)
+def _classify(board: Board, bundle: Bundle, images: Images, chunk: int, output: Output) -> int:
+    """Let the board encode the images, classify its frames, and return the exit status."""
+    classifier, lost = Classifier.of([bundle]), 0
+    width = max(len(path) for path, _ in images)
+    for path, pixels in images:
+        frame, cost = board.run(pixels, chunk, cost=True)
         if frame is None:
             lost += 1
-            screen.line(f"{path:<{width}}  ", ("lost on the way", "red"))
-            if json_lines:
-                json_lines.write(**{"image": path, "class": None})
+            output.line(f"{path:<{width}}  ", LOST)
+            output.json_line(**{"image": path, "class": None})
             continue
-        reading = reader.read(frame)
-        screen.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
-        if json_lines:
-            json_lines.write(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
+        reading = classifier.read(frame)
+        output.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+        output.json_line(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
     return 1 if lost else 0
 
 
-def _air_text(sent: RadioReport) -> str:
-    return f"chunk {sent.chunk}, {sent.air_micros / 1e3:.1f} ms of air time, {sent.left_micros / 1e3:.1f} ms left"
+def _air_text(report: RadioReport) -> str:
+    air_ms, left_ms = report.air_micros / 1e3, report.left_micros / 1e3
+    return f"chunk {report.chunk}, {air_ms:.1f} ms of air time, {left_ms:.1f} ms left"
 
 
 def _cost_text(cost: RunCost | None) -> str:
     if cost is None:
-        return "cost lost on the way"
-    milliseconds = cost.microseconds / 1000
-    return f"{cost.encode_cycles} cycles to encode, {cost.total_cycles} in all, {milliseconds:.1f} ms"
+        return "cost lost"
+    return f"{cost.encode_cycles} cycles to encode, {cost.total_cycles} in total, {cost.microseconds / 1e3:.1f} ms"

@@ -1,4 +1,4 @@
-"""`python -m host bench`: times of a board, the energy modelled from them, and what emulators cannot tell."""
+"""`inkling bench`: a board's times, the energy modelled from them, and emulated boards."""
 
 import re
 import socket
@@ -9,26 +9,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from firmware.tools import core_dir, emulator
-from host.board.energy import SPREADING_FACTORS, VOLTS, chip_of, chips, radio_of, radios
+from firmware.tools import core_dir
+from host.board.energy import SPREADING_FACTORS, VOLTS, Chip, Radio, chip_of, chips, radio_of, radios
 from tests.conftest import RunInkling
-from tests.support import firmware as firmware_tools
-from wire.bundle import Bundle, load
+from wire.bundle import Bundle
 from wire.control import REPLY_BIT, BenchResult, Info, Opcode, reply
 from wire.lora import air_time_s
 
-OPCODE, REQUEST, REPEATS = 14, 15, 16  # where they lie in a command
-CLOCK_HZ, CYCLES = 120_000_000, 6_000_000  # 50 ms an image
-
-
-@pytest.fixture(scope="module")
-def built() -> Bundle:
-    return load(firmware_tools.bundle_path())
+OPCODE, REQUEST, REPEATS = 14, 15, 16  # their offsets in a command
+CLOCK_HZ, CYCLES = 120_000_000, 6_000_000  # 50 ms per image
 
 
 @contextmanager
-def board(bundle: Bundle, target: str) -> Iterator[str]:
-    """A line with something behind it that answers INFO and BENCH as a board of this target does."""
+def fake_board(bundle: Bundle, target: str) -> Iterator[str]:
+    """The URL of a line to a fake board of this target, which answers INFO and BENCH."""
     info = Info(1, (0, 1, 0), bundle.number, "aot", target, bundle.input_shape, len(bundle.symbol_order),
                 bundle.bits_per_symbol, len(bundle.chunks), 1, 2, 3, CLOCK_HZ, 4000)  # fmt: skip
 
@@ -37,8 +31,8 @@ def board(bundle: Bundle, target: str) -> Iterator[str]:
         with connection:
             while command := connection.recv(4096):
                 repeats = command[REPEATS]
-                timed = BenchResult(repeats, CYCLES - 5, CYCLES + 5, CYCLES, repeats * 50_000)
-                data = info.pack() if command[OPCODE] == Opcode.INFO else timed.pack()
+                result = BenchResult(repeats, CYCLES - 5, CYCLES + 5, CYCLES, repeats * 50_000)
+                data = info.pack() if command[OPCODE] == Opcode.INFO else result.pack()
                 connection.sendall(reply(command[OPCODE] | REPLY_BIT, command[REQUEST], data, 9, bundle.number))
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -49,16 +43,16 @@ def board(bundle: Bundle, target: str) -> Iterator[str]:
 
 
 def rows(out: str) -> dict[str, list[float]]:
-    """The table's numbers by spreading factor."""
+    """Return the table's numbers by spreading factor."""
     lines = [line.strip("│").split("│") for line in out.splitlines() if line.startswith("│")]
     return {name.strip(): [float(cell) for cell in cells] for name, *cells in lines}
 
 
-def test_energy_is_current_times_voltage_times_time(run_inkling: RunInkling, built: Bundle) -> None:
-    with board(built, "heltec_wifi_lora_32_V3") as url:
+def test_bench_models_energy_as_current_times_voltage_times_time(run_inkling: RunInkling, built: Bundle) -> None:
+    with fake_board(built, "heltec_wifi_lora_32_V3") as url:
         code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, "--repeats", 7)
     assert (code, err) == (0, "")
-    assert "6,000,000 cycles an image (5,999,995 to 6,000,005 in 7 runs), 50.00 ms" in out
+    assert "6,000,000 cycles per image (5,999,995 to 6,000,005 in 7 runs), 50.00 ms" in out
     chip, radio = chips()["esp32-s3"], radios()["sx1262"]
     assert chip.source in out and radio.source in out
     encoder = 3.3 * chip.ma * (120 / 240) * 0.050  # at half the clock, half the current
@@ -73,45 +67,45 @@ def test_energy_is_current_times_voltage_times_time(run_inkling: RunInkling, bui
         assert table[f"SF{sf}"][1:] == pytest.approx(expected[1:], abs=0.0051)
 
 
-def test_board_and_radio_can_be_named(run_inkling: RunInkling, built: Bundle) -> None:
-    with board(built, "my_own_board") as url:
+def test_bench_takes_the_names_of_chip_and_radio(run_inkling: RunInkling, built: Bundle) -> None:
+    with fake_board(built, "my_own_board") as url:
         chip = ("--board", "stm32l476", "--radio", "sx1276", "--chunk", 1)
         code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, *chip)
     assert (code, err) == (0, "")
     assert chips()["stm32l476"].source in out and radios()["sx1276"].source in out
     assert f"chunk 1: {built.chunk_layout(1).size} bytes by sx1276" in out
-    assert re.search(r"SF7 .*│ +- │", out)  # the bundle tells no accuracy of this chunk by the same measure
-    with board(built, "my_own_board") as url:
+    assert re.search(r"SF7 .*│ +- │", out)  # the bundle has no accuracy of this chunk by itself
+    with fake_board(built, "my_own_board") as url:
         code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path)
     assert code == 1 and "50.00 ms" in out
-    assert err.startswith("inkling: no stated current for my_own_board: name its chip with --board (esp32, ")
+    assert err.startswith("inkling: no current is stated for my_own_board: name its chip with --board (esp32, ")
 
 
-def test_emulated_boards_times_mean_nothing(run_inkling: RunInkling, built: Bundle) -> None:
-    with emulator.native(firmware_tools.program("native")) as url:
-        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, "--repeats", 2)
+def test_bench_models_no_energy_of_an_emulated_board(run_inkling: RunInkling, native_url: str, built: Bundle) -> None:
+    code, out, err = run_inkling("bench", "--port", native_url, "--bundle", built.path, "--repeats", 2)
     assert (code, err) == (0, "")
-    times, warning = out.splitlines()
+    times, note = out.splitlines()
     assert times.startswith("native, engine aot, 1000 MHz: ") and " in 2 runs), " in times
-    assert warning == "native is emulated: its cycles and times mean nothing, and no energy follows from them"
+    assert note == "native is emulated: these are not the times of a chip, so no energy is modelled"
 
 
-def test_impossible_numbers_are_one_line(run_inkling: RunInkling, built: Bundle) -> None:
+def test_bench_reports_impossible_numbers_in_one_line(run_inkling: RunInkling, built: Bundle) -> None:
     bench = ("bench", "--port", "unused", "--bundle", built.path)
     code, _, err = run_inkling(*bench, "--repeats", 101)
-    assert (code, err) == (1, "inkling: a board runs its encoder up to 100 times a command, not 101\n")
+    assert (code, err) == (1, "inkling: --repeats must be at most 100, got 101\n")
     code, _, err = run_inkling(*bench, "--chunk", 9)
     assert (code, err) == (1, f"inkling: bundle {built.name} has chunks 0..{len(built.chunks) - 1}, not 9\n")
 
 
-def test_every_stated_figure_is_whole_and_names_its_source() -> None:
+def test_energy_figures_have_sources_and_existing_targets() -> None:
     project = ConfigParser(interpolation=None, strict=False)
     project.read(core_dir.ROOT / "platformio.ini")
-    for figure in [*chips().values(), *radios().values()]:
+    figures: list[Chip | Radio] = [*chips().values(), *radios().values()]
+    for figure in figures:
         assert 0 < figure.ma < 200 and figure.targets
         assert "datasheet" in figure.source.lower()
         assert all(project.has_section(f"env:{target}") for target in figure.targets)
     assert VOLTS == 3.3
     assert chip_of("ttgo-lora32") == chip_of("ttgo-lora32_gateway") == chips()["esp32"]
-    assert radio_of("heltec_wifi_lora_32_V3_g") == radios()["sx1262"]  # as far as INFO has room for the name
+    assert radio_of("heltec_wifi_lora_32_V3_g") == radios()["sx1262"]  # as cut off in INFO
     assert chip_of("esp32dev2") is None and radio_of("esp32dev") is None

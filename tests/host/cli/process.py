@@ -1,0 +1,36 @@
+"""`python -m host` in a process of its own, as users run it."""
+
+import subprocess
+import sys
+
+from tests.support import ROOT
+
+WITHOUT_PACKAGES = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError("blocked: " + name, name=name)
+sys.meta_path.insert(0, Blocker())
+from inkling.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(*arguments: object, blocked: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """Start the command. Importing a package in `blocked` fails as if it were not installed."""
+    program = ["-c", WITHOUT_PACKAGES.format(blocked=set(blocked))] if blocked else ["-m", "host"]
+    command = [sys.executable, *program, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for the end, and return exit status, output and errors, which must have no traceback."""
+    out, err = process.communicate(timeout=30)
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+def run(*arguments: object, blocked: tuple[str, ...] = ()) -> tuple[int, str, str]:
+    """Start the command and wait for its end."""
+    return finish(start(*arguments, blocked=blocked))

@@ -1,0 +1,121 @@
+"""`inkling receive`: readings, JSON lines, notes, signals, and ports that disappear."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.host.cli.process import finish, run, start
+from tests.support.host import make_frame, symbols_of, weights
+from tests.support.lines import fake_line, sends
+from wire.bundle import Bundle
+from wire.control import ErrorCode, ErrorReply, Opcode, reply
+
+NOT_FOR_THE_HOST = ("torch", "tensorflow", "galois", "matplotlib", "onnx", "train", "channel_sim", "export")
+NO_ONNXRUNTIME = "inkling: the Python package 'onnxruntime' is not installed; in a clone of Inkling: pip install '.'\n"
+
+
+def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, tmp_path: Path) -> None:
+    frames = [make_frame(bundle, 0), make_frame(other, 9, device=3), make_frame(bundle, 2)]
+    target = tmp_path / "readings.jsonl"
+    with fake_line(sends(b"".join(frames), hold=True)) as url:
+        bundles = ("--bundle", bundle.path, "--bundle", other.path)
+        code, out, err = run("receive", "--port", url, *bundles, "--json", target, "--count", 3)
+    summary = "3 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage"
+    assert (code, err) == (0, f"inkling: {summary}\n")
+    assert out.startswith(f"listening on {url} for first {bundle.model_id}, second {other.model_id}\n")
+    readings = [json.loads(text) for text in target.read_text().splitlines()]
+    expected = [(bundle, 7, 0, 0), (other, 3, 9, 0), (bundle, 7, 2, 1)]
+    for reading, shown, (model, device, sequence, lost) in zip(readings, out.splitlines()[1:], expected, strict=True):
+        logits = symbols_of(model, sequence, device) @ weights(int(model is other), len(model.symbol_order))
+        assert reading["class"] == f"class{logits.argmax()}" and reading["class"] in shown
+        assert (reading["model_id"], reading["device"], reading["sequence"]) == (model.model_id, device, sequence)
+        assert (reading["lost"], reading["lost_total"], reading["crc_ok"]) == (lost, lost, True)
+        assert 0 < reading["ber"] < 2e-3 and abs(reading["time"] - time.time()) < 60
+        assert f"device {device}" in shown and "clean" in shown and f"{lost} lost" in shown
+
+
+def test_receive_with_json_on_standard_output_prints_nothing_else_there(bundle: Bundle) -> None:
+    with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
+        code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--json", "-", "--count", 1)
+    assert code == 0 and "listening" in err
+    assert json.loads(out)["bundle"] == "first"
+
+
+def test_receive_reports_a_disconnected_port_and_keeps_what_arrived(bundle: Bundle) -> None:
+    with fake_line(sends(make_frame(bundle, 0) + make_frame(bundle, 1)[:50])) as url:
+        code, out, err = run("receive", "--port", url, "--bundle", bundle.path)
+    assert (code, err) == (1, f"inkling: lost {url}: the line was closed (unplugged?)\n")
+    whole, truncated = out.splitlines()[1:]
+    assert "clean" in whole and "truncated to 304 of 384 bits" in truncated
+
+
+def test_receive_reconnect_waits_for_the_port(bundle: Bundle) -> None:
+    with fake_line(sends(make_frame(bundle, 0)), sends(make_frame(bundle, 3), hold=True)) as url:
+        code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--reconnect", "--count", 2)
+    assert code == 0 and "2 lost" in out
+    assert err.startswith(f"inkling: lost {url}: the line was closed (unplugged?); waiting for it to come back\n")
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_receive_ends_with_a_summary_after_a_signal(bundle: Bundle, name: signal.Signals) -> None:
+    with fake_line(sends(make_frame(bundle, 0) + bytes(2000), hold=True)) as url:
+        process = start("receive", "--port", url, "--bundle", bundle.path)
+        assert process.stderr
+        garbage = process.stderr.readline()
+        os.kill(process.pid, name)
+        code, out, err = finish(process)
+    assert (code, len(out.splitlines())) == (0, 2)
+    hint = "check the baud rate (115200), and the line for noise"
+    assert garbage.endswith(f" bytes so far belong to no frame: {hint}\n")
+    assert err == "inkling: 1 frames, 0 lost, 0 duplicates, 0 late, 0 of unknown models, 2000 bytes of garbage\n"
+
+
+def test_receive_notes_an_unknown_model_once(bundle: Bundle, other: Bundle) -> None:
+    stream = b"".join(make_frame(other, n, device=3) for n in range(5)) + make_frame(bundle, 0)
+    with fake_line(sends(stream, hold=True)) as url:
+        code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
+    note, summary = err.splitlines()
+    assert code == 0 and "5 of unknown models" in summary
+    assert note == (
+        "inkling: device 3 sends frames of an unknown model, which are skipped: pass its bundle too "
+        f"(its model id ends in the bits {other.model_bits:05b}; known models: first {bundle.model_id})"
+    )
+
+
+def test_receive_notes_an_error_of_a_board_once(bundle: Bundle) -> None:
+    error = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.CAMERA, 0).pack(), 9, bundle.number)
+    with fake_line(sends(error + error + make_frame(bundle, 0), hold=True)) as url:
+        code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
+    note, _summary = err.splitlines()
+    description = "it has no camera, or the camera returned no image (CAMERA)"
+    assert (code, note) == (0, f"inkling: device 9 reported an error: {description}")
+
+
+def test_receive_needs_only_the_packages_of_the_host(bundle: Bundle) -> None:
+    with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
+        arguments = ("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
+        code, out, err = run(*arguments, blocked=NOT_FOR_THE_HOST)
+    assert code == 0, err
+    assert "class" in out
+    code, _, err = run("receive", "--port", url, "--bundle", bundle.path, blocked=("onnxruntime",))
+    assert (code, err) == (1, NO_ONNXRUNTIME)
+
+
+def test_receive_ends_quietly_when_its_output_is_closed(bundle: Bundle) -> None:
+    def endless(connection: socket.socket) -> None:
+        for n in range(2000):
+            connection.sendall(make_frame(bundle, n))
+            time.sleep(0.005)
+
+    with fake_line(endless) as url:
+        process = start("receive", "--port", url, "--bundle", bundle.path)
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 1
+        assert process.stderr.read() == ""

@@ -1,4 +1,4 @@
-"""Train a codec (encoder, quantizer, decoder with classifier) through a channel that flips bits.
+"""Training of codecs (encoder, quantizer, decoder with classifier) through a channel that flips bits.
 
-Run it as `python -m train configs/cifar10.toml`. The result, a folder under `runs/`, goes to `export/`.
+Run it as `inkling train configs/cifar10.toml`. `inkling export` makes a bundle of the result, a folder in `runs/`.
 """

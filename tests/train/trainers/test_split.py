@@ -178,6 +178,7 @@ WRONG = {
 }
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("message", WRONG)
 def test_split_training_refuses_mistake_in_one_line_and_leaves_no_run(
     place: Path, capsys: pytest.CaptureFixture[str], message: str
@@ -186,6 +187,7 @@ def test_split_training_refuses_mistake_in_one_line_and_leaves_no_run(
     assert not (place / "runs" / "changed" / "config.json").exists()
 
 
+@pytest.mark.training
 def test_split_training_refuses_a_run_of_other_options(
     trained: Path, capsys: pytest.CaptureFixture[str], place: Path
 ) -> None:
@@ -195,6 +197,7 @@ def test_split_training_refuses_a_run_of_other_options(
     train_support.fails(capsys, message, other, "--out", trained / "runs" / "system", "--threads", 1)
 
 
+@pytest.mark.training
 def test_load_split_codec_refuses_unfinished_run(trained: Path, place: Path) -> None:
     shutil.copytree(trained / "runs" / "system", place / "runs" / "system")
     (place / "runs" / "system" / "best.pt").unlink()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.codec import PLACES, SYMBOLS, make_codec
+from tests.support.codec import N_SYMBOLS, POSITIONS, make_codec
 from train.codecs.decoder import Decoder
 from train.config import DecoderConfig
 from wire.payload import symbols_to_bits
@@ -26,14 +26,14 @@ def brute_force(prior: np.ndarray, received: int, ber: float, bits: int) -> np.n
 def test_posterior_follows_bayes_rule_for_every_level(bits: int, ber: float) -> None:
     decoder = make_codec(bits).decoder
     rng = np.random.default_rng(bits)
-    symbols = rng.integers(0, 2**bits, (3, SYMBOLS))
+    symbols = rng.integers(0, 2**bits, (3, N_SYMBOLS))
     with torch.no_grad():
         got = decoder.posterior(torch.from_numpy(symbols), torch.full((3,), ber)).double().numpy()
     priors = torch.softmax(decoder.prior.detach().double(), -1).numpy()
     seen = set()
     for row in range(3):
-        for place in range(SYMBOLS):
-            channel, level = place // PLACES, int(symbols[row, place])
+        for place in range(N_SYMBOLS):
+            channel, level = place // POSITIONS, int(symbols[row, place])
             np.testing.assert_allclose(
                 got[row, place], brute_force(priors[channel], level, ber, bits), rtol=2e-4, atol=1e-6
             )
@@ -43,17 +43,17 @@ def test_posterior_follows_bayes_rule_for_every_level(bits: int, ber: float) -> 
 
 def test_posterior_of_missing_symbol_is_prior_at_any_ber() -> None:
     decoder = make_codec().decoder
-    missing = torch.full((4, SYMBOLS), -1)
+    missing = torch.full((4, N_SYMBOLS), -1)
     with torch.no_grad():
         got = decoder.posterior(missing, torch.tensor([0.0, 1e-3, 0.1, 0.5]))
-        prior = torch.softmax(decoder.prior, -1)[torch.arange(SYMBOLS) // PLACES]
+        prior = torch.softmax(decoder.prior, -1)[torch.arange(N_SYMBOLS) // POSITIONS]
     np.testing.assert_allclose(got, prior.expand(4, -1, -1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("ber", "same_as"), [(0.0, 1e-4), (-1.0, 1e-4), (1e-9, 1e-4), (0.7, 0.5), (1.0, 0.5)])
 def test_decode_clamps_ber(ber: float, same_as: float) -> None:
     codec = make_codec().eval()
-    symbols = torch.randint(0, 8, (2, SYMBOLS), generator=torch.Generator().manual_seed(0))
+    symbols = torch.randint(0, 8, (2, N_SYMBOLS), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         got, expected = (codec.decode(symbols, torch.full((2,), b)) for b in (ber, same_as))
     assert torch.isfinite(got).all()
@@ -63,7 +63,7 @@ def test_decode_clamps_ber(ber: float, same_as: float) -> None:
 def test_decode_at_ber_one_half_ignores_symbols() -> None:
     codec = make_codec().eval()
     generator = torch.Generator().manual_seed(0)
-    symbols = torch.randint(0, 8, (2, SYMBOLS), generator=generator)
+    symbols = torch.randint(0, 8, (2, N_SYMBOLS), generator=generator)
     with torch.no_grad():
         useless = codec.decode(symbols, torch.full((2,), 0.5))
         useful = codec.decode(symbols, torch.full((2,), 0.01))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.support.codec import SYMBOLS, images, make_codec
+from tests.support.codec import N_SYMBOLS, images, make_codec
 from train.codecs.quantizer import Quantizer, gaussian_centres, gray_tables, hamming_distances
 from train.impairment import symbol_flips
 from wire import payload
@@ -73,7 +73,7 @@ def gradients(flips: torch.Tensor, missing: torch.Tensor) -> dict[str, float]:
 
 
 def test_forward_passes_gradients_to_encoder_centres_and_prior() -> None:
-    intact, arrived = torch.zeros(6, SYMBOLS, dtype=torch.int64), torch.zeros(6, SYMBOLS, dtype=torch.bool)
+    intact, arrived = torch.zeros(6, N_SYMBOLS, dtype=torch.int64), torch.zeros(6, N_SYMBOLS, dtype=torch.bool)
     largest = gradients(intact, arrived)
     assert min(largest.values()) > 0, [n for n, g in largest.items() if g == 0]
     assert {"quantizer.first", "quantizer.gaps", "decoder.prior", "encoder.layers.0.conv.weight"} <= set(largest)
@@ -81,8 +81,8 @@ def test_forward_passes_gradients_to_encoder_centres_and_prior() -> None:
 
 @pytest.mark.parametrize("damage", ["flipped", "missing"])
 def test_forward_passes_no_encoder_gradient_for_damaged_symbols(damage: str) -> None:
-    flips = torch.full((6, SYMBOLS), 0b010 if damage == "flipped" else 0)
-    largest = gradients(flips, torch.full((6, SYMBOLS), damage == "missing"))
+    flips = torch.full((6, N_SYMBOLS), 0b010 if damage == "flipped" else 0)
+    largest = gradients(flips, torch.full((6, N_SYMBOLS), damage == "missing"))
     assert all(g == 0 for n, g in largest.items() if n.startswith("encoder"))
     assert largest["quantizer.gaps"] > 0 and largest["decoder.prior"] > 0
 
@@ -90,8 +90,10 @@ def test_forward_passes_no_encoder_gradient_for_damaged_symbols(damage: str) -> 
 def test_forward_and_decode_return_the_same_logits() -> None:
     codec = make_codec().eval()
     generator = torch.Generator().manual_seed(4)
-    flips = torch.randint(0, 8, (6, SYMBOLS), generator=generator) * (torch.rand(6, SYMBOLS, generator=generator) < 0.2)
-    missing = torch.arange(SYMBOLS)[None, :] >= torch.tensor([64, 64, 32, 16, 5, 0])[:, None]
+    flips = torch.randint(0, 8, (6, N_SYMBOLS), generator=generator) * (
+        torch.rand(6, N_SYMBOLS, generator=generator) < 0.2
+    )
+    missing = torch.arange(N_SYMBOLS)[None, :] >= torch.tensor([64, 64, 32, 16, 5, 0])[:, None]
     ber = torch.tensor([0.0, 1e-3, 0.01, 0.05, 0.1, 0.5])
     with torch.no_grad():
         trained = codec(images(), flips, missing, ber)
@@ -122,8 +124,8 @@ def test_hamming_distances_count_wire_bits(bits: int) -> None:
 def test_flip_matches_flipped_wire_bits(bits: int) -> None:
     codec = make_codec(bits)
     rng = np.random.default_rng(bits)
-    symbols = rng.integers(0, 2**bits, (40, SYMBOLS))
-    mask = rng.random((40, SYMBOLS * bits)) < 0.3
+    symbols = rng.integers(0, 2**bits, (40, N_SYMBOLS))
+    mask = rng.random((40, N_SYMBOLS * bits)) < 0.3
     on_the_wire = payload.symbols_to_bits(symbols, bits) ^ mask.astype(np.uint8)
     got = codec.flip(torch.from_numpy(symbols), torch.from_numpy(symbol_flips(mask, bits)))
     np.testing.assert_array_equal(got, payload.bits_to_symbols(on_the_wire, bits))
@@ -135,8 +137,8 @@ def test_order_is_channel_by_channel_and_decoder_inverts_it() -> None:
     place = np.arange(h * w * c).reshape(h, w, c)
     order = codec.order.numpy()
     np.testing.assert_array_equal(order.reshape(c, h * w), [place[..., k].ravel() for k in range(c)])
-    np.testing.assert_array_equal(np.arange(SYMBOLS)[order][codec.decoder.place], np.arange(SYMBOLS))
-    np.testing.assert_array_equal(codec.decoder.channel, np.arange(SYMBOLS) // (h * w))
+    np.testing.assert_array_equal(np.arange(N_SYMBOLS)[order][codec.decoder.place], np.arange(N_SYMBOLS))
+    np.testing.assert_array_equal(codec.decoder.channel, np.arange(N_SYMBOLS) // (h * w))
     with torch.no_grad():
         latent = codec.encoder(images()).permute(0, 2, 3, 1).reshape(6, -1)  # row-major h, w, c, as the board has it
     np.testing.assert_array_equal(codec.latent_in_order(images()).detach(), latent[:, order])
@@ -145,6 +147,6 @@ def test_order_is_channel_by_channel_and_decoder_inverts_it() -> None:
 def test_pack_of_half_the_symbols_is_a_prefix_of_the_payload() -> None:
     codec = make_codec().eval()
     for symbols in codec.send(images()).numpy():
-        whole, half = payload.pack(symbols, 3), payload.pack(symbols[: SYMBOLS // 2], 3)
+        whole, half = payload.pack(symbols, 3), payload.pack(symbols[: N_SYMBOLS // 2], 3)
         assert whole[: len(half)] == half and len(half) == 12
         assert len(set(symbols.tolist())) > 1

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str 
 def main_of(command: Command, prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run a single command, for `python -m train` and `python -m export`. Return the exit status."""
     parser = Parser(prog=prog)
-    resolve(command.parser)(parser)
+    _add_arguments(command, parser)
     options = parse(parser, parser, list(sys.argv[1:] if arguments is None else arguments))
     return execute(command, options)
 
@@ -84,7 +84,7 @@ def build(group: Group, prog: str, words: Sequence[str]) -> tuple[Parser, Parser
             current.error(f"unknown {kind} {word!r}{suggestion(word.partition('=')[0], known)}")
         current, entry = children[word], level.commands[word]
         if isinstance(entry, Command):
-            resolve(entry.parser)(current)
+            _add_arguments(entry, current)
             return parser, current, entry
         level = entry
     _add_commands(current, level)
@@ -128,7 +128,15 @@ def _add_all(parser: Parser, group: Group) -> None:
         if isinstance(entry, Group):
             _add_all(child, entry)
         else:
-            resolve(entry.parser)(child)
+            _add_arguments(entry, child)
+
+
+def _add_arguments(command: Command, parser: Parser) -> None:
+    """Add the arguments of a command. Exits with status 1 if a package is missing."""
+    try:
+        resolve(command.parser)(parser)
+    except ModuleNotFoundError as error:
+        parser.exit(FAILED, f"inkling: {_missing_package(error, command)}\n")
 
 
 def parse(parser: Parser, chosen: Parser, words: Sequence[str]) -> argparse.Namespace:
@@ -182,11 +190,7 @@ def execute(command: Command, options: argparse.Namespace) -> int:
     except InklingError as error:
         message = str(error)
     except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        if package in OWN_PACKAGES:  # a fault of Inkling, which needs a traceback
-            raise
-        target = f".[{command.extra}]" if command.extra else "."
-        message = f"the Python package {package!r} is not installed; in a clone of Inkling: pip install '{target}'"
+        message = _missing_package(error, command)
     except OSError as error:
         message = str(error.strerror or error)
         if error.filename:
@@ -197,6 +201,15 @@ def execute(command: Command, options: argparse.Namespace) -> int:
         return status
     print(f"inkling: {message}", file=sys.stderr)
     return FAILED
+
+
+def _missing_package(error: ModuleNotFoundError, command: Command) -> str:
+    """Return a message on a missing package. Raises the error if it is a fault of Inkling, which needs a traceback."""
+    package = str(error.name).partition(".")[0]
+    if package in OWN_PACKAGES:
+        raise error
+    target = f".[{command.extra}]" if command.extra else "."
+    return f"the Python package {package!r} is not installed; in a clone of Inkling: pip install '{target}'"
 
 
 def _discard_output() -> None:

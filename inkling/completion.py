@@ -35,5 +35,5 @@ def _complete_paths(parser: argparse.ArgumentParser, by_metavar: Mapping[str, ob
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 _complete_paths(child, by_metavar)
-        elif action.metavar in by_metavar:
+        elif isinstance(action.metavar, str) and action.metavar in by_metavar:
             action.complete = by_metavar[action.metavar]  # type: ignore[attr-defined] # shtab's own attribute

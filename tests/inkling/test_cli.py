@@ -133,6 +133,7 @@ def test_main_lets_faults_of_inkling_pass(run_ending_in: Callable, error: Except
         ("train configs/cifar10.toml", "torch", ".[train]"),
         ("export bundles -o x", "torch", ".[export]"),
         ("info --port loop://", "serial", "."),
+        ("sim lora", "numpy", "."),
     ],
 )
 def test_main_names_the_extra_of_a_missing_package(words: str, package: str, target: str) -> None:

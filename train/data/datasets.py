@@ -128,7 +128,7 @@ def _from_folder(path: Path, name: str, size: tuple[int, int] | None, channels: 
 
 
 def _read_image_folder(folder: Path, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Read torchvision's ImageFolder; each image gets the same pixels as in `python -m host run`."""
+    """Read torchvision's ImageFolder; each image gets the same pixels as in `inkling run`."""
     try:
         from train.data.torchvision_import import datasets
     except ImportError:

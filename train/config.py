@@ -37,9 +37,9 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The part on the device, as layers in order; train/codecs/encoder.py describes each."""
+    """The part on the device, as a list of layers, which docs/training.md describes."""
 
-    layers: tuple[str, ...]  # `conv N`, `conv4s2 N`, `sep N`, `sep4s2 N`; last `head N`; N: channels
+    layers: tuple[str, ...]  # `conv N`, `conv4s2 N`, `sep N`, `sep4s2 N` and last `head N`, where N is channels
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class QuantizerConfig:
     """The learned quantizer of the encoder's output. It has 2 ** bits levels."""
 
     bits: int = 3  # bits per symbol, 1 to 8
-    temperature: float = 0.3  # of the soft assignment in the backward pass, in units of the squared latent
+    temperature: float = 0.3  # temperature of the soft assignment in the backward pass, in squared latent units
 
     def rules(self) -> Rules:
         """Return the rules of the table `[quantizer]`."""
@@ -83,7 +83,7 @@ class LinkConfig:
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
-    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # [first symbol, count]; first the whole one
+    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # [first symbol, count], whole payload first
 
     def rules(self, bits: int) -> Rules:
         """Return the rules of the table `[link]`, for symbols of `bits` bits."""
@@ -103,11 +103,11 @@ class LinkConfig:
 class TeacherConfig:
     """Knowledge distillation (Hinton et al. 2015, arXiv 1503.02531) from a trained CIFAR ResNet."""
 
-    checkpoint: str  # PyTorch file, also searched for below $INKLING_DATA
+    checkpoint: str  # PyTorch file, also searched for in the folder $INKLING_DATA
     depth: int = 20  # layers of the ResNet: 20, 32, 44 or 56
-    views: int = 20  # augmented views of each image, then they repeat; the logits of each view are kept
+    views: int = 20  # augmented views of each image before they repeat; the logits of each view are kept
     weight: float = 0.7  # share of the distillation loss in the whole loss
-    temperature: float = 4.0  # softens the logits of teacher and student
+    temperature: float = 4.0  # temperature by which the logits of teacher and student are divided
 
     def rules(self) -> Rules:
         """Return the rules of the table `[teacher]`."""

@@ -65,8 +65,6 @@ def kind_words(kind: Any) -> str:  # noqa: ANN401 - any field's type
 
 def toml(value: Any) -> str:  # noqa: ANN401 - any field's default
     """Return a default as TOML has it."""
-    if value is None:
-        return "none"
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, str):
@@ -77,12 +75,12 @@ def toml(value: Any) -> str:  # noqa: ANN401 - any field's default
 def rows(cls: type, inherited: type | None = None) -> list[str]:
     """Return a Markdown table of a dataclass's settings, but for its tables and the fields of `inherited`."""
     meanings = {name: text for base in reversed(cls.__mro__[:-1]) for name, text in comments(base).items()}
-    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    defaults = {f.name: f"`{toml(f.default)}`" if f.default is not None else "none" for f in dataclasses.fields(cls)}
     lines = []
     for name, kind in own_types(cls, inherited).items():
         if table_of(kind) or typing.get_origin(kind) is dict:
             continue
-        default = "" if name in settings.required(cls) else toml(defaults[name])
+        default = "" if name in settings.required(cls) else defaults[name]
         lines.append(f"| `{name}` | {kind_words(kind)} | {default} | {meanings[name]} |")
     return ["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *lines, ""] if lines else []
 
@@ -90,11 +88,13 @@ def rows(cls: type, inherited: type | None = None) -> list[str]:
 def tables(cls: type, inherited: type | None = None) -> list[str]:
     """Return the Markdown of a config: its own settings, then each of its tables, but for the fields of `inherited`."""
     lines = rows(cls, inherited)
+    codec_tables = [] if cls in (RunConfig, CodecConfig) else list(settings.types(CodecConfig).values())
     for name, kind in own_types(cls, inherited).items():
         table = table_of(kind)
         if table:
             optional = " This table is optional." if table is not kind else ""
-            lines += [f"### [{name}]", "", f"{summary(table)}{optional}", "", *rows(table)]
+            content = [f"{summary(table)}{optional}", "", *rows(table)]
+            lines += [f"### [{name}]", "", *(["As for a codec.", ""] if kind in codec_tables else content)]
     return lines
 
 
@@ -120,8 +120,15 @@ def page() -> str:
     lines = [HEAD, "## Every run", "", *tables(RunConfig)]
     lines += ["## Codec", "", *tables(CodecConfig, RunConfig)]
     lines += ["## Split codec", "", *tables(SplitConfig, RunConfig)]
+    listed: dict[type, str] = {}  # options -> the first codec that has them
     for name, codec in SPLIT_CODECS.items():
-        lines += [f"### [options] of {name}", "", *(rows(codec.Options) or ["None.", ""])]
+        first = listed.setdefault(codec.Options, name)
+        options = rows(codec.Options)
+        if not options:
+            options = ["None.", ""]
+        elif first != name:
+            options = [f"As for {first}.", ""]
+        lines += [f"### [options] of {name}", "", *options]
     lines += ["## Base classifier", "", *tables(ClassifierConfig, RunConfig)]
     return "\n".join(lines).rstrip() + "\n"
 

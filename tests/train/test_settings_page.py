@@ -1,5 +1,7 @@
 """docs/settings.md is what its generator makes of the code, and names every setting."""
 
+from train.classifiers.architectures import ARCHITECTURES
+from train.codecs.split.registry import SPLIT_CODECS
 from train.config import CodecConfig
 from train.settings import types, without_none
 from train.settings_page import PAGE, kind_words, page, toml
@@ -16,6 +18,11 @@ def test_page_has_every_setting_of_a_codec() -> None:
         assert f"### [{name}]\n" in text if fields else f"| `{name}` |" in text
         for field in fields or ():
             assert f"| `{field}` |" in text
+
+
+def test_page_has_every_split_codec_and_architecture() -> None:
+    text = page()
+    assert [name for name in (*SPLIT_CODECS, *ARCHITECTURES) if f"`{name}`" not in text] == []
 
 
 def test_types_and_defaults_are_written_as_in_toml() -> None:

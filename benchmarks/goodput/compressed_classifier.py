@@ -27,7 +27,7 @@ from train.data.augment import Views, as_input
 from train.data.datasets import Dataset, load
 from train.errors import TrainError
 from train.run_files import load_tensors, save_tensors
-from train.trainers import classifier as classifier_run
+from train.trainers import classifier as classifier_trainer
 from wire.errors import InklingError
 
 DATA = DataConfig(DATASET)
@@ -93,7 +93,7 @@ def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> 
     with progress_bar(console) as bar:
         task = bar.add_task(f"{form.title}: test images", total=len(data.x_test))
         whole, bare = sizes(data.x_test, form, lambda: bar.advance(task))
-    correct = classifier_run.correct(model, pixels(data.x_test, form), data.y_test)
+    correct = classifier_trainer.correct(model, pixels(data.x_test, form), data.y_test)
     report = {
         "title": form.title,
         "options": form.options,
@@ -154,7 +154,7 @@ def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console
                 loss.backward()
                 optimizer.step()
                 bar.advance(task)
-            accuracy = classifier_run.accuracy(model, held_out, data.y_train[count:])
+            accuracy = classifier_trainer.accuracy(model, held_out, data.y_train[count:])
             if accuracy > best["accuracy"]:
                 best = {"accuracy": accuracy, "epoch": epoch + 1, "model": _copy(model)}
             state = {"seed": seed, "epochs": epochs, "done": epoch + 1, "best": best}

@@ -59,19 +59,13 @@ class EmulatorError(InklingError):
 
 @contextmanager
 def qemu(
-    elf: str | Path,
-    environment: str = "qemu_stm32f405",
-    *,
-    count_instructions: bool = False,
-    skip_idle: bool = False,
-    port: int = 0,
+    elf: str | Path, environment: str = "qemu_stm32f405", *, count_instructions: bool = False, port: int = 0
 ) -> Iterator[str]:
     """Boot firmware.elf in QEMU and yield the URL of its serial port, a TCP port (0: any free one).
 
     `environment` is what the file was built for, a key of MACHINES. With `count_instructions` each instruction takes
     1 ns of the board's time, so cycle counts can be converted to instructions (see `instructions`); this is slower.
-    With `skip_idle` in addition, time in which the board only waits passes at once. Raises EmulatorError if QEMU is
-    missing or does not start.
+    Raises EmulatorError if QEMU is missing or does not start.
     """
     machine = MACHINES[environment]
     if shutil.which(machine.program) is None:
@@ -79,7 +73,7 @@ def qemu(
     _require_file(elf)
     arguments = [machine.program, *machine.arguments, "-kernel", str(elf), "-display", "none", "-monitor", "none"]
     if count_instructions:
-        arguments += ["-icount", "shift=0,sleep=off" if skip_idle else "shift=0"]
+        arguments += ["-icount", "shift=0"]
     with socket.create_server(("127.0.0.1", port)) as server:  # QEMU inherits it: no other process can take the port
         line = f"socket,id=line,fd={server.fileno()},server=on,wait=off"
         arguments += ["-chardev", line, "-serial", "chardev:line"]

@@ -1,7 +1,8 @@
-"""Our quick ADD against the one it replaces, BakeNN's, on random tensors and scales, bit for bit."""
+"""The optimized ADD kernel against the one of BakeNN that it replaces, on random tensors and scales."""
 
 import ctypes
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("add")
     generate(bundle_path(), folder / "model", "portable")
     sources = [ADD, folder / "model" / "bknn_inkling_kernels.c"]
-    command = ["gcc", "-std=c11", "-O2", "-fwrapv", "-shared", "-fPIC", *sources, "-o", folder / "add.so"]
+    command: list[str | Path] = ["gcc", "-std=c11", "-O2", "-fwrapv", "-shared", "-fPIC", *sources]
+    command += ["-o", folder / "add.so"]
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(folder / "add.so"))
 
@@ -35,14 +37,14 @@ def add(library: ctypes.CDLL, name: str, a: np.ndarray, b: np.ndarray, strides: 
 
 
 def quantized_multiplier(real: float) -> tuple[int, int]:
-    """TFLite's QuantizeMultiplier: real = multiplier / 2^31 * 2^shift."""
+    """Return multiplier and shift with real = multiplier / 2^31 * 2^shift, as TFLite's QuantizeMultiplier does."""
     mantissa, shift = np.frexp(real)
     multiplier = round(float(mantissa) * (1 << 31))
     return (multiplier // 2, int(shift) + 1) if multiplier == 1 << 31 else (multiplier, int(shift))
 
 
-def scalars_of(rng: np.random.Generator) -> list[int]:
-    """As TFLite prepares an ADD from the scales of its three tensors (kernels/add.cc)."""
+def random_scalars(rng: np.random.Generator) -> list[int]:
+    """Return the scalar arguments of an ADD as TFLite computes them from three tensors' scales (kernels/add.cc)."""
     a, b = 2.0 ** rng.uniform(-4, 4, size=2)
     if rng.random() < 0.3:
         b = a
@@ -54,13 +56,13 @@ def scalars_of(rng: np.random.Generator) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_same_bytes_as_bakenn(library: ctypes.CDLL, seed: int) -> None:
+def test_add_equals_bakenns_add(library: ctypes.CDLL, seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = (1, int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 300)))
     a, b = (rng.integers(-128, 128, size=shape).astype(np.int8) for _ in range(2))
     dense = [shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1]
-    second = [0, 0, 0, 1] if seed % 4 == 0 else dense  # a stride of 0 repeats: one row added to all
-    scalars = scalars_of(rng)
+    second = [0, 0, 0, 1] if seed % 4 == 0 else dense  # a stride of 0 broadcasts one row
+    scalars = random_scalars(rng)
     expected = add(library, "bknn_inkling_add_s8", a, b, dense + second, scalars)
     assert add(library, "__wrap_bknn_inkling_add_s8", a, b, dense + second, scalars) == expected
     assert len(set(expected)) > 1

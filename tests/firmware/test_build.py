@@ -1,4 +1,4 @@
-"""The build: straight from a bundle, only when something changed, and with one line for what is wrong."""
+"""The build: from a bundle, only if something changed, with one line per error."""
 
 import json
 import shutil
@@ -20,16 +20,16 @@ STRICT = {"-Wall", "-Wextra", "-Wdouble-promotion", "-Werror"}
 
 
 @pytest.mark.parametrize("environment", TARGETS)
-def test_builds(environment: str) -> None:
+def test_build_makes_the_program(environment: str) -> None:
     assert program(environment).is_file()
 
 
-def test_builds_in_a_path_with_blanks(tmp_path: Path) -> None:
+def test_build_works_in_a_path_with_blanks(tmp_path: Path) -> None:
     elf = build("qemu_stm32f405", bundle=bundle_path(), build_dir=tmp_path / "a build")
-    assert measure(elf).model_flash_bytes > 0  # from the map beside it
+    assert measure(elf).model_flash_bytes > 0  # read from the map beside the ELF file
 
 
-def test_our_sources_are_compiled_with_warnings_as_errors() -> None:
+def test_build_treats_warnings_in_our_sources_as_errors() -> None:
     program("native")
     command = [sys.executable, "-m", "platformio", "project", "metadata", "-e", "native", "--json-output"]
     done = subprocess.run(command, cwd=ROOT, env=core_dir.environment(), check=True, capture_output=True, text=True)
@@ -44,7 +44,7 @@ def test_our_sources_are_compiled_with_warnings_as_errors() -> None:
         assert "-w" not in flags, library
 
 
-def test_core_folder_is_made_once_and_the_same(tmp_path: Path) -> None:
+def test_core_dir_is_left_unchanged_once_made(tmp_path: Path) -> None:
     core_dir.prepare(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     core_dir.prepare(tmp_path)
@@ -52,7 +52,7 @@ def test_core_folder_is_made_once_and_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kernels", ["portable", "cmsis_nn"])
-def test_model_is_generated_only_when_something_changed(tmp_path: Path, kernels: str) -> None:
+def test_generate_writes_the_model_only_if_something_changed(tmp_path: Path, kernels: str) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(bundle_path(), bundle)
     out = tmp_path / "out"
@@ -65,7 +65,7 @@ def test_model_is_generated_only_when_something_changed(tmp_path: Path, kernels:
     assert "other" in (out / "inkling_model.h").read_text()
 
 
-def test_generated_library_says_what_the_bundle_says(tmp_path: Path) -> None:
+def test_generate_writes_the_bundles_facts(tmp_path: Path) -> None:
     generate(bundle_path(), tmp_path / "out", "portable")
     manifest = json.loads((bundle_path() / "bundle.json").read_text())
     header = (tmp_path / "out" / "inkling_model.h").read_text()
@@ -73,13 +73,13 @@ def test_generated_library_says_what_the_bundle_says(tmp_path: Path) -> None:
     assert f"0x{manifest['model_id']}u" in (tmp_path / "out" / "inkling_model.c").read_text()
 
 
-def test_missing_bundle_is_one_line(tmp_path: Path) -> None:
+def test_build_refuses_missing_bundle(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         build("native", bundle=tmp_path / "none", build_dir=tmp_path / "build")
     assert str(caught.value) == f"bundle {tmp_path / 'none'}: no such folder"
 
 
-def test_broken_bundle_is_one_line(tmp_path: Path) -> None:
+def test_generate_refuses_broken_bundle(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     (tmp_path / "bundle" / "encoder.tflite").write_bytes(b"TFL3")
     with pytest.raises(ModelError, match="model_id is") as caught:
@@ -87,7 +87,7 @@ def test_broken_bundle_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_cannot_leave_its_comment(tmp_path: Path) -> None:
+def test_generate_keeps_a_bundles_name_inside_the_comment(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     manifest["name"] = "a*/\n#error b"
@@ -97,33 +97,33 @@ def test_a_name_cannot_leave_its_comment(tmp_path: Path) -> None:
         assert (tmp_path / "out" / name).read_text().startswith("/* Generated from bundle a____error b. */\n")
 
 
-def test_pictures_that_no_command_can_carry_are_refused(tmp_path: Path) -> None:
+def test_generate_refuses_images_larger_than_a_command(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     manifest["input_shape"] = [160, 160, 3]
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match="pictures of 160 x 160 x 3 do not fit into a command of 65535 bytes"):
+    with pytest.raises(ModelError, match="images of 160 x 160 x 3 do not fit into a command of 65535 bytes"):
         generate(tmp_path / "bundle", tmp_path / "out", "portable")
 
 
-def test_missing_bakenn_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_generate_reports_missing_bakenn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    with pytest.raises(ModelError, match="bakenn is not installed"):
+    with pytest.raises(ModelError, match=r'bakenn is not installed in .*: pip install "\.\[firmware\]"'):
         generate(bundle_path(), tmp_path / "out", "portable")
 
 
-def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"no environment esp32dev here; .*for a board: python -m host flash"):
+def test_build_and_generate_refuse_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"unknown environment esp32dev; .*for a board use: inkling flash"):
         build("esp32dev")
     with pytest.raises(ModelError, match="custom_kernels"):
         generate(bundle_path(), tmp_path / "out", "magic")
 
 
-def test_command_line_fails_with_one_line(tmp_path: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess:
+def test_command_lines_fail_with_one_line(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *arguments]
         return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
 
@@ -133,7 +133,7 @@ def test_command_line_fails_with_one_line(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_footprint_refuses_what_is_no_firmware(tmp_path: Path) -> None:
+def test_footprint_refuses_a_file_that_is_no_elf(tmp_path: Path) -> None:
     (tmp_path / "firmware.elf").write_bytes(b"junk")
     with pytest.raises(FootprintError, match=r"firmware\.elf"):
         measure(tmp_path / "firmware.elf")

@@ -1,4 +1,4 @@
-"""What an engine finds out about its model at the start, by faults that are planted in a built library."""
+"""Each engine's checks of its model at the start, tested with faults in the generated library."""
 
 import json
 import re
@@ -11,26 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.device.cli import tflm_in_reach
-from firmware.tools import core_dir, emulator
+from benchmarks.device.cli import tflm_available
+from firmware.tools import emulator
 from firmware.tools.build import BuildError, build
 from firmware.tools.model import LIBRARY, ModelError, generate
-from tests.support.firmware import RunningBoard, build_lock, bundle_path, program
+from tests.support.firmware import BUILDS, RunningBoard, build_lock, bundle_path, program
 from wire import bundle
 from wire.control import ErrorCode, Opcode
 from wire.frame import FeatureLayout
 
-BUILDS = core_dir.ROOT / ".pio" / "engines"  # kept: TFLM is compiled once
 NEEDS_TFLM = pytest.mark.skipif(
-    not tflm_in_reach(),
+    not tflm_available(),
     reason="no library with TFLite Micro's headers in a folder of PLATFORMIO_LIB_EXTRA_DIRS: docs/firmware.md",
 )
 
-Change = Callable[[Path], None]  # of a generated library's folder
+Change = Callable[[Path], None]  # to the folder of a generated library
 
 
 def replace(name: str, pattern: str, new: str) -> Change:
-    """Replaces a pattern's first place in a generated file."""
+    """Return a change that replaces the first match of a pattern in a generated file."""
 
     def change(library: Path) -> None:
         text, count = re.subn(pattern, new, (library / name).read_text(), count=1, flags=re.DOTALL)
@@ -41,7 +40,7 @@ def replace(name: str, pattern: str, new: str) -> Change:
 
 
 def other_version(library: Path) -> None:
-    """A model of schema version 4, its CRC-32 right: the version is the first field of the root table."""
+    """Change the model's schema version to 4, with a correct CRC-32: the version is the root table's first field."""
     model = bytearray(bundle_path().joinpath("encoder.tflite").read_bytes())
     table = int.from_bytes(model[:4], "little")
     fields = table - int.from_bytes(model[table : table + 4], "little", signed=True)
@@ -54,7 +53,7 @@ def other_version(library: Path) -> None:
 
 FAULTS = {
     "level": ("aot", replace("inkling_model.c", r"symbol_table\[256\] = \{\s*0", "symbol_table[256] = {1"), 10),
-    "order": ("aot", replace("inkling_model.c", r"(SYMBOLS\] = \{\s*)(\d+), (\d+)", r"\1\3, \2"), 10),
+    "order": ("aot", replace("inkling_model.c", r"(symbol_order\[\w+\] = \{\s*)(\d+), (\d+)", r"\1\3, \2"), 10),
     "chunk": ("aot", replace("inkling_model.c", r"(chunks\[\] = \{\s*\{0u, )\d+", r"\g<1>1"), 10),
     "weight": ("aot", replace("bknn_inkling_weights.c", r"-?\d+(,\s*\},\s*\};\s*)$", r"99\1"), 10),
     "multiplier": ("aot", replace("bknn_inkling_weights.c", r"(op0_multiplier = \{\s*)\d+", r"\g<1>99"), 10),
@@ -71,58 +70,54 @@ FAULTS = {
 
 @cache
 def built(engine: str) -> Path:
-    """The folder of a native build that is up to date: PlatformIO empties one that is not, planted faults included."""
-    return build("native", engine=engine, build_dir=BUILDS / engine).parent
+    """Return the folder of an up-to-date native build; PlatformIO empties one that is not, and the faults with it."""
+    return build("native", engine=engine, build_dir=BUILDS / f"engine-{engine}").parent
 
 
-def planted(engine: str, change: Change, folder: Path) -> Path:
-    """A native build whose generated library has a fault, copied to a folder; the next build makes the library anew."""
-    with build_lock():
+def build_changed(engine: str, change: Change, folder: Path) -> Path:
+    """Build the native firmware with a changed library and copy it to a folder; the next build restores the library."""
+    with build_lock(f"engine-{engine}"):
         library = built(engine) / "model" / LIBRARY
         generate(bundle_path(), library, "portable", engine)
         try:
             change(library)
-            return Path(shutil.copy2(build("native", engine=engine, build_dir=BUILDS / engine), folder))
+            return Path(shutil.copy2(build("native", engine=engine, build_dir=BUILDS / f"engine-{engine}"), folder))
         finally:
             (library / "stamp.txt").unlink()
 
 
 def with_tflm(environment: str, folder: Path) -> Path:
-    """A build with the other engine than by default, copied to a folder."""
-    with build_lock():
-        return Path(shutil.copy2(build(environment, engine="tflm", build_dir=BUILDS / "tflm"), folder))
+    """Build an environment with the engine tflm and copy the program to a folder."""
+    with build_lock("engine-tflm"):
+        return Path(shutil.copy2(build(environment, engine="tflm", build_dir=BUILDS / "engine-tflm"), folder))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_said_and_nothing_runs(fault: str, tmp_path: Path) -> None:
+def test_engine_reports_a_fault_and_refuses_to_run(fault: str, tmp_path: Path) -> None:
     engine, change, code = FAULTS[fault]
-    if engine == "tflm" and not tflm_in_reach():
+    if engine == "tflm" and not tflm_available():
         pytest.skip(NEEDS_TFLM.kwargs["reason"])
-    with emulator.native(planted(engine, change, tmp_path)) as url:
-        board = RunningBoard(url)
-        assert board.info().engine == engine  # a board that cannot encode still tells what it is
+    with emulator.native(build_changed(engine, change, tmp_path)) as url, RunningBoard(url) as board:
+        assert board.info().engine == engine  # INFO works even if the board cannot encode
         pixels = bytes(int(np.prod(board.bundle.input_shape)))
         for opcode, data in ((Opcode.BENCH, b"\1"), (Opcode.RUN, b"\0\0" + pixels)):
             board.send(board.command(opcode, data))
             assert board.error() == (ErrorCode(code), opcode, board.request)
-        board.line.close()
 
 
 @pytest.mark.parametrize("environment", ["native", "qemu_stm32f405"])
 @NEEDS_TFLM
-def test_both_engines_give_the_same_bytes(environment: str, tmp_path: Path) -> None:
+def test_engines_give_the_same_frames(environment: str, tmp_path: Path) -> None:
     golden = np.load(bundle_path() / "golden.npz")
     boards = {"aot": program(environment), "tflm": with_tflm(environment, tmp_path)}
     start = emulator.native if environment == "native" else emulator.qemu
     frames = {}
     for engine, elf in boards.items():
-        with start(elf) as url:
-            board = RunningBoard(url)
+        with start(elf) as url, RunningBoard(url) as board:
             info = board.info()
             assert info.engine == engine
             assert info.arena_bytes <= info.encoder_ram_bytes
             frames[engine] = [board.run(image.tobytes())[0] for image in golden["images"]]
-            board.line.close()
     assert frames["tflm"] == frames["aot"]
     layout = FeatureLayout(bundle.load(bundle_path()).chunk_bits(0))
     assert len(frames["tflm"]) == len(golden["images"]) > 0
@@ -130,7 +125,7 @@ def test_both_engines_give_the_same_bytes(environment: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("engine", ["aot", "tflm"])
-def test_generated_only_when_something_changed(tmp_path: Path, engine: str) -> None:
+def test_generate_writes_an_engine_only_if_something_changed(tmp_path: Path, engine: str) -> None:
     assert generate(bundle_path(), tmp_path / "out", "portable", engine)
     assert not generate(bundle_path(), tmp_path / "out", "portable", engine)
     other = {"aot": "tflm", "tflm": "aot"}[engine]
@@ -140,14 +135,14 @@ def test_generated_only_when_something_changed(tmp_path: Path, engine: str) -> N
     assert not (tmp_path / "out" / networks[engine]).exists()
 
 
-def test_tflm_is_told_exactly_what_the_model_needs(tmp_path: Path) -> None:
+def test_generate_gives_tflm_the_models_operators_and_arena(tmp_path: Path) -> None:
     generate(bundle_path(), tmp_path / "out", "portable", "tflm")
     manifest = bundle.load(bundle_path()).manifest
     ops = (tmp_path / "out" / "inkling_model_ops.h").read_text()
     assert re.findall(r"Add(\w+)\(\)", ops) == ["Add", "Conv2D", "DepthwiseConv2D"]
     assert "MicroMutableOpResolver<3>" in ops
     header = (tmp_path / "out" / "inkling_model.h").read_text()
-    arena = int(re.search(r"ARENA_BYTES (\d+)u", header)[1])
+    (arena,) = map(int, re.findall(r"ARENA_BYTES (\d+)u", header))
     assert manifest["arena_bytes"] * 1.12 < arena < manifest["arena_bytes"] * 1.13
     array = (tmp_path / "out" / "inkling_model_tflite.c").read_text()
     assert "alignas(16) const unsigned char" in array
@@ -157,7 +152,7 @@ def test_tflm_is_told_exactly_what_the_model_needs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["ops", "arena_bytes"])
 @pytest.mark.parametrize("value", [None, True, [3]])
-def test_tflm_without_what_it_needs_of_the_manifest_is_one_line(tmp_path: Path, field: str, value: object) -> None:
+def test_generate_for_tflm_refuses_incomplete_manifest(tmp_path: Path, field: str, value: object) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     manifest[field] = value
@@ -168,12 +163,12 @@ def test_tflm_without_what_it_needs_of_the_manifest_is_one_line(tmp_path: Path, 
         generate(tmp_path / "bundle", tmp_path / "out", "portable", "tflm")
 
 
-def test_an_unknown_engine_is_one_line(tmp_path: Path) -> None:
+def test_generate_refuses_unknown_engine(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="custom_engine is one of aot, tflm, not 'magic'"):
         generate(bundle_path(), tmp_path / "out", "portable", "magic")
 
 
-def test_tflm_without_its_library_is_said_clearly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_with_tflm_reports_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORMIO_LIB_EXTRA_DIRS", "")
     with pytest.raises(BuildError, match="no TFLite Micro in lib_deps or PLATFORMIO_LIB_EXTRA_DIRS"):
         build("native", engine="tflm", build_dir=tmp_path)

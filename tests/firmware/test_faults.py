@@ -1,4 +1,4 @@
-"""Commands that are broken, cut short, foreign or mere noise: one error reply each, and the next one works."""
+"""Damaged, truncated, foreign and random commands: one error reply each, and the next command works."""
 
 import random
 import time
@@ -16,11 +16,10 @@ UNKNOWN = 0
 
 
 @pytest.fixture(autouse=True)
-def still_well(board: RunningBoard) -> Iterator[None]:
-    """After whatever a test did, the board has said all, answers, and encodes as ever."""
+def board_still_works(board: RunningBoard) -> Iterator[None]:
+    """Check after each test that the board has nothing more to send, answers and encodes correctly."""
     yield
-    assert board.silent(0.1)
-    board.info()
+    assert board.is_silent()
     frame, _ = board.run(image(board))
     packed = np.load(board.bundle.golden_path)["payload"][0].tobytes()
     assert frame[12:-2] == interleave(packed, board.bundle.chunk_bits(0))
@@ -41,44 +40,44 @@ def test_truncated_command_times_out(board: RunningBoard) -> None:
         assert (opcode, request) == ((Opcode.RUN, board.request) if size >= 16 else (UNKNOWN, 0))
 
 
-def test_truncated_command_then_a_whole_one_after_the_timeout(board: RunningBoard) -> None:
+def test_whole_command_after_a_truncated_one_is_executed(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes(2) + image(board))[:500])
     assert board.error()[0] == ErrorCode.TIMEOUT
     assert board.info().wire_version == 1
 
 
-def test_interrupted_command_swallows_at_most_what_follows_at_once(board: RunningBoard) -> None:
-    """A command that breaks off, with another right behind it: an error, then the board listens again."""
+def test_truncated_command_swallows_at_most_the_next_one(board: RunningBoard) -> None:
+    """A truncated command directly followed by another one gives an error; then the board listens again."""
     board.send(board.command(Opcode.BENCH, b"\x01")[:-3] + board.command(Opcode.INFO))
     assert board.error()[0] == ErrorCode.BAD_CRC
 
 
-def test_every_byte_of_a_command_is_guarded(board: RunningBoard) -> None:
+def test_command_with_any_damaged_byte_is_refused(board: RunningBoard) -> None:
     whole = board.command(Opcode.BENCH, b"\x01")
     for position in range(4, len(whole)):
         broken = bytearray(whole)
         broken[position] ^= 0x10
         board.send(bytes(broken))
         expected = {ErrorCode.BAD_HEADER} if position < 12 else {ErrorCode.BAD_CRC}
-        if position in (12, 13):  # the length: too long, or short of bytes that never come
+        if position in (12, 13):  # the length field: too long, or the missing bytes never come
             expected = {ErrorCode.TOO_LONG, ErrorCode.TIMEOUT}
         assert board.error()[0] in expected, position
 
 
-def test_damaged_sync_is_not_heard(board: RunningBoard) -> None:
+def test_command_with_damaged_sync_is_ignored(board: RunningBoard) -> None:
     whole = bytearray(board.command(Opcode.INFO))
     whole[0] ^= 1
     board.send(bytes(whole))
-    assert board.silent()
+    assert board.is_silent()
 
 
-def test_too_long(board: RunningBoard) -> None:
+def test_too_long_command_is_refused(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes(3) + image(board)))
     assert board.error() == (ErrorCode.TOO_LONG, Opcode.RUN, board.request)
 
 
 @pytest.mark.parametrize("opcode", [0x00, 0x06, 0x07, 0x7F, 0x81, 0xFF])
-def test_unknown_command(board: RunningBoard, opcode: int) -> None:
+def test_unknown_command_is_refused(board: RunningBoard, opcode: int) -> None:
     board.send(board.command(opcode))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, opcode, board.request)
 
@@ -88,19 +87,19 @@ def test_unknown_command(board: RunningBoard, opcode: int) -> None:
     [(Opcode.INFO, 1), (Opcode.RUN, 0), (Opcode.RUN, 1), (Opcode.RUN, 2), (Opcode.RUN, 1000), (Opcode.BENCH, 0),
      (Opcode.BENCH, 2)],
 )  # fmt: skip
-def test_bad_length(board: RunningBoard, opcode: int, size: int) -> None:
+def test_command_of_wrong_length_is_refused(board: RunningBoard, opcode: int, size: int) -> None:
     board.send(board.command(opcode, bytes(size)))
     assert board.error() == (ErrorCode.BAD_LENGTH, opcode, board.request)
 
 
 @pytest.mark.parametrize("repeats", [0, 101, 255])
-def test_bench_argument(board: RunningBoard, repeats: int) -> None:
+def test_bench_refuses_bad_argument(board: RunningBoard, repeats: int) -> None:
     board.send(board.command(Opcode.BENCH, bytes((repeats,))))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.BENCH, board.request)
 
 
 @pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (4, 0), (0x80, 0)])
-def test_run_argument(board: RunningBoard, flags: int, chunk: int) -> None:
+def test_run_refuses_bad_argument(board: RunningBoard, flags: int, chunk: int) -> None:
     board.send(board.command(Opcode.RUN, bytes((flags, chunk)) + image(board)))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request)
 
@@ -108,27 +107,29 @@ def test_run_argument(board: RunningBoard, flags: int, chunk: int) -> None:
 @pytest.mark.parametrize(
     ("opcode", "by_radio", "answer"), [(Opcode.RUN, True, ErrorCode.RADIO), (Opcode.CAPTURE, False, ErrorCode.CAMERA)]
 )
-def test_what_the_board_does_not_have(board: RunningBoard, opcode: int, by_radio: bool, answer: ErrorCode) -> None:
+def test_command_for_a_missing_radio_or_camera_is_refused(
+    board: RunningBoard, opcode: int, by_radio: bool, answer: ErrorCode
+) -> None:
     pixels = image(board) if opcode == Opcode.RUN else b""
     board.send(board.command(opcode, bytes((2 if by_radio else 0, 0)) + pixels))
     assert board.error() == (answer, opcode, board.request)
 
 
-def test_chunk_that_the_model_lacks(board: RunningBoard) -> None:
+def test_run_refuses_a_chunk_that_the_model_lacks(board: RunningBoard) -> None:
     board.send(board.command(Opcode.RUN, bytes((0, len(board.bundle.chunks))) + image(board)))
     assert board.error()[0] == ErrorCode.BAD_ARGUMENT
 
 
-def test_other_devices_commands_pass_in_silence(board: RunningBoard) -> None:
+def test_commands_to_other_devices_are_ignored(board: RunningBoard) -> None:
     board.send(board.command(Opcode.INFO, device=2))
     board.send(board.command(Opcode.RUN, bytes(2) + image(board), device=0))
     board.send(board.command(0x55, bytes(5000), device=77))
-    assert board.silent()
+    assert board.is_silent()
     board.send(board.command(Opcode.INFO, device=1))
     assert board.reply().opcode == 0x81
 
 
-def test_garbage_before_and_between_commands(board: RunningBoard) -> None:
+def test_garbage_before_and_between_commands_is_ignored(board: RunningBoard) -> None:
     noise = random.Random(5)
     for size in (1, 7, 64, 300):
         garbage = bytes(noise.randrange(256) for _ in range(size)).replace(SYNC[:1], b"\0")
@@ -136,7 +137,7 @@ def test_garbage_before_and_between_commands(board: RunningBoard) -> None:
         assert board.reply().opcode == 0x81
 
 
-def test_sync_inside_a_false_start(board: RunningBoard) -> None:
+def test_sync_word_inside_a_false_start_is_found(board: RunningBoard) -> None:
     board.send(SYNC[:2] + SYNC[:3] + board.command(Opcode.INFO))
     assert board.reply().opcode == 0x81
     board.send(SYNC + b"abc" + board.command(Opcode.INFO))

@@ -1,4 +1,4 @@
-"""The firmware's answers to good commands, on every target, against TFLite's reference kernels."""
+"""The firmware's replies to valid commands, on every target, against TFLite's reference kernels."""
 
 import os
 from pathlib import Path
@@ -14,15 +14,15 @@ from train.data.datasets import cache_dir
 from wire import payload
 from wire.bundle import Bundle, load
 from wire.control import BenchResult, Opcode
-from wire.frame import FeatureLayout, FrameType, Header, check_crc, feature_frame
+from wire.frame import FrameType, Header, check_crc, feature_frame
 
 MAX_INSTRUCTIONS = {"qemu_stm32f405": 8_000_000, "qemu_rv32imc": 24_000_000}
 MAX_MODEL_FLASH = 48_000
 MAX_ENCODER_RAM = 24_000
 
 
-def pictures(bundle: Bundle) -> np.ndarray:
-    """Real pictures, (n, H, W, C) uint8: the bundle's own and, where there is a data set, test images."""
+def real_images(bundle: Bundle) -> np.ndarray:
+    """Return images (n, H, W, C) uint8: golden ones and, if the data set is available, test images."""
     images = np.load(bundle.golden_path)["images"][:8]
     folders = [Path(os.environ["INKLING_DATA"])] if os.environ.get("INKLING_DATA") else []
     data = [file for folder in (*folders, cache_dir()) if (file := folder / "cifar10.npz").is_file()]
@@ -31,44 +31,44 @@ def pictures(bundle: Bundle) -> np.ndarray:
     return images
 
 
-def levels(bundle: Bundle, frame: bytes, chunk: int) -> np.ndarray:
-    """The levels that a feature frame carries."""
-    layout = FeatureLayout(bundle.chunk_bits(chunk))
+def frame_symbols(bundle: Bundle, frame: bytes, chunk: int) -> np.ndarray:
+    """Return the symbols that a feature frame carries."""
+    layout = bundle.chunk_layout(chunk)
     sent = payload.deinterleave(frame[4:][layout.payload], layout.n_bits)
     return payload.unpack(sent, bundle.chunk_symbols(chunk)[1], bundle.bits_per_symbol)
 
 
-def test_info_tells_the_bundle_and_the_build(board: RunningBoard) -> None:
+def test_info_gives_the_bundle_and_the_build(board: RunningBoard) -> None:
     bundle, info = board.bundle, board.info()
     assert info.wire_version == 1
     assert info.model_number == bundle.number
     assert info.input_shape == bundle.input_shape
-    assert (info.symbols, info.bits_per_symbol) == (len(bundle.symbol_order), bundle.bits_per_symbol)
+    assert (info.symbols, info.bits_per_symbol) == (bundle.n_symbols, bundle.bits_per_symbol)
     assert info.chunks == len(bundle.chunks)
     assert info.engine == "aot"
     assert info.max_data == 2 + int(np.prod(bundle.input_shape))
     assert info.target in TARGETS
 
 
-def test_symbols_equal_the_reference_kernels(board: RunningBoard) -> None:
+def test_run_gives_the_symbols_of_the_reference_kernels(board: RunningBoard) -> None:
     bundle = board.bundle
-    images = pictures(bundle)
+    images = real_images(bundle)
     expected = bundle.symbols(ReferenceEncoder(bundle.encoder_path).latents(images))
     for image, symbols in zip(images, expected, strict=True):
         frame, _ = board.run(image.tobytes())
-        np.testing.assert_array_equal(levels(bundle, frame, 0), symbols)
+        np.testing.assert_array_equal(frame_symbols(bundle, frame, 0), symbols)
 
 
 @pytest.mark.parametrize("value", [0, 127, 128, 255])
-def test_flat_and_extreme_pictures_equal_the_reference(board: RunningBoard, value: int) -> None:
+def test_run_gives_the_symbols_of_flat_and_extreme_images(board: RunningBoard, value: int) -> None:
     image = np.full(board.bundle.input_shape, value, np.uint8)
     image[0, 0, 0] = 255 - value
     expected = board.bundle.symbols(ReferenceEncoder(board.bundle.encoder_path).latents(image[None]))[0]
     frame, _ = board.run(image.tobytes())
-    np.testing.assert_array_equal(levels(board.bundle, frame, 0), expected)
+    np.testing.assert_array_equal(frame_symbols(board.bundle, frame, 0), expected)
 
 
-def test_every_chunk_is_the_frame_that_python_makes(board: RunningBoard) -> None:
+def test_run_gives_pythons_frame_for_every_chunk(board: RunningBoard) -> None:
     bundle = board.bundle
     golden = np.load(bundle.golden_path)
     for chunk, (first, count) in enumerate(bundle.chunks):
@@ -79,14 +79,14 @@ def test_every_chunk_is_the_frame_that_python_makes(board: RunningBoard) -> None
         assert check_crc(frame[4:], bundle.number)
 
 
-def test_run_without_cost_sends_the_frame_alone(board: RunningBoard) -> None:
+def test_run_without_cost_sends_only_the_frame(board: RunningBoard) -> None:
     image = np.load(board.bundle.golden_path)["images"][0].tobytes()
     with_cost, cost = board.run(image)
     assert 0 < cost.encode_cycles < cost.total_cycles
     board.send(board.command(Opcode.RUN, bytes((0, 0)) + image))
     alone = board.read(len(with_cost))
     assert alone[12:-2] == with_cost[12:-2]
-    assert board.silent()
+    assert board.is_silent()
 
 
 def test_bench_repeats_the_encoder(board: RunningBoard) -> None:
@@ -99,7 +99,7 @@ def test_bench_repeats_the_encoder(board: RunningBoard) -> None:
 
 
 @pytest.mark.parametrize("target", MAX_INSTRUCTIONS)
-def test_cost_is_counted_and_within_its_budget(target: str) -> None:
+def test_run_cost_is_within_the_budget(target: str) -> None:
     bundle = load(bundle_path())
     images = np.load(bundle.golden_path)["images"]
     with boot(target, count_instructions=True) as board:
@@ -108,12 +108,12 @@ def test_cost_is_counted_and_within_its_budget(target: str) -> None:
         counts = [emulator.instructions(cost.encode_cycles, clock_hz) for cost in costs]
         stack_bytes = board.info().stack_bytes
     assert max(counts) <= MAX_INSTRUCTIONS[target]
-    assert max(counts) - min(counts) < 0.01 * max(counts)  # no path of the encoder depends on the picture much
+    assert max(counts) - min(counts) < 0.01 * max(counts)  # hardly depends on the image
     assert 0 < stack_bytes < 8192
 
 
 @pytest.mark.parametrize("target", MAX_INSTRUCTIONS)
-def test_footprint_is_within_its_budget_and_what_the_board_says(target: str) -> None:
+def test_footprint_is_within_the_budget_and_equals_info(target: str) -> None:
     footprint = measure(program(target))
     assert footprint.model_flash_bytes <= MAX_MODEL_FLASH
     assert footprint.encoder_ram_bytes <= MAX_ENCODER_RAM

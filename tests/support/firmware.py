@@ -1,11 +1,13 @@
-"""Emulated boards for tests: built once, spoken to over their serial port as a host would."""
+"""Emulated boards for tests: built once per test run, used over their serial port as a host uses them."""
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import serial
 
@@ -16,45 +18,66 @@ from wire.control import Control, ErrorReply, Info, Opcode, RunCost
 from wire.frame import SYNC, FeatureLayout
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
-REPLY_SECONDS = 20.0  # a loaded machine runs QEMU slowly
-SIMULATOR_REPLY_SECONDS = 240.0  # labwired takes some 10 seconds for a picture, on a machine that does nothing else
+SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
+REPLY_SECONDS = 120.0  # ends the wait for a reply that never comes, on a loaded machine too
+SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idle machine
+BUILDS = core_dir.ROOT / ".pio" / "tests"
 
 
 def bundle_path() -> Path:
-    """The bundle that is built in: INKLING_BUNDLE, or the one that ships."""
+    """Return the bundle that is built in: INKLING_BUNDLE or the default one."""
     return Path(os.environ.get("INKLING_BUNDLE") or core_dir.ROOT / "bundles" / "cifar10")
 
 
 @contextmanager
-def build_lock() -> Iterator[None]:
-    """Workers of one test run, and test runs beside it, take turns at building."""
+def build_lock(name: str = "build") -> Iterator[None]:
+    """Let one process at a time build in the folder that `name` stands for; "build" is .pio/build."""
     core_dir.prepare()
-    with (core_dir.CORE_DIR / "tests.lock").open("w") as lock:
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @cache
-def program(environment: str) -> Path:
-    """The built firmware of an environment of platformio.ini."""
-    with build_lock():
-        return build(environment)
+def program(environment: str, flags: str = "") -> Path:
+    """Return the program of an environment of platformio.ini, built by the first worker that needs it.
+
+    A build with additional compiler flags has its own folder.
+    """
+    name = f"{environment}-{hashlib.sha256(flags.encode()).hexdigest()[:12]}" if flags else environment
+    folder = BUILDS / name if flags else None
+    with build_lock(name if flags else "build"):
+        run_id = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+        record = BUILDS / f"{name}.built"  # the test run that built it last, and the program
+        if run_id and record.is_file():
+            built_by, _, path = record.read_text().partition(" ")
+            if built_by == run_id and Path(path).is_file():
+                return Path(path)
+        elf = build(environment, build_dir=folder, flags=flags)
+        record.write_text(f"{run_id} {elf}")
+        return elf
 
 
 class RunningBoard:
-    """One end of a serial line with a board on the other."""
+    """The host's end of a serial line to a board."""
 
     def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS) -> None:
         self.line = serial.serial_for_url(url, timeout=reply_seconds)
-        self.reply_seconds = reply_seconds
         self.bundle = bundle.load(bundle_path())
         self.request = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.line.close()
 
     def send(self, data: bytes) -> None:
         self.line.write(data)
 
     def command(self, opcode: int, data: bytes = b"", device: int = 255) -> bytes:
-        """A command's bytes, with the next request number."""
+        """Return the bytes of a command with the next request number."""
         self.request = (self.request + 1) % 256
         return control.command(opcode, self.request, data, device)
 
@@ -64,7 +87,7 @@ class RunningBoard:
         return data
 
     def reply(self) -> Control:
-        """The next reply, whole and right."""
+        """Return the next reply, which must be intact."""
         assert self.read(len(SYNC)) == SYNC
         start = self.read(12)
         size = control.control_size(start)
@@ -74,7 +97,7 @@ class RunningBoard:
         return reply
 
     def error(self) -> tuple[int, int, int]:
-        """The next reply must be ERROR: (code, opcode that failed, request)."""
+        """Return code, opcode and request of the next reply, which must be an ERROR."""
         reply = self.reply()
         assert reply.opcode == Opcode.ERROR
         error = ErrorReply.unpack(reply.data)
@@ -87,25 +110,24 @@ class RunningBoard:
         return Info.unpack(reply.data)
 
     def run(self, pixels: bytes, chunk: int = 0) -> tuple[bytes, RunCost]:
-        """Sends an image; returns the whole feature frame and what it cost."""
+        """Send an image; return the whole feature frame and its cost."""
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, wants_cost=True)))
         frame = self.read(FeatureLayout(self.bundle.chunk_bits(chunk)).serial_size)
         reply = self.reply()
         assert (reply.opcode, reply.request) == (Opcode.RUN | control.REPLY_BIT, self.request)
         return frame, RunCost.unpack(reply.data)
 
-    def silent(self, seconds: float = 0.5) -> bool:
-        """Whether the board says nothing for that long."""
-        self.line.timeout = seconds
-        said = self.line.read(1)
-        self.line.timeout = self.reply_seconds
-        return said == b""
+    def is_silent(self) -> bool:
+        """Return True if the board has sent nothing since its last reply: the next thing it sends answers INFO."""
+        self.send(self.command(Opcode.INFO))
+        reply = self.reply()
+        return (reply.opcode, reply.request) == (Opcode.INFO | control.REPLY_BIT, self.request)
 
 
 def start(target: str, elf: Path, *, count_instructions: bool = False) -> AbstractContextManager[str]:
-    """The emulator of a target with any firmware for it; its context is the URL of the board's line.
+    """Return a context manager that runs any firmware of a target and yields the URL of its serial line.
 
-    ValueError for a target that has no emulator.
+    Raises ValueError for a target that has no emulator.
     """
     if target in emulator.MACHINES:
         return emulator.qemu(elf, target, count_instructions=count_instructions)
@@ -118,10 +140,7 @@ def start(target: str, elf: Path, *, count_instructions: bool = False) -> Abstra
 
 @contextmanager
 def boot(target: str, *, count_instructions: bool = False) -> Iterator[RunningBoard]:
-    """Builds and starts a target; yields the line to it."""
+    """Build and start a target; yield the host's end of its serial line."""
     with start(target, program(target), count_instructions=count_instructions) as url:
-        board = RunningBoard(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS)
-        try:
+        with RunningBoard(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS) as board:
             yield board
-        finally:
-            board.line.close()

@@ -1,6 +1,6 @@
-"""The bare ESP32-C3 in labwired, which executes it on register-level models of the chip: what it answers, byte by byte.
+"""Replies of the bare ESP32-C3 in labwired, which executes it on register-level models of the chip.
 
-Time-outs are left to the other targets: a second of this one's time takes a minute.
+Time-outs are tested on other targets: a second of simulated time takes a minute here.
 """
 
 import json
@@ -22,6 +22,8 @@ from tests.support.firmware import SIMULATOR_REPLY_SECONDS, RunningBoard, boot, 
 from wire.control import ErrorCode, Opcode, run_data
 from wire.payload import interleave
 
+pytestmark = [pytest.mark.emulated, pytest.mark.slow]
+
 TARGET = "sim_esp32c3"
 
 
@@ -33,19 +35,18 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def board(url: str) -> Iterator[RunningBoard]:
-    board = RunningBoard(url, SIMULATOR_REPLY_SECONDS)
-    yield board
-    board.line.close()
+    with RunningBoard(url, SIMULATOR_REPLY_SECONDS) as board:
+        yield board
 
 
 def golden(board: RunningBoard, number: int) -> tuple[bytes, bytes]:
-    """A picture of the bundle, and the payload on the wire that belongs to it."""
+    """Return a golden image and its payload on the wire."""
     stored = np.load(board.bundle.golden_path)
     payload = interleave(stored["payload"][number].tobytes(), board.bundle.chunk_bits(0))
     return stored["images"][number].tobytes(), payload
 
 
-def test_info_tells_the_bundle_and_the_build(board: RunningBoard) -> None:
+def test_info_gives_the_bundle_and_the_build(board: RunningBoard) -> None:
     info = board.info()
     assert (info.target, info.engine) == (TARGET, "aot")
     assert info.model_number == board.bundle.number
@@ -54,8 +55,8 @@ def test_info_tells_the_bundle_and_the_build(board: RunningBoard) -> None:
     assert 0 < info.stack_bytes < 8192
 
 
-def test_golden_picture_is_encoded_to_the_byte_and_in_as_many_instructions_as_in_qemu(board: RunningBoard) -> None:
-    """Two simulators that know nothing of each other: QEMU counts instructions, labwired takes a cycle for each."""
+def test_run_encodes_a_golden_image_in_as_many_instructions_as_in_qemu(board: RunningBoard) -> None:
+    """Two independent simulators: QEMU counts instructions, labwired counts one cycle per instruction."""
     image, payload = golden(board, 0)
     frame, cost = board.run(image)
     assert frame[12:-2] == payload
@@ -68,7 +69,7 @@ def test_golden_picture_is_encoded_to_the_byte_and_in_as_many_instructions_as_in
 
 
 def test_host_receive_decodes_what_the_board_sends(board: RunningBoard, url: str) -> None:
-    """The command goes out on one connection, and `receive` takes the next: the board's time waits for it."""
+    """The command is sent on one connection and `receive` opens the next; the board's time stands still meanwhile."""
     image, _ = golden(board, 1)
     board.send(board.command(Opcode.RUN, run_data(0, image)))
     board.line.close()
@@ -88,7 +89,7 @@ def test_host_receive_decodes_what_the_board_sends(board: RunningBoard, url: str
     assert reading["class"] == board.bundle.manifest["classes"][int(logits.argmax())]
 
 
-def test_errors_are_answered(board: RunningBoard) -> None:
+def test_invalid_commands_are_refused(board: RunningBoard) -> None:
     board.send(board.command(0x7F))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, 0x7F, board.request)
     board.send(board.command(Opcode.BENCH, bytes(2)))
@@ -102,7 +103,9 @@ def test_errors_are_answered(board: RunningBoard) -> None:
     assert board.reply().request == board.request
 
 
-def test_missing_simulator_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_labwired_reports_missing_firmware_broken_firmware_and_missing_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(emulator.EmulatorError, match="no firmware at"), emulator.labwired(tmp_path / "none.elf"):
         pass
     (tmp_path / "junk.elf").write_bytes(b"not an ELF file")

@@ -1,4 +1,4 @@
-"""The STM32F405 in labwired: a second opinion on QEMU, with a clock control and a USART that QEMU lacks."""
+"""The STM32F405 in labwired, which models its clock control and USART in more detail than QEMU."""
 
 import subprocess
 import sys
@@ -11,12 +11,14 @@ from tests.support.firmware import boot
 from wire.payload import interleave
 
 
-def test_info_and_a_golden_picture_to_the_byte() -> None:
-    """With portable kernels: labwired 0.25 has none of the DSP instructions that CMSIS-NN is made of."""
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_stm32f405_in_labwired_encodes_a_golden_image() -> None:
+    """Built with portable kernels: labwired 0.25 lacks the DSP instructions that CMSIS-NN uses."""
     with boot("sim_stm32f405") as board:
         info = board.info()
         assert (info.target, info.model_number) == ("sim_stm32f405", board.bundle.number)
-        assert info.clock_hz == 168_000_000  # the PLL of the model locks; QEMU's has none
+        assert info.clock_hz == 168_000_000  # labwired's PLL locks; QEMU has no PLL
         stored = np.load(board.bundle.golden_path)
         frame, cost = board.run(stored["images"][0].tobytes())
     assert frame[12:-2] == interleave(stored["payload"][0].tobytes(), board.bundle.chunk_bits(0))
@@ -24,16 +26,16 @@ def test_info_and_a_golden_picture_to_the_byte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        ((), "what it takes is CHIP ELF PORT"),
+        ((), "arguments are CHIP ELF PORT"),
         (("esp99", "x.elf", "5000"), "CHIP is esp32c3 or stm32f405"),
-        (("esp32c3", "x.elf", "port"), "PORT 1..65535"),
+        (("esp32c3", "x.elf", "port"), "PORT 0..65535"),
         (("esp32c3", "none.elf", "5000"), "labwired: "),
     ],
 )
-def test_a_wrong_command_line_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_labwired_board_reports_wrong_arguments_in_one_line(arguments: tuple[str, ...], message: str) -> None:
     command = [sys.executable, "-m", "firmware.tools.labwired_board", *arguments]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("inkling: ") and said in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("inkling: ") and message in done.stderr and done.stderr.count("\n") == 1

@@ -1,22 +1,40 @@
-"""firmware/src/node.c alone, on a machine of the test's own: a radio that fails, deep sleep, the order of refusals."""
+"""firmware/src/node.c on a simulated board: a radio that fails, deep sleep, the order of refusals."""
 
+import atexit
+import shutil
 import subprocess
 from ctypes import CDLL, Structure, byref, c_bool, c_int8, c_size_t, c_uint8, c_uint32
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
 from tests.support import ROOT, wire_c
 from wire.control import LONGEST_PREFIX, ErrorCode
-from wire.frame import Header, check_crc
+from wire.frame import FrameType, Header, check_crc
 from wire.lora import air_time_s
 
 FIRMWARE = ROOT / "firmware"
 MACHINE = ROOT / "tests" / "firmware" / "c" / "node_machine.c"
-MODEL = ROOT / "tests" / "fuzz" / "c" / "stub"  # chunks of 11, 4, 7 and 1 symbols; three start at symbol 0 or not
+MODEL = ROOT / "tests" / "fuzz" / "c" / "stub"  # chunks of 11, 4, 7 and 1 symbols; the first two are prefixes
 NUMBER = 0x5EED1234
 BUCKET = 3_600_000
 AIR = {chunk: round(1e6 * air_time_s(8 + payload + 2, 7)) for chunk, payload in ((0, 5), (1, 2))}
+
+
+@cache
+def compile_library(*flags: str) -> Path:
+    """Compile node.c and the simulated board."""
+    path = Path(mkdtemp(prefix="inkling-node-")) / "node.so"
+    atexit.register(shutil.rmtree, path.parent)
+    sources = [FIRMWARE / "src" / "node.c", FIRMWARE / "src" / "lora.c", MACHINE, MODEL / "inkling_model.c"]
+    sources += [*sorted((FIRMWARE / "lib" / "radio").glob("*.c")), *wire_c.SOURCES]
+    places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "encoder", "radio"))]
+    includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
+    flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_RADIO=1", *flags, *includes, "-Wno-pedantic")
+    subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)
+    return path
 
 
 class Report(Structure):
@@ -24,23 +42,17 @@ class Report(Structure):
 
 
 class Node:
-    """The node at time 0, its bucket full, with a radio that works."""
+    """A node at time 0, with full air time and a working radio."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        path = folder / "node.so"
-        sources = [FIRMWARE / "src" / "node.c", FIRMWARE / "src" / "lora.c", MACHINE, MODEL / "inkling_model.c"]
-        sources += [*sorted((FIRMWARE / "lib" / "radio").glob("*.c")), *wire_c.SOURCES]
-        places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "encoder", "radio"))]
-        includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
-        command = ["gcc", *wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_RADIO=1", *flags, *includes]
-        subprocess.run([*command, "-Wno-pedantic", *sources, "-o", path], check=True)
-        self.c = CDLL(str(path))
+        # A copy, because a library that is loaded twice keeps its variables.
+        self.c = CDLL(str(shutil.copy(compile_library(*flags), folder / "node.so")))
         self.set(starts=True, sends=True)
         self.c.node_start()
         self.wait_an_hour()
 
     def wait_an_hour(self) -> None:
-        """Fills the bucket."""
+        """Refill the air time."""
         self.c.node_sleep(c_uint32(3600))
         self.c.node_wake()
 
@@ -60,7 +72,7 @@ class Node:
         return self.c.node_send(c_uint8(sequence), c_uint8(chunk), latent, byref(report)), report
 
     def left(self) -> int:
-        """What a packet that goes out says, its own air time added again."""
+        """Return the air time that was left before this packet."""
         error, report = self.send(chunk=1)
         assert error == 0
         return report.sent.left_micros + report.sent.air_micros
@@ -75,30 +87,30 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
-def test_a_packet_is_the_frame_without_its_sync_and_is_reported(node: Node) -> None:
+def test_node_send_sends_the_frame_without_sync_and_reports_it(node: Node) -> None:
     node.set(micros=1000, air_micros=AIR[0])
     error, report = node.send(sequence=21)
     assert error == 0
     assert (report.sent.chunk, report.sent.air_micros, report.ready_cycles) == (0, AIR[0], 1000)
     assert report.sent.left_micros == BUCKET - AIR[0] + AIR[0] * 9 // 1000
-    assert node.packet()[:8] == Header(0, 7, 21, NUMBER & 31, 0).encode()
+    assert node.packet()[:8] == Header(FrameType.FEATURE, 7, 21, NUMBER & 31, 0).encode()
     assert len(node.packet()) == 8 + 5 + 2 and check_crc(node.packet(), NUMBER)
 
 
-def test_a_radio_that_does_not_answer_is_started_again_each_time(node: Node) -> None:
+def test_node_restarts_a_radio_that_does_not_answer_each_time(node: Node) -> None:
     node.set(starts=False)
     assert node.check(0) == node.send()[0] == ErrorCode.RADIO
     assert node.get("started") == 2 and node.packet() == b""
     node.set(starts=True)
     assert node.check(0) == node.send()[0] == node.send()[0] == 0
-    assert node.get("started") == 3, "once it has answered, it is not asked again"
+    assert node.get("started") == 3, "a radio that has answered is not restarted"
     node.set(sends=False)
     assert node.send()[0] == ErrorCode.RADIO
     node.set(sends=True)
     assert node.send()[0] == 0 and node.get("started") == 4
 
 
-def test_air_time_counts_even_when_the_radio_says_that_nothing_went_out(node: Node) -> None:
+def test_node_counts_air_time_when_the_radio_reports_failure(node: Node) -> None:
     node.set(sends=False)
     for _ in range(10):
         assert node.send()[0] == ErrorCode.RADIO
@@ -106,38 +118,38 @@ def test_air_time_counts_even_when_the_radio_says_that_nothing_went_out(node: No
     assert node.left() == BUCKET - 10 * AIR[0]
 
 
-def test_refusals_come_before_the_work_and_name_what_is_wrong(node: Node) -> None:
+def test_node_check_refuses_with_the_first_reason(node: Node) -> None:
     assert [node.check(chunk) for chunk in (0, 1, 2, 3, 4, 254)] == [0] * 4 + [ErrorCode.BAD_ARGUMENT] * 2
     for _ in range(BUCKET // AIR[0]):
         assert node.send(0)[0] == 0
     assert node.check(0) == node.send(0)[0] == ErrorCode.AIR_TIME
     assert node.check(LONGEST_PREFIX) == node.check(1) == ErrorCode.AIR_TIME
     node.set(starts=False)
-    assert node.check(1) == ErrorCode.AIR_TIME, "without waking the radio"
+    assert node.check(1) == ErrorCode.AIR_TIME, "without starting the radio"
     node.set(micros=AIR[1] * 1000 // 9 + 1)
     assert node.check(1) == 0, "refilled"
 
 
-def test_deep_sleep_counts_and_the_radio_sleeps_too(node: Node) -> None:
+def test_node_sleep_puts_the_radio_to_sleep_and_counts_the_time(node: Node) -> None:
     for _ in range(20):
         assert node.send()[0] == 0
     node.set(micros=1_000_000)
     node.c.node_sleep(c_uint32(60))
     assert node.get("slept") == 1
-    node.set(micros=300, woke=True)  # the chip starts over, its clock too
+    node.set(micros=300, woke=True)  # the chip restarts, and its clock
     node.c.node_start()
     left = BUCKET - 20 * AIR[0] + 61 * 9_000
     assert left < BUCKET
     assert node.left() == left
     assert node.get("started") == 2
-    node.set(micros=0, woke=False)  # a reset: nothing is known of before
+    node.set(micros=0, woke=False)  # a reset: the past is unknown
     node.c.node_start()
     assert node.check(1) == ErrorCode.AIR_TIME
     node.wait_an_hour()
     assert node.left() == BUCKET
 
 
-def test_a_sleep_that_returns_counts_once_by_the_clock(node: Node) -> None:
+def test_node_counts_a_sleep_that_returns_once(node: Node) -> None:
     for _ in range(20):
         assert node.send()[0] == 0
     node.c.node_sleep(c_uint32(60))
@@ -147,7 +159,7 @@ def test_a_sleep_that_returns_counts_once_by_the_clock(node: Node) -> None:
     assert node.left() == BUCKET - 20 * AIR[0] + 60 * 9_000
 
 
-def test_a_sleep_that_returns_counts_in_full_though_the_clock_wrapped(node: Node) -> None:
+def test_node_counts_a_sleep_longer_than_the_clocks_range(node: Node) -> None:
     while node.send()[0] == 0:
         pass
     node.c.node_sleep(c_uint32(4300))
@@ -156,13 +168,13 @@ def test_a_sleep_that_returns_counts_in_full_though_the_clock_wrapped(node: Node
     assert node.left() == BUCKET
 
 
-def test_a_radio_that_was_never_started_is_not_put_to_sleep(node: Node) -> None:
+def test_node_sleep_leaves_a_radio_alone_that_was_never_started(node: Node) -> None:
     node.c.node_sleep(c_uint32(60))
     assert (node.get("started"), node.get("slept")) == (0, 0)
 
 
 @pytest.mark.parametrize("chunk", [0, 3])
-def test_an_implicit_header_means_one_chunk(tmp_path: Path, chunk: int) -> None:
+def test_node_with_implicit_header_sends_one_chunk_only(tmp_path: Path, chunk: int) -> None:
     node = Node(tmp_path, "-DINKLING_LORA_IMPLICIT=1", f"-DINKLING_LORA_CHUNK={chunk}")
     answers = [node.check(asked) for asked in (0, 1, 2, 3, LONGEST_PREFIX)]
     assert answers == [0 if asked in (chunk, LONGEST_PREFIX) else ErrorCode.BAD_ARGUMENT for asked in (0, 1, 2, 3, 255)]
@@ -172,7 +184,7 @@ def test_an_implicit_header_means_one_chunk(tmp_path: Path, chunk: int) -> None:
     assert report.sent.air_micros == round(1e6 * implicit_s)
 
 
-def test_an_implicit_header_for_a_chunk_that_the_model_lacks_sends_nothing(tmp_path: Path) -> None:
+def test_node_with_implicit_header_refuses_a_chunk_that_the_model_lacks(tmp_path: Path) -> None:
     node = Node(tmp_path, "-DINKLING_LORA_IMPLICIT=1", "-DINKLING_LORA_CHUNK=9")
     assert node.check(9) == node.check(LONGEST_PREFIX) == node.check(0) == ErrorCode.BAD_ARGUMENT
 
@@ -180,6 +192,6 @@ def test_an_implicit_header_for_a_chunk_that_the_model_lacks_sends_nothing(tmp_p
 @pytest.mark.parametrize(
     "flag", ["SPREADING_FACTOR=6", "CODING_RATE=4", "PREAMBLE=5", "DUTY_PERMILLE=0", "DUTY_PERMILLE=1001", "CHUNK=16"]
 )
-def test_settings_that_no_radio_has_do_not_compile(tmp_path: Path, flag: str) -> None:
+def test_node_with_invalid_radio_settings_does_not_compile(tmp_path: Path, flag: str) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         Node(tmp_path, f"-DINKLING_LORA_{flag}")

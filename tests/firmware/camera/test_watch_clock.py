@@ -1,0 +1,126 @@
+"""The times of unsolicited images: firmware/src/app.c and watch.c on a simulated board whose clock a test sets."""
+
+import subprocess
+from collections.abc import Callable
+from ctypes import CDLL, POINTER, c_char_p, c_int8, c_uint8, c_uint32
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, wire_c
+from wire.control import Opcode, command
+from wire.frame import SYNC
+from wire.model import PIXEL_OFFSET
+
+FIRMWARE = ROOT / "firmware"
+MODEL = ROOT / "tests" / "fuzz" / "c" / "stub"
+INPUT_BYTES = 30
+SECOND = 1_000_000
+INFO = command(Opcode.INFO, 1)
+LONG_S = 5000  # longer than the clock's 4294 s
+
+
+class SimulatedBoard:
+    """The application, started at time 0."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        path = folder / "watch.so"
+        sources = [
+            FIRMWARE / "src" / "app.c",
+            FIRMWARE / "src" / "watch.c",
+            ROOT / "tests" / "firmware" / "c" / "watch_machine.c",
+        ]
+        sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
+        places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "camera", "encoder"))]
+        includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
+        flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_CAMERA=1", *flags, *includes, "-Wno-pedantic")
+        subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)
+        self.c = CDLL(str(path))
+        self.c.encoder_input.restype = POINTER(c_int8)
+        self.c.app_start()
+
+    def set(self, **values: int) -> None:
+        for name, value in values.items():
+            c_uint32.in_dll(self.c, f"machine_{name}").value = value
+
+    def get(self, name: str) -> int:
+        return c_uint32.in_dll(self.c, f"machine_{name}").value
+
+    def step(self, seconds: float = 0) -> None:
+        """Let time pass, then run one step of the application."""
+        self.set(micros=(self.get("micros") + round(seconds * SECOND)) % 2**32)
+        self.c.app_step()
+
+    def receive(self, data: bytes, takes_s: float = 0) -> None:
+        """Receive bytes and run one step; `takes_s` is how long the board needs to execute a command."""
+        self.set(command_micros=round(takes_s * SECOND), received_bytes=len(data))
+        c_char_p.in_dll(self.c, "machine_received").value = data
+        self.step()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., SimulatedBoard]:
+    return lambda *flags: SimulatedBoard(tmp_path, *flags)
+
+
+def test_watch_captures_once_per_period(start: Callable[..., SimulatedBoard]) -> None:
+    board = start("-DINKLING_PERIOD_S=10")
+    for tenths in range(1000):
+        board.step(0.1 if tenths else 0)
+        assert board.get("captures") == board.get("frames") == 1 + tenths // 100
+
+
+def test_watch_restarts_the_period_after_a_command(start: Callable[..., SimulatedBoard]) -> None:
+    """PIXELS directly after CAPTURE returns the same image."""
+    board = start("-DINKLING_PERIOD_S=10")
+    board.step()
+    assert board.get("captures") == 1, "the first is immediate"
+    board.step(9.5)
+    board.receive(INFO)
+    board.step(9.5)
+    assert board.get("captures") == 1
+    board.step(1)
+    assert board.get("captures") == 2
+
+
+def test_watch_does_not_capture_while_a_command_is_coming_in(start: Callable[..., SimulatedBoard]) -> None:
+    """The encoder's input belongs to a RUN while its pixels arrive."""
+    board = start("-DINKLING_PERIOD_S=1")
+    board.step()
+    board.receive(INFO[: len(SYNC)])
+    for byte in INFO[len(SYNC) : -1]:
+        board.step(0.9)
+        board.receive(bytes((byte,)))
+    assert board.get("captures") == 1
+    board.receive(INFO[-1:])
+    board.step(1)
+    assert board.get("captures") == 2
+
+
+def test_watch_stays_awake_after_a_command(start: Callable[..., SimulatedBoard]) -> None:
+    """The time to stay awake begins when the command has been executed."""
+    board = start("-DINKLING_PERIOD_S=60", "-DINKLING_DEEP_SLEEP=1", "-DINKLING_AWAKE_S=10")
+    board.receive(INFO, takes_s=15)
+    board.step(9.5)
+    assert board.get("sleeps") == 0
+    board.step(1)
+    assert (board.get("captures"), board.get("sleeps")) == (1, 1)
+
+
+def test_watch_captures_after_a_sleep_longer_than_the_clocks_range(start: Callable[..., SimulatedBoard]) -> None:
+    board = start(f"-DINKLING_PERIOD_S={LONG_S}", "-DINKLING_DEEP_SLEEP=1")
+    board.step(10)
+    for captures in range(1, 4):
+        assert (board.get("captures"), board.get("sleeps")) == (captures, captures)
+        board.step()
+
+
+@pytest.mark.parametrize("motion", [0, 4])
+def test_watch_leaves_the_encoders_input_as_int8(start: Callable[..., SimulatedBoard], motion: int) -> None:
+    """PIXELS and BENCH use the input, whether the image was sent or not."""
+    board = start("-DINKLING_PERIOD_S=10", f"-DINKLING_MOTION={motion}")
+    c_uint8.in_dll(board.c, "machine_scene").value = 200
+    for captures in range(1, 4):
+        board.step(10)
+        assert (board.get("captures"), board.get("frames")) == (captures, 1 if motion else captures)
+        assert board.c.encoder_input()[:INPUT_BYTES] == [200 - PIXEL_OFFSET] * INPUT_BYTES

@@ -1,0 +1,54 @@
+"""Test programs of tests/firmware/c on a bare port, in place of the application."""
+
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import serial
+
+from tests.support import ROOT
+from tests.support.firmware import REPLY_SECONDS
+
+PORTS = ROOT / "firmware" / "ports"
+
+
+class BarePort(NamedTuple):
+    """Compiler, flags and sources of a port, as in an environment of platformio.ini."""
+
+    compiler: str
+    flags: tuple[str, ...]
+    folders: tuple[str, ...]  # under firmware/ports
+    linker_scripts: tuple[str, ...]
+
+
+ARM = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft", "--specs=nano.specs")
+RISCV = ("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32", "--specs=picolibc.specs", "-Wl,--no-warn-rwx-segments")
+BARE_PORTS = {
+    "qemu_stm32f405": BarePort("arm-none-eabi-gcc", ARM, ("stm32f405", "bare"), ("stm32f405/stm32f405.ld",)),
+    "qemu_rv32imc": BarePort(
+        "riscv64-unknown-elf-gcc", RISCV, ("qemu_virt", "rv32", "bare"), ("qemu_virt/memory.ld", "rv32/sections.ld")
+    ),
+    "sim_esp32c3": BarePort(
+        "riscv64-unknown-elf-gcc", RISCV, ("esp32c3", "rv32", "bare"), ("esp32c3/memory.ld", "rv32/sections.ld")
+    ),
+}
+
+
+def build_with(environment: str, application: str, folder: Path) -> Path:
+    """Build firmware.elf in `folder` from the environment's port and tests/firmware/c/APPLICATION."""
+    port = BARE_PORTS[environment]
+    elf = folder / "firmware.elf"
+    headers = [ROOT / "firmware" / "src", ROOT / "firmware" / "lib" / "board", *(PORTS / name for name in port.folders)]
+    sources = [source for name in port.folders for source in sorted((PORTS / name).glob("*.c"))]
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-nostartfiles", f'-DINKLING_TARGET="{environment}"']
+    flags += [f"-I{header}" for header in headers] + [f"-T{PORTS / script}" for script in port.linker_scripts]
+    sources.append(ROOT / "tests" / "firmware" / "c" / application)
+    subprocess.run([port.compiler, *port.flags, *flags, *sources, "-o", elf], check=True)
+    return elf
+
+
+def ask(url: str, question: bytes) -> bytes:
+    """Send a question to a test program and return the line that it answers."""
+    with serial.serial_for_url(url, timeout=REPLY_SECONDS) as line:
+        line.write(question)
+        return line.readline()

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 
-from channel_sim.channels.bsc import BitFlips
 from export.convert import Conversion
 from export.reference import ReferenceEncoder
 from train.codecs.deployable import DeployableCodec
+from train.impairment import payload_flips
 from wire.model import latent_symbols
 from wire.payload import bits_to_symbols, symbols_to_bits
 
@@ -50,7 +50,7 @@ class ConvertedCodec:
             if ber > 0:
                 bits = symbols_to_bits(received, self.bits)
                 n, n_bits = bits.shape
-                mask, _ = BitFlips(ber).flips(n, n_bits, rng)
+                mask = payload_flips(("bsc",), np.full(n, ber), n_bits, rng)
                 received = bits_to_symbols(bits ^ mask.astype(np.uint8), self.bits).astype(np.int64)
             logits = self.logits(received, np.full(len(received), ber, np.float32))
             correct += int((logits.argmax(1) == labels[first : first + BATCH]).sum())

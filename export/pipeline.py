@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from channel_sim.channels.bsc import BER_GRID
 from export import bundle, confidence, proofs
 from export.convert import convert
 from export.converted import ConvertedCodec
@@ -94,7 +93,7 @@ def _measure_accuracy(
         task = bar.add_task(f"{n:,} images through the reference kernels", total=n)
         latents = converted.latents(images, lambda: bar.advance(task))
     symbols = converted.symbols(latents)
-    by_ber = {f"{ber:g}": converted.accuracy(symbols, labels, ber) for ber in BER_GRID}
+    by_ber = {f"{ber:g}": converted.accuracy(symbols, labels, ber) for ber in evaluate.BER_GRID}
     print(f"  accuracy on {n:,} test images, float encoder: {100 * floating:.2f} %")
     # With very few test images, a single one weighs more than the limit and proves nothing.
     limit = max(MAX_INT8_COST, 1 / n)

@@ -61,6 +61,9 @@ def _codec(file: Path, options: argparse.Namespace) -> None:
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:
+    from train.config import SplitRunConfig
+
+    SplitRunConfig.load(file)
     from train.codecs.deployable import DeployableCodec
     from train.trainers.split import SplitConfig, SplitTrainer
 
@@ -77,9 +80,11 @@ def _split(file: Path, options: argparse.Namespace) -> None:
 
 
 def _classifier(file: Path, options: argparse.Namespace) -> None:
-    from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
+    from train.config import ClassifierConfig
 
     config = ClassifierConfig.load(file)
+    from train.trainers.classifier import ClassifierTrainer
+
     _train(_ready(ClassifierTrainer, config, options), config.architecture, None)
 
 

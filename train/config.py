@@ -12,6 +12,7 @@ from typing import Any, Self
 from channel_sim.channels.by_ber import AT_BER
 from train import settings
 
+CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
 Rules = dict[str, bool]  # what a config must keep to, and whether it does
 
 
@@ -207,4 +208,33 @@ class CodecConfig(RunConfig):
             **self.link.rules(self.quantizer.bits),
             **(self.teacher.rules() if self.teacher else {}),
             "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitRunConfig(RunConfig):
+    """A run of a split codec, checked but for the name and the options of the codec, which need torch."""
+
+    system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
+    classifier: str  # config of the base classifier, which is trained first if there is no trained one
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
+
+    def rules(self) -> Rules:
+        """Return the rules of the whole config, but for the options."""
+        return {**super().rules(), **self.quantizer.rules()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(RunConfig):
+    """A run of a base classifier."""
+
+    architecture: str  # `mobilenet_v2`, `resnet50`, `efficientnet_v2_s` or `resnet20`
+
+    def rules(self) -> Rules:
+        """Return the rules of the whole config."""
+        return {
+            f"architecture must be one of {', '.join(CLASSIFIERS)}": self.architecture in CLASSIFIERS,
+            "schedule.qat_epochs is for codecs: a classifier runs on the host": self.schedule.qat_epochs == 0,
+            **super().rules(),
         }

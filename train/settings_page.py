@@ -15,8 +15,7 @@ from typing import Any
 
 from train import settings
 from train.codecs.split.registry import SPLIT_CODECS
-from train.config import CodecConfig, RunConfig
-from train.trainers.classifier import ClassifierConfig
+from train.config import ClassifierConfig, CodecConfig, RunConfig
 from train.trainers.split import SplitConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"

@@ -21,12 +21,11 @@ from train.codecs.codec import Codec
 from train.codecs.deployable import SymbolCodec
 from train.codecs.split.plain import Plain
 from train.codecs.split.split_codec import SplitCodec, frozen
-from train.config import CodecConfig, RunConfig
+from train.config import ClassifierConfig, CodecConfig, RunConfig
 from train.data.augment import as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.run_files import read_log
-from train.trainers.classifier import ClassifierConfig
 from train.trainers.classifier import accuracy as classifier_accuracy
 from train.trainers.codec import CodecTrainer, load_codec
 from train.trainers.split import RUNS, SplitConfig, SplitTrainer, load_or_train_classifier, load_split_codec

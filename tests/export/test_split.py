@@ -23,6 +23,7 @@ from host.classify.decoder import Decoder
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once
+from train import config as train_config
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice
@@ -103,6 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportedSplit]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(classifiers.ARCHITECTURES, "short", short_mobilenet_v2)
+        patch.setattr(train_config, "CLASSIFIERS", (*train_config.CLASSIFIERS, "short"))
         folder = made_once(tmp_path_factory, "split", make)
         loaded = bundle.load(folder / "bundle")
         with np.load(loaded.golden_path) as golden:

@@ -66,10 +66,18 @@ def test_help_imports_no_heavy_package(path: tuple[str, ...]) -> None:
     assert {"inkling", "argparse"} <= packages and not packages & HEAVY - allowed
 
 
-def test_train_reports_a_mistyped_setting_without_importing_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ((), "cifar10.toml"),
+        ((), "systems/cifar10-semanticnn.toml"),
+        (("classifier",), "classifiers/cifar10-mobilenet_v2.toml"),
+    ],
+)
+def test_train_reports_mistyped_setting_without_torch(words: tuple[str, ...], file: str, tmp_path: Path) -> None:
     config = tmp_path / "mistyped.toml"
-    config.write_text((ROOT / "configs" / "cifar10.toml").read_text().replace("\nepochs", "\nepoch"))
-    done, packages = imported("train", config)
+    config.write_text((ROOT / "configs" / file).read_text().replace("\nepochs", "\nepoch"))
+    done, packages = imported("train", *words, config)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("inkling: ") and "'epoch'" in done.stderr and "'epochs'" in done.stderr
     assert "train" in packages and not packages & {"torch", "torchvision"}

@@ -13,12 +13,12 @@ from tests.support import train as train_support
 from tests.support.fake_gpu import FAKE_GPU, FakeGpu
 from tests.support.resume import cut_off
 from train.compute_device import CPU, choose_device, device_of
-from train.config import CodecConfig
+from train.config import ClassifierConfig, CodecConfig
 from train.data import datasets
 from train.errors import TrainError
 from train.run_files import read_log
 from train.trainers import split as split_trainer
-from train.trainers.classifier import ClassifierConfig, ClassifierTrainer
+from train.trainers.classifier import ClassifierTrainer
 from train.trainers.codec import CodecTrainer
 from train.trainers.split import SplitConfig, SplitTrainer, base_classifier
 from train.trainers.trainer import Trainer

@@ -1,7 +1,6 @@
 """Training of a base classifier, which the split codecs split after its stem."""
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.classifiers.architectures import ARCHITECTURES, Classifier, build
+from train.classifiers.architectures import Classifier, build
 from train.compute_device import device_of
-from train.config import Rules, RunConfig
+from train.config import ClassifierConfig
 from train.data.augment import as_input
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.run_files import load_tensors, load_weights, read_best
 from train.trainers.optimizer import Phase
 from train.trainers.trainer import Trainer
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifierConfig(RunConfig):
-    """A run of a base classifier."""
-
-    architecture: str  # `mobilenet_v2`, `resnet50`, `efficientnet_v2_s` or `resnet20`
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config."""
-        return {
-            f"architecture must be one of {', '.join(ARCHITECTURES)}": self.architecture in ARCHITECTURES,
-            "schedule.qat_epochs is for codecs: a classifier runs on the host": self.schedule.qat_epochs == 0,
-            **super().rules(),
-        }
 
 
 class ClassifierTrainer(Trainer[ClassifierConfig, Classifier]):

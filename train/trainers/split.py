@@ -1,6 +1,6 @@
 """Training of the codecs that split a base classifier (train/codecs/split), all through the same channel."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +15,12 @@ from train.codecs.fakequant import calibrate
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
 from train.compute_device import CPU
-from train.config import LinkConfig, QuantizerConfig, Rules, RunConfig
+from train.config import ClassifierConfig, LinkConfig, SplitRunConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
-from train.trainers.classifier import ClassifierConfig, ClassifierTrainer, load_classifier, load_pretrained
+from train.trainers.classifier import ClassifierTrainer, load_classifier, load_pretrained
 from train.trainers.optimizer import Phase
 from train.trainers.trainer import Trainer, calibration_images, int8_encoder, split_holdout
 
@@ -31,13 +31,8 @@ PRETRAINED = Path("pretrained")  # base classifiers that come with the project
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitConfig(RunConfig):
+class SplitConfig(SplitRunConfig):
     """A run of a split codec."""
-
-    system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
-    classifier: str  # config of the base classifier, which is trained first if there is no trained one
-    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
-    options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
 
     @classmethod
     def from_dict(cls, values: object, where: str = "config") -> Self:
@@ -51,10 +46,6 @@ class SplitConfig(RunConfig):
     def build_options(self, where: str = "config") -> SplitCodec.Options:
         """Return the checked options of the split codec."""
         return settings.build(SPLIT_CODECS[self.system].Options, self.options, f"{where}: options")
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config, but for the options."""
-        return {**super().rules(), **self.quantizer.rules()}
 
 
 class SplitTrainer(Trainer[SplitConfig, SplitCodec]):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build, feature_shape
 from train.classifiers.teacher import CifarResNet
 from train.codecs.split.split_codec import frozen
+from train.config import CLASSIFIERS
 from train.data.torchvision_import import models
 from train.errors import TrainError
 
@@ -63,6 +64,10 @@ def test_feature_shape_leaves_mode_and_statistics_alone() -> None:
     before = [buffer.clone() for buffer in model.buffers()]
     feature_shape(model, 32, 32)
     assert model.training and all(torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))
+
+
+def test_configs_know_every_architecture() -> None:
+    assert set(CLASSIFIERS) == set(ARCHITECTURES)
 
 
 def test_build_refuses_unknown_architecture() -> None:

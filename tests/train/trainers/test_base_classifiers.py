@@ -11,11 +11,12 @@ from torch import nn
 
 from tests.support import train as train_support
 from train.classifiers.architectures import Classifier
+from train.config import ClassifierConfig
 from train.data import datasets
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.trainers import split as split_trainer
-from train.trainers.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
+from train.trainers.classifier import ClassifierTrainer, accuracy, load_classifier
 from train.trainers.split import SplitConfig, base_classifier
 
 CLASSIFIER = """

@@ -6,9 +6,10 @@ import pytest
 
 from tests.support import resume as resume_support
 from tests.support import train as train_support
+from train.config import ClassifierConfig
 from train.data import datasets
 from train.run_files import read_log
-from train.trainers.classifier import ClassifierConfig, accuracy, load_classifier
+from train.trainers.classifier import accuracy, load_classifier
 
 EPOCHS = 6
 CONFIG = """

@@ -12,10 +12,11 @@ from tests.support import resume as resume_support
 from tests.support import train as train_support
 from tests.support.train import changed
 from train import evaluate, settings
+from train.config import ClassifierConfig
 from train.data import datasets
 from train.errors import TrainError
 from train.run_files import read_log
-from train.trainers.classifier import ClassifierConfig, load_classifier
+from train.trainers.classifier import load_classifier
 from train.trainers.split import SplitConfig, load_split_codec
 from train.trainers.trainer import split_holdout
 

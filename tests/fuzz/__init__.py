@@ -1,1 +1,1 @@
-"""Fuzzing: the firmware's parser and commands by libFuzzer, the host's receiver by Atheris. docs/fuzzing.md."""
+"""Fuzzing of the firmware's parser and commands with libFuzzer and of the host's receiver with Atheris."""

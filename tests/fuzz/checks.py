@@ -1,4 +1,4 @@
-"""What must hold of whatever the host makes of a line, however bad it is."""
+"""Invariants of the host's output for any input, however damaged."""
 
 import json
 from dataclasses import fields, is_dataclass
@@ -9,13 +9,13 @@ from host.classify.classifier import Reading
 from host.receive.events import Event, FeatureFrame
 from tests.fuzz.script import Sent
 from wire.bundle import Bundle
-from wire.model import MAX_BER, MIN_BER
+from wire.model import MAX_BER, MIN_BER, Model
 
 ROUNDING = 1e-9
 
 
 def outline(value: object) -> object:
-    """An event as plain values, to compare; whatever fields it has."""
+    """Return an event as plain values that can be compared, whatever fields it has."""
     if isinstance(value, Bundle):
         return value.model_id
     if isinstance(value, np.ndarray):
@@ -26,7 +26,7 @@ def outline(value: object) -> object:
 
 
 def check_event(event: Event) -> None:
-    """A frame's figures lie within what its bundle allows."""
+    """Check that a frame's values lie within the limits of its model."""
     if not isinstance(event, FeatureFrame):
         return
     first, count = event.model.chunk_symbols(event.chunk)
@@ -35,38 +35,38 @@ def check_event(event: Event) -> None:
     elsewhere[first : first + count] = False
     assert (event.symbols[elsewhere] == -1).all(), "symbols of another chunk"
     assert 0 < event.received_bits <= event.model.chunk_bits(event.chunk)
-    assert event.whole or not event.crc_ok, "a part of a frame is called clean"
+    assert event.whole or not event.crc_ok, "a truncated frame is marked as clean"
     assert event.lost >= 0
 
 
-def check_symbols(symbols: np.ndarray, bundle: Bundle) -> None:
-    """Levels of this bundle, or -1."""
-    assert symbols.shape == bundle.symbol_order.shape
-    assert symbols.min() >= -1 and symbols.max() < 1 << bundle.bits_per_symbol
+def check_symbols(symbols: np.ndarray, model: Model) -> None:
+    """Check that symbols are levels of this model or -1."""
+    assert symbols.shape == (model.n_symbols,)
+    assert symbols.min() >= -1 and symbols.max() < 1 << model.bits_per_symbol
 
 
 def check_reading(reading: Reading) -> None:
-    """It can be shown, logged and believed."""
+    """Check that a reading is valid and can be logged."""
     check_ber(reading.ber)
     check_symbols(reading.symbols, reading.frame.model)
     assert 0 < reading.prediction.confidence <= 1 + ROUNDING
-    assert reading.prediction.label in reading.frame.model.classes
+    assert isinstance(reading.frame.model, Bundle) and reading.prediction.label in reading.frame.model.classes
     json.dumps(reading.as_json(), allow_nan=False)
 
 
 def check_ber(ber: float) -> None:
-    """An estimate within its bounds."""
+    """Check that an estimate lies within its limits."""
     assert MIN_BER * (1 - ROUNDING) <= ber <= MAX_BER * (1 + ROUNDING), ber
 
 
 def is_found(events: list[Event], sent: Sent) -> bool:
-    """Whether one of the events is this frame, clean."""
+    """Return True if one of the events is this frame, clean."""
     first, count = sent.bundle.chunk_symbols(sent.header.chunk)
     return any(
         event.crc_ok
         and event.header == sent.header
         and event.model is sent.bundle
-        and tuple(event.symbols[first : first + count].tolist()) == sent.levels
+        and tuple(event.symbols[first : first + count].tolist()) == sent.symbols
         for event in events
         if isinstance(event, FeatureFrame)
     )

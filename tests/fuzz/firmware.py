@@ -1,8 +1,8 @@
-"""The firmware as a fuzz target: its application and wire, as platformio.ini has them compiled, and a board of ours.
+"""The firmware as a fuzz target: its application and wire library, compiled as in platformio.ini, on a simulated board.
 
-In place of a port stands tests/fuzz/c, which makes bytes, silences and losses of an input and holds each answer
-against docs/SPEC.md. In place of the encoder stands a stub: an input may ask for a hundred pictures, and a real
-one takes milliseconds for each. `build` with a bundle takes the real one all the same; a script means the same to both.
+tests/fuzz/c replaces the port: it turns an input into bytes, silences and losses and checks each reply against
+docs/SPEC.md. A stub replaces the encoder, because an input may request a hundred images and a real encoder takes
+milliseconds for each. `build` with a bundle uses the real encoder; scripts have the same meaning for both.
 """
 
 import configparser
@@ -14,9 +14,10 @@ from pathlib import Path
 
 from firmware.tools.core_dir import ROOT
 from firmware.tools.model import LIBRARY, generate
+from wire.errors import InklingError
 
 CLANG = "clang-14"
-LEFT_OUT = ("gateway.c", "lora.c", "node.c", "watch.c")  # no radio, and no pictures that nobody asked for
+LEFT_OUT = ("gateway.c", "lora.c", "node.c", "watch.c")  # no radio and no unsolicited images
 HARNESS = ROOT / "tests" / "fuzz" / "c"
 FIRMWARE = ROOT / "firmware"
 WIRE = FIRMWARE / "lib" / "wire" / "src"
@@ -24,15 +25,15 @@ CAMERA = FIRMWARE / "lib" / "camera"
 FUZZER = (CLANG, "-g", "-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all")
 
 
-class FuzzError(Exception):
-    """Fuzzing cannot go on; the message says why."""
+class FuzzError(InklingError):
+    """A fuzz target cannot be built."""
 
 
 def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FUZZER) -> Path:
-    """Compiles the target into `folder`, with the bundle's encoder or the stub; returns the program.
+    """Compile the target into `folder`, with the bundle's encoder or the stub, and return the program.
 
-    A compiler other than FUZZER gives a program that runs the inputs it is given, and no more. FuzzError when the
-    compiler is missing or refuses something: warnings are errors, as in every build.
+    With a compiler other than FUZZER the program only runs given inputs. Raises FuzzError if the compiler is missing or
+    fails; warnings are errors, as in every build.
     """
     if shutil.which(compiler[0]) is None:
         raise FuzzError(f"{compiler[0]} is not installed (Debian: apt install clang-14 libclang-rt-14-dev)")
@@ -50,19 +51,19 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
 
 
 def firmware_sources() -> list[Path]:
-    """What is fuzzed: the application and the wire."""
+    """Return the sources under test: the application and the wire library."""
     sources = [*(FIRMWARE / "src").glob("*.c"), *(WIRE / "wire").glob("*.c")]
     return sorted(source for source in sources if source.name not in LEFT_OUT)
 
 
 def _stub() -> tuple[list[Path], list[Path]]:
-    """Folders of headers, and what is linked."""
+    """Return the folders of headers and the files to link of the stub."""
     folder = HARNESS / "stub"
     return [folder], sorted(folder.glob("*.c"))
 
 
 def _real(folder: Path, bundle: Path, compiler: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """The same of the bundle's encoder; generated code is compiled apart, without warnings."""
+    """Return the same for the bundle's encoder. Generated code is compiled separately, without warnings."""
     model = folder / "model" / LIBRARY
     generate(bundle, model, "portable")
     sources = sorted(model.glob("*.c"))
@@ -72,7 +73,7 @@ def _real(folder: Path, bundle: Path, compiler: Sequence[str]) -> tuple[list[Pat
 
 
 def _flags() -> list[str]:
-    """Those of platformio.ini that say what the C means and what warnings are errors, and the kernels it replaces."""
+    """Return the flags of platformio.ini for dialect, optimization, warnings and replaced kernels."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "platformio.ini", encoding="utf-8")
     words = shlex.split(config["env"]["build_flags"] + config["env"]["build_src_flags"])

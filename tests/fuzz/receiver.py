@@ -1,6 +1,6 @@
-"""The host as a fuzz target, by Atheris: libFuzzer with the coverage of Python code, that of host/.
+"""The host as a fuzz target for Atheris: libFuzzer with the coverage of the Python code in host/.
 
-python -m tests.fuzz.receiver [libFuzzer's options] [folders, or files to run again]
+python -m tests.fuzz.receiver [libFuzzer's options] [folders, or files to replay]
 """
 
 import shlex
@@ -9,13 +9,13 @@ import sys
 import atheris
 from atheris.import_hook import HookManager
 
-# Branches count, compared values do not: no byte of a script is what the host compares. To watch them takes 60 kB of
-# memory for each input, too, which Atheris 3.0.0 never gives back.
+# Count branches, but do not trace compared values: the host compares no byte of a script. Tracing also takes 60 kB of
+# memory per input, which Atheris 3.0.0 never frees.
 with HookManager({"host"}, set(), enable_loader_override=True, trace_dataflow=False):
-    from tests.fuzz import host_line
+    from tests.fuzz import script_runner
 
 if __name__ == "__main__":
-    host_line.bundles()
-    # A merge runs itself again for what crashes, by these words in a shell.
-    atheris.Setup([f"{shlex.quote(sys.executable)} -m {__spec__.name}", *sys.argv[1:]], host_line.run)
+    script_runner.bundles()
+    # A merge restarts itself after a crash with this command in a shell.
+    atheris.Setup([f"{shlex.quote(sys.executable)} -m {__spec__.name}", *sys.argv[1:]], script_runner.run)
     atheris.Fuzz()

@@ -1,15 +1,15 @@
-"""What an input of the receiver's fuzzer means: a script of what happens on a line and to a radio.
+"""Inputs of the receiver's fuzzer: scripts of operations on a line and a radio.
 
-Byte 0 says how the second receiver's stream is cut; then come operations, each a byte modulo their number and its
-arguments. Where an input ends, its numbers are 0. So whole frames, whose codes no fuzzer would guess, are as near as
-their fields are.
+Byte 0 selects how the second receiver's stream is divided. Operations follow, each a byte modulo their number and its
+arguments; numbers beyond the end of an input are 0. So a mutation of a few bytes makes another valid frame, whose codes
+a fuzzer could not guess.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.support.host import symbols_of, make_frame
+from tests.support.host import make_frame, symbols_of
 from wire.bundle import Bundle
 from wire.control import reply
 from wire.crc import crc16
@@ -22,43 +22,43 @@ HEADER = slice(len(SYNC), len(SYNC) + HEADER_BYTES)
 
 @dataclass(frozen=True)
 class Bytes:
-    """These come over the line."""
+    """Bytes on the line."""
 
     data: bytes
 
 
 @dataclass(frozen=True)
 class Quiet:
-    """The line has been quiet: both receivers settle what has begun."""
+    """Silence on the line: both receivers finish incomplete frames."""
 
 
 @dataclass(frozen=True)
 class Expect:
-    """A command is pending; its answer has one of these headers."""
+    """A command is pending, whose reply has one of these headers."""
 
     headers: list[Header]
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A feature frame as a board sends it, and what it says."""
+    """A feature frame as a board sends it, and its contents."""
 
     bundle: Bundle
     header: Header
-    levels: tuple[int, ...]
+    symbols: tuple[int, ...]
     frame: bytes
 
 
 @dataclass(frozen=True)
 class Intact:
-    """A frame, undamaged, after a quiet line; on the radio, too."""
+    """An undamaged frame after a silence, and as a radio packet."""
 
     sent: Sent
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A radio's packet."""
+    """A radio packet."""
 
     data: bytes
 
@@ -68,21 +68,21 @@ Operation = Bytes | Quiet | Expect | Intact | Packet
 
 @cache
 def send(bundle: Bundle, number: int, device: int, chunk: int) -> Sent:
-    """The frame with this number, which is its sequence number and, beyond 32, what tells its image from others."""
+    """Return the frame with this number, which gives its sequence number (modulo 32) and its image."""
     header = Header(FrameType.FEATURE, device, number % 32, bundle.model_bits, chunk)
-    levels = tuple(symbols_of(bundle, number, device, chunk).tolist())
-    return Sent(bundle, header, levels, make_frame(bundle, number, device=device, chunk=chunk))
+    symbols = tuple(symbols_of(bundle, number, device, chunk).tolist())
+    return Sent(bundle, header, symbols, make_frame(bundle, number, device=device, chunk=chunk))
 
 
 class Script:
-    """An input, read from its start."""
+    """An input, parsed from its start."""
 
     def __init__(self, data: bytes, bundles: list[Bundle]) -> None:
         self._data, self._at, self._bundles = data, 0, bundles
         self.cut = self._next()
 
     def operations(self) -> Iterator[Operation]:
-        """All of them, one after another."""
+        """Yield all operations."""
         kinds = (
             *(self._raw, self._whole, self._flipped, self._cut, self._hole, self._reply, self._repeated),
             *(self._packet, Quiet, self._expect, self._intact, self._nested),
@@ -112,7 +112,7 @@ class Script:
         return (self._next() << 8 | self._next()) % size
 
     def _damaged(self, sent: bytes) -> bytes:
-        """As many bits as the next number says are flipped, at the places that follow."""
+        """Flip bits: the next number is their count, the positions follow."""
         damaged = bytearray(sent)
         for _ in range(self._next() % 32):
             bit = self._place(8 * len(sent))
@@ -156,7 +156,7 @@ class Script:
         return Intact(self._sent())
 
     def _nested(self) -> Bytes:
-        """A frame whose payload holds the start of another one, or all of it; its CRC-16 is right."""
+        """Return a frame with a correct CRC-16 whose payload contains another frame or its start."""
         outer, inner = self._sent(), self._frame()
         payload = outer.frame[HEADER.stop : -CRC16_BYTES]
         place = self._next() % len(payload)

@@ -1,6 +1,6 @@
-"""The firmware under the fuzzer: its corpus goes through, reaches every line and tells planted faults; some fuzzing.
+"""The firmware's fuzz target: its corpus passes, covers every line and detects planted faults; a short fuzzing run.
 
-`make fuzz` does the same for longer: docs/fuzzing.md.
+`make fuzz` fuzzes longer: docs/fuzzing.md.
 """
 
 import json
@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import engine, firmware
-from tests.fuzz.__main__ import fuzz as run_target
+from tests.fuzz import firmware, fuzzer
+from tests.fuzz.__main__ import fuzz as fuzz_and_print
 from tests.fuzz.__main__ import target
-from tests.fuzz.engine import Target
 from tests.fuzz.firmware import FuzzError
+from tests.fuzz.fuzzer import Target
 from tests.support.firmware import bundle_path
 
-SECONDS = 20
+EXECUTIONS = 10_000
+MAX_SECONDS = 600
 SHA1_DIGITS = 40  # libFuzzer's names
-# What no command can reach: arguments that the application never passes, a function that it does not call, a model
-# that does not fit its engine, and what only a board with a radio does (tests/test_radio_*.py).
+# Lines that no command can reach: arguments that the application never passes, a function that it does not call, a
+# model that does not fit its engine, and code for boards with a radio (tests/firmware/radio).
 UNREACHED = {
     "app.c": ["line_send_error(0, 0,"],
     "commands.c": ["return start_error;"],
@@ -74,7 +75,7 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Target:
+def firmware_target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     return target("firmware", tmp_path_factory.mktemp("fuzz"))
 
 
@@ -82,20 +83,20 @@ def corpus() -> list[Path]:
     return sorted((firmware.HARNESS.parent / "corpus" / "firmware").iterdir())
 
 
-def test_the_corpus_goes_through(fuzzer: Target) -> None:
-    done = engine.replay(fuzzer, corpus())
+def test_corpus_passes(firmware_target: Target) -> None:
+    done = fuzzer.replay(firmware_target, corpus())
     assert done.returncode == 0, done.stderr[-5000:]
 
 
-def test_the_corpus_goes_through_the_real_encoder(tmp_path: Path) -> None:
-    """Only the inputs that bear a name: a real one takes its time."""
+def test_corpus_passes_with_the_real_encoder(tmp_path: Path) -> None:
+    """Only the inputs with a name, because a real encoder is slow."""
     program = firmware.build(tmp_path, bundle_path())
     named = [path for path in corpus() if len(path.name) < SHA1_DIGITS]
     done = subprocess.run([program, *named], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
 
 
-def test_the_corpus_reaches_every_line_that_a_command_can(tmp_path: Path) -> None:
+def test_corpus_covers_every_line_that_a_command_can_reach(tmp_path: Path) -> None:
     program = firmware.build(tmp_path, compiler=("gcc", "-O0", "--coverage"))
     subprocess.run([program, *corpus()], check=True)
     for source in firmware.firmware_sources():
@@ -106,7 +107,7 @@ def test_the_corpus_reaches_every_line_that_a_command_can(tmp_path: Path) -> Non
 
 
 def missed_lines(program: Path, source: Path) -> list[int]:
-    """Numbers of the lines that gcov saw no execution of."""
+    """Return the numbers of the lines that were not executed, by gcov."""
     counts = program.with_name(f"{program.name}-{source.stem}.gcda")
     done = subprocess.run(["gcov", "-t", "-j", counts], cwd=counts.parent, check=True, capture_output=True)
     lines = [line for file in json.loads(done.stdout)["files"] if file["file"] == str(source) for line in file["lines"]]
@@ -115,20 +116,20 @@ def missed_lines(program: Path, source: Path) -> list[int]:
 
 
 def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str) -> None:
-    """What is built from now on has a fault in the source of this name."""
+    """Plant a fault in the source of this name, for all builds that follow."""
     sources = firmware.firmware_sources()
-    (place,) = (index for index, source in enumerate(sources) if source.name == name)
-    text = sources[place].read_text(encoding="utf-8")
+    (position,) = (index for index, source in enumerate(sources) if source.name == name)
+    text = sources[position].read_text(encoding="utf-8")
     assert text.count(right) == 1
     (folder / name).write_text(text.replace(right, wrong), encoding="utf-8")
-    sources[place] = folder / name
+    sources[position] = folder / name
     monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
 
 
 @pytest.mark.parametrize(
     ("name", "right", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
 )
-def test_a_planted_fault_is_told(
+def test_corpus_detects_a_planted_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str
 ) -> None:
     plant(tmp_path, monkeypatch, name, right, wrong)
@@ -136,23 +137,25 @@ def test_a_planted_fault_is_told(
     assert subprocess.run([program, *corpus()], capture_output=True, check=False).returncode != 0
 
 
-def test_a_fault_is_found_from_nothing_and_shown_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.slow
+def test_fuzzer_finds_a_fault_without_a_corpus_and_repeats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plant(tmp_path, monkeypatch, *("parser.c", "memcmp(expected, p->field, sizeof expected) != 0", "0"))
-    fuzzer = replace(target("firmware", tmp_path), corpus=tmp_path / "empty")
-    assert run_target(fuzzer, 60, keep=False) == 1
-    (finding,) = fuzzer.findings.iterdir()
+    faulty = replace(target("firmware", tmp_path), corpus=tmp_path / "empty")
+    assert fuzz_and_print(faulty, MAX_SECONDS, keep=False) == 1
+    (finding,) = faulty.findings.iterdir()
     assert f"--replay {finding}" in capsys.readouterr().out
-    assert "against the specification" in engine.replay(fuzzer, [finding]).stderr
+    assert "against the specification" in fuzzer.replay(faulty, [finding]).stderr
 
 
-def test_a_missing_compiler_is_one_line(tmp_path: Path) -> None:
+def test_build_reports_a_missing_compiler_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FuzzError, match=r"^clang-0 is not installed \(Debian: apt install clang-14 \S+\)$"):
         firmware.build(tmp_path, compiler=("clang-0",))
 
 
-def test_some_fuzzing_finds_nothing(fuzzer: Target) -> None:
-    outcome = engine.fuzz(fuzzer, SECONDS, print)
-    assert not outcome.failed, f"{outcome.finding}\n{fuzzer.log.read_text(errors='replace')[-5000:]}"
-    assert outcome.executions > 1000
+@pytest.mark.slow
+def test_short_fuzzing_finds_nothing(firmware_target: Target) -> None:
+    outcome = fuzzer.fuzz(firmware_target, MAX_SECONDS, print, EXECUTIONS)
+    assert not outcome.failed, f"{outcome.finding}\n{firmware_target.log.read_text(errors='replace')[-5000:]}"
+    assert outcome.executions >= EXECUTIONS

@@ -1,6 +1,6 @@
-"""The host under the fuzzer: its corpus goes through and tells planted faults; some fuzzing finds nothing.
+"""The host's fuzz target: its corpus passes and detects planted faults; a short fuzzing run.
 
-`make fuzz` does the same for longer: docs/fuzzing.md.
+`make fuzz` fuzzes longer: docs/fuzzing.md.
 """
 
 import shutil
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from host.classify import classifier as reader
-from host.receive import frames
-from host.receive import stream as receiver
+from host.classify import classifier
+from host.receive import frames, stream
 from host.receive.stream import StreamReceiver
-from tests.fuzz import engine, host_line
+from tests.fuzz import fuzzer, script_runner
 from tests.fuzz.__main__ import target
 
-SECONDS = 20
+MORE_EXECUTIONS = 100  # than inputs in the corpus
+MAX_SECONDS = 600
 
 
 def corpus() -> list[Path]:
@@ -24,40 +24,44 @@ def corpus() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
-def test_the_corpus_goes_through(path: Path) -> None:
-    host_line.run(path.read_bytes())
+def test_corpus_passes(path: Path) -> None:
+    script_runner.run(path.read_bytes())
 
 
 @pytest.mark.parametrize(
     ("where", "name", "wrong"),
     [
-        (receiver, "MAX_REPLY_BYTES", 5000),
-        (receiver, "MIN_RECEIVED_SHARE", -1.0),
+        (stream, "MAX_REPLY_BYTES", 5000),
+        (stream, "MIN_RECEIVED_SHARE", -1.0),
         (StreamReceiver, "_incomplete", lambda self, body, header: False),
         (StreamReceiver, "flush", lambda self: []),
         (frames, "is_clean", lambda body, header, bundle: False),
-        (reader, "payload_ber", lambda frame, ber: 0.0),
+        (classifier, "payload_ber", lambda frame, ber: 0.0),
     ],
 )
-def test_a_planted_fault_is_told(monkeypatch: pytest.MonkeyPatch, where: object, name: str, wrong: object) -> None:
+def test_corpus_detects_a_planted_fault(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, wrong: object
+) -> None:
     monkeypatch.setattr(where, name, wrong)
     with pytest.raises((ArithmeticError, AssertionError, ValueError)):
         for path in corpus():
-            host_line.run(path.read_bytes())
+            script_runner.run(path.read_bytes())
 
 
-def test_what_reaches_something_new_is_kept(tmp_path: Path) -> None:
-    fuzzer = replace(target("receiver", tmp_path), corpus=tmp_path / "kept")
-    fuzzer.corpus.mkdir()
-    fuzzer.found.mkdir(parents=True)
+def test_keep_adds_inputs_with_new_coverage_to_the_corpus(tmp_path: Path) -> None:
+    receiver = replace(target("receiver", tmp_path), corpus=tmp_path / "kept")
+    receiver.corpus.mkdir()
+    receiver.found.mkdir(parents=True)
     for path in corpus()[-8:]:
-        shutil.copy(path, fuzzer.found)
-    engine.keep(fuzzer)
-    assert 0 < len(list(fuzzer.corpus.iterdir())) <= 8
+        shutil.copy(path, receiver.found)
+    fuzzer.keep(receiver)
+    assert 0 < len(list(receiver.corpus.iterdir())) <= 8
 
 
-def test_some_fuzzing_finds_nothing(tmp_path: Path) -> None:
-    fuzzer = target("receiver", tmp_path)
-    outcome = engine.fuzz(fuzzer, SECONDS, print)
-    assert not outcome.failed, f"{outcome.finding}\n{fuzzer.log.read_text(errors='replace')[-5000:]}"
-    assert outcome.executions > len(corpus())
+@pytest.mark.slow
+def test_short_fuzzing_finds_nothing(tmp_path: Path) -> None:
+    receiver = target("receiver", tmp_path)
+    executions = len(corpus()) + MORE_EXECUTIONS
+    outcome = fuzzer.fuzz(receiver, MAX_SECONDS, print, executions)
+    assert not outcome.failed, f"{outcome.finding}\n{receiver.log.read_text(errors='replace')[-5000:]}"
+    assert outcome.executions >= executions

@@ -17,46 +17,68 @@ from tests.support import ROOT
 
 PACKET = bytes(range(58))
 PATIENCE_S = 60.0
-SILENCE_S = 0.3
+
+Reception = tuple[bool, float, float, bytes]
 
 
 class Station:
-    """A radio's end of the connection."""
+    """A simulated radio, connected to the hub."""
 
     def __init__(self, air: RadioHub | SimpleNamespace, device: int, **settings: int) -> None:
         self.line = socket.create_connection(("127.0.0.1", air.port), timeout=PATIENCE_S)
         usual = {"frequency": 868_100_000, "bandwidth": 125_000, "sf": 7, "cr": 5, "preamble": 8}
         usual |= {"implicit": 0, "sync": 0x12}
-        self.line.sendall(b"H" + HELLO.pack(device, *(usual | settings).values()))
-        self.answer = self.line.recv(1)
+        self._hello = b"H" + HELLO.pack(device, *(usual | settings).values())
+        self._listens, self._received = False, list[Reception]()
+        self.line.sendall(self._hello)
+        self.answer = self._read(1)
         if self.answer == b"N":
-            self.refusal = self.line.recv(self.line.recv(1)[0]).decode()
+            self.refusal = self._read(self._read(1)[0]).decode()
 
     def listen(self) -> "Station":
-        """From now on, once the hub has read it."""
-        self.line.sendall(b"L")
-        time.sleep(0.05)
+        """Start listening. Returns once the hub has read it."""
+        self._listens = True
+        self._synchronize()
         return self
 
+    def sleep(self) -> None:
+        """Stop listening. Returns once the hub has read it."""
+        self._listens = False
+        self._synchronize()
+
     def send(self, packet: bytes = PACKET) -> float:
-        """Seconds until it was out."""
+        """Send a packet and return the seconds until the hub reports it as sent."""
         start = time.monotonic()
         self.line.sendall(b"S" + bytes((len(packet),)) + packet)
-        assert self.line.recv(1) == b"D"
+        assert self._read(1) == b"D"
         return time.monotonic() - start
 
-    def receive(self) -> tuple[bool, float, float, bytes] | None:
-        """CRC right, RSSI, SNR, payload; None when nothing comes."""
-        self.line.settimeout(SILENCE_S)
-        try:
-            head = self.line.recv(RECEIVED.size)
-        except TimeoutError:
-            return None
-        finally:
-            self.line.settimeout(PATIENCE_S)
-        letter, crc_ok, rssi, snr, size = RECEIVED.unpack(head)
+    def receive(self) -> Reception | None:
+        """Return CRC check, RSSI, SNR and payload of the next packet, or None if the hub has sent none."""
+        if not self._received:
+            self._synchronize()
+        return self._received.pop(0) if self._received else None
+
+    def wait(self) -> Reception:
+        """Wait for a packet."""
+        return self._packet(self._read(1))
+
+    def _synchronize(self) -> None:
+        """Send the settings again: the hub answers in order, so all packets until then have been received."""
+        self.line.sendall(self._hello + (b"L" if self._listens else b"Z"))
+        while (letter := self._read(1)) != b"Y":
+            self._received.append(self._packet(letter))
+
+    def _packet(self, letter: bytes) -> Reception:
         assert letter == b"R"
-        return bool(crc_ok), rssi / 4, snr / 4, self.line.recv(size) if size else b""
+        _, crc_ok, rssi, snr, size = RECEIVED.unpack(letter + self._read(RECEIVED.size - 1))
+        return bool(crc_ok), rssi / 4, snr / 4, self._read(size)
+
+    def _read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            data += self.line.recv(count - len(data)) or pytest.fail("the hub has hung up")
+        return data
 
 
 def test_hub_delivers_to_listening_stations_only() -> None:
@@ -69,8 +91,7 @@ def test_hub_delivers_to_listening_stations_only() -> None:
             assert (crc_ok, payload) == (True, PACKET)
             assert abs(snr - 10) < 4 and rssi == pytest.approx(-117 + 10, abs=1.5)
         assert deaf.receive() is None and sender.receive() is None, "a radio that sends hears nothing"
-        first.line.sendall(b"Z")
-        time.sleep(0.05)
+        first.sleep()
         sender.send()
         assert first.receive() is None and second.receive() is not None
         counts = air.devices[1]
@@ -113,7 +134,7 @@ def test_hub_packets_take_their_air_time() -> None:
 
 
 def noisy(seed: int, other: bool = False) -> list:
-    """What a listener makes of 40 packets of device 1 at -10 dB; `other`: another device sends in between."""
+    """Return the receptions of 40 packets of device 1 at -10 dB; `other`: another device sends in between."""
     with RadioHub(LoRa(-10.0), seed=seed, snr_db={2: 10.0}, fast=True) as air:
         sender, between = Station(air, 1), Station(air, 2)
         listener = Station(air, 3).listen()
@@ -171,8 +192,7 @@ def test_hub_stations_disconnect_at_any_time() -> None:
         going.line.close()
         sender.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sender.line.close()  # with a reset, while its packet is on the air
-        time.sleep(0.2)
-        assert (listener.receive() or [False])[0]
+        assert listener.wait()[0]
 
 
 def run(*arguments: str) -> subprocess.Popen[str]:

@@ -58,6 +58,7 @@ def section(goodput: dict) -> str:
             f"scheme, link and state; one draw, seed {goodput['seed']}; {goodput['date']}, `{goodput['command']}`.\n",
             "![accuracy of all sent against SNR](lora.png)\n",
             "![correct classifications per hour against SNR](goodput.png)\n",
+            "The plots show schemes with explicit headers only.\n",
             "### Findings\n",
             *findings(goodput),
             _best_spreading(goodput),

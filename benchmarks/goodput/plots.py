@@ -9,10 +9,10 @@ from matplotlib import pyplot as plt
 mpl.use("Agg")
 
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98"
-# The schemes in the plots, in the order of the legend: one colour per family, broken lines for variants.
+# The schemes in the plots, all with explicit headers, in the order of the legend: one colour per family, broken lines
+# for variants.
 STYLES: dict[str, dict[str, Any]] = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
-    "inkling_implicit": {"color": BLUE, "linewidth": 1.3, "linestyle": ":"},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
     "crc": {"color": ORANGE, "linewidth": 2.2},
     "crc_48_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": "--"},

@@ -1,11 +1,10 @@
-"""The set-up scripts on machines of several kinds, with stand-ins for the tools that would change this one."""
+"""Tests of the set-up scripts, with fakes of the tools that would change this machine."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,14 @@ import pytest
 from tests.support import ROOT
 
 SCRIPTS = ROOT / "scripts"
-SHELL_TOOLS = ["sh", "env", "cat", "cut", "dirname", "flock", "mkdir", "mktemp", "mv", "rm", "sed", "sha256sum"]
-SHELL_TOOLS += ["sleep", "tail", "tr"]
+SHELL_TOOLS = ["sh", "env", "basename", "cat", "cut", "dirname", "flock", "grep", "mkdir", "mktemp", "rm", "sed"]
+SHELL_TOOLS += ["sha256sum", "sleep", "tail", "touch"]
 INSTALLED = 'case "$*" in *" there"*) echo "install ok installed";; *) exit 1;; esac'
 APT_GET = 'echo "$DEBIAN_FRONTEND $*" >>"$CALLS"'
 
 
 class Machine:
-    """A PATH of a few real tools and of scripts that stand in for others; a clone in a path with blanks."""
+    """A PATH of a few real tools and of fakes; a clone in a path with blanks."""
 
     def __init__(self, folder: Path) -> None:
         self.bin, self.cache, self.calls = folder / "bin", folder / "its cache", folder / "calls.txt"
@@ -59,13 +58,13 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_without_apt_what_is_needed_is_said_and_it_goes_on(machine: Machine) -> None:
+def test_apt_without_apt_get_names_packages_and_continues(machine: Machine) -> None:
     code, _, err = machine.run("apt.sh", "gcc", "qemu")
     assert code == 0
     assert err == "set-up: no apt-get here; what these Debian packages hold has to be there: gcc qemu\n"
 
 
-def test_what_is_installed_is_left_alone(machine: Machine) -> None:
+def test_apt_installed_packages_are_left_alone(machine: Machine) -> None:
     machine.tool("dpkg-query", INSTALLED)
     machine.tool("apt-get", APT_GET)
     assert machine.run("apt.sh", "there") == (0, "", "")
@@ -73,7 +72,7 @@ def test_what_is_installed_is_left_alone(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])
-def test_what_is_missing_is_installed_without_questions(machine: Machine, user: str) -> None:
+def test_apt_installs_missing_packages_without_questions(machine: Machine, user: str) -> None:
     machine.tool("dpkg-query", INSTALLED)
     machine.tool("apt-get", APT_GET)
     machine.tool("id", f"echo {user}")
@@ -85,14 +84,14 @@ def test_what_is_missing_is_installed_without_questions(machine: Machine, user: 
     assert machine.called().count("sudo") == (2 if user == "1000" else 0)
 
 
-def test_a_broken_source_does_not_stop_the_installation(machine: Machine) -> None:
+def test_apt_broken_source_does_not_stop_installation(machine: Machine) -> None:
     machine.tool("dpkg-query", INSTALLED)
     machine.tool("apt-get", APT_GET + '; [ "$1" != update ]')
     machine.tool("id", "echo 0")
     assert machine.run("apt.sh", "gone")[0] == 0 and len(machine.called()) == 2
 
 
-def test_what_cannot_be_installed_is_said(machine: Machine) -> None:
+def test_apt_reports_what_cannot_be_installed(machine: Machine) -> None:
     machine.tool("dpkg-query", "exit 1")
     machine.tool("apt-get", "echo E: no such luck; exit 100")
     machine.tool("id", "echo 0")
@@ -103,7 +102,7 @@ def test_what_cannot_be_installed_is_said(machine: Machine) -> None:
     assert machine.run("apt.sh", "gone") == (1, "", "set-up: please install as root: gone\n")
 
 
-def test_two_at_once_install_once(machine: Machine) -> None:
+def test_apt_two_at_once_install_once(machine: Machine) -> None:
     machine.tool("dpkg-query", '[ -e "$CALLS.done" ] && echo "install ok installed"')
     machine.tool("apt-get", APT_GET + '; sleep 0.3; case "$*" in *install*) : >"$CALLS.done";; esac')
     machine.tool("id", "echo 0")
@@ -114,7 +113,7 @@ def test_two_at_once_install_once(machine: Machine) -> None:
         process.communicate()
 
 
-def test_an_environment_is_made_once_in_a_path_with_blanks(machine: Machine) -> None:
+def test_python_environment_is_made_once_in_path_with_blanks(machine: Machine) -> None:
     (machine.bin / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
     (machine.clone / "none.txt").write_text("# nothing\n")
     code, out, err = machine.run("python.sh", "none.txt")
@@ -130,28 +129,38 @@ FAKE_PYTHON = """
 case "$*" in
     *platform*) echo 3.11.9;;
     *version_info*) echo 3.11;;
-    *venv*part*) [ -z "$SLOW" ] || { echo ready >&2; sleep 60; }; exit 1;;
+    *"-m venv"*)
+        [ -n "$SLOW" ] || exit 1
+        mkdir -p "$3/bin"
+        trap "exit 1" INT TERM HUP
+        echo ready >&2
+        while :; do sleep 0.1; done;;
 esac
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_set_up_leaves_nothing(machine: Machine, number: signal.Signals) -> None:
+def test_python_interrupted_set_up_is_built_again(machine: Machine, number: signal.Signals) -> None:
     machine.tool("python3.11", FAKE_PYTHON.replace("$SLOW", "yes"))
     (machine.clone / "none.txt").write_text("")
     process = machine.start("python.sh", "none.txt")
     assert process.stderr
-    while "ready" not in process.stderr.readline():
-        time.sleep(0.01)
+    assert any("ready" in line for line in process.stderr)
     os.killpg(process.pid, number)  # as a terminal does
     out, _ = process.communicate(timeout=30)
     assert process.returncode != 0 and out == ""
-    assert list((machine.cache / "venvs").iterdir()) == []
+    (left,) = (machine.cache / "venvs").iterdir()
+    assert [path.name for path in left.iterdir()] == ["bin"], "no marker of a complete environment"
+    (machine.bin / "python3.11").unlink()
+    (machine.bin / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
+    code, out, err = machine.run("python.sh", "none.txt")
+    assert code == 0 and "set-up: installing none.txt" in err
+    subprocess.run([Path(out.rstrip("\n")).parent / "pip", "--version"], check=True)  # its scripts work where they are
 
 
-def test_python_that_is_missing_or_incomplete_is_said(machine: Machine) -> None:
+def test_python_reports_missing_or_incomplete_python(machine: Machine) -> None:
     code, _, err = machine.run("python.sh", "none.txt")
-    assert (code, err) == (1, "set-up: Python 3.11 is needed (python3.11 or python3 on the PATH)\n")
+    assert (code, err) == (1, "set-up: Python 3.11 is required (python3.11 or python3 on the PATH)\n")
     machine.tool("python3", FAKE_PYTHON + 'case "$*" in *ensurepip*) exit 1;; esac')
     code, _, err = machine.run("python.sh", "none.txt")
     assert code == 1 and "python3.11-venv" in err

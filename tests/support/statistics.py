@@ -1,4 +1,4 @@
-"""What the tests of the channel models share."""
+"""Statistical checks for tests of channel models."""
 
 from itertools import pairwise
 

@@ -42,7 +42,7 @@ TABLE = [(-8.0, 8e-4, 0.10), (-9.0, 5e-3, 0.47), (-10.0, 2e-2, 0.92), (-11.0, 5e
 
 @pytest.mark.parametrize(("snr", "ber", "packets"), TABLE)
 def test_lora_error_rates_of_56_bytes_at_sf7(snr: float, ber: float, packets: float) -> None:
-    """112 nibbles are 16 blocks of 7 behind the header: right if and only if 64 data symbols are."""
+    """112 nibbles are 16 blocks of 7 behind the header: correct if and only if 64 data symbols are."""
     rng, n = np.random.default_rng(5), 8000
     frames = random_frames(n, 56, rng)
     received, _, lost = LoRa(snr).transmit(frames, rng)
@@ -76,7 +76,7 @@ def test_lora_per_frame_snr() -> None:
 
 
 def damage(symbols: list[int], sf: int, seed: int) -> Callable[..., np.ndarray]:
-    """A demodulator that takes these symbols, and only these, for others."""
+    """Return a demodulator that decides these symbols wrongly, and no others."""
 
     def receive(sent: np.ndarray, _snr: np.ndarray, _sf: int, _rng: np.random.Generator) -> np.ndarray:
         got = sent.copy()
@@ -141,7 +141,7 @@ def test_lora_crc_marks_damaged_payloads() -> None:
 def test_lora_crc_misses_errors_shared_with_last_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its sum ends in the last two bytes as they are: the same flips in them and in the CRC cancel out.
+    """The CRC is xored with the last two bytes: equal flips in them and in the CRC cancel out.
 
     At SF9, 56 bytes end with 2 nibbles in a block with the CRC's 4 and 3 of padding: of 511 wrong values of a
     data symbol, those whose two pairs of bits agree are missed, 3 * 2**3 with a wrong payload.

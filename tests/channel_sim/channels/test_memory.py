@@ -15,7 +15,7 @@ from tests.support.statistics import same_however_cut, within
 
 
 def test_gilbert_elliott_burst_rate_and_length() -> None:
-    """The states are made visible: a bad bit always flips half of the time, a good one never."""
+    """States are visible in the flips: a bad bit flips half of the time, a good one never."""
     channel = GilbertElliott(0.01, 0.1, 0.0, 0.5)
     assert float(channel.bad_share) == pytest.approx(1 / 11) and float(channel.mean_ber) == pytest.approx(1 / 22)
     mask, lost = channel.flips(4000, 1000, np.random.default_rng(1))
@@ -87,7 +87,7 @@ def test_psk_rayleigh_matches_closed_form(bits_per_symbol: int, coherence: int, 
 
 
 def test_psk_fade_lasts_its_symbols() -> None:
-    """Errors come together inside of one fade, not across its edge."""
+    """Errors cluster within a fade, not across its edge."""
     mask, _ = Psk(5.0, 2, coherence_symbols=10).flips(20_000, 40, np.random.default_rng(8))
     ber = mask.mean()
     inside, across = (mask[:, 0] & mask[:, 19]).sum(), (mask[:, 19] & mask[:, 20]).sum()
@@ -120,7 +120,7 @@ def test_line_with_state_can_be_cut_anywhere(channel: Channel, cuts: list[int], 
 
 @pytest.mark.parametrize("channel", CHANNELS[:-1])
 def test_line_has_rate_of_frames(channel: Channel) -> None:
-    """In pieces of 5 bytes: a memory that is lost at each cut would show as independence or as another rate."""
+    """In pieces of 5 bytes: state lost at a cut would show as independence or as a different rate."""
     frames, _ = channel.flips(4000, 800, np.random.default_rng(10))
     line = channel.line(np.random.default_rng(11))
     pieces = b"".join(line(bytes(5)) for _ in range(8000))

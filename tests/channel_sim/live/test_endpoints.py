@@ -35,13 +35,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def reset(line: socket.socket) -> None:
-    """Break a connection off, as a crash does: no polite end, a TCP reset."""
+    """Abort a connection with a TCP reset, as a crash does."""
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     line.close()
 
 
 class Device:
-    """A serial device at a path of its own, which can be plugged in and out."""
+    """A simulated serial device at its own path, which can be plugged in and unplugged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

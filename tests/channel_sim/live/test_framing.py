@@ -22,7 +22,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def cut(data: bytes, seed: int) -> list[bytes]:
-    """The data in pieces of 1 to 40 bytes."""
+    """Split the data into pieces of 1 to 40 bytes."""
     rng, pieces = np.random.default_rng(seed), []
     while data:
         size = int(rng.integers(1, 41))
@@ -32,7 +32,7 @@ def cut(data: bytes, seed: int) -> list[bytes]:
 
 
 def split(framer: Framer, pieces: list[bytes]) -> list[Piece]:
-    """The frames, and between them what came without a cut."""
+    """Return the pieces of a framer, adjacent bytes between frames joined."""
     merged: list[Piece] = []
     for piece in [p for data in pieces for p in framer.feed(data)] + framer.flush():
         if merged and not piece.is_frame and not merged[-1].is_frame:

@@ -21,7 +21,7 @@ DATA = np.random.default_rng(0).bytes(50_000)
 
 
 class Echo:
-    """Sends back whatever it gets, keeps what it got, and hangs up on request."""
+    """Echoes and keeps all bytes, and disconnects on request."""
 
     def __init__(self) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))

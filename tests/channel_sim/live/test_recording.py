@@ -34,7 +34,7 @@ def bad_link(bundle: Bundle) -> Stream:
 
 @pytest.fixture
 def trace(tmp_path: Path, frames: bytes) -> Path:
-    """A recording of the frames, which went on with every bit inverted, over a tenth of a second."""
+    """Return a recording of the frames, sent on with every bit inverted, over a tenth of a second."""
     recorder = Recorder(tmp_path / "trace.jsonl", [], [], 0)
     for first in range(0, len(frames), 310):
         piece = frames[first : first + 310]
@@ -93,7 +93,7 @@ def test_recorder_reports_full_disk_once(tmp_path: Path) -> None:
         Recorder("/dev/full", [], [], 0)
     path = tmp_path / "trace.jsonl"
     process = subprocess.Popen(
-        # A limit on the size of files stands for a disk that fills up.
+        # A limit on the file size simulates a disk that fills up.
         ["bash", "-c", f'ulimit -f 1; exec "{sys.executable}" -m channel_sim proxy '
          f'--board tcp://127.0.0.1:0 --listen tcp://127.0.0.1:0 --record "{path}"'],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
@@ -101,7 +101,7 @@ def test_recorder_reports_full_disk_once(tmp_path: Path) -> None:
     host, board = connect(printed_url(process)), connect(printed_url(process))
     for byte in range(100):
         board.sendall(bytes((byte,)))
-        assert read(host, 1) == bytes((byte,))  # the line goes on
+        assert read(host, 1) == bytes((byte,))  # the line continues
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "uplink 100 bytes, " in out
@@ -147,7 +147,7 @@ def test_recorder_records_traffic_and_times(tmp_path: Path, bundle: Bundle, fram
 
 
 def replay(*arguments: str | Path) -> tuple[bytes, str, str, int]:
-    """What a host gets, the command's last line, its errors and status."""
+    """Return the bytes that a host gets, the last line of the command, its errors and its status."""
     process = start("replay", *arguments, "--listen", "tcp://127.0.0.1:0")
     with connect(printed_url(process)) as host:
         host.sendall(b"what a host asks is passed over")

@@ -141,6 +141,9 @@ def start(target: str, elf: Path, *, count_instructions: bool = False) -> Abstra
 @contextmanager
 def boot(target: str, *, count_instructions: bool = False) -> Iterator[RunningBoard]:
     """Build and start a target; yield the host's end of its serial line."""
-    with start(target, program(target), count_instructions=count_instructions) as url:
-        with RunningBoard(url, SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS) as board:
-            yield board
+    patience = SIMULATOR_REPLY_SECONDS if target in emulator.CHIPS else REPLY_SECONDS
+    with (
+        start(target, program(target), count_instructions=count_instructions) as url,
+        RunningBoard(url, patience) as board,
+    ):
+        yield board

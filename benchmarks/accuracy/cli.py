@@ -12,7 +12,6 @@ each 500 images. `python -m benchmarks.results --sections accuracy` writes the p
 
 import argparse
 import datetime
-import json
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command
 from benchmarks.accuracy import models
 from benchmarks.accuracy.experiments import CONFIGS, PLAIN, RESULTS, Experiment, Figures, experiments, stored
 from benchmarks.accuracy.models import Prepared, TrainedSystem
@@ -33,7 +33,6 @@ from channel_sim.channels.bsc import BER_GRID
 from train.compute_device import choose_device
 from train.data.datasets import Dataset, load
 from train.errors import TrainError
-from wire.errors import InklingError
 
 IMAGES, DRAWS = 10_000, 3
 
@@ -43,36 +42,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("--experiments", default="*", metavar="PATTERN", help="names like cifar10-*; default: all")
     parser.add_argument("--list", action="store_true", help="list what is measured and what is not, and stop")
-    parser.add_argument("--images", type=int, default=IMAGES, help="test images (default: %(default)s)")
-    parser.add_argument("--draws", type=int, default=DRAWS, help="draws of the bit flips (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", help="training seeds (default: the one in each config)")
+    command.add_count(parser, "--images", IMAGES, "test images")
+    command.add_count(parser, "--draws", DRAWS, "draws of the bit flips")
+    parser.add_argument(
+        "--seeds", type=command.seed, nargs="+", metavar="N", help="training seeds (default: the one in each config)"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--device", help="training device: cpu, cuda, cuda:1 (default: cuda if available, else cpu)")
-    parser.add_argument("--configs", type=Path, default=CONFIGS, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
+    command.add_path(parser, "--configs", CONFIGS, "folder of the systems' configs")
+    command.add_path(parser, "--out", RESULTS, "folder for the figures")
     args = parser.parse_args(arguments)
-    if min(args.images, args.draws) < 1 or min(args.seeds or [0]) < 0:
-        parser.error("--images and --draws must be at least 1, --seeds at least 0")
     if args.threads > 0:
         torch.set_num_threads(args.threads)
+    return command.execute("accuracy", lambda: _run_all(args), resumable=True)
+
+
+def _run_all(args: argparse.Namespace) -> None:
+    """Train and measure what is missing of the chosen experiments, or list them."""
     console = Console() if sys.stdout.isatty() else Console(width=160)
-    try:
-        chosen = [experiment for experiment in experiments(args.configs) if fnmatch(experiment.name, args.experiments)]
-        if not chosen:
-            raise TrainError(f"no experiment is called {args.experiments}; --list shows their names")
-        if args.list:
-            console.print(_table(chosen, args))
-            return 0
-        args.device = choose_device(args.device)
-        for experiment in chosen:
-            _run(experiment, args, console)
-    except (InklingError, OSError) as error:
-        print(f"accuracy: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\naccuracy: interrupted; run the same command again to resume", file=sys.stderr)
-        return 130
-    return 0
+    chosen = [experiment for experiment in experiments(args.configs) if fnmatch(experiment.name, args.experiments)]
+    if not chosen:
+        raise TrainError(f"no experiment is called {args.experiments}; --list shows their names")
+    if args.list:
+        console.print(_table(chosen, args))
+        return
+    args.device = choose_device(args.device)
+    for experiment in chosen:
+        _run(experiment, args, console)
 
 
 def seeds_of(experiment: Experiment, requested: list[int] | None) -> list[int]:
@@ -83,7 +79,7 @@ def seeds_of(experiment: Experiment, requested: list[int] | None) -> list[int]:
 
 
 def missing(experiment: Experiment, old: Figures | None, args: argparse.Namespace) -> str | None:
-    """Return why an experiment has to be measured; None if its figures are there and as good as requested."""
+    """Return the reason to measure an experiment; None if its stored figures are as good as requested."""
     if old is None:
         return "not measured"
     if old.get("recipe") != models.recipe(experiment):
@@ -104,10 +100,7 @@ def _run(experiment: Experiment, args: argparse.Namespace, console: Console) -> 
     settings = models.config_of(experiment).data
     data = load(settings.name, settings.size, settings.grey, console.print)
     report = _report(experiment, data, seeds_of(experiment, args.seeds), args, console)
-    args.out.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
+    command.write_json(file, report)
     console.print(f"figures: {file}", highlight=False)
 
 

@@ -9,7 +9,6 @@ The figures of the default bundle are committed; give --out with any other optio
 
 import argparse
 import datetime
-import json
 import sys
 import time
 from functools import partial
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks import command
 from benchmarks.delivery import Delivery
 from benchmarks.images import images_for
 from benchmarks.progress import progress_bar
@@ -26,30 +26,24 @@ from export.reference import ReferenceEncoder
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.errors import InklingError
 
 OUT = Path("benchmarks/results/codec.json")
 
 
 def main() -> int:
-    """Parse the command line and measure."""
+    """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.codec", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
-    parser.add_argument("--images", type=int, default=10_000, help="test images (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed of the bit flips (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=OUT, help="default: %(default)s")
+    command.add_bundle(parser)
+    command.add_count(parser, "--images", 10_000, "test images")
+    command.add_seed(parser, text="random seed of the bit flips")
+    command.add_path(parser, "--out", OUT, "file for the figures")
     args = parser.parse_args()
-    if args.images < 1 or args.seed < 0:
-        parser.error("--images must be at least 1, --seed at least 0")
-    try:
-        report = measure(args.bundle, args.images, args.seed)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except (InklingError, OSError) as error:
-        print(f"codec: {error}", file=sys.stderr)
-        return 1
-    print(f"figures: {args.out}")
-    return 0
+
+    def run() -> None:
+        command.write_json(args.out, measure(args.bundle, args.images, args.seed))
+        print(f"figures: {args.out}")
+
+    return command.execute("codec", run)
 
 
 def measure(path: Path, count: int, seed: int) -> dict:

@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks import command
 from benchmarks.demo.plots import ShownImage, draw_accuracy, draw_images
 from benchmarks.device.measure import COUNTED_IMAGES, count_instructions
 from benchmarks.images import images_for, title
 from benchmarks.metrics import Metrics
+from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.live.proxy import Proxy
 from export.reference import ReferenceEncoder
@@ -28,7 +28,6 @@ from host.classify.classifier import Classifier
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.errors import InklingError
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 TARGET = "qemu_stm32f405"
@@ -48,25 +47,19 @@ class Result:
 def main() -> int:
     """Parse the command line and run the demo. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("bundles/cifar10"), help="default: %(default)s")
-    parser.add_argument("--images", type=int, default=300, help="test images at each BER (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="random seed of the bit flips (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="default: %(default)s")
+    command.add_bundle(parser)
+    command.add_count(parser, "--images", 300, "test images at each BER")
+    command.add_seed(parser, 1, "random seed of the bit flips")
+    command.add_path(parser, "--out", "build/demo", "folder for plots and figures")
     parser.add_argument("--record", action="store_true", help=f"also write the figures to {RECORD}")
     args = parser.parse_args()
-    if args.images < 1 or args.seed < 0:
-        parser.error("--images must be at least 1, --seed at least 0")
-    try:
+
+    def demo() -> None:
         report = run(args.bundle, args.images, args.seed, args.out, Console())
         if args.record:
-            RECORD.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except (InklingError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ndemo: interrupted", file=sys.stderr)
-        return 130
-    return 0
+            command.write_json(RECORD, report)
+
+    return command.execute("demo", demo)
 
 
 def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -> dict:
@@ -118,7 +111,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     out.mkdir(parents=True, exist_ok=True)
     draw_accuracy(out / "accuracy.png", report, bundle)
     draw_images(out / "pictures.png", [results["0"].shown, results["0.1"].shown], bundle)
-    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    command.write_json(out / "report.json", report)
     _print_table(console, report)
     console.print(f"Plots: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
     if mismatches or len(clean) < len(images):
@@ -130,8 +123,7 @@ def _send_all(
     elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
 ) -> dict[str, Result]:
     results = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with qemu(elf) as board, Progress(*columns, console=console) as bar:
+    with qemu(elf) as board, progress_bar(console, lasting=True) as bar:
         for ber in BERS:
             task = bar.add_task(f"BER {ber:<5g}", total=len(images))
             classifier, result = Classifier.of([bundle]), Result(Metrics(), {}, [])

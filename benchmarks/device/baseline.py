@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command import write_json
 from benchmarks.device.measure import Cost
 from host.errors import HostError
 
@@ -53,7 +54,7 @@ def load(file: Path = FILE) -> Baseline:
 
 def save(baseline: Baseline, file: Path = FILE) -> None:
     """Write a baseline as `load` reads it."""
-    file.write_text(json.dumps(asdict(baseline), indent=1) + "\n", encoding="utf-8")
+    write_json(file, asdict(baseline))
 
 
 def accept(old: Baseline, bundle: str, model_id: str, new: dict[str, dict[str, Measured]]) -> Baseline:

@@ -1,9 +1,7 @@
 """Cost of the encoder on an emulated Cortex-M4 and RV32IMC, by engine: instructions, flash, RAM and stack."""
 
 import argparse
-import json
 import os
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command
 from benchmarks.device import baseline as device_baseline
 from benchmarks.device.baseline import Baseline, Measured
 from benchmarks.device.measure import TARGETS, Variant, compiler_version, measure
@@ -18,9 +17,8 @@ from benchmarks.device.page import ROWS, programs
 from firmware.tools.build import build
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.errors import InklingError
 
-DEFAULT = Path("bundles/cifar10")
+DEFAULT = command.BUNDLE
 BUILDS = Path("build/device")  # apart from .pio/build, which holds one engine only
 COMMAND = "python -m benchmarks.device"
 FLAGS = "PLATFORMIO_BUILD_FLAGS"
@@ -33,25 +31,13 @@ def main() -> int:
     parser.add_argument(
         "bundles", nargs="*", type=Path, default=[DEFAULT], metavar="BUNDLE", help=f"default: {DEFAULT}"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("benchmarks/results"),
-        help="folder for device.json and device_details.json (default: %(default)s)",
-    )
+    command.add_path(parser, "--out", "benchmarks/results", "folder for device.json and device_details.json")
     parser.add_argument("--accept", action="store_true", help=f"save the costs of {DEFAULT} as the new baseline")
     args = parser.parse_args()
     if args.accept and args.bundles != [DEFAULT]:
         parser.error(f"--accept works with {DEFAULT} only")
-    try:
-        run(args.bundles, args.out, args.accept, Console(soft_wrap=True, highlight=False))
-    except (InklingError, OSError) as error:
-        print(f"device: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ndevice: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    console = Console(soft_wrap=True, highlight=False)
+    return command.execute("device", lambda: run(args.bundles, args.out, args.accept, console))
 
 
 def run(paths: list[Path], out: Path, accept: bool, console: Console) -> None:
@@ -63,7 +49,7 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console) -> None:
         bundle = load_bundle(path)
         measured = _measure(bundle, console)
         costs[bundle.name] = {
-            target: {variant: asdict(found.cost) for variant, found in variants.items()}
+            target: {variant: asdict(entry.cost) for variant, entry in variants.items()}
             for target, variants in measured.items()
         }
         details[bundle.name] = _details(bundle, measured)
@@ -71,9 +57,8 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console) -> None:
         if accept:
             device_baseline.save(device_baseline.accept(baseline, bundle.name, bundle.model_id, measured))
             console.print(f"New baseline: {device_baseline.FILE}")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "device.json").write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
-    (out / "device_details.json").write_text(json.dumps(details, indent=1) + "\n", encoding="utf-8")
+    command.write_json(out / "device.json", costs)
+    command.write_json(out / "device_details.json", details)
     console.print(f"Figures: {out}/device.json, {out}/device_details.json")
 
 
@@ -90,8 +75,8 @@ def _measure(bundle: Bundle, console: Console) -> dict[str, dict[str, Measured]]
                 elf = _build(target.environment, bundle, key, variant)
                 cost = measure(elf, target.environment, variant.engine, bundle)
             libraries = "PLATFORMIO_LIB_EXTRA_DIRS=DIR " if variant.engine == "tflm" else ""
-            command = f"{libraries}{COMMAND}" + ("" if bundle.path == DEFAULT else f" {bundle.path}")
-            measured[name][key] = Measured(cost, compiler_version(target), time.strftime("%Y-%m-%d"), command)
+            used = f"{libraries}{COMMAND}" + ("" if bundle.path == DEFAULT else f" {bundle.path}")
+            measured[name][key] = Measured(cost, compiler_version(target), time.strftime("%Y-%m-%d"), used)
     return measured
 
 
@@ -111,8 +96,8 @@ def _details(bundle: Bundle, measured: dict[str, dict[str, Measured]]) -> dict:
     """Return the facts that a reader of device.json needs: the model, and how each cost was measured."""
     sources = {
         target: {
-            variant: {"compiler": found.compiler, "date": found.date, "command": found.command}
-            for variant, found in variants.items()
+            variant: {"compiler": entry.compiler, "date": entry.date, "command": entry.command}
+            for variant, entry in variants.items()
         }
         for target, variants in measured.items()
     }

@@ -7,55 +7,28 @@ run before.
 """
 
 import argparse
-import json
-import sys
-from pathlib import Path
 
+from benchmarks import command
+from benchmarks.goodput.compressed import COMPRESSED
 from benchmarks.goodput.links import LINKS
 from benchmarks.goodput.measure import Settings, measure
-from wire.errors import InklingError
 
 
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.goodput", description=__doc__)
-    parser.add_argument(
-        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
-    )
-    parser.add_argument("--images", type=int, default=10_000, metavar="N", help="test images (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
+    command.add_bundle(parser)
+    command.add_count(parser, "--images", 10_000, "test images")
+    command.add_seed(parser)
     parser.add_argument("--links", nargs="+", choices=LINKS, default=list(LINKS), help="default: all")
-    parser.add_argument(
-        "--experiments",
-        type=Path,
-        default=Path("build/bench/goodput"),
-        help="folder of the measured experiments (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--compressed",
-        type=Path,
-        default=Path("build/bench/compressed"),
-        help="folder of the classifiers of compressed images (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("benchmarks/results/goodput.json"),
-        help="file for the figures (default: %(default)s)",
-    )
+    command.add_path(parser, "--experiments", "build/bench/goodput", "folder of the measured experiments")
+    command.add_path(parser, "--compressed", COMPRESSED, "folder of the classifiers of compressed images")
+    command.add_path(parser, "--out", "benchmarks/results/goodput.json", "file for the figures")
     args = parser.parse_args()
-    if args.images < 1 or args.seed < 0:
-        parser.error("--images must be at least 1, --seed at least 0")
-    settings = Settings(args.bundle, args.images, args.seed, args.links, args.experiments, args.compressed)
-    try:
-        report = measure(settings)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
-    except (InklingError, OSError) as error:
-        print(f"goodput: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ngoodput: interrupted; run the same command again to resume", file=sys.stderr)
-        return 130
-    print(f"Figures: {args.out}")
-    return 0
+
+    def run() -> None:
+        settings = Settings(args.bundle, args.images, args.seed, args.links, args.experiments, args.compressed)
+        command.write_json(args.out, measure(settings))
+        print(f"Figures: {args.out}")
+
+    return command.execute("goodput", run, resumable=True)

@@ -1,12 +1,14 @@
-"""Images as the smallest JPEG and WebP files: what a link without a codec of its own carries."""
+"""Images as the smallest JPEG and WebP files, for the comparison with standard image compression."""
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+COMPRESSED = Path("build/bench/compressed")  # folder of the classifiers of compressed images
 DATASET = "cifar10"  # for which the classifiers of compressed images are trained
 JPEG_SCAN = b"\xff\xda"  # start of scan; with fixed tables, everything before it is the same for every image
 JPEG_SCAN_HEADER, JPEG_END = 2 + 12, 2

@@ -7,7 +7,6 @@ the test images are classified once. Run the same command again to resume after 
 
 import argparse
 import datetime
-import json
 import math
 import sys
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import torch
 from rich.console import Console
 from torch.nn import functional as F
 
-from benchmarks.goodput.compressed import DATASET, FORMATS, Format, pixels, sizes
+from benchmarks import command
+from benchmarks.goodput.compressed import COMPRESSED, DATASET, FORMATS, Format, pixels, sizes
 from benchmarks.progress import progress_bar
 from train.classifiers import teacher
 from train.config import DataConfig, TeacherConfig
@@ -28,7 +28,6 @@ from train.data.datasets import Dataset, load
 from train.errors import TrainError
 from train.run_files import load_tensors, save_tensors
 from train.trainers import classifier as classifier_trainer
-from wire.errors import InklingError
 
 DATA = DataConfig(DATASET)
 START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
@@ -51,39 +50,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.goodput.compressed_classifier", description=__doc__)
     names = [form.name for form in FORMATS]
     parser.add_argument("--formats", nargs="+", choices=names, default=names, help="default: all")
-    parser.add_argument("--epochs", type=int, default=6, metavar="N", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=torch.get_num_threads(),
-        metavar="N",
-        help="threads of PyTorch (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("build/bench/compressed"),
-        help="folder for the classifiers (default: %(default)s)",
-    )
+    command.add_count(parser, "--epochs", 6, "epochs")
+    command.add_seed(parser)
+    command.add_count(parser, "--threads", torch.get_num_threads(), "threads of PyTorch")
+    command.add_path(parser, "--out", COMPRESSED, "folder for the classifiers")
     args = parser.parse_args()
-    if min(args.epochs, args.threads) < 1 or args.seed < 0:
-        parser.error("--epochs and --threads must be at least 1, --seed at least 0")
     torch.set_num_threads(args.threads)
-    settings = Settings(args.epochs, args.seed, args.out)
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    try:
+
+    def run() -> None:
+        settings = Settings(args.epochs, args.seed, args.out)
+        console = Console() if sys.stdout.isatty() else Console(width=160)
         data = load(DATA.name, None, False, console.print)
         args.out.mkdir(parents=True, exist_ok=True)
         for form in (form for form in FORMATS if form.name in args.formats):
             _make(form, data, settings, console)
-    except (InklingError, OSError) as error:
-        print(f"compressed: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ncompressed: interrupted; run the same command again to resume", file=sys.stderr)
-        return 130
-    return 0
+
+    return command.execute("compressed", run, resumable=True)
 
 
 def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> None:
@@ -111,7 +93,7 @@ def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> 
         f"--formats {form.name} --epochs {epochs} --seed {seed}",
     }
     np.savez(out / f"{form.name}.npz", bytes=whole, bare_bytes=bare, correct=correct)
-    (out / f"{form.name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    command.write_json(out / f"{form.name}.json", report)
     console.print(
         f"{form.title}: {whole.mean():.1f} bytes, {bare.mean():.1f} bare, test accuracy {100 * correct.mean():.2f} %",
         highlight=False,

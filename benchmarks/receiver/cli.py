@@ -7,68 +7,44 @@ accuracy that estimating the BER costs is read from the figures of `make bench-c
 import argparse
 import datetime
 import json
-import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import command
 from benchmarks.receiver.measure import Settings, measure
 from benchmarks.receiver.page import rows
 from benchmarks.receiver.soak import soak
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.errors import InklingError
 
 
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receiver", description=__doc__)
-    parser.add_argument(
-        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
-    )
-    counts = {
-        "--frames": (100_000, "frames per BER"),
-        "--noise": (100_000_000, "random bytes per number of known devices"),
-        "--runs": (1000, "runs of the BER estimator per BER"),
-        "--soak": (1_000_000, "frames of the soak"),
-        "--seed": (0, "random seed"),
-    }
-    for name, (default, text) in counts.items():
-        parser.add_argument(name, type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)")
-    parser.add_argument(
-        "--codec",
-        type=Path,
-        default=Path("benchmarks/results/codec.json"),
-        help="figures of make bench-codec (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("benchmarks/results/receiver.json"),
-        help="file for the figures (default: %(default)s)",
-    )
+    command.add_bundle(parser)
+    command.add_count(parser, "--frames", 100_000, "frames per BER")
+    command.add_count(parser, "--noise", 100_000_000, "random bytes per number of known devices")
+    command.add_count(parser, "--runs", 1000, "runs of the BER estimator per BER")
+    command.add_count(parser, "--soak", 1_000_000, "frames of the soak")
+    command.add_seed(parser)
+    command.add_path(parser, "--codec", "benchmarks/results/codec.json", "figures of make bench-codec")
+    command.add_path(parser, "--out", "benchmarks/results/receiver.json", "file for the figures")
     args = parser.parse_args()
-    if min(args.frames, args.noise, args.runs, args.soak) < 1 or args.seed < 0:
-        parser.error("counts must be at least 1, --seed at least 0")
-    console = Console()
-    try:
-        figures = run(args, console)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(figures, indent=1) + "\n")
-    except (InklingError, OSError) as error:
-        print(f"receiver: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nreceiver: interrupted", file=sys.stderr)
-        return 130
+    return command.execute("receiver", lambda: run(args, Console()))
+
+
+def run(args: argparse.Namespace, console: Console) -> None:
+    """Measure, write the figures and print them."""
+    figures = measure_all(args, console)
+    command.write_json(args.out, figures)
     console.print(_table(figures))
     console.print(f"Figures: {args.out}, {figures['seconds']:.0f} s")
-    return 0
 
 
-def run(args: argparse.Namespace, console: Console) -> dict:
+def measure_all(args: argparse.Namespace, console: Console) -> dict:
     """Return all figures, and how they were measured."""
     started, bundle = time.monotonic(), load_bundle(args.bundle)
     cost, cost_by_ber = cost_of_estimating(args.codec, bundle)

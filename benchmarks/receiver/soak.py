@@ -7,7 +7,6 @@ in the same bytes that the receiver got. The receiver has to count every frame t
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import socket
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks import command
 from benchmarks.progress import progress_bar
 from channel_sim import parse
 from channel_sim.live.proxy import Proxy
@@ -37,7 +37,6 @@ from host.receive.headers import SEQUENCES
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.errors import InklingError
 from wire.frame import SYNC
 from wire.payload import pack
 
@@ -286,32 +285,22 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
 def main() -> int:
     """Parse the command line and soak. Exit status 1: an undamaged frame was lost, a crash, or memory grew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receiver.soak", description=__doc__)
-    parser.add_argument(
-        "--bundle", type=Path, default=Path("bundles/cifar10"), metavar="DIR", help="bundle (default: %(default)s)"
-    )
-    parser.add_argument("--frames", type=int, default=1_000_000, metavar="N", help="frames (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("build/bench/soak.json"), help="file for the figures (default: %(default)s)"
-    )
+    command.add_bundle(parser)
+    command.add_count(parser, "--frames", 1_000_000, "frames")
+    command.add_seed(parser)
+    command.add_path(parser, "--out", "build/bench/soak.json", "file for the figures")
     args = parser.parse_args()
-    if args.frames < 1 or args.seed < 0:
-        parser.error("--frames must be at least 1, --seed at least 0")
-    console = Console()
-    try:
+
+    def run() -> int:
+        console = Console()
         figures = soak(args.bundle, args.frames, args.seed, console)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(figures, indent=1) + "\n")
-    except (InklingError, OSError) as error:
-        print(f"soak: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nsoak: interrupted", file=sys.stderr)
-        return 130
-    for name, value in figures.items():
-        console.print(f"{name:>18}  {value}", highlight=False, soft_wrap=True)
-    failed = figures["lost_clean"] or figures["crashes"] or figures["rss_growth_bytes"] > MAX_GROWTH_BYTES
-    return 1 if failed else 0
+        command.write_json(args.out, figures)
+        for name, value in figures.items():
+            console.print(f"{name:>18}  {value}", highlight=False, soft_wrap=True)
+        failed = figures["lost_clean"] or figures["crashes"] or figures["rss_growth_bytes"] > MAX_GROWTH_BYTES
+        return 1 if failed else 0
+
+    return command.execute("soak", run)
 
 
 if __name__ == "__main__":

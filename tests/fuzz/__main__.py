@@ -10,10 +10,10 @@ import signal
 import sys
 from pathlib import Path
 
+from benchmarks.command import execute
 from firmware.tools.core_dir import ROOT
 from tests.fuzz import firmware, fuzzer
 from tests.fuzz.fuzzer import Target
-from wire.errors import InklingError
 
 NAMES = ("firmware", "receiver")
 FOLDER = ROOT / "build" / "fuzz"
@@ -41,17 +41,14 @@ def main() -> int:
     args = parser.parse_args()
     if any(name not in NAMES for name in args.names) or (args.replay and len(args.names) != 1):
         parser.error(f"TARGET is {' or '.join(NAMES)}; --replay takes one")
-    try:
+
+    def run() -> int:
         targets = [target(name) for name in args.names or NAMES]
         if args.replay:
             return _replay(targets[0], args.replay)
         return max(fuzz(each, 60 * args.minutes, args.keep) for each in targets)
-    except (InklingError, OSError) as error:
-        print(f"fuzz: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nfuzz: interrupted", file=sys.stderr)
-        return 130
+
+    return execute("fuzz", run)
 
 
 def fuzz(target: Target, seconds: float, keep: bool) -> int:

@@ -1,0 +1,65 @@
+"""Arguments, exit statuses and files of figures, which the benchmarks' commands share."""
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from host.cli.arguments import at_least_one
+from wire.errors import InklingError
+
+BUNDLE = Path("bundles/cifar10")
+
+
+def add_bundle(parser: ArgumentParser) -> None:
+    """Add --bundle."""
+    parser.add_argument("--bundle", type=Path, default=BUNDLE, metavar="DIR", help="bundle (default: %(default)s)")
+
+
+def add_count(parser: ArgumentParser, name: str, default: int, text: str) -> None:
+    """Add a number of at least 1."""
+    parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=f"{text} (default: %(default)s)")
+
+
+def add_seed(parser: ArgumentParser, default: int = 0, text: str = "random seed") -> None:
+    """Add --seed."""
+    parser.add_argument("--seed", type=seed, default=default, metavar="N", help=f"{text} (default: %(default)s)")
+
+
+def add_path(parser: ArgumentParser, name: str, default: Path | str, text: str) -> None:
+    """Add a file or folder."""
+    metavar = "DIR" if text.startswith("folder") else "FILE"
+    parser.add_argument(name, type=Path, default=Path(default), metavar=metavar, help=f"{text} (default: %(default)s)")
+
+
+def seed(text: str) -> int:
+    """Parse a random seed, an integer of at least 0."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"must be an integer of at least 0, got {text!r}")
+    return int(text)
+
+
+def execute(name: str, run: Callable[[], int | None], resumable: bool = False) -> int:
+    """Run a command and return its exit status. Errors that users can act on are printed as one line.
+
+    run: returns an exit status; None is 0. resumable: the same command resumes an interrupted one.
+    """
+    try:
+        return run() or 0
+    except (InklingError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        hint = "; run the same command again to resume" if resumable else ""
+        print(f"\n{name}: interrupted{hint}", file=sys.stderr)
+        return 130
+
+
+def write_json(file: Path, figures: Any) -> None:  # noqa: ANN401 - whatever json can write
+    """Write figures to a JSON file, all or nothing, and make its folder if it is missing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)

@@ -73,21 +73,20 @@ def build(group: Group, prog: str, words: Sequence[str]) -> tuple[Parser, Parser
     status 2 and a suggestion if a command does not exist.
     """
     parser = current = _group_parser(group, prog)
-    level: Group = group
     for word in words:
-        children = _add_commands(current, level)
+        children = _add_commands(current, group)
         if word in ("-h", "--help", "--version"):
             return parser, current, None
         if word not in children:
             kind = "argument" if word.startswith("-") else "command"
             known = _option_names(current) if kind == "argument" else children
             current.error(f"unknown {kind} {word!r}{suggestion(word.partition('=')[0], known)}")
-        current, entry = children[word], level.commands[word]
+        current, entry = children[word], group.commands[word]
         if isinstance(entry, Command):
             _add_arguments(entry, current)
             return parser, current, entry
-        level = entry
-    _add_commands(current, level)
+        group = entry
+    _add_commands(current, group)
     return parser, current, None
 
 
@@ -142,8 +141,8 @@ def _add_arguments(command: Command, parser: Parser) -> None:
 def parse(parser: Parser, chosen: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse the command line. Exits with status 2 and a suggestion if an option does not exist.
 
-    chosen: the parser of the command, which defines the options. argparse would report a missing argument before an
-    option that does not exist, although the one is often the other, mistyped.
+    chosen: the parser of the command, which defines the options. argparse alone would report a missing argument first,
+    although a mistyped option is often the cause.
     """
     known = _option_names(chosen)
     for word in words:

@@ -2,6 +2,6 @@
 
 `payload` Gray-codes, packs and interleaves symbols. `bch` protects headers; `crc` detects damage. `frame` builds
 feature frames, `control` commands and replies. `model` holds the properties of a model that define its payload, and
-`bundle` reads them from a folder. `lora` computes air times. The modules need numpy only, and none but `bundle` reads
+`bundle` reads them from a folder. `lora` computes air times. The modules need only numpy, and only `bundle` reads
 files. firmware/lib/wire is the same in C11; docs/SPEC.md specifies the bytes.
 """

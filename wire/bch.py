@@ -62,7 +62,7 @@ def encode(word: int) -> bytes:
 
 
 def decode(block: bytes) -> tuple[int, int] | None:
-    """Return the word of the codeword within 7 bits of the block, and the number of differing bits; None if none is.
+    """Return the word of the codeword within 7 bits of the block, and the number of flipped bits, or None.
 
     The block's last bit is outside the code. It is neither read nor counted.
     """

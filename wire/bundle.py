@@ -1,4 +1,4 @@
-"""Reader of bundles: the folders that tell a firmware build and a host what a model's payload means."""
+"""Reader of bundles: folders that hold a model and describe its payload, for the firmware build and the host."""
 
 import hashlib
 import json

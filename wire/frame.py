@@ -89,6 +89,6 @@ def feature_frame(header: Header, payload: bytes, n_bits: int, model_number: int
 
 
 def check_crc(frame_without_sync: bytes, model_number: int) -> bool:
-    """Return True if the CRC-16 is correct. Frames with a wrong CRC-16 are used too."""
+    """Return True if the CRC-16 is correct. Receivers also use frames whose CRC-16 is wrong."""
     body, sent = frame_without_sync[:-CRC16_BYTES], frame_without_sync[-CRC16_BYTES:]
     return crc16(body, model_number) == int.from_bytes(sent, "big")

@@ -26,7 +26,7 @@ from wire.frame import SYNC
 
 
 class Machine(NamedTuple):
-    """How QEMU runs the firmware of one environment of platformio.ini."""
+    """QEMU's program and arguments for the firmware of one environment of platformio.ini."""
 
     program: str
     package: str  # Debian's package of the program
@@ -46,7 +46,7 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 ASK_SECONDS = 0.25
 SIMULATOR_ASK_SECONDS = 2.0  # labwired takes up to a second to answer
-SILENCE_SECONDS = 1.0  # after which a test program, whose answers are no replies, has no more to say
+SILENCE_SECONDS = 1.0  # after which a test program, whose answers are not replies, has finished answering
 NANOSECONDS_PER_INSTRUCTION = 1  # of virtual time, by -icount shift=0
 # Request numbers whose INFO commands contain no ASCII letter: test programs take letters for commands.
 ASK_REQUESTS = (3, 5, 7, 27, 39, 56, 63, 93)
@@ -178,7 +178,7 @@ def _await_answer(child: subprocess.Popen[bytes], log: Path, port: int, ask_seco
             with socket.create_connection(("127.0.0.1", port), timeout=ask_seconds) as line:
                 if _answers(line, deadline, ask_seconds):
                     return
-        except OSError:  # nobody listens yet, or nobody reads what is sent
+        except OSError:  # the port is not open yet, or the board does not read
             pass
         time.sleep(POLL_SECONDS)
     raise EmulatorError(f"the board did not answer within {START_SECONDS:.0f} s")

@@ -3,7 +3,7 @@
     python -m firmware.tools.labwired_board esp32c3 firmware.elf 5000
 
 labwired (PyPI) executes the chip's instructions one by one, 1 to 3 million per second, on models of its peripherals;
-firmware/labwired/ configures them. Simulated time stands still while nobody is connected. Port 0 is any free one; the
+firmware/labwired/ configures them. Simulated time stops while no client is connected. Port 0 is any free one; the
 program prints the port's URL.
 """
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from host.errors import HostError
 
 CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
-BUILD_SCRIPT = Path("firmware") / "generate.py"  # tells the project from other PlatformIO projects
+BUILD_SCRIPT = Path("firmware") / "generate.py"  # distinguishes the project from other PlatformIO projects
 LOG = Path(".pio") / "flash.log"
 SCRIPT_PREFIX = "inkling: "  # of the line with which the project's own build script ends a failed build
 
@@ -26,8 +26,8 @@ def command() -> list[str]:
     """
     if util.find_spec("platformio") is not None:
         return [sys.executable, "-m", "platformio"]
-    if found := shutil.which("pio"):
-        return [found]
+    if program := shutil.which("pio"):
+        return [program]
     raise HostError("PlatformIO is not installed; in a clone of Inkling: pip install '.[firmware]'")
 
 
@@ -36,11 +36,11 @@ def project_folder() -> Path:
 
     Falls back to the clone that this file is in. Raises HostError if there is neither.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents, CLONE):
+    cwd = Path.cwd()
+    for folder in (cwd, *cwd.parents, CLONE):
         if (folder / "platformio.ini").is_file() and (folder / BUILD_SCRIPT).is_file():
             return folder
-    raise HostError(f"{here} is not in a clone of Inkling, which building firmware needs: run this command in a clone")
+    raise HostError(f"{cwd} is not in a clone of Inkling, which building firmware needs: run this command in a clone")
 
 
 class Environment(NamedTuple):

@@ -19,7 +19,7 @@ SURPRISE = 6.0
 # With SNR or RSSI readings, a past frame is weighted by the difference of its reading, on a scale of 1 dB, which is
 # about the error of a reading. It is forgotten slowly, since only the relation of reading to bit error rate can drift.
 READING_SCALE_DB, READING_FORGETTING, MAX_READINGS = 1.0, 0.99, 100
-# The bit error rates that are compared, in steps of 5 %: half of what any evidence resolves.
+# The bit error rates that are compared, in steps of 5 %: half of the difference that any evidence can resolve.
 BERS = np.geomspace(1e-6, MAX_BER, 256)
 _LOG, _LOG_NOT = np.log(BERS), np.log1p(-BERS)
 # As a density over log p, over which BERS are evenly spaced: one power of p more than over p.

@@ -100,7 +100,7 @@ class Classifier:
         return self.read_all([frame])[0]
 
     def read_all(self, frames: Sequence[FeatureFrame]) -> list[Reading]:
-        """Classify frames in the order of their arrival, with the readings of `read`. Decoding runs in batches."""
+        """Classify frames in the order of their arrival, as `read` does one by one. Decoding runs in batches."""
         combined = [self._combine(frame) for frame in frames]
         by_model: dict[str, list[int]] = defaultdict(list)
         for position, item in enumerate(combined):

@@ -7,8 +7,8 @@ import numpy as np
 from host.receive.events import FeatureFrame, received_symbols
 from wire.model import Model
 
-# Limit of a bit's log-likelihood ratio, so that copies cannot add up without end. e^-40 is below any doubt that a
-# CRC leaves.
+# Limit of a bit's log-likelihood ratio, so that the sum over copies stays bounded. e^-40 is far below the probability
+# of an error that a CRC misses.
 MAX_LLR = 40.0
 
 

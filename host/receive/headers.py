@@ -131,8 +131,8 @@ class HeaderDecoder:
         match = self._or_by_code(block, near, ((bch.N_BITS, bch.MAX_ERRORS),))
         if match is None or match.header.type != FrameType.FEATURE:
             return None
-        ours = self.has_unknown_model(match.header) or match.header.model << 4 | match.header.chunk in fits
-        return match if ours else None
+        accepted = self.has_unknown_model(match.header) or match.header.model << 4 | match.header.chunk in fits
+        return match if accepted else None
 
     def _or_by_code(self, block: bytes, near: Match | None, passed: tuple[tuple[int, int], ...]) -> Match | None:
         """Return the header by the code alone if that is clearly nearer to the block than `near`, else `near`."""

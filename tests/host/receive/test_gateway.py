@@ -103,7 +103,7 @@ def test_receive_command_reads_packets_and_serial_frames(bundle: Bundle, tmp_pat
         make_frame(bundle, 4, device=2),
         packet_reply(1, on_air(bundle, 1)),
         packet_reply(3, bytes(damaged), crc_ok=False),  # one was lost on the line, another on the air
-        packet_reply(4, b"not one of ours"),
+        packet_reply(4, b"not a frame"),
         make_frame(bundle, 5, device=2),
     ]
     with fake_line(sends(b"".join(stream), hold=True)) as url:
@@ -111,9 +111,9 @@ def test_receive_command_reads_packets_and_serial_frames(bundle: Bundle, tmp_pat
         command = [sys.executable, "-m", "host", "receive", *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
     assert done.stderr.splitlines() == [
-        "inkling: device 8 has a problem: it has no radio to send with, or one that does not answer (RADIO)",
+        "inkling: device 8 reported an error: it has no radio, or the radio does not respond (RADIO)",
         "inkling: 5 frames, 1 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage; "
-        "4 packets by radio, 1 lost on this line, 1 not ours",
+        "4 packets by radio, 1 lost between gateway and host, 1 foreign",
     ]
     shown = done.stdout.splitlines()[1:]
     readings = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]

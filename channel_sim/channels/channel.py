@@ -25,7 +25,7 @@ class Channel(ABC):
 
     @abstractmethod
     def flips(self, n: int, bits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the fate of n frames of `bits` bits: mask (n, bits) bool, True = flipped; lost (n,) bool."""
+        """Draw the damage of n frames of `bits` bits: mask (n, bits) bool, True = flipped; lost (n,) bool."""
 
     def corrupt(self, frame: bytes, rng: np.random.Generator) -> bytes | None:
         """Send one frame through the channel. Return None if nothing of it arrives."""

@@ -1,7 +1,7 @@
-"""Lost and doubled: bytes (a UART overrun), tails (a broken-off transmission), whole frames (a radio, a repeater).
+"""Losses and duplicates: lost bytes (a UART overrun), truncated, lost and duplicate frames.
 
-The first two leave a frame of the wrong length. `flips`, which knows no lengths, reports such a frame as lost;
-that is the pessimistic view, since a receiver still gets something out of many of them.
+Lost bytes and truncation change the length of a frame. `flips` cannot represent that and reports such a frame as lost.
+That is pessimistic: a receiver can still use many of these frames.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def _probability(value: float) -> float:
 
 
 class ByteLoss(Channel):
-    """Each byte is lost independently with probability p; the bytes behind it move up."""
+    """Each byte is lost independently with probability p; the bytes after it move up."""
 
     by_byte = True
 

@@ -92,16 +92,16 @@ class LoRa(Channel):
         if self.crc:
             parts.append(to_nibbles(payload_crc(frames)))
         sent = np.concatenate(parts, 1)
-        got = self._through_the_air(sent, rng)
+        decoded = self._through_the_air(sent, rng)
         lost, start = np.zeros(n, bool), 0
         if self.explicit_header:
             start = 5
             # The upper three bits of the fourth nibble are unused. Any other error makes the header invalid.
-            lost = ((got ^ sent)[:, :5] & np.array([15, 15, 15, 1, 15], np.uint8)).any(1)
-        received = to_bytes(got[:, start : start + 2 * size]) ^ WHITENING[:size]
+            lost = ((decoded ^ sent)[:, :5] & np.array([15, 15, 15, 1, 15], np.uint8)).any(1)
+        received = to_bytes(decoded[:, start : start + 2 * size]) ^ WHITENING[:size]
         crc_ok = np.ones(n, bool)
         if self.crc:
-            crc_ok = (payload_crc(received) == to_bytes(got[:, start + 2 * size :])).all(1)
+            crc_ok = (payload_crc(received) == to_bytes(decoded[:, start + 2 * size :])).all(1)
         return received, crc_ok, lost
 
     def _through_the_air(self, nibbles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -183,16 +183,16 @@ def demodulate(sent: np.ndarray, snr_db: np.ndarray, sf: int, rng: np.random.Gen
     """Send symbols (n, S) of 0 .. 2**sf - 1 through white noise and return the decisions (n, S); snr_db is (n,).
 
     The non-coherent receiver chooses the strongest of 2**sf bins. The chirps are orthogonal, so the noise of the bins
-    is independent and a symbol takes five random numbers instead of 2**sf: the power of the right bin is a noncentral
+    is independent and a symbol takes five random numbers instead of 2**sf: the power of the correct bin is a noncentral
     chi-square with Es/N0 = 2**sf * SNR, SNR in the bandwidth of the channel; the strongest other bin follows from its
     inverse distribution, and its position is uniform. Exact for an ideally synchronised receiver. The number of draws
     does not depend on the SNR.
     """
     others = (1 << sf) - 1
-    amplitude = np.sqrt(10 ** (snr_db / 10) * (1 << sf))[:, None]  # of the right bin, noise power 1
+    amplitude = np.sqrt(10 ** (snr_db / 10) * (1 << sf))[:, None]  # of the correct bin, noise power 1
     noise = rng.standard_normal((*sent.shape, 2)) * np.sqrt(0.5)
-    right = (amplitude + noise[..., 0]) ** 2 + noise[..., 1] ** 2
+    correct = (amplitude + noise[..., 0]) ** 2 + noise[..., 1] ** 2
     # P(all others < y) = (1 - exp(-y))**others; for a uniform number in logs, which stays accurate near 1.
     strongest = -np.log(-np.expm1(-rng.standard_exponential(sent.shape) / others))
     wrong = (sent + rng.integers(1, others + 1, sent.shape)) & others
-    return np.where(strongest > right, wrong, sent)
+    return np.where(strongest > correct, wrong, sent)

@@ -18,9 +18,9 @@ def _scaled_bessel(x: np.ndarray) -> np.ndarray:
 
 
 def symbol_error_rate(snr_db: float | np.ndarray, sf: int) -> np.ndarray:
-    """Return the probability that one of 2**sf - 1 noise bins exceeds the right one; SNR of any shape.
+    """Return the probability that one of 2**sf - 1 noise bins exceeds the correct one; SNR of any shape.
 
-    Non-coherent orthogonal signalling (Proakis, Digital Communications, section 5.4): the right bin's amplitude
+    Non-coherent orthogonal signalling (Proakis, Digital Communications, section 5.4): the correct bin's amplitude
     has a Rice density; the rest is 1 - (1 - exp(-r**2))**(2**sf - 1), written so that it stays accurate in
     the tail. (The closed form of Elshabrawy & Robert, 2018, is optimistic there.)
     """
@@ -32,7 +32,7 @@ def symbol_error_rate(snr_db: float | np.ndarray, sf: int) -> np.ndarray:
 
 
 def bit_error_rate(snr_db: float | np.ndarray, sf: int, coding_rate: int) -> np.ndarray:
-    """Return the mean BER of the payload behind the first block, low data rate off; same shape as snr_db.
+    """Return the mean BER of the payload after the first block, low data rate off; same shape as snr_db.
 
     A symbol error flips each of its bits with probability 2**(sf-1) / (2**sf - 1), and the bits of a codeword lie in
     different symbols, which leaves a sum over the 2**coding_rate error patterns.

@@ -13,7 +13,7 @@ from channel_sim.channels.psk import Psk
 
 
 def parse(text: str) -> Channel:
-    """Return the channel that the text describes. Raises ChannelError: what is wrong and what is known."""
+    """Return the channel that the text describes. Raises ChannelError, which lists the known channels or settings."""
     channels = [_parse_one(part) for part in re.split(r"\+(?=[a-z])", text)]
     return channels[0] if len(channels) == 1 else Compose(*channels)
 

@@ -45,9 +45,9 @@ LORA_EXAMPLES = """examples:
 AIR = """
 Connects simulated nodes and gateways: processes built from the environments native_radio and native_gateway and
 started with --radio tcp:127.0.0.1:PORT. Each packet reaches every listening station after its air time, with noise of
-its own: a packet with a damaged header is lost, one with a damaged payload is handed over. SNR and RSSI are read as by
-an SX1276: RSSI is the noise floor, -174 + 10 log10(bandwidth) + 6 dB noise figure, plus the signal. Packets do not
-collide. Ends with Ctrl-C and then prints what became of the packets of each device.
+its own: a packet with a damaged header is lost, one with a damaged payload is handed over. SNR and RSSI are those of an
+SX1276: RSSI is the noise floor, -174 + 10 log10(bandwidth) + 6 dB noise figure, plus the signal. Packets do not
+collide. Ends with Ctrl-C and then prints the counts of sent, received and lost packets of each device.
 """
 AIR_EXAMPLES = """examples:
   inkling sim air --port 4500 lora:snr=-8
@@ -68,7 +68,7 @@ def proxy(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="channel for bytes from the host; none that needs whole frames; repeatable",
+        help="channel for bytes from the host, not one that needs whole frames; repeatable",
     )
     add("--record", metavar="FILE", help="write all traffic to FILE, replacing it")
     add("--reconnect", action="store_true", help="wait for an endpoint that is missing or disappears")

@@ -1,4 +1,4 @@
-"""A task that runs until it is stopped, in its own thread if wanted."""
+"""A task that runs until it is stopped, optionally in its own thread."""
 
 import contextlib
 import socket

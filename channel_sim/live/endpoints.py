@@ -26,8 +26,9 @@ class ProxyError(InklingError):
 class Endpoint(ABC):
     """An endpoint for one peer at a time.
 
-    `url`: what the peer opens if the endpoint `listens`, else what is opened here. `fd`: the connection, None without
-    a peer. `waiting_fd`: becomes readable when a peer connects; None while one is connected (a second one waits).
+    `url`: the URL that the peer opens if the endpoint `listens`, else the URL that this endpoint opens. `fd`: the
+    connection, None without a peer. `waiting_fd`: becomes readable when a peer connects; None while one is connected
+    (a second one waits).
     """
 
     listens = True
@@ -37,7 +38,7 @@ class Endpoint(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connect, if the endpoint does not listen. Raises OSError if nothing is there yet, ValueError if never."""
+        """Connect, if the endpoint does not listen. Raises OSError if the peer is missing, ValueError for a bad URL."""
 
     @abstractmethod
     def accept(self) -> None:
@@ -112,7 +113,7 @@ class PtyEndpoint(Endpoint):
 
 
 class SocketEndpoint(Endpoint):
-    """A connection to a TCP port of somebody else."""
+    """A connection to a TCP port of another program."""
 
     listens = False
 
@@ -183,7 +184,8 @@ class DeviceEndpoint(Endpoint):
 def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> Endpoint:
     """Return the endpoint at `where` (see FORMS), open if its peer is there; `name` is "board" or "host".
 
-    tcp://HOST:0 uses any free port. Raises ProxyError if it cannot be opened, now (unless `may_come_later`) or ever.
+    tcp://HOST:0 uses any free port. With `may_come_later`, the peer may be missing. Raises ProxyError if the endpoint
+    cannot be opened.
     """
     try:
         endpoint = _endpoint_at(where, baud)

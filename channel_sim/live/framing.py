@@ -25,7 +25,7 @@ class Framer:
     The pieces depend on the bytes only, not on how they are cut. A frame is held until it is complete; `flush`, called
     when the line is quiet or the board is gone, returns the held bytes. A frame that was cut short by a reset contains
     the start of another one and does not count as a frame; neither does a frame of a model without a bundle. A frame
-    with a wrong CRC-16 and no such start was damaged before it got here, and counts.
+    with a wrong CRC-16 and no such start was damaged before it arrived, and counts.
 
     Raises ChannelError for bundles that have equal model bits but frames of different length.
     """
@@ -135,9 +135,9 @@ class Framer:
 
 def _find_sync(data: bytes, first: int, end: int) -> int:
     """Return the first position in first..end where a sync word, perhaps incomplete, starts; else `end`."""
-    found = data.find(SYNC, first, end + len(SYNC) - 1)
-    if found >= 0:
-        return found
+    position = data.find(SYNC, first, end + len(SYNC) - 1)
+    if position >= 0:
+        return position
     for size in range(len(SYNC) - 1, 0, -1):
         if first <= len(data) - size < end and data.endswith(SYNC[:size]):
             return len(data) - size

@@ -113,7 +113,7 @@ class Proxy(Background):
         if len(self._down) < MAX_UNREAD_BYTES:
             sources.append(host.fd)
         sinks = [board.fd if self._down else None, host.fd if self._up else None]
-        ready, _, _ = select.select(_present(sources), _present(sinks), [], self._patience())
+        ready, _, _ = select.select(_present(sources), _present(sinks), [], self._wait_s())
         if stop in ready:
             return False
         if board.waiting_fd in ready:
@@ -131,8 +131,8 @@ class Proxy(Background):
         self._reopen_missing()
         return True
 
-    def _patience(self) -> float | None:
-        """Return the seconds until there is work without new bytes, or None."""
+    def _wait_s(self) -> float | None:
+        """Return the seconds until a stalled frame or a missing endpoint needs attention; None if there is none."""
         times = []
         if self._uplink.held_bytes:
             times.append(self._last_time + QUIET_S)
@@ -204,10 +204,10 @@ class Proxy(Background):
             except OSError as error:
                 self._gone(endpoint, error.strerror or str(error))
 
-    def _gone(self, endpoint: Endpoint, why: str) -> None:
+    def _gone(self, endpoint: Endpoint, reason: str) -> None:
         """Disconnect a lost peer. Raises ProxyError if the proxy cannot continue."""
         endpoint.hang_up()
-        message = f"lost the {'board' if endpoint is self.board else 'host'} at {endpoint.url}: {why}"
+        message = f"lost the {'board' if endpoint is self.board else 'host'} at {endpoint.url}: {reason}"
         if endpoint is self.board:
             self.downlink.bytes_dropped += len(self._down)
             self._down.clear()

@@ -186,15 +186,15 @@ class RadioHub(Background):
         preamble_symbols: int, implicit_bytes: int, sync_word: int,
     ) -> None:  # fmt: skip
         channel = self._channel
-        here = _settings(channel.sf, channel.coding_rate, channel.bandwidth_hz, channel.explicit_header)
-        there = _settings(sf, coding_rate, bandwidth_hz, not implicit_bytes)
+        hub_settings = _settings(channel.sf, channel.coding_rate, channel.bandwidth_hz, channel.explicit_header)
+        radio_settings = _settings(sf, coding_rate, bandwidth_hz, not implicit_bytes)
         station.listens, station.device = False, device
         station.implicit_bytes, station.preamble_symbols = implicit_bytes, max(6, preamble_symbols)
-        station.tuned = (frequency_hz, sync_word, implicit_bytes) if here == there else ()
-        if here == there:
+        station.tuned = (frequency_hz, sync_word, implicit_bytes) if hub_settings == radio_settings else ()
+        if hub_settings == radio_settings:
             self._queue(station, b"Y")
         else:
-            text = f"the simulated air uses {here}, the radio {there}".encode()
+            text = f"the simulated air uses {hub_settings}, the radio {radio_settings}".encode()
             self._queue(station, b"N" + bytes((len(text),)) + text)
 
     def _send(self, station: _Station, packet: bytes) -> None:

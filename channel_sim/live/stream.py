@@ -22,7 +22,7 @@ class Statistics:
     bytes_in: int = 0
     bytes_out: int = 0
     bytes_lost: int = 0  # in the channel
-    bytes_dropped: int = 0  # behind the channel, because no peer was there or it read too slowly
+    bytes_dropped: int = 0  # after the channel: no peer was connected, or it read too slowly
     bits_flipped: int = 0
     frames: int = 0
     frames_lost: int = 0
@@ -76,7 +76,7 @@ class Stream:
         return self._send(self._framer.feed(data) if self._framer else [Piece(data, False)])
 
     def flush(self) -> bytes:
-        """Return held bytes unchanged by frame stages; no more of an incomplete frame will come."""
+        """Return held bytes, which stages for frames leave unchanged. No more of an incomplete frame will come."""
         return self._send(self._framer.flush() if self._framer else [])
 
     def _send(self, pieces: list[Piece]) -> bytes:

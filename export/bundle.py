@@ -1,4 +1,4 @@
-"""Write the bundle: the only thing that passes from training to both ends."""
+"""Write the bundle, the only result of training that firmware and host use."""
 
 import datetime
 import json
@@ -42,7 +42,7 @@ class Measured:
 
 
 def check_out(folder: Path) -> None:
-    """Raise ExportError if `write` would replace a folder that is no bundle."""
+    """Raise ExportError if `write` would replace a folder that is not a bundle."""
     not_empty = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
     if not_empty and not (folder / "bundle.json").is_file():
         raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or the bundle to replace")

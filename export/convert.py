@@ -153,7 +153,7 @@ def saved_model(onnx_file: Path, folder: Path) -> None:
         from onnx2tf.ops import Add
 
         # onnx2tf 1.29.24 compares an Add's NHWC shape with ONNX's NCHW one, takes the difference for a broken
-        # broadcast and "rescues" it by transposing both inputs; the layers behind then run in the wrong layout.
+        # broadcast and "rescues" it by transposing both inputs; the layers after it then run in the wrong layout.
         # Without transposes to try, its rescue gives up and leaves the correct Add unchanged.
         rescue = Add.transpose_with_flexing_deterrence
         Add.transpose_with_flexing_deterrence = lambda *, input_tensor, **_: input_tensor

@@ -49,7 +49,7 @@ def arena_bytes(file: Path) -> int:
     Raises ExportError if it cannot load the model.
     """
     done = subprocess.run([sys.executable, "-c", _ARENA_SCRIPT, str(file)], capture_output=True, text=True, check=False)
-    found = re.search(r"Arena allocation total (\d+) bytes", done.stderr)
-    if done.returncode or found is None:
+    match = re.search(r"Arena allocation total (\d+) bytes", done.stderr)
+    if done.returncode or match is None:
         raise ExportError(f"TFLM's interpreter cannot load {file.name}: {done.stderr.strip().splitlines()[-1:]}")
-    return int(found[1])
+    return int(match[1])

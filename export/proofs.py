@@ -125,15 +125,15 @@ def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, latents: np.ndar
 
 
 def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
-    """Convert the int8 .tflite by tf2onnx to ONNX, for inspection in ONNX tools, and note how close it comes."""
+    """Convert the int8 .tflite by tf2onnx to ONNX, for inspection in ONNX tools, and record the difference."""
     with quiet():
         import tf2onnx
 
         tf2onnx.convert.from_tflite(str(tflite_file), opset=13, output_path=str(onnx_file))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    got = np.concatenate([session.run(None, {name: pixels[None]})[0] for pixels in int8_pixels(images)])
-    steps = abs(got.reshape(latents.shape).astype(int) - latents)
+    latents_back = np.concatenate([session.run(None, {name: pixels[None]})[0] for pixels in int8_pixels(images)])
+    steps = abs(latents_back.reshape(latents.shape).astype(int) - latents)
     share = float((steps > 0).mean())
     shown = f"{100 * share:.1f} %, by at most {steps.max()}"
     proofs.note("tf2onnx_share_differing", "tf2onnx round trip, share of latent bytes that differ", share, shown)
@@ -143,13 +143,13 @@ def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np
     """Compare the logits of decoder.onnx with PyTorch's on symbols (N, S) with flips, gaps and several BERs."""
     rng = np.random.default_rng(0)
     received = symbols.copy()
-    hit = rng.random(received.shape) < 0.1
-    received[hit] = rng.integers(0, codec.quantizer.n_levels, int(hit.sum()))
+    damaged = rng.random(received.shape) < 0.1
+    received[damaged] = rng.integers(0, codec.quantizer.n_levels, int(damaged.sum()))
     received[::2, codec.n_symbols // 2 :] = -1
     ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(received))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
-    got = session.run(None, {"symbols": received, "ber": ber})[0]
+    by_onnx = session.run(None, {"symbols": received, "ber": ber})[0]
     with torch.no_grad():
         expected = codec.decode(torch.from_numpy(received), torch.from_numpy(ber)).numpy()
     text = "decoder, PyTorch against ONNX, max difference of logits"
-    proofs.require("decoder_onnx", text, float(abs(got - expected).max()), 1e-2)
+    proofs.require("decoder_onnx", text, float(abs(by_onnx - expected).max()), 1e-2)

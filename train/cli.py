@@ -54,7 +54,7 @@ def _codec(file: Path, options: argparse.Namespace) -> None:
     config = CodecConfig.load(file)
     from train.trainers.codec import CodecTrainer
 
-    trainer = _ready(CodecTrainer, config, options)
+    trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
     _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", "bundles")
@@ -68,7 +68,7 @@ def _split(file: Path, options: argparse.Namespace) -> None:
     from train.trainers.split import SplitConfig, SplitTrainer
 
     config = SplitConfig.load(file)
-    trainer = _ready(SplitTrainer, config, options)
+    trainer = _create_trainer(SplitTrainer, config, options)
     model = trainer.state.model
     exportable = bool(config.schedule.qat_epochs) and isinstance(model, DeployableCodec)
     _train(
@@ -85,10 +85,10 @@ def _classifier(file: Path, options: argparse.Namespace) -> None:
     config = ClassifierConfig.load(file)
     from train.trainers.classifier import ClassifierTrainer
 
-    _train(_ready(ClassifierTrainer, config, options), config.architecture, None)
+    _train(_create_trainer(ClassifierTrainer, config, options), config.architecture, None)
 
 
-def _ready(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) -> "T":
+def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) -> "T":
     import torch
 
     from train.compute_device import choose_device
@@ -101,9 +101,10 @@ def _ready(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) ->
     return kind(config, data, options.out or Path("runs") / config.name, device)
 
 
-def _train(trainer: "Trainer", about: str, bundles: str | None) -> None:
+def _train(trainer: "Trainer", description: str, bundles: str | None) -> None:
     name, held = trainer.config.name, trainer.config.data.holdout
-    print(f"{name}: {len(trainer.data.x_train):,} training images ({held:,} held out), {about}; on {trainer.device}")
+    images = f"{len(trainer.data.x_train):,} training images ({held:,} held out)"
+    print(f"{name}: {images}, {description}; on {trainer.device}")
     trainer.run()
     export = f"; next: inkling export {trainer.folder} -o {bundles}/{name}" if bundles else ""
     print(f"done: {trainer.folder}/best.pt{export}")

@@ -13,7 +13,7 @@ from channel_sim.channels.by_ber import AT_BER
 from train import settings
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
-Rules = dict[str, bool]  # what a config must keep to, and whether it does
+Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class CodecConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitRunConfig(RunConfig):
-    """A run of a split codec, checked but for the name and the options of the codec, which need torch."""
+    """A run of a split codec. Name and options of the codec are not checked here, which would need torch."""
 
     system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
     classifier: str  # config of the base classifier, which is trained first if there is no trained one
@@ -221,7 +221,7 @@ class SplitRunConfig(RunConfig):
     options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
 
     def rules(self) -> Rules:
-        """Return the rules of the whole config, but for the options."""
+        """Return the rules of the whole config except the options."""
         return {**super().rules(), **self.quantizer.rules()}
 
 

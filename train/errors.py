@@ -1,4 +1,4 @@
-"""The error of training, which the command line shows as one line without a traceback."""
+"""Error of the training, which the command line shows as one line without a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from wire.errors import InklingError
 
 
 class TrainError(InklingError):
-    """An error that the user can mend: an invalid config, a missing data set, a run that does not fit."""
+    """An error that the user can fix: an invalid config, a missing data set, a run that does not fit."""
 
 
 def unknown_name(message: str, name: str, known: Iterable[str]) -> TrainError:

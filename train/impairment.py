@@ -14,11 +14,11 @@ from wire.payload import interleaver, payload_bytes
 
 @dataclass(frozen=True)
 class Impairment:
-    """flips int64 (B, S): bits flipped in each symbol; missing bool (B, S); given_ber float32 (B,)."""
+    """Impairment of one batch of images."""
 
-    flips: Tensor
-    missing: Tensor
-    given_ber: Tensor
+    flips: Tensor  # int64 (B, S): bits flipped in the Gray code of each symbol
+    missing: Tensor  # bool (B, S)
+    given_ber: Tensor  # float32 (B,)
 
     def to(self, device: torch.device) -> "Impairment":
         """Return the same impairment on a device."""

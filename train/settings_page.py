@@ -63,7 +63,7 @@ def kind_words(kind: Any) -> str:  # noqa: ANN401 - any field's type
 
 
 def toml(value: Any) -> str:  # noqa: ANN401 - any field's default
-    """Return a default as TOML has it."""
+    """Return a default in TOML."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, str):
@@ -72,7 +72,7 @@ def toml(value: Any) -> str:  # noqa: ANN401 - any field's default
 
 
 def rows(cls: type, inherited: type | None = None) -> list[str]:
-    """Return a Markdown table of a dataclass's settings, but for its tables and the fields of `inherited`."""
+    """Return a Markdown table of a dataclass's settings, without its tables and the fields of `inherited`."""
     meanings = {name: text for base in reversed(cls.__mro__[:-1]) for name, text in comments(base).items()}
     defaults = {f.name: f"`{toml(f.default)}`" if f.default is not None else "none" for f in dataclasses.fields(cls)}
     lines = []
@@ -85,7 +85,7 @@ def rows(cls: type, inherited: type | None = None) -> list[str]:
 
 
 def tables(cls: type, inherited: type | None = None) -> list[str]:
-    """Return the Markdown of a config: its own settings, then each of its tables, but for the fields of `inherited`."""
+    """Return the Markdown of a config, without the fields of `inherited`: its own settings, then each of its tables."""
     lines = rows(cls, inherited)
     codec_tables = [] if cls in (RunConfig, CodecConfig) else list(settings.types(CodecConfig).values())
     for name, kind in own_types(cls, inherited).items():
@@ -98,7 +98,7 @@ def tables(cls: type, inherited: type | None = None) -> list[str]:
 
 
 def own_types(cls: type, inherited: type | None) -> dict[str, Any]:
-    """Return the types of a dataclass's fields, but for those of `inherited`."""
+    """Return the types of a dataclass's fields, without those of `inherited`."""
     left_out = settings.types(inherited) if inherited else {}
     return {name: kind for name, kind in settings.types(cls).items() if name not in left_out}
 

@@ -1,4 +1,4 @@
-"""Knowledge distillation: soft labels of a trained CIFAR ResNet, computed once for each view and kept.
+"""Knowledge distillation: soft labels of a trained CIFAR ResNet, computed once for each view and cached.
 
 Hinton et al. 2015 (arXiv 1503.02531); the network is He et al. 2015 (arXiv 1512.03385), section 4.2, shortcuts of
 option A. Checkpoints: state dicts with the keys of the widely used CIFAR-10 ones (`module.layer1.0.conv1.weight`).
@@ -71,8 +71,8 @@ class CifarResNet(nn.Module):
 
 def load(config: TeacherConfig, classes: int) -> CifarResNet:
     """Load the teacher in evaluation mode. A checkpoint's path is also searched for below INKLING_DATA."""
-    places = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
-    path = next((p for p in places if p.is_file()), None)
+    candidates = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
+    path = next((p for p in candidates if p.is_file()), None)
     if path is None:
         raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor below INKLING_DATA)")
     model = CifarResNet(config.depth, classes)
@@ -101,7 +101,7 @@ class SoftLabels:
             empty = np.lib.format.open_memmap(part, "w+", np.float16, shape)
             empty[:] = np.nan
             empty.flush()
-            part.replace(file)  # a file that lacks some of its NaN would pass off zeros as the teacher's logits
+            part.replace(file)  # in an incomplete file, zeros would be taken for the teacher's logits
         self.kept = np.load(file, mmap_mode="r+")
 
     @torch.no_grad()

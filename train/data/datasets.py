@@ -136,10 +136,10 @@ def _read_image_folder(folder: Path, shape: tuple[int, int, int]) -> tuple[np.nd
             f"{folder}: folders need torchvision, from the extra 'train': pip install '.[train]'"
         ) from None
     try:
-        found = datasets.ImageFolder(str(folder))
-        images = np.stack([load_image(file, shape) for file, _ in found.samples])
+        listing = datasets.ImageFolder(str(folder))
+        images = np.stack([load_image(file, shape) for file, _ in listing.samples])
     except HostError as error:
         raise TrainError(str(error)) from None
     except OSError as error:  # ImageFolder raises it for an empty folder or class, too
         raise TrainError(f"{folder}: {error}") from None
-    return images, np.array([label for _, label in found.samples], np.int64), tuple(found.classes)
+    return images, np.array([label for _, label in listing.samples], np.int64), tuple(listing.classes)

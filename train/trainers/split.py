@@ -54,7 +54,7 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
     def build(self) -> SplitCodec:
         """Build the codec around its trained base classifier."""
         classifier = base_classifier(self.config, self.data, self.device)
-        torch.manual_seed(self.config.seed)  # again: the start must not depend on whether the classifier was there
+        torch.manual_seed(self.config.seed)  # again: training the classifier uses random numbers
         return create_codec(self.config, classifier, self.data)
 
     def phases(self) -> list[Phase]:
@@ -106,8 +106,8 @@ def load_or_train_classifier(file: Path, data: Dataset, device: torch.device = C
     base = ClassifierConfig.load(file)
     folder, pretrained = RUNS / base.name, PRETRAINED / f"{base.name}.pt"
     if (folder / "best.pt").exists():
-        classifier, found, _ = load_classifier(folder, data)
-        if found != base:
+        classifier, run_config, _ = load_classifier(folder, data)
+        if run_config != base:
             raise TrainError(f"{folder} holds a run of another config: move it away to train it again")
         return classifier
     if pretrained.exists():

@@ -92,7 +92,7 @@ class Trainer(ABC, Generic[C, M]):
         self.total_epochs = sum(phase.epochs for phase in self.plan)
         folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
-        # Last: a config that turned out wrong above leaves no claim on the folder.
+        # Written last: a config that fails above must not claim the folder.
         (folder / "config.json").write_text(json.dumps(config.as_dict(), indent=1) + "\n")
 
     @abstractmethod
@@ -237,7 +237,7 @@ class Trainer(ABC, Generic[C, M]):
         loss.backward()
         nn.utils.clip_grad_norm_(s.model.parameters(), 2.0)
         s.optimizer.step()
-        # A young average must not remember the random start: its memory grows with its age.
+        # The decay grows with the number of steps, so that the average forgets the random start.
         age = s.epoch * self.steps_per_epoch + number
         update_average(s.average, s.model, min(self.config.schedule.ema, (1 + age) / (10 + age)))
         return loss.item()

@@ -25,7 +25,7 @@ from train.codecs.split.split_codec import SplitCodec, Stage, zero_bias
 from train.impairment import Impairment
 from wire.model import MIN_BER
 
-WORST_BER = 0.3  # input as -8.6 dB; towards 0.5, dB go to minus infinity
+WORST_BER = 0.3  # -8.6 dB; at 0.5 the SNR in dB would be minus infinity
 
 
 class Reduce(nn.Module):
@@ -53,7 +53,7 @@ class ADJSCC(SplitCodec):
         self.latent_shape = self.quarter()
         # 4n -> 4n + 3 -> 2n + 1 -> n -> 2n + 1 -> 4n + 3 -> 4n
         reduce = [Reduce(c, 2 * c, 2, 1, 2), Reduce(2 * c, c, 3, 2, 0), Reduce(c, c // 2, 3, 2, 0)]
-        nn.init.ones_(reduce[2].activation.weight)  # as SemanticNN's: at 0.25, the lowest centres lie idle
+        nn.init.ones_(reduce[2].activation.weight)  # as SemanticNN's: at 0.25, the lowest centres are unused
         self.encoder = nn.ModuleList(reduce)
         self.attention = nn.ModuleList([AttentionFeature(2 * c), AttentionFeature(c)])
         self.decoder = nn.ModuleList([Expand(c // 2, c, 2, 0), Expand(c, 2 * c, 2, 0)])

@@ -1,6 +1,6 @@
 """Attention feature module of ADJSCC (Xu et al. 2020, arXiv 2012.00533, section III): channels weighted by the link.
 
-s = sigmoid(W2 relu(W1 [mean over h, w of x; condition])), y = s x: a channel that a bad link spoils counts for less.
+s = sigmoid(W2 relu(W1 [mean over h, w of x; condition])), y = s x: channels that a bad link damages get less weight.
 """
 
 import torch
@@ -14,7 +14,7 @@ class AttentionFeature(nn.Module):
         super().__init__()
         first, last = nn.Linear(channels + 1, channels), nn.Linear(channels, channels)
         self.factor = nn.Sequential(first, nn.ReLU(), last, nn.Sigmoid())
-        nn.init.constant_(last.bias, 2.0)  # starts open: four half-closed modules in a row leave no signal
+        nn.init.constant_(last.bias, 2.0)  # start near 1: four modules at 0.5 in a row would leave little signal
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(B, C, H, W), condition (B,): the log of the BER or the SNR -> (B, C, H, W)."""

@@ -5,7 +5,7 @@ Encoder: one convolution (4x4, stride 4, C -> C/2) and nothing after it. Decoder
 The codec distils knowledge from the base classifier on the clean features.
 
 Differences from the public code of SemanticNN (arXiv 2511.11038), which compares with DeepCOD:
-- The student's side of the distillation has a gradient. There, both sides are detached and teach nothing.
+- The student's side of the distillation has a gradient. There, both sides are detached, so the loss has no effect.
 - The code has as many symbols as SemanticNN's, not four times as many.
 - Attention covers all positions, without pooling.
 """

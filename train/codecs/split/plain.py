@@ -1,6 +1,6 @@
 """Baseline without learning: the stem's features as int8, Huffman-coded, in packets with a CRC-16.
 
-A packet is one channel of the features, Huffman-coded on its own, and a CRC-16; its position says which channel. A
+A packet is one channel of the features, Huffman-coded on its own, and a CRC-16; its position identifies the channel. A
 packet with a wrong CRC is dropped, and its channel gets its mean over the training images. Scale (one for the whole
 tensor), code and means are measured on training images. Order and length of the packets always arrive, which favours
 this baseline.
@@ -74,18 +74,18 @@ class Plain:
         for features in _features(self.classifier, images):
             packets = self.packets(features)
             arrived = self.quantize(features)  # an intact packet decodes to exactly these
-            gone = np.zeros(len(packets), bool)
+            dropped = np.zeros(len(packets), bool)
             for number, packet in _damaged(packets, ber, rng):
                 decoded = self.receive(packet, arrived.shape[1])
-                gone[number] = decoded is None
+                dropped[number] = decoded is None
                 if decoded is not None:
                     arrived[number] = decoded
             values = (torch.from_numpy(arrived).float() * self.step + self.low).reshape(features.shape)
-            missing = torch.from_numpy(gone).reshape(features.shape[:2])
+            missing = torch.from_numpy(dropped).reshape(features.shape[:2])
             values = torch.where(missing[..., None, None], self.means[:, None, None], values)
             logits.append(self.classifier.classify(values))
             sent.append(np.reshape([len(packet) for packet in packets], features.shape[:2]).sum(1))
-            lost.append(gone)
+            lost.append(dropped)
         return torch.cat(logits), np.concatenate(sent), float(np.concatenate(lost).mean())
 
 

@@ -114,7 +114,7 @@ class SplitCodec(SymbolCodec):
         self.register_buffer("order", positions)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode as in PyTorch; the base classifier always evaluates."""
+        """Set the mode as in PyTorch; the base classifier stays in evaluation mode."""
         super().train(mode)
         self.classifier.eval()
         return self

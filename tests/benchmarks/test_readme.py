@@ -1,0 +1,129 @@
+"""The figures in README.md are the committed ones in benchmarks/results."""
+
+import re
+from statistics import median
+from typing import Any
+
+from benchmarks.accuracy.experiments import stored
+from benchmarks.device.baseline import load as load_baseline
+from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
+from benchmarks.results.page import read_json
+from tests.support import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROSE = " ".join(README.split())
+
+
+def figures(name: str) -> dict[str, Any]:
+    return read_json(RESULTS / f"{name}.json")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the rows of the table whose first row contains `heading`, without the cells of the first column."""
+    lines = README[README.index(heading) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in lines]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def test_readme_accuracy_of_the_default_codec() -> None:
+    codec = figures("codec")
+    by_ber = [codec["payload_bytes"][size]["by_ber"] for size in ("48", "24")]
+    expected = [[f"{percent(row[ber]['accuracy'])} %" for row in by_ber] for ber in ("0", "0.01", "0.05")]
+    worst = [row["0.1"] for row in by_ber]
+    expected.append([f"{percent(row['accuracy'])} % ({percent(row['accuracy_sent'])} %)" for row in worst])
+    assert rows("| 48 bytes | 24 bytes") == expected
+    training = codec["training"]
+    assert training["teacher"] and f"for {training['epochs'] + training['qat_epochs']} epochs with a" in PROSE
+    assert f"all {codec['images']:,} CIFAR-10 test images" in PROSE
+    assert f"({codec['date']}, one draw of flips, seed {codec['seed']})" in PROSE
+
+
+def test_readme_frames_lost() -> None:
+    receiver = figures("receiver")
+    known, new = (receiver[key]["0.1"] for key in ("header_loss", "header_loss_new_device"))
+    assert f"Of {receiver['frames']:,} frames at a BER of 1e-1, {percent(known)} % are lost if" in PROSE
+    assert f"is known, and {100 * new:.0f} % if it is new." in PROSE
+
+
+def test_readme_cost_on_the_device() -> None:
+    device, details, baseline = figures("device")["cifar10"], figures("device_details")["cifar10"], load_baseline()
+    assert details["model_id"] == baseline.model_id
+    aot, tflm = device["cortex-m4"]["aot"], vars(baseline.measured["cortex-m4"]["tflm"].cost)
+    whole = baseline.whole_model
+
+    def cells(cost: dict[str, Any], sizes: tuple[str, ...], accuracy: float) -> list[str]:
+        bytes_used = [f"{cost[size] / 1e3:.1f} kB" if size else "" for size in sizes]
+        return [f"{cost['instructions'] / 1e6:.1f} M", *bytes_used, f"{percent(accuracy)} %"]
+
+    sizes = ("model_flash_bytes", "firmware_flash_bytes", "encoder_ram_bytes")
+    assert rows("| instructions per image | flash of the model") == [
+        *(cells(cost, sizes, details["accuracy"]) for cost in (aot, tflm)),
+        cells(whole, ("", "flash_bytes", "arena_bytes"), whole["accuracy"]),
+    ]
+    bakenn, rv32imc = device["cortex-m4"]["aot_bakenn_add"], device["rv32imc"]["aot"]
+    assert f"without it, it needs {bakenn['instructions'] / 1e6:.1f} M" in PROSE
+    assert f"the encoder takes {rv32imc['instructions'] / 1e6:.1f} M instructions" in PROSE
+    dates = [details["measured"]["cortex-m4"]["aot"]["date"], baseline.measured["cortex-m4"]["tflm"].date]
+    assert f"({dates[0]}, `tflm` {dates[1]})" in PROSE
+
+
+def test_readme_snr_of_each_scheme() -> None:
+    goodput = figures("goodput")
+    schemes = goodput["links"]["sf7"]["schemes"]
+
+    def needed(*keys: str) -> str:
+        limits = [lowest_snr(schemes[key]["rows"], HIGH) for key in keys if key in schemes]
+        return f"{min(snr for snr in limits if snr is not None):.1f} dB"
+
+    families = [("inkling", "inkling_prefix"), ("rs",), ("crc_48", "crc_48_prefix"), ("again", "again_prefix")]
+    expected = [
+        [needed(*keys), needed(*(f"{key}_implicit" for key in keys))] for keys in [*families, ("crc", "crc_prefix")]
+    ]
+    assert rows("| explicit header | implicit header") == expected
+    assert f"({goodput['date']}, seed {goodput['seed']})" in PROSE
+
+
+def test_readme_goodput_of_inkling() -> None:
+    goodput = figures("goodput")
+    gains = {snr: gain(goodput, snr) for snr in compared_snrs(goodput)}
+    ahead = [snr for snr in gains if gains[snr] > 0]
+    middle = 100 * median(gains[snr] for snr in ahead)
+    assert ahead == list(range(ahead[0], ahead[-1] + 1))
+    assert f"leads from {ahead[0]} to {ahead[-1]} dB (by {middle:.0f} % in the median)" in PROSE
+    assert f"up to {-100 * min(gains.values()):.0f} % behind" in PROSE
+
+
+def test_readme_systems_compared() -> None:
+    measured = stored(RESULTS / "accuracy")
+    names = ("inkling", "semanticnn", "semanticnn-device", "adjscc", "deepcod", "mobilenet_v2-plain")
+    expected = []
+    for name in names:
+        pair = [measured[f"{dataset}-{name}"] for dataset in ("cifar10", "cifar100")]
+        assert {one["encoder_macs"] for one in pair} == {pair[0]["encoder_macs"]}
+        sizes = dict.fromkeys(f"{one['payload_bytes']:,.0f}" for one in pair)
+        accuracies = [percent(one["accuracy"][ber]) for one in pair for ber in ("0", "0.1")]
+        expected.append([" / ".join(sizes), f"{pair[0]['encoder_macs'] / 1e6:.2f} M", *accuracies])
+    assert rows("| bytes | MACs on the device") == expected
+    alone = [measured[f"{dataset}-mobilenet_v2-plain"]["classifier_accuracy"] for dataset in ("cifar10", "cifar100")]
+    assert f"that classifier alone reaches {percent(alone[0])} and {percent(alone[1])} %" in PROSE
+    assert all(one["epochs"] == 34 for name, one in measured.items() if not name.endswith("-plain"))
+
+
+def test_readme_table_of_the_demo() -> None:
+    demo = figures("demo")
+    shown = [re.findall(r"[\d.]+", line) for line in README.splitlines() if line.strip().startswith("│")]
+    assert shown == [
+        [
+            ber,
+            percent(demo["accuracy"][ber]),
+            percent(demo["accuracy_sent"][ber]),
+            str(demo["frames_lost"][ber]),
+            f"{demo['ber_estimated'][ber]:.4f}",
+        ]
+        for ber in demo["accuracy"]
+    ]
+    assert f"{demo['images']} CIFAR-10 test images at each BER, {demo['payload_bytes']} bytes each" in README

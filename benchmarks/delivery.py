@@ -9,8 +9,8 @@ from channel_sim.channels.bsc import BitFlips
 from host.classify.classifier import Classifier, LogitsModel, Reading
 from host.errors import HostError
 from host.receive.events import FeatureFrame
-from host.receive.headers import SEQUENCES
 from host.receive.stream import StreamReceiver
+from wire.frame import SEQUENCES
 from wire.model import MIN_BER, Model
 
 DEVICE = 1
@@ -52,9 +52,9 @@ class Delivery:
         for number, (image, label) in enumerate(zip(symbols, labels.tolist(), strict=True), self.metrics.sent):
             sequence = number % SEQUENCES
             frames = self._transmit(image, sequence, self._channel)
-            mine = [f for f in frames if (f.device, f.sequence, f.chunk) == (DEVICE, sequence, self._chunk)]
-            self.wrong_headers += len(frames) - len(mine)
-            arrived += [(frame, label) for frame in mine[:1]]
+            matching = [f for f in frames if (f.device, f.sequence, f.chunk) == (DEVICE, sequence, self._chunk)]
+            self.wrong_headers += len(frames) - len(matching)
+            arrived += [(frame, label) for frame in matching[:1]]
             on_progress(1)
         readings = self._classifier.read_all([frame for frame, _ in arrived])
         for reading, (_, label) in zip(readings, arrived, strict=True):

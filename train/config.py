@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from channel_sim.channels.by_ber import AT_BER
 from train import settings
+from wire.frame import MAX_CHUNKS
+from wire.lora import MAX_PACKET_BYTES
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
 Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
@@ -90,13 +92,13 @@ class LinkConfig:
         """Return the rules of the table `[link]`, for symbols of `bits` bits."""
         return {
             f"link.channels must be some of {', '.join(AT_BER)}": set() < set(self.channels) <= set(AT_BER),
-            "link.channels: lora carries payloads of up to 255 bytes": "lora" not in self.channels
-            or all(count * bits <= 8 * 255 for _, count in self.chunks),
+            f"link.channels: lora carries payloads of up to {MAX_PACKET_BYTES} bytes": "lora" not in self.channels
+            or all(count * bits <= 8 * MAX_PACKET_BYTES for _, count in self.chunks),
             "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
             "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
             "link.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
             "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
-            "link.chunks must be 1 to 16 pairs": 1 <= len(self.chunks) <= 16,
+            f"link.chunks must be 1 to {MAX_CHUNKS} pairs": 1 <= len(self.chunks) <= MAX_CHUNKS,
         }
 
 

@@ -9,11 +9,11 @@ from typing import TypeGuard
 import numpy as np
 
 from wire.errors import InklingError
+from wire.frame import MAX_CHUNKS
 from wire.model import Model
 from wire.payload import MAX_BITS_PER_SYMBOL, payload_bytes
 
 SCHEMA = 1
-MAX_CHUNKS = 16
 _FILES = ("encoder.tflite", "decoder.onnx", "golden.npz")
 
 

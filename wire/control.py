@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from wire import bch
 from wire.crc import crc32
-from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header
+from wire.frame import ANY_DEVICE, HEADER_BYTES, MODELS, SEQUENCES, SYNC, FrameType, Header
 
 REPLY_BIT = 0x80
 MAX_DATA = 0xFFFF
@@ -74,12 +74,12 @@ def control_frame(header: Header, opcode: int, request: int, data: bytes) -> byt
 
 def command(opcode: int, request: int, data: bytes = b"", device: int = ANY_DEVICE) -> bytes:
     """Return a command frame. device: 255 addresses any board; request: 0..255, repeated in the reply."""
-    return control_frame(Header(FrameType.COMMAND, device, request % 32, 0, 0), opcode, request, data)
+    return control_frame(Header(FrameType.COMMAND, device, request % SEQUENCES, 0, 0), opcode, request, data)
 
 
 def reply(opcode: int, request: int, data: bytes, device: int, model_number: int) -> bytes:
     """Return a reply frame as a board sends it. opcode: the command's | REPLY_BIT, or ERROR."""
-    header = Header(FrameType.REPLY, device, request % 32, model_number & 31, 0)
+    header = Header(FrameType.REPLY, device, request % SEQUENCES, model_number % MODELS, 0)
     return control_frame(header, opcode, request, data)
 
 

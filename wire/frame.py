@@ -12,7 +12,8 @@ SYNC = bytes.fromhex("1ACFFC1D")  # the attached sync marker of CCSDS 131.0-B
 SYNC_MAX_FLIPS = 6  # of 32 bits, accepted by a receiver of feature frames
 HEADER_BYTES = bch.BLOCK_BYTES
 CRC16_BYTES = 2
-ANY_DEVICE = 255
+ANY_DEVICE = 255  # device of a command to any board
+SEQUENCES, MODELS, MAX_CHUNKS = 32, 32, 16  # numbers of values of the header's fields
 
 
 class FrameType(IntEnum):
@@ -35,7 +36,13 @@ class Header:
     chunk: int  # 4 bits
 
     def __post_init__(self) -> None:
-        for name, limit in (("type", 4), ("device", 256), ("sequence", 32), ("model", 32), ("chunk", 16)):
+        for name, limit in (
+            ("type", 4),
+            ("device", 256),
+            ("sequence", SEQUENCES),
+            ("model", MODELS),
+            ("chunk", MAX_CHUNKS),
+        ):
             value = getattr(self, name)
             if not 0 <= value < limit:
                 raise ValueError(f"header field {name} must be 0..{limit - 1}, got {value}")

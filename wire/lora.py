@@ -1,5 +1,6 @@
 """Air time of LoRa packets, and the number of packets that a duty cycle allows."""
 
+MAX_PACKET_BYTES = 255  # the length of a packet is one byte
 DUTY_CYCLE = 0.01  # EU868, most sub-bands: ETSI EN 300 220-2
 
 

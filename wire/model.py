@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wire.errors import InklingError
-from wire.frame import FeatureLayout, FrameType, Header, feature_frame
+from wire.frame import MODELS, FeatureLayout, FrameType, Header, feature_frame
 from wire.payload import pack, payload_bytes
 
-MODEL_BITS = 5  # of a header: the low bits of the model number
 PIXEL_OFFSET = 128  # an encoder takes int8 = pixel - PIXEL_OFFSET
 MIN_BER, MAX_BER = 1e-4, 0.5  # range of the bit error rates that a decoder is trained for
 
@@ -41,7 +40,7 @@ class Model:
     @property
     def model_bits(self) -> int:
         """The low bits of the model number, as a header carries them."""
-        return self.number % (1 << MODEL_BITS)
+        return self.number % MODELS
 
     @property
     def n_symbols(self) -> int:

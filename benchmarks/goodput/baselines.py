@@ -11,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.goodput.links import MAX_PACKET_BYTES, Link, Radio
+from benchmarks.goodput.links import Link, Radio
 from wire.frame import CRC16_BYTES, FeatureLayout
+from wire.lora import MAX_PACKET_BYTES
 
 HEADER_BYTES = 3  # device, sequence, model and chunk, without Inkling's code over them
 

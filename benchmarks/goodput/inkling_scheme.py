@@ -12,10 +12,10 @@ from channel_sim.channels.lora import LoRa
 from host.classify.classifier import Classifier
 from host.classify.decoder import Decoder
 from host.receive.events import Event, FeatureFrame
-from host.receive.headers import SEQUENCES
 from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
+from wire.frame import SEQUENCES
 
 DEVICE = 1
 WARM_UP = 20  # clean frames, not counted, that make the device known to the receiver

@@ -14,7 +14,6 @@ from wire.crc import crc16
 from wire.frame import CRC16_BYTES, SYNC, FeatureLayout
 
 BAUD, BITS_PER_BYTE = 9600, 10  # start and stop bit included
-MAX_PACKET_BYTES = 255  # the length of a LoRa packet is one byte
 # crc16 of each single byte. The CRC is linear, so one table serves a whole column of frames at once.
 _CRC_TABLE = np.array([crc16(bytes([byte]), 0) for byte in range(256)], np.uint16)
 

@@ -15,10 +15,9 @@ from channel_sim.channels.bsc import BER_GRID, BitFlips
 from channel_sim.channels.lora import LoRa
 from host.classify.ber import BerEstimator
 from host.receive.events import Event, FeatureFrame
-from host.receive.headers import SEQUENCES
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
-from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, FrameType, Header
+from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, FrameType, Header
 
 HEADER_BERS = (0.01, 0.05, 0.1)
 ESTIMATE_BERS = BER_GRID[1:]
@@ -69,7 +68,7 @@ def knowing_receiver(bundle: Bundle, sender: Sender, devices: int) -> StreamRece
 
 
 def header_loss(settings: Settings, ber: float, devices: int, on_progress: OnProgress) -> tuple[float, int]:
-    """Return the share of frames of known devices that are not found, and the number of frames that nobody sent."""
+    """Return the share of frames of known devices that are not found, and the number of frames found but never sent."""
     bundle, seed = settings.bundle, settings.seed
     sender, rng, channel = Sender(bundle, seed), np.random.default_rng([seed, 1]), BitFlips(ber)
     receiver = knowing_receiver(bundle, sender, devices)
@@ -175,8 +174,8 @@ def measure(settings: Settings, console: Console) -> dict:
             name = f"{ber:g}"
             for losses, devices in ((known, 1), (many, DEVICES)):
                 on_progress = task(f"headers, BER {name}, {devices} known", frames)
-                losses[name], false_here = header_loss(settings, ber, devices, on_progress)
-                false += false_here
+                losses[name], false_count = header_loss(settings, ber, devices, on_progress)
+                false += false_count
             new[name] = header_loss_new_device(settings, ber, task(f"headers, BER {name}, new device", frames))
         sent_bytes = 2 * len(HEADER_BERS) * frames * layout.serial_size
         new_mistaken = mistaken(settings, HEADER_BERS[-1], task("new devices beside known ones", frames))

@@ -33,11 +33,10 @@ from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.errors import PortError
 from host.receive.events import Event, FeatureFrame
-from host.receive.headers import SEQUENCES
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.frame import SYNC
+from wire.frame import SEQUENCES, SYNC
 from wire.payload import pack
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
@@ -109,7 +108,7 @@ class Counts:
 
     frames: int = 0
     clean: int = 0  # frames with a correct CRC-16
-    unharmed: int = 0  # frames whose bytes arrived undamaged
+    undamaged: int = 0  # frames whose bytes arrived undamaged
     lost_clean: int = 0  # undamaged frames that the receiver did not report as clean
     interrupted: int = 0  # undamaged frames with a silence of QUIET_S in the middle, at which the receiver flushes
     by_chance: int = 0  # reported as clean, but never sent: one damaged frame in 65536 has a correct CRC-16
@@ -160,10 +159,10 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
                     leave_after, quiet = leave_after - len(data), not data
                     control.read.value += len(data)
                     take(receiver.feed(data) if data else receiver.flush())
-                    unharmed = finder.feed(data)
-                    counts.unharmed += len(unharmed)
-                    counts.interrupted += len(patient.feed(data)) - len(unharmed)
-                    difference.update(unharmed)
+                    undamaged = finder.feed(data)
+                    counts.undamaged += len(undamaged)
+                    counts.interrupted += len(patient.feed(data)) - len(undamaged)
+                    difference.update(undamaged)
                     if not data:
                         finder = Finder(library)
                     if control.warm.is_set() and not started_with:
@@ -269,7 +268,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
         "rss_growth_bytes": max(growth, counts.rss_growth_bytes),
         "received": counts.frames,
         "clean": counts.clean,
-        "unharmed": counts.unharmed,
+        "unharmed": counts.undamaged,
         "interrupted": counts.interrupted,
         "clean_by_chance": counts.by_chance,
         "board_resets": boards.resets,

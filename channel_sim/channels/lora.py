@@ -18,7 +18,7 @@ from channel_sim.channels.lora_coding import (
     to_nibbles,
     ungray,
 )
-from wire.lora import air_time_s, needs_low_data_rate, symbol_s
+from wire.lora import MAX_PACKET_BYTES, air_time_s, needs_low_data_rate, symbol_s
 
 NOISE_FIGURE_DB = 6.0  # a typical SX1276 front end
 SNR_READING_ERROR_DB = 1.0
@@ -84,8 +84,8 @@ class LoRa(Channel):
         symbol carries bits of both, its errors may cancel out.
         """
         n, size = frames.shape
-        if not 1 <= size <= 255:
-            raise ChannelError(f"a LoRa payload has 1 to 255 bytes, not {size}")
+        if not 1 <= size <= MAX_PACKET_BYTES:
+            raise ChannelError(f"a LoRa payload has 1 to {MAX_PACKET_BYTES} bytes, not {size}")
         parts = [to_nibbles(frames ^ WHITENING[:size])]
         if self.explicit_header:
             parts.insert(0, np.tile(header(size, self.coding_rate, self.crc), (n, 1)))

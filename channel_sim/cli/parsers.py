@@ -3,6 +3,7 @@
 import argparse
 
 from channel_sim.channels.parse import HELP
+from wire.frame import ANY_DEVICE
 
 MAX_DB = 200  # of an SNR, either sign; the messages to stations have room for up to 8000
 EXAMPLE_BOARD = "--board socket://localhost:4000 --listen tcp://127.0.0.1:4001"
@@ -149,7 +150,7 @@ def _station_snr(text: str) -> tuple[int, float]:
     device, _, value = text.partition("=")
     try:
         snr_db = float(value)
-        if device.isdecimal() and int(device) < 255 and abs(snr_db) <= MAX_DB:
+        if device.isdecimal() and int(device) < ANY_DEVICE and abs(snr_db) <= MAX_DB:
             return int(device), snr_db
     except ValueError:
         pass

@@ -35,7 +35,7 @@ from wire.control import (
     command,
     run_data,
 )
-from wire.frame import ANY_DEVICE, WIRE_VERSION, FrameType, Header
+from wire.frame import ANY_DEVICE, SEQUENCES, WIRE_VERSION, FrameType, Header
 
 ATTEMPTS = 3
 EMPTY_REPLY_BYTES = 20
@@ -44,7 +44,7 @@ BITS_PER_BYTE = 10  # on a serial line, with start and stop bit
 # Once all its bytes have arrived, a pause of GRACE_S means that it is damaged: a USB adapter may delay bytes by 16 ms.
 QUIET_S, GRACE_S = 0.25, 0.05
 
-FIRST_REQUEST, LAST_REQUEST = 32, 255
+FIRST_REQUEST, LAST_REQUEST = SEQUENCES, 255
 
 RADIO_S = 15.0  # air time of the longest packet, at SF12, 4/8, 125 kHz
 
@@ -170,7 +170,7 @@ class Board:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
         request = self._next_request()
         devices = range(ANY_DEVICE + 1) if self.device is None else (self.device,)
-        model, sequence = bundle.model_bits, request % 32
+        model, sequence = bundle.model_bits, request % SEQUENCES
         self._receiver.expect(Header(FrameType.FEATURE, device, sequence, model, chunk) for device in devices)
         data = run_data(chunk, pixels, cost)
         frame: FeatureFrame | None = None

@@ -7,7 +7,7 @@ import numpy as np
 from host.receive.events import FeatureFrame
 from host.receive.headers import HeaderDecoder, Match
 from host.receive.sources import Source
-from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
+from wire.frame import HEADER_BYTES, SEQUENCES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
 
@@ -53,7 +53,7 @@ class FrameParser:
         source = self.sources.setdefault((header.device, model.model_id), Source())
         place = source.record(header, bits, crc_ok)
         if crc_ok or source.received > 1:
-            self.headers.add_device(header.device, header.model, source.newest % 32)
+            self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
 

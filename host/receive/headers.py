@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from wire import bch
-from wire.frame import HEADER_BYTES, SYNC, SYNC_MAX_FLIPS, FrameType, Header
+from wire.frame import HEADER_BYTES, SEQUENCES, SYNC, SYNC_MAX_FLIPS, FrameType, Header
 from wire.model import Model
 
 SYNC_BITS = 8 * len(SYNC)
 HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which is known too
-SEQUENCES = 32
 # A known device is recognised after up to AHEAD - 1 lost frames in a row, and in frames up to BEHIND late. Each further
 # candidate is one more header that noise can be mistaken for.
 AHEAD, BEHIND = 8, 2

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from host.receive.headers import SEQUENCES
-from wire.frame import Header
+from wire.frame import SEQUENCES, Header
 
 # A sequence number up to this far behind the newest is a late frame. All others are ahead, after losses.
 LATE = 8

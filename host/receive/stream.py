@@ -10,12 +10,13 @@ from host.receive.sources import Source
 from host.receive.sync import find_syncs
 from wire.control import Packet, control_size, parse_control, reply
 from wire.frame import HEADER_BYTES, SYNC, FrameType, Header
+from wire.lora import MAX_PACKET_BYTES
 from wire.model import Model
 
 START_BYTES = len(SYNC) + HEADER_BYTES
 # The longest reply that a board sends unasked: a radio's longest packet. A larger length field is damaged, and waiting
 # for that many bytes would delay the frames that follow.
-MAX_REPLY_BYTES = len(reply(0, 0, bytes(Packet.FORMAT.size + 255), 0, 0)) - len(SYNC)
+MAX_REPLY_BYTES = len(reply(0, 0, bytes(Packet.FORMAT.size + MAX_PACKET_BYTES), 0, 0)) - len(SYNC)
 # A truncated frame with a smaller share of its payload bytes is dropped.
 MIN_RECEIVED_SHARE = 0.5
 PIECE_BYTES = 4096

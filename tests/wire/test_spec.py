@@ -11,8 +11,8 @@ from host.receive import headers
 from tests.support import ROOT
 from tests.wire import make_vectors
 from wire import bch, control, frame, payload
-from wire.bundle import MAX_CHUNKS
 from wire.crc import crc16, crc32
+from wire.frame import MAX_CHUNKS
 
 SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
 WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
@@ -176,11 +176,11 @@ def test_loss_figures_are_binomial() -> None:
 def together(limit: int, ber: float) -> float:
     """Return the probability of more than `limit` flips in sync and header, or too many in one of them."""
     max_header = headers.KNOWN_HEADER_MAX_FLIPS
-    found = (
+    probabilities = (
         comb(32, k) * ber**k * (1 - ber) ** (32 - k) * (1 - tail(64, min(limit - k, max_header), ber))
         for k in range(headers.KNOWN_SYNC_MAX_FLIPS + 1)
     )
-    return 1 - sum(found)
+    return 1 - sum(probabilities)
 
 
 def test_known_device_limits_match_code() -> None:

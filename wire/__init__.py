@@ -5,3 +5,5 @@ feature frames, `control` commands and replies. `model` holds the properties of 
 `bundle` reads them from a folder. `lora` computes air times. The modules need only numpy, and only `bundle` reads
 files. firmware/lib/wire is the same in C11; docs/SPEC.md specifies the bytes.
 """
+
+BAUD = 115200  # default rate of a board's serial line

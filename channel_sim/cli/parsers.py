@@ -3,6 +3,7 @@
 import argparse
 
 from channel_sim.channels.parse import HELP
+from wire import BAUD
 from wire.frame import ANY_DEVICE
 
 MAX_DB = 200  # of an SNR, either sign; the messages to stations have room for up to 8000
@@ -73,7 +74,7 @@ def proxy(parser: argparse.ArgumentParser) -> None:
     )
     add("--record", metavar="FILE", help="write all traffic to FILE, replacing it")
     add("--reconnect", action="store_true", help="wait for an endpoint that is missing or disappears")
-    add("--baud", type=int, default=115200, help="baud rate of serial devices (default 115200)")
+    add("--baud", type=int, default=BAUD, help="baud rate of serial devices (default %(default)s)")
 
 
 def replay(parser: argparse.ArgumentParser) -> None:

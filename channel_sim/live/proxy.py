@@ -11,6 +11,7 @@ from channel_sim.live.background import Background
 from channel_sim.live.endpoints import Endpoint, ProxyError, open_endpoint
 from channel_sim.live.recording import Recorder
 from channel_sim.live.stream import Statistics, Stream
+from wire import BAUD
 from wire.bundle import Bundle
 
 READ_BYTES = 1 << 16
@@ -47,7 +48,7 @@ class Proxy(Background):
         channel: Channel,
         seed: int = 0,
         listen_on: str = "tcp://127.0.0.1:0",
-        baud: int = 115200,
+        baud: int = BAUD,
         *,
         downlink: Channel | None = None,
         bundles: Sequence[Bundle] = (),

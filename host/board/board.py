@@ -21,6 +21,7 @@ from host.board.errors import (
 from host.board.port import Port
 from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
+from wire import BAUD
 from wire.bundle import Bundle
 from wire.control import (
     LONGEST_PREFIX,
@@ -77,7 +78,7 @@ class Board:
         cls,
         url: str,
         bundle: Bundle | None = None,
-        baud: int = 115200,
+        baud: int = BAUD,
         timeout: float = TIMEOUT_S,
         device: int | None = None,
     ) -> "Board":

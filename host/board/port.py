@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import serial
 
 from host.errors import PortError
+from wire import BAUD
 
 WRITE_TIMEOUT_S = 10.0
 READ_BYTES = 1 << 16
@@ -21,7 +22,7 @@ class Port:
     DTR; some adapters connect RTS to a board's reset. Raises PortError if the port is missing, busy or disconnected.
     """
 
-    def __init__(self, url: str, baud: int = 115200, dtr_rts: bool = True) -> None:
+    def __init__(self, url: str, baud: int = BAUD, dtr_rts: bool = True) -> None:
         self.url = url
         self.baud = baud
         if url.startswith("socket://") and not _has_port_number(url):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING
 
 from host.board import TIMEOUT_S
+from wire import BAUD
 
 if TYPE_CHECKING:
     from host.board.port import Port
@@ -21,7 +22,9 @@ def add_port(parser: ArgumentParser) -> None:
 
 def add_line(parser: ArgumentParser) -> None:
     """Add the settings of a serial line."""
-    parser.add_argument("--baud", type=at_least_one, default=115200, help="baud rate of a serial port (default 115200)")
+    parser.add_argument(
+        "--baud", type=at_least_one, default=BAUD, help="baud rate of a serial port (default %(default)s)"
+    )
     parser.add_argument(
         "--no-dtr-rts",
         dest="dtr_rts",

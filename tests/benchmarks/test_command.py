@@ -1,0 +1,56 @@
+"""Tests of what the benchmarks' commands share."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+
+from benchmarks import command
+from wire.errors import InklingError
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(("status", "expected"), [(None, 0), (0, 0), (3, 3)])
+def test_execute_returns_the_status(status: int | None, expected: int) -> None:
+    assert command.execute("name", lambda: status) == expected
+
+
+@pytest.mark.parametrize("error", [InklingError("no figures"), OSError("no figures")])
+def test_execute_prints_an_error_in_one_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.execute("name", lambda: fail(error)) == 1
+    assert capsys.readouterr().err == "name: no figures\n"
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+def test_execute_interrupted(resumable: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.execute("name", lambda: fail(KeyboardInterrupt()), resumable) == 130
+    hint = "; run the same command again to resume" if resumable else ""
+    assert capsys.readouterr().err == f"\nname: interrupted{hint}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--images", "0"], "--images: must be an integer of at least 1, got '0'"),
+        (["--seed", "-1"], "--seed: must be an integer of at least 0, got '-1'"),
+    ],
+)
+def test_arguments_refuse_numbers(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = ArgumentParser()
+    command.add_count(parser, "--images", 10, "test images")
+    command.add_seed(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert message in capsys.readouterr().err
+
+
+def test_write_json_keeps_the_old_file_if_it_fails(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "figures.json"
+    command.write_json(file, {"a": [1]})
+    assert file.read_text() == '{\n "a": [\n  1\n ]\n}\n'
+    with pytest.raises(TypeError):
+        command.write_json(file, {"a": object()})
+    assert file.read_text().startswith('{\n "a"') and [path.name for path in file.parent.iterdir()] == [file.name]

@@ -112,21 +112,20 @@ class PtyEndpoint(Endpoint):
         os.close(self._peer_side)
 
 
-class SocketEndpoint(Endpoint):
-    """A connection to a TCP port of another program."""
+class ConnectingEndpoint(Endpoint):
+    """An endpoint that connects to its peer. `_connect` opens the connection."""
 
     listens = False
+    _connection: socket.socket | serial.SerialBase | None = None
 
-    def __init__(self, host: str, port: int, url: str) -> None:
-        self.url = url
-        self._address = (host, port)
-        self._line: socket.socket | None = None
+    @abstractmethod
+    def _connect(self) -> socket.socket | serial.SerialBase:
+        """Return an open connection. Raises as `open` does."""
 
     def open(self) -> None:
         """See Endpoint."""
-        line = socket.create_connection(self._address, CONNECT_S)
-        _prepare(line)
-        self._line, self.fd = line, line.fileno()
+        connection = self._connect()
+        self._connection, self.fd = connection, connection.fileno()
 
     def accept(self) -> None:
         """Do nothing: this endpoint does not listen."""
@@ -134,51 +133,46 @@ class SocketEndpoint(Endpoint):
     def hang_up(self) -> None:
         """See Endpoint."""
         self.fd = None
-        if self._line:
-            self._line.close()
-            self._line = None
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """See Endpoint."""
         self.hang_up()
 
 
-class DeviceEndpoint(Endpoint):
-    """A serial device, or any URL of pyserial's serial_for_url that has a file descriptor."""
+class SocketEndpoint(ConnectingEndpoint):
+    """A connection to a TCP port of another program."""
 
-    listens = False
+    def __init__(self, host: str, port: int, url: str) -> None:
+        self.url = url
+        self._address = (host, port)
+
+    def _connect(self) -> socket.socket:
+        line = socket.create_connection(self._address, CONNECT_S)
+        _prepare(line)
+        return line
+
+
+class DeviceEndpoint(ConnectingEndpoint):
+    """A serial device, or any URL of pyserial's serial_for_url that has a file descriptor."""
 
     def __init__(self, url: str, baud: int) -> None:
         self.url = url
         self._baud = baud
-        self._device: serial.SerialBase | None = None
 
-    def open(self) -> None:
-        """See Endpoint."""
+    def _connect(self) -> serial.SerialBase:
         try:
             device = serial.serial_for_url(self.url, baudrate=self._baud, exclusive=True)
         except termios.error as error:  # unplugged while being opened
             raise OSError(*error.args) from None
         try:
-            self.fd = device.fileno()
+            device.fileno()
         except io.UnsupportedOperation:
             device.close()
             raise ChannelError(f"cannot wait for bytes from {self.url}: use {FORMS}") from None
-        self._device = device
-
-    def accept(self) -> None:
-        """Do nothing: this endpoint does not listen."""
-
-    def hang_up(self) -> None:
-        """See Endpoint."""
-        self.fd = None
-        if self._device:
-            self._device.close()
-            self._device = None
-
-    def close(self) -> None:
-        """See Endpoint."""
-        self.hang_up()
+        return device
 
 
 def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> Endpoint:

@@ -44,8 +44,8 @@ def rows(figures: dict) -> list[tuple[str, str]]:
         ("simulated LoRa frames per minute, slowest SF", f"{figures['lora_frames_per_minute']:,}"),
         (
             "soak",
-            f"{soak['frames']:,} frames, {soak['unharmed']:,} arrived undamaged, {soak['lost_clean']} of them not "
-            f"counted, {soak['crashes']} crashes, {soak['board_resets'] + soak['host_resets']} resets, memory "
+            f"{soak['frames']:,} frames, {soak['unharmed']:,} arrived undamaged, {soak['lost_clean']} of them "
+            f"missed, {soak['crashes']} crashes, {soak['board_resets'] + soak['host_resets']} resets, memory "
             f"{soak['rss_growth_bytes'] / 1e6:+.1f} MB",
         ),
     ]

@@ -51,8 +51,8 @@ class Expand(nn.Module):
 class FeatureDecoder(nn.Module):
     """Decoder of a code (B, C/2, n, n) and a condition (B,) to features (B, C, 4n, 4n).
 
-    Kernels, strides and channels are the published ones. Paddings cut at once the border that the published ones cut
-    in the last layer: only the means in the attention modules used it, and it is 28 % of the work.
+    Kernels, strides and channels are the published ones. Each layer crops its border; the published code
+    crops once, in the last layer. Only the means in the attention modules used the border, which is 28 % of the work.
     """
 
     def __init__(self, channels: int) -> None:
@@ -184,7 +184,7 @@ class SemanticNN(SplitCodec):
 
 
 def central_positions(latent_shape: tuple[int, int, int], compression: float) -> Tensor:
-    """Return the positions (S,), row-major in (h, w, c), of the central square that `compression` leaves.
+    """Return the positions (S,), row-major in (h, w, c), of the central rectangle that `compression` leaves.
 
     The positions are listed channel by channel.
     """

@@ -133,7 +133,7 @@ def test_command_lines_fail_with_one_line(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_footprint_refuses_a_file_that_is_no_elf(tmp_path: Path) -> None:
+def test_footprint_refuses_a_file_that_is_not_elf(tmp_path: Path) -> None:
     (tmp_path / "firmware.elf").write_bytes(b"junk")
     with pytest.raises(FootprintError, match=r"firmware\.elf"):
         measure(tmp_path / "firmware.elf")

@@ -59,7 +59,7 @@ def test_command_with_any_damaged_byte_is_refused(board: RunningBoard) -> None:
         broken[position] ^= 0x10
         board.send(bytes(broken))
         expected = {ErrorCode.BAD_HEADER} if position < 12 else {ErrorCode.BAD_CRC}
-        if position in (12, 13):  # the length field: too long, or the missing bytes never come
+        if position in (12, 13):  # the length field: too long, or the missing bytes never arrive
             expected = {ErrorCode.TOO_LONG, ErrorCode.TIMEOUT}
         assert board.error()[0] in expected, position
 

@@ -14,13 +14,14 @@ import serial
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import build
 from wire import bundle, control
-from wire.control import Control, ErrorReply, Info, Opcode, RunCost
-from wire.frame import SYNC, FeatureLayout
+from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, RunCost
+from wire.frame import SYNC
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
-REPLY_SECONDS = 120.0  # ends the wait for a reply that never comes, on a loaded machine too
+REPLY_SECONDS = 240.0  # limit of the wait for a reply, also on a loaded machine
 SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idle machine
+ERROR_BYTES = len(control.reply(Opcode.ERROR, 0, bytes(2), 0, 0))  # fewer than a feature frame has
 BUILDS = core_dir.ROOT / ".pio" / "tests"
 
 
@@ -31,7 +32,7 @@ def bundle_path() -> Path:
 
 @contextmanager
 def build_lock(name: str = "build") -> Iterator[None]:
-    """Let one process at a time build in the folder that `name` stands for; "build" is .pio/build."""
+    """Let one process at a time build in the folder called `name`; "build" is .pio/build."""
     core_dir.prepare()
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / f"{name}.lock").open("w") as lock:
@@ -60,12 +61,16 @@ def program(environment: str, flags: str = "") -> Path:
 
 
 class RunningBoard:
-    """The host's end of a serial line to a board."""
+    """The host's end of a serial line to a board.
+
+    A whole command that times out is sent again: on a loaded machine, an emulator may pause for longer than that.
+    """
 
     def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS) -> None:
         self.line = serial.serial_for_url(url, timeout=reply_seconds)
         self.bundle = bundle.load(bundle_path())
         self.request = 0
+        self._command = self._sent = b""  # the last command, and the last bytes sent
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +80,13 @@ class RunningBoard:
 
     def send(self, data: bytes) -> None:
         self.line.write(data)
+        self._sent = data
 
     def command(self, opcode: int, data: bytes = b"", device: int = 255) -> bytes:
         """Return the bytes of a command with the next request number."""
         self.request = (self.request + 1) % 256
-        return control.command(opcode, self.request, data, device)
+        self._command = control.command(opcode, self.request, data, device)
+        return self._command
 
     def read(self, count: int) -> bytes:
         data = self.line.read(count)
@@ -88,13 +95,23 @@ class RunningBoard:
 
     def reply(self) -> Control:
         """Return the next reply, which must be intact."""
-        assert self.read(len(SYNC)) == SYNC
-        start = self.read(12)
-        size = control.control_size(start)
-        assert size is not None
-        reply = control.parse_control(start + self.read(size - len(start)))
-        assert reply is not None
-        return reply
+        while True:
+            assert self.read(len(SYNC)) == SYNC
+            start = self.read(12)
+            size = control.control_size(start)
+            assert size is not None
+            reply = control.parse_control(start + self.read(size - len(start)))
+            assert reply is not None
+            if not self._timed_out(reply):
+                return reply
+            self.send(self._command)
+
+    def _timed_out(self, reply: Control) -> bool:
+        return (
+            self._sent == self._command
+            and reply.opcode == Opcode.ERROR
+            and ErrorReply.unpack(reply.data).code == ErrorCode.TIMEOUT
+        )
 
     def error(self) -> tuple[int, int, int]:
         """Return code, opcode and request of the next reply, which must be an ERROR."""
@@ -112,7 +129,11 @@ class RunningBoard:
     def run(self, pixels: bytes, chunk: int = 0) -> tuple[bytes, RunCost]:
         """Send an image; return the whole feature frame and its cost."""
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, wants_cost=True)))
-        frame = self.read(FeatureLayout(self.bundle.chunk_bits(chunk)).serial_size)
+        start = self.read(ERROR_BYTES)
+        while (error := control.parse_control(start[len(SYNC) :])) and self._timed_out(error):
+            self.send(self._command)
+            start = self.read(ERROR_BYTES)
+        frame = start + self.read(self.bundle.chunk_layout(chunk).serial_size - len(start))
         reply = self.reply()
         assert (reply.opcode, reply.request) == (Opcode.RUN | control.REPLY_BIT, self.request)
         return frame, RunCost.unpack(reply.data)

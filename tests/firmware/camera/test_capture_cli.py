@@ -40,7 +40,7 @@ def url(frames: Path) -> Iterator[str]:
 
 
 class SimulatedClock:
-    """In place of the module `time`: only sleeping takes time."""
+    """Fake of the module `time`, in which only sleeping takes time."""
 
     def __init__(self) -> None:
         self.now = 0.0

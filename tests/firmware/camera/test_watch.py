@@ -145,7 +145,7 @@ def test_watch_sends_only_images_with_motion(tmp_path: Path, bundle: Bundle, sce
         recording.replace(*still[:3], *others[:2], *still[3:], others[2])
         board.wait(lambda: 3 in board.sequences)
     sent = board.sequences[: board.sequences.index(3) + 1]
-    assert sent in ([0, 1, 2, 3], [1, 2, 3]), "the first may be sent before anyone listens"
+    assert sent in ([0, 1, 2, 3], [1, 2, 3]), "the first may be sent before the listener connects"
     assert not board.errors
 
 
@@ -168,7 +168,7 @@ def test_watch_stays_awake_between_commands(tmp_path: Path, bundle: Bundle, scen
 
 
 def test_watch_waits_for_a_command_that_is_coming_in(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:
-    """The encoder's input belongs to a RUN while its pixels arrive; an image in between would spoil them."""
+    """The encoder's input belongs to a RUN while its pixels arrive; an image in between would overwrite them."""
     data = run_data(0, np.random.default_rng(1).integers(0, 256, bundle.input_shape, np.uint8).tobytes())
     with listening(Recording(tmp_path / "frames", scene), PERIODIC, bundle) as board:
         board.wait(lambda: bool(board.frames))

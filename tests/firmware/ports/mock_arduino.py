@@ -191,18 +191,18 @@ class MockBoard(RunningBoard):
 @contextmanager
 def run(program: Path, **variables: str) -> Iterator[MockBoard]:
     """Run a program on a pseudo-terminal; tests/firmware/arduino/machine/machine.h explains the variables."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
+    board_end, host_end = pty.openpty()
+    tty.setraw(host_end)
     environment = os.environ | {f"INKLING_{name.upper()}": value for name, value in variables.items()}
-    with subprocess.Popen([str(program)], stdin=ours, stdout=ours, env=environment) as process:
+    with subprocess.Popen([str(program)], stdin=board_end, stdout=board_end, env=environment) as process:
         try:
-            with MockBoard(os.ttyname(theirs), process) as board:
+            with MockBoard(os.ttyname(host_end), process) as board:
                 yield board
         finally:
             process.terminate()
             process.wait()
-            os.close(ours)
-            os.close(theirs)
+            os.close(board_end)
+            os.close(host_end)
 
 
 def _linker_flags(name: str) -> list[str]:

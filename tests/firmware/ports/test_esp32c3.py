@@ -69,7 +69,7 @@ def test_run_encodes_a_golden_image_in_as_many_instructions_as_in_qemu(board: Ru
 
 
 def test_host_receive_decodes_what_the_board_sends(board: RunningBoard, url: str) -> None:
-    """The command is sent on one connection and `receive` opens the next; the board's time stands still meanwhile."""
+    """The command is sent on one connection and `receive` opens the next; the board's time stops in between."""
     image, _ = golden(board, 1)
     board.send(board.command(Opcode.RUN, run_data(0, image)))
     board.line.close()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.firmware import REPLY_SECONDS, RunningBoard, bundle_path, program
 from wire.bundle import load
-from wire.control import REPLY_BIT, ErrorCode, ErrorReply, Opcode, command, run_data
+from wire.control import REPLY_BIT, Opcode, command, run_data
 from wire.frame import SYNC
 
 pytestmark = pytest.mark.emulated
@@ -63,13 +63,13 @@ def test_pty_passes_every_byte_value() -> None:
         assert first[12:-2] == again[12:-2]
 
 
-def test_pty_that_nobody_reads_does_not_block_the_process() -> None:
+def test_pty_that_is_not_read_does_not_block_the_process() -> None:
     with process() as child:
         path = port_of(child)
-        deaf = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+        unread = os.open(path, os.O_WRONLY | os.O_NOCTTY)
         for _ in range(300):  # 300 replies of 87 bytes: more than a terminal keeps
-            os.write(deaf, command(Opcode.INFO, 1))
-        os.close(deaf)
+            os.write(unread, command(Opcode.INFO, 1))
+        os.close(unread)
         child.terminate()
         assert child.wait(REPLY_SECONDS) == 0
 
@@ -84,12 +84,7 @@ def test_tcp_port_survives_peers_that_leave_in_the_middle_of_a_command() -> None
             time.sleep(1.2)  # the truncated command times out
             with RunningBoard(url) as board:
                 board.send(board.command(Opcode.INFO))
-                reply = board.reply()
-                if reply.opcode == Opcode.ERROR:  # on a loaded machine, the time-out may come after the new peer
-                    assert ErrorReply.unpack(reply.data) == ErrorReply(ErrorCode.TIMEOUT, Opcode.RUN)
-                    board.send(board.command(Opcode.INFO))
-                    reply = board.reply()
-                assert reply.request == board.request
+                assert board.reply().request == board.request  # on a loaded machine, after the error TIMEOUT
         assert child.poll() is None
 
 

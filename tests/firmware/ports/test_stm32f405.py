@@ -19,7 +19,7 @@ def test_full_receive_buffer_blocks_the_line_and_reports_losses(tmp_path: Path) 
 
 
 def test_flood_while_encoding_loses_nothing_on_a_line_that_waits() -> None:
-    """More bytes than the receive buffer holds, while nobody reads it; QEMU's line has no data rate."""
+    """More bytes than the receive buffer holds, while it is not read; QEMU's line has no data rate."""
     with boot("qemu_stm32f405") as board:
         board.send(board.command(Opcode.BENCH, b"\x10"))
         board.send(bytes(20_000) + board.command(Opcode.INFO))

@@ -38,7 +38,7 @@ def unlimited(flags: str = "") -> Programs:
 
 
 class Golden(NamedTuple):
-    """Golden images and what the bundle makes of them."""
+    """Golden images, and their payloads and classes by the bundle."""
 
     bundle: Bundle
     images: np.ndarray  # (n, H, W, C) uint8

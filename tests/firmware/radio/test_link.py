@@ -101,7 +101,7 @@ def test_link_delivers_every_image_intact_over_a_good_channel(link: Link, golden
         assert all(reading["crc_ok"] and reading["lost_total"] == 0 for reading in received)
         assert all(abs(reading["snr_db"] - 10) < 5 and -110 < reading["rssi_dbm"] < -104 for reading in received)
     assert f"inkling: {2 * count + 1} frames, 0 lost" in link.host.printed
-    assert f"; {2 * count + 1} packets by radio, 0 lost on this line, 0 not ours\n" in link.host.printed
+    assert f"; {2 * count + 1} packets by radio, 0 lost between gateway and host, 0 foreign" in link.host.printed
 
 
 @pytest.mark.parametrize("link", [(LoRa(-10.5), "sanitized")], indirect=True)
@@ -112,7 +112,7 @@ def test_link_classifies_damaged_packets_and_counts_lost_ones_over_a_bad_channel
             board.run_by_radio(golden.images[n % len(golden.images)], chunk=0)
     readings, counts = link.end(), link.hub.devices
     arrived = sum(counts[device].clean + counts[device].damaged for device in DEVICES)
-    (foreign,) = map(int, re.findall(r"(\d+) not ours", link.host.printed))
+    (foreign,) = map(int, re.findall(r"(\d+) foreign", link.host.printed))
     assert len(readings) == arrived - foreign and foreign <= 3
     for device in DEVICES:
         received = of_device(readings, device)

@@ -1,4 +1,4 @@
-"""Nodes and gateways whose radio is missing, set up differently, or away for a while."""
+"""Nodes and gateways whose radio is missing, has other settings, or fails for a while."""
 
 import subprocess
 import time

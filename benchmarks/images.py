@@ -12,7 +12,7 @@ NEEDED = ("dataset", "accuracy_float_clean", "encoder_macs")
 
 
 def title(dataset: str) -> str:
-    """Return the name of a data set as it is written in text."""
+    """Return the name of a data set for use in text."""
     return PUBLIC[dataset].title if dataset in PUBLIC else dataset
 
 

@@ -39,8 +39,8 @@ def findings(measured: dict[str, Figures], expected: dict[str, str | None]) -> l
     rows = list(measured.values())
     whole = [row for row in rows if row["system"] == PAPERS_SYSTEM and not row["ablation"]]
     ablations = [row for row in rows if row["system"] == PAPERS_SYSTEM and row["ablation"]]
-    wanted = [a for a in dict.fromkeys(expected.values()) if a]
-    lines = [_ablation(name, whole, ablations) for name in sorted(wanted, key=_order)]
+    names = [name for name in dict.fromkeys(expected.values()) if name]
+    lines = [_ablation(name, whole, ablations) for name in sorted(names, key=_order)]
     lines += [_robust(row, rows) for row in whole] or ["- **Robust at high BER.** Not measured yet."]
     lines += [_others(row, rows) for row in whole]
     lines += [_smaller(whole)] + [_default(row, rows) for row in whole]
@@ -139,13 +139,13 @@ def _smaller(whole: list[Figures]) -> str:
 
 
 def _default(figures: Figures, rows: list[Figures]) -> str:
-    ours = next((row for row in _rivals(figures, rows) if row["system"] == INKLING), None)
-    if ours is None:
+    inkling = next((row for row in _rivals(figures, rows) if row["system"] == INKLING), None)
+    if inkling is None:
         return ""
-    teacher = "with a teacher" if ours["recipe"]["config"]["teacher"] else "without a teacher"
+    teacher = "with a teacher" if inkling["recipe"]["config"]["teacher"] else "without a teacher"
     return (
-        f"- **Inkling's default** ({_where(figures)}): {ours['payload_bytes']:g} bytes against "
-        f"{figures['payload_bytes']:g}, {ours['epochs']} epochs in total {teacher} against {figures['epochs']}, "
-        f"{ours['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
-        f"{_against(*difference(ours, figures), _name(figures))}."
+        f"- **Inkling's default** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "
+        f"{figures['payload_bytes']:g}, {inkling['epochs']} epochs in total {teacher} against {figures['epochs']}, "
+        f"{inkling['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
+        f"{_against(*difference(inkling, figures), _name(figures))}."
     )

@@ -143,18 +143,18 @@ def config_of(experiment: Experiment) -> Config:
 
 
 def recipe(experiment: Experiment) -> dict[str, Any]:
-    """Return all that an experiment's figures follow from, as JSON holds it: both configs, without the seed."""
+    """Return the configs that determine an experiment's figures, without the seed, as JSON values."""
     base = ClassifierConfig.load(experiment.classifier).as_dict() if experiment.classifier else None
-    own = None
+    config = None
     if experiment.system != PLAIN:
-        own = {key: value for key, value in config_of(experiment).as_dict().items() if key != "seed"}
-    return json.loads(json.dumps({"system": experiment.system, "config": own, "classifier": base}))
+        config = {key: value for key, value in config_of(experiment).as_dict().items() if key != "seed"}
+    return json.loads(json.dumps({"system": experiment.system, "config": config, "classifier": base}))
 
 
 def run_folder(experiment: Experiment, seed: int) -> Path:
     """Return the folder of an experiment's run: that of `python -m train`, or NAME-seedN for another seed."""
-    own = config_of(experiment)
-    return RUNS / (own.name if seed == own.seed else f"{own.name}-seed{seed}")
+    config = config_of(experiment)
+    return RUNS / (config.name if seed == config.seed else f"{config.name}-seed{seed}")
 
 
 def epochs_done(folder: Path) -> int:
@@ -172,9 +172,9 @@ def prepare(
     experiment: Experiment, seed: int, data: Dataset, images: np.ndarray, labels: np.ndarray, device: torch.device
 ) -> Prepared:
     """Train what is not trained yet, and load it with the test images and their labels (N,)."""
-    own, folder = config_of(experiment), run_folder(experiment, seed)
+    config, folder = config_of(experiment), run_folder(experiment, seed)
     if experiment.classifier is None:
-        _train(CodecTrainer, replace(own, seed=seed), data, folder, device)
+        _train(CodecTrainer, replace(config, seed=seed), data, folder, device)
         codec = load_codec(folder, CodecConfig.from_run(folder), data)[0]
         return Prepared(inkling(experiment.name, codec, images, data.classes), None, {"system": _seconds(folder)})
     base_config = ClassifierConfig.load(experiment.classifier)
@@ -184,22 +184,22 @@ def prepare(
     seconds = {"classifier": _seconds(base_folder)} if (base_folder / "best.pt").exists() else {}
     if experiment.system == PLAIN:
         return Prepared(plain(base, data, images), accuracy, seconds)
-    _train(SplitTrainer, replace(own, seed=seed), data, folder, device)
+    _train(SplitTrainer, replace(config, seed=seed), data, folder, device)
     split = load_split_codec(folder, data)[0]
     if not _alike(split.classifier, frozen(base)):
         raise TrainError(f"{folder} was trained around another {base_config.name}: move it away to train it again")
-    arithmetic = "int8" if own.schedule.qat_epochs else "float32"
+    arithmetic = "int8" if config.schedule.qat_epochs else "float32"
     system = split_codec(experiment.name, split, images, data.classes, arithmetic)
     return Prepared(system, accuracy, {**seconds, "system": _seconds(folder)})
 
 
-def _train(kind: type[Trainer], wanted: RunConfig, data: Dataset, folder: Path, device: torch.device) -> None:
-    if (folder / "config.json").exists() and type(wanted).from_run(folder) != wanted:
+def _train(kind: type[Trainer], config: RunConfig, data: Dataset, folder: Path, device: torch.device) -> None:
+    if (folder / "config.json").exists() and type(config).from_run(folder) != config:
         raise TrainError(f"{folder} holds a run of another config: move it away to train it again")
-    total = wanted.schedule.epochs + wanted.schedule.qat_epochs
+    total = config.schedule.epochs + config.schedule.qat_epochs
     if epochs_done(folder) < total:
         print(f"training {folder}: {total} epochs")
-        kind(wanted, data, folder, device).run()
+        kind(config, data, folder, device).run()
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
@@ -253,7 +253,7 @@ def plain(classifier: Classifier, data: Dataset, images: np.ndarray) -> PacketSy
 
 
 def wire_model(name: str, codec: SymbolCodec) -> Model:
-    """Return the facts that frames and receiver need of a codec without a bundle: one chunk, the whole payload."""
+    """Return the model of a codec without a bundle, for frames and the receiver: one chunk, the whole payload."""
     return Model(
         name=name,
         model_id=hashlib.sha256(name.encode()).hexdigest()[:8],

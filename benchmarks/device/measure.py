@@ -49,7 +49,7 @@ TARGETS = {
             "tflm": Variant("TFLite Micro, CMSIS-NN", "tflm"),
         },
     ),
-    # TFLM's portable kernels are no fair opponent, and there are no others for RV32IMC.
+    # TFLM has only portable kernels for RV32IMC, which are too slow for a fair comparison.
     "rv32imc": Target(
         "RV32IMC",
         "qemu_rv32imc",

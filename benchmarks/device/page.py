@@ -56,23 +56,23 @@ def programs(bundle: str, device: dict, details: dict, baseline: Baseline) -> li
 
     The last one is the classifier that runs on the board alone, if it is of the bundle's data set.
     """
-    found = []
-    for target, about in TARGETS.items():
-        for key, variant in about.variants.items():
-            title = f"{about.title}: {variant.title}"
-            if figures := device[bundle].get(target, {}).get(key):
-                now = details["measured"][target][key]
+    shown = []
+    for name, target in TARGETS.items():
+        for key, variant in target.variants.items():
+            title = f"{target.title}: {variant.title}"
+            if figures := device[bundle].get(name, {}).get(key):
+                now = details["measured"][name][key]
                 source = f"{now['compiler']}, {now['date']}, `{now['command']}`"
-            elif earlier := baseline.find(target, key, details["model_id"]):
+            elif earlier := baseline.find(name, key, details["model_id"]):
                 figures = asdict(earlier.cost)
                 title += " (earlier)"
                 source = f"measured earlier: {earlier.compiler}, {earlier.date}, `{earlier.command}`"
             else:
                 continue
-            found.append(Program(title, target, key, figures, details["accuracy"], source))
+            shown.append(Program(title, name, key, figures, details["accuracy"], source))
     if details["dataset"] == baseline.whole_model["dataset"]:
-        found.append(whole_model(baseline.whole_model))
-    return found
+        shown.append(whole_model(baseline.whole_model))
+    return shown
 
 
 def whole_model(whole: dict) -> Program:
@@ -139,8 +139,8 @@ def _offloading(aot: Program, tflm: Program | None, whole: Program, payload_byte
     )
 
 
-def _times(ours: Program, whole: Program) -> str:
-    times = {row: f"{whole.figures[row] / ours.figures[row]:.1f}" for row in PANELS}
+def _times(encoder: Program, whole: Program) -> str:
+    times = {row: f"{whole.figures[row] / encoder.figures[row]:.1f}" for row in PANELS}
     return (
         f"{times['instructions']} times fewer instructions, {times['firmware_flash_bytes']} times less flash (of the "
         f"whole firmware) and {times['encoder_ram_bytes']} times less RAM"

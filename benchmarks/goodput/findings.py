@@ -24,16 +24,16 @@ def lowest_snr(rows: dict[str, dict], level: float) -> float | None:
 def best(goodput: dict, snr: float, wanted: Callable[[str], bool]) -> tuple[float, str]:
     """Return the most correct classifications per hour at an SNR, and the scheme (title, spreading factor).
 
-    Compares the wanted schemes at all spreading factors. Above its sweep a spreading factor counts as at the end of
-    its sweep, where all is clean; below its sweep it is not considered.
+    Compares the wanted schemes at all spreading factors. Above its sweep, a spreading factor has the figures of the
+    end of its sweep, where the link is clean; below its sweep, it is not considered.
     """
-    found = [(0.0, "nothing")]
+    candidates = [(0.0, "nothing")]
     for name in SPREADING:
         for key, scheme in goodput["links"][name]["schemes"].items():
             at = [row for value, row in scheme["rows"].items() if float(value) <= snr]
             if at and wanted(key):
-                found.append((at[-1]["correct_per_hour"], f"{scheme['title']}, SF{name[2:]}"))
-    return max(found)
+                candidates.append((at[-1]["correct_per_hour"], f"{scheme['title']}, SF{name[2:]}"))
+    return max(candidates)
 
 
 def is_inkling(key: str) -> bool:
@@ -49,19 +49,19 @@ def is_opponent(key: str) -> bool:
 def compared_snrs(goodput: dict) -> list[int]:
     """Return the whole dBs at which schemes are compared: from where an opponent reaches HIGH at the widest SF.
 
-    Below that, everyone would use a wider spreading factor, and error-resilient schemes would look too good.
+    Below that, all schemes would use a wider spreading factor, and error-resilient ones would look too good.
     """
     widest = goodput["links"][SPREADING[-1]]["schemes"]
     limits = [lowest_snr(scheme["rows"], HIGH) for key, scheme in widest.items() if is_opponent(key)]
     lowest = min(snr for snr in limits if snr is not None)
-    found = {float(v) for name in SPREADING for v in goodput["links"][name]["schemes"]["inkling"]["rows"]}
-    return sorted(int(snr) for snr in found if snr.is_integer() and snr >= lowest)
+    measured = {float(v) for name in SPREADING for v in goodput["links"][name]["schemes"]["inkling"]["rows"]}
+    return sorted(int(snr) for snr in measured if snr.is_integer() and snr >= lowest)
 
 
 def gain(goodput: dict, snr: float) -> float:
     """Return Inkling's correct per hour over the best opponent's, less one; infinite if no opponent has any."""
-    theirs = best(goodput, snr, is_opponent)[0]
-    return best(goodput, snr, is_inkling)[0] / theirs - 1 if theirs else float("inf")
+    opponent = best(goodput, snr, is_opponent)[0]
+    return best(goodput, snr, is_inkling)[0] / opponent - 1 if opponent else float("inf")
 
 
 def decibels(snr: float | None) -> str:
@@ -112,13 +112,13 @@ def _goodput(goodput: dict) -> str:
         )
     if behind:
         worst = min(behind, key=lambda snr: gains[snr])
-        (ours, mine), (theirs, title) = (best(goodput, worst, wanted) for wanted in (is_inkling, is_opponent))
+        (inkling, setting), (opponent, title) = (best(goodput, worst, wanted) for wanted in (is_inkling, is_opponent))
         rows = [goodput["links"]["sf7"]["schemes"][key]["rows"] for key in ("inkling_prefix", "crc_prefix")]
-        ours_bytes, crc_bytes = (next(iter(row.values()))["frame_bytes"] for row in rows)
+        inkling_bytes, crc_bytes = (next(iter(row.values()))["frame_bytes"] for row in rows)
         text += (
-            f"It is behind at {_ranges(behind)} dB, by up to {-100 * gains[worst]:.0f} % (at {worst} dB: {mine}: "
-            f"{ours:.0f}; {title}: {theirs:.0f}). There the link damages little, and Inkling's frame of {ours_bytes} "
-            f"bytes costs more air time than one of {crc_bytes} bytes behind a CRC. "
+            f"It is behind at {_ranges(behind)} dB, by up to {-100 * gains[worst]:.0f} % (at {worst} dB: {setting}: "
+            f"{inkling:.0f}; {title}: {opponent:.0f}). There the link damages little, and Inkling's frame of "
+            f"{inkling_bytes} bytes costs more air time than one of {crc_bytes} bytes behind a CRC. "
         )
     return text.strip() + "\n"
 

@@ -82,9 +82,9 @@ def _best_spreading(goodput: dict) -> str:
         "| ---: | --- | ---: | --- | ---: | ---: |",
     ]
     for snr in compared_snrs(goodput):
-        (ours, mine), (theirs, title) = best(goodput, snr, is_inkling), best(goodput, snr, is_opponent)
-        difference = f"{100 * gain(goodput, snr):+.0f} %" if theirs >= 1 else "-"
-        lines.append(f"| {snr} dB | {mine} | {ours:.0f} | {title} | {theirs:.0f} | {difference} |")
+        (inkling, setting), (opponent, title) = best(goodput, snr, is_inkling), best(goodput, snr, is_opponent)
+        difference = f"{100 * gain(goodput, snr):+.0f} %" if opponent >= 1 else "-"
+        lines.append(f"| {snr} dB | {setting} | {inkling:.0f} | {title} | {opponent:.0f} | {difference} |")
     return "\n".join(lines) + "\n"
 
 
@@ -120,14 +120,14 @@ def _classifiers(reports: list[dict]) -> str:
 
 
 def _compared_with_crc(link: dict) -> str:
-    ours, crc, again = (link["schemes"][key]["rows"] for key in ("inkling", "crc", "again"))
+    inkling, crc, again = (link["schemes"][key]["rows"] for key in ("inkling", "crc", "again"))
     lines = [
         f"{link['title']}, whole payload, explicit headers, known device:\n",
         "| SNR | Inkling: accuracy | of all sent | lost | BER estimated | CRC: of all sent | lost "
         "| retransmissions: of all sent | lost | frames per image |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for value, row in ours.items():
+    for value, row in inkling.items():
         lines.append(
             f"| {value} dB | {100 * row['accuracy']:.2f} % | {100 * row['accuracy_sent']:.2f} % | {row['lost']} "
             f"| {row['ber_estimated']:.4f} | {100 * crc[value]['accuracy_sent']:.2f} % | {crc[value]['lost']} "

@@ -35,11 +35,11 @@ def bundle() -> Bundle:
 @pytest.mark.emulated
 @pytest.mark.parametrize("target", TARGETS)
 def test_cost_has_not_grown_by_more_than_5_percent(target: str, bundle: Bundle) -> None:
-    about, baseline = TARGETS[target], load()
+    processor, baseline = TARGETS[target], load()
     before = baseline.find(target, "aot", bundle.model_id)
     assert before, f"the baseline is of model {baseline.model_id}, {SHIPPED} is {bundle.model_id}: {RENEW}"
-    now = measure(firmware_tools.program(about.environment), about.environment, "aot", bundle)
-    worse, compiler = "; ".join(grown(before.cost, now)), compiler_version(about)
+    now = measure(firmware_tools.program(processor.environment), processor.environment, "aot", bundle)
+    worse, compiler = "; ".join(grown(before.cost, now)), compiler_version(processor)
     if compiler == before.compiler:
         assert not worse, f"{target}: {worse}. If that is intended: {RENEW}"
     elif worse:
@@ -59,8 +59,8 @@ def test_grown_reports_growth_above_5_percent() -> None:
 def test_load_returns_every_program() -> None:
     baseline = load()
     assert baseline.bundle == SHIPPED.name
-    for target, about in TARGETS.items():
-        assert set(baseline.measured[target]) == set(about.variants)
+    for target, processor in TARGETS.items():
+        assert set(baseline.measured[target]) == set(processor.variants)
     whole = device_results.whole_model(baseline.whole_model)
     assert (whole.figures["instructions"], whole.figures["arena_bytes"]) == (29_900_000, 54_996)
     assert (whole.figures["firmware_flash_bytes"], whole.accuracy) == (204_552, 0.8702)

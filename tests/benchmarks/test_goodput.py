@@ -158,8 +158,8 @@ def test_feature_schemes_deliver_golden_classes(golden: dict[str, np.ndarray], n
         outcome = scheme.send(LINKS[name], value, np.random.default_rng(0), lambda done: None)
         assert outcome.arrived.all(), key
         assert "prefix" in key or key.startswith("rs") or outcome.correct.all(), key
-    ours = schemes["inkling"]
-    assert isinstance(ours, Inkling) and outcome.air_s[0] <= LINKS[name].inkling_air_s(SHORT) + 1e-9
+    inkling = schemes["inkling"]
+    assert isinstance(inkling, Inkling) and outcome.air_s[0] <= LINKS[name].inkling_air_s(SHORT) + 1e-9
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
@@ -241,7 +241,7 @@ def test_best_compares_all_spreading_factors(goodput: dict) -> None:
     assert best(goodput, -5, is_opponent)[1] == "crc_prefix, SF7"
     assert best(goodput, -10, is_inkling)[1] == "inkling_prefix, SF7"
     assert best(goodput, -15, is_inkling)[1].endswith("SF9")
-    # At SF9 the strongest opponent reaches 80 % at -13.7 dB: below that, everyone would use a wider one.
+    # At SF9 the strongest opponent reaches 80 % at -13.7 dB: below that, all schemes would use a wider one.
     assert compared_snrs(goodput) == list(range(-13, -4))
 
 

@@ -59,7 +59,7 @@ def test_listen_counts_frames_that_a_receiver_misses(bundle: Bundle, monkeypatch
     with fake_line(sends(b"".join(sent), hold=True)) as url:
         soak.listen(url, bundle.path, 0, control)
     counts = results.recv()
-    assert counts.unharmed > 100 and 0 < counts.lost_clean < 60 and counts.by_chance == 0
+    assert counts.undamaged > 100 and 0 < counts.lost_clean < 60 and counts.by_chance == 0
 
 
 def test_main_without_bundle_prints_one_line(

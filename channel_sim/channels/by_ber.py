@@ -53,8 +53,8 @@ def _lora_rates() -> tuple[np.ndarray, np.ndarray]:
 def _lora(rate: np.ndarray) -> Channel:
     """SF7, 4/5, implicit header. The first 5 nibbles are always sent at 4/8 and have a lower BER than `ber`."""
     snr_db, log_rates = _lora_rates()
-    wanted = np.interp(-np.log(rate), -log_rates, snr_db)
-    return LoRa(np.where(rate > 0, wanted, np.inf), explicit_header=False)
+    snr_of_rate_db = np.interp(-np.log(rate), -log_rates, snr_db)
+    return LoRa(np.where(rate > 0, snr_of_rate_db, np.inf), explicit_header=False)
 
 
 AT_BER: dict[str, Callable[[np.ndarray], Channel]] = {

@@ -241,8 +241,8 @@ class RadioHub(Background):
             self._watch(station)
 
     def _watch(self, station: _Station) -> None:
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if station.unread else 0)
-        self._selector.modify(station.line, wanted, station)
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if station.unread else 0)
+        self._selector.modify(station.line, events, station)
 
 
 def _settings(sf: int, coding_rate: int, bandwidth_hz: float, explicit_header: bool) -> str:

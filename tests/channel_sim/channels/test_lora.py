@@ -42,7 +42,7 @@ TABLE = [(-8.0, 8e-4, 0.10), (-9.0, 5e-3, 0.47), (-10.0, 2e-2, 0.92), (-11.0, 5e
 
 @pytest.mark.parametrize(("snr", "ber", "packets"), TABLE)
 def test_lora_error_rates_of_56_bytes_at_sf7(snr: float, ber: float, packets: float) -> None:
-    """112 nibbles are 16 blocks of 7 behind the header: correct if and only if 64 data symbols are."""
+    """112 nibbles are 16 blocks of 7 after the header: correct if and only if 64 data symbols are."""
     rng, n = np.random.default_rng(5), 8000
     frames = random_frames(n, 56, rng)
     received, _, lost = LoRa(snr).transmit(frames, rng)
@@ -61,11 +61,11 @@ def test_lora_payload_ber_matches_theory(sf: int, snr: float, coding_rate: int) 
     channel = LoRa(snr, sf, coding_rate, explicit_header=False)
     frames = random_frames(n, size, rng)
     received, _, _ = channel.transmit(frames, rng)
-    flipped = bits_wrong(frames[:, 5:], received[:, 5:])  # behind the first block, whatever the SF
+    flipped = bits_wrong(frames[:, 5:], received[:, 5:])  # after the first block, whatever the SF
     mean, error = flipped.mean() / (8 * (size - 5)), 5 * flipped.std() / np.sqrt(n) / (8 * (size - 5))
     expected = float(bit_error_rate(snr, sf, coding_rate))
     assert abs(mean - expected) <= error
-    assert error < abs(expected - float(bit_error_rate(snr + 0.3, sf, coding_rate))), "0.3 dB would be seen"
+    assert error < abs(expected - float(bit_error_rate(snr + 0.3, sf, coding_rate))), "detects 0.3 dB"
 
 
 def test_lora_per_frame_snr() -> None:
@@ -79,10 +79,10 @@ def damage(symbols: list[int], sf: int, seed: int) -> Callable[..., np.ndarray]:
     """Return a demodulator that decides these symbols wrongly, and no others."""
 
     def receive(sent: np.ndarray, _snr: np.ndarray, _sf: int, _rng: np.random.Generator) -> np.ndarray:
-        got = sent.copy()
+        decided = sent.copy()
         offsets = np.random.default_rng(seed).integers(1, 1 << sf, (len(sent), len(symbols)))
-        got[:, symbols] = (got[:, symbols] + offsets) % (1 << sf)
-        return got
+        decided[:, symbols] = (decided[:, symbols] + offsets) % (1 << sf)
+        return decided
 
     return receive
 
@@ -98,7 +98,7 @@ def test_lora_one_symbol_error_is_one_burst(sf: int, coding_rate: int, monkeypat
         monkeypatch.setattr(lora, "demodulate", damage([symbol], sf, symbol))
         received, crc_ok, lost = channel.transmit(frames, rng)
         assert not lost.any()
-        # Which payload nibbles are hit, low one first, and how many bits of each.
+        # The flipped bits of each payload nibble, low one first.
         hit = np.unpackbits(frames ^ received, axis=1).reshape(50, 56, 2, 4)[:, :, ::-1].reshape(50, 112, 4)
         if symbol < 8 or coding_rate >= 7 or (symbol - 8) % coding_rate >= 4:
             assert not hit.any(), "a corrected code, or a parity"
@@ -113,9 +113,9 @@ def test_lora_loses_packet_with_damaged_header(monkeypatch: pytest.MonkeyPatch) 
     rng, frames = np.random.default_rng(9), np.zeros((400, 20), np.uint8)
     monkeypatch.setattr(lora, "demodulate", damage([0, 1], 7, 9))
     _, _, lost = LoRa(0.0).transmit(frames, rng)
-    assert 0.5 < lost.mean() < 1, "two data symbols wrong: a code that corrects one cannot help, but for luck"
+    assert 0.5 < lost.mean() < 1, "the code corrects one wrong symbol, not two, except by chance"
     _, crc_ok, lost = LoRa(0.0, explicit_header=False).transmit(frames, rng)
-    assert not lost.any() and not crc_ok.all(), "without a header it is the payload that suffers"
+    assert not lost.any() and not crc_ok.all(), "without a header, the payload is damaged"
     monkeypatch.setattr(lora, "demodulate", damage([0], 7, 9))
     assert not LoRa(0.0).transmit(frames, rng)[2].any(), "one wrong symbol is corrected"
 
@@ -123,7 +123,8 @@ def test_lora_loses_packet_with_damaged_header(monkeypatch: pytest.MonkeyPatch) 
 def test_lora_header_loss_rate() -> None:
     n = 20_000
     _, lost = LoRa(-11.0).flips(n, 80, np.random.default_rng(10))
-    wrong = float(symbol_error_rate(-11.0, 7)) * 124 / 127  # of reduced rate: the three next bins round right
+    # At reduced rate, the three nearest of the 127 wrong bins round to the correct one.
+    wrong = float(symbol_error_rate(-11.0, 7)) * 124 / 127
     two = 1 - (1 - wrong) ** 8 - 8 * wrong * (1 - wrong) ** 7
     assert 0.5 * two < lost.mean() <= two + 5 * np.sqrt(two / n)
 
@@ -132,9 +133,9 @@ def test_lora_crc_marks_damaged_payloads() -> None:
     rng = np.random.default_rng(11)
     frames = random_frames(5000, 56, rng)
     received, crc_ok, _ = LoRa(-9.0).transmit(frames, rng)
-    right = (frames == received).all(1)
-    assert not (crc_ok & ~right).any(), "one wrong payload in 65536 would be let through"
-    assert 0 < (right & ~crc_ok).mean() < 0.06, "wrong are only the CRC's own two bytes"
+    intact = (frames == received).all(1)
+    assert not (crc_ok & ~intact).any(), "one wrong payload in 65536 would pass"
+    assert 0 < (intact & ~crc_ok).mean() < 0.06, "only the two bytes of the CRC itself are wrong"
     assert LoRa(-20.0, crc=False).transmit(frames, rng)[1].all()
 
 
@@ -181,7 +182,7 @@ def test_lora_flips_and_corrupt_agree_with_transmit() -> None:
         (7, 5, 13, 46.336),
         (9, 5, 51, 328.704),
         (10, 5, 51, 616.448),
-        (11, 5, 51, 1314.816),  # from here on low data rate
+        (11, 5, 51, 1314.816),  # low data rate from here on
         (12, 5, 51, 2465.792),
         (12, 5, 13, 1155.072),
         (12, 8, 13, 1449.984),
@@ -225,13 +226,13 @@ def test_lora_sends_as_many_symbols_as_air_time_counts(
 
 def test_lora_readings_of_snr_and_rssi() -> None:
     rng, channel = np.random.default_rng(13), LoRa(-5.0)
-    got = [channel.receive(bytes(4), rng) for _ in range(2000)]
-    snr = np.array([r.snr_db for r in got if r])
+    receptions = [channel.receive(bytes(4), rng) for _ in range(2000)]
+    snr = np.array([r.snr_db for r in receptions if r])
     assert snr.mean() == pytest.approx(-5.0, abs=0.12) and snr.std() == pytest.approx(1.0, abs=0.1)
     assert np.all(snr * 4 % 1 == 0)
-    # Noise is -174 + 51 + 6 = -117 dBm, of which all power is 1.2 dB above.
-    assert np.mean([r.rssi_dbm for r in got if r]) == pytest.approx(-117 + 1 - 5, abs=0.3)
-    assert all(r.crc_ok and r.payload == bytes(4) for r in got if r)
+    # The noise is -174 + 51 + 6 = -117 dBm, and the total power 1.2 dB more.
+    assert np.mean([r.rssi_dbm for r in receptions if r]) == pytest.approx(-117 + 1 - 5, abs=0.3)
+    assert all(r.crc_ok and r.payload == bytes(4) for r in receptions if r)
     strong, weak = LoRa(60.0).receive(b"x", rng), LoRa(-60.0, explicit_header=False).receive(b"x", rng)
     assert strong and strong.snr_db == 31.75 and strong.rssi_dbm == -57
     assert weak and weak.snr_db == -32.0
@@ -240,8 +241,8 @@ def test_lora_readings_of_snr_and_rssi() -> None:
 def test_lora_receive_agrees_with_corrupt() -> None:
     channel, frame = LoRa(-11.0), bytes(range(30))
     for seed in range(100):
-        got = channel.receive(frame, np.random.default_rng(seed))
-        assert (got and got.payload) == channel.corrupt(frame, np.random.default_rng(seed))
+        reception = channel.receive(frame, np.random.default_rng(seed))
+        assert (reception and reception.payload) == channel.corrupt(frame, np.random.default_rng(seed))
     assert (
         channel.receive(
             frame,
@@ -253,7 +254,7 @@ def test_lora_receive_agrees_with_corrupt() -> None:
     )
 
 
-# What cannot be
+# Refused settings
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def popcount(values: np.ndarray) -> np.ndarray:
 def test_whitening_matches_published_sequence() -> None:
     assert WHITENING[:12].tobytes().hex() == "fffefcf8f0e1c2850b172f5e"
     assert len(set(WHITENING.tolist())) == 255 and 0 not in WHITENING, "all states but 0: the period is 255"
-    assert WHITENING[254] == 0x7F, "after which comes 0xFF again"
+    assert WHITENING[254] == 0x7F, "the next state is 0xFF again"
 
 
 def test_nibbles_low_one_first() -> None:
@@ -47,11 +47,11 @@ def test_hamming_codes_distance_and_correction(length: int, distance: int) -> No
     assert apart[~np.eye(16, dtype=bool)].min() == distance
     np.testing.assert_array_equal(DECODE[length][words], np.arange(16))
     hit = words[:, None] ^ 1 << np.arange(length - 1, -1, -1)  # (16, length): every single flip, data bits first
-    right = DECODE[length][hit] == np.arange(16)[:, None]
+    correct = DECODE[length][hit] == np.arange(16)[:, None]
     if distance >= 3:
-        assert right.all()
+        assert correct.all()
     else:
-        assert not right[:, :4].any() and right[:, 4:].all(), "detected only: data bits pass as they are"
+        assert not correct[:, :4].any() and correct[:, 4:].all(), "detected, not corrected: data bits pass unchanged"
 
 
 def test_lora_header_by_hand() -> None:
@@ -62,11 +62,11 @@ def test_lora_header_by_hand() -> None:
 
 def test_lora_header_checksum_detects_two_flips() -> None:
     def checksum(fields: int) -> tuple[int, int]:
-        got = header(fields >> 4, (fields >> 1 & 7) + 4, bool(fields & 1))
-        return int(got[3]), int(got[4])
+        nibbles = header(fields >> 4, (fields >> 1 & 7) + 4, bool(fields & 1))
+        return int(nibbles[3]), int(nibbles[4])
 
     patterns = [1 << i | 1 << j for i in range(12) for j in range(12)]
-    assert (0, 0) not in [checksum(pattern) for pattern in patterns], "linear: unseen patterns are those that give 0"
+    assert (0, 0) not in [checksum(pattern) for pattern in patterns], "linear: undetected patterns give 0"
 
 
 def test_lora_payload_crc_xors_last_two_bytes() -> None:

@@ -133,11 +133,11 @@ def test_line_has_rate_of_frames(channel: Channel) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_corrupt_agrees_with_flips(channel: Channel) -> None:
     mask, _ = channel.flips(1, 496, np.random.default_rng(12))
-    got = channel.corrupt(bytes(62), np.random.default_rng(12))
-    assert got is not None and np.array_equal(np.unpackbits(np.frombuffer(got, np.uint8)), mask[0])
+    received = channel.corrupt(bytes(62), np.random.default_rng(12))
+    assert received is not None and np.array_equal(np.unpackbits(np.frombuffer(received, np.uint8)), mask[0])
 
 
-# What cannot be
+# Refused settings
 
 
 @pytest.mark.parametrize(

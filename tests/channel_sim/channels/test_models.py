@@ -45,9 +45,9 @@ def test_byte_loss_agrees_between_flips_and_corrupt(p: float) -> None:
     mask, lost = channel.flips(FRAMES, BITS, rng)
     assert not mask.any() and within(int(lost.sum()), FRAMES, 1 - whole)
     arrived = [channel.corrupt(frame, rng) or b"" for _ in range(FRAMES)]
-    assert within(sum(len(got) for got in arrived), 62 * FRAMES, 1 - p)
-    assert within(sum(got == frame for got in arrived), FRAMES, whole)
-    assert all(list(got) == sorted(set(got)) for got in arrived), "order kept, nothing invented"
+    assert within(sum(len(received) for received in arrived), 62 * FRAMES, 1 - p)
+    assert within(sum(received == frame for received in arrived), FRAMES, whole)
+    assert all(list(received) == sorted(set(received)) for received in arrived), "order kept, no bytes added"
 
 
 def test_truncation_lengths_are_uniform() -> None:
@@ -55,10 +55,10 @@ def test_truncation_lengths_are_uniform() -> None:
     _, lost = channel.flips(FRAMES, BITS, rng)
     assert within(int(lost.sum()), FRAMES, 0.5)
     arrived = [channel.corrupt(frame, rng) for _ in range(FRAMES)]
-    assert within(sum(got == frame for got in arrived), FRAMES, 0.5)
-    assert within(sum(got is None for got in arrived), FRAMES, 0.5 / 20)
-    assert all(frame.startswith(got) for got in arrived if got)
-    assert {len(got or b"") for got in arrived} == set(range(21))
+    assert within(sum(received == frame for received in arrived), FRAMES, 0.5)
+    assert within(sum(received is None for received in arrived), FRAMES, 0.5 / 20)
+    assert all(frame.startswith(received) for received in arrived if received)
+    assert {len(received or b"") for received in arrived} == set(range(21))
 
 
 def test_frame_loss_and_duplicate_act_on_whole_frames() -> None:
@@ -84,9 +84,9 @@ def test_compose_adds_flips_and_losses() -> None:
 def test_corrupt_agrees_with_flips() -> None:
     frame = bytes(range(62))
     mask, _ = BitFlips(0.1).flips(1, BITS, np.random.default_rng(7))
-    got = BitFlips(0.1).corrupt(frame, np.random.default_rng(7))
-    assert got is not None
-    changed = np.frombuffer(frame, np.uint8) ^ np.frombuffer(got, np.uint8)
+    received = BitFlips(0.1).corrupt(frame, np.random.default_rng(7))
+    assert received is not None
+    changed = np.frombuffer(frame, np.uint8) ^ np.frombuffer(received, np.uint8)
     assert np.array_equal(np.unpackbits(changed), mask[0])
 
 

@@ -15,7 +15,7 @@ from channel_sim import AT_BER, HELP, BitFlips, Compose, LoRa, Psk, at_ber, pars
 def test_at_ber_has_requested_rate(name: str, ber: float) -> None:
     mask, lost = at_ber(name, ber).flips(10_000, 400, np.random.default_rng(1))
     assert not lost.any()
-    rates = mask[:, 20:].mean(1)  # LoRa's first 5 nibbles fare better
+    rates = mask[:, 20:].mean(1)  # LoRa's first 5 nibbles have a lower BER
     assert abs(rates.mean() - ber) <= 5 * rates.std() / sqrt(len(rates))
 
 
@@ -29,7 +29,7 @@ def test_at_ber_per_frame_rates_at_both_extremes(name: str) -> None:
 
 
 def test_at_ber_models_differ_in_clustering() -> None:
-    """Chance of a flip 8 bits behind another, at a mean rate of 0.02."""
+    """Compare the probability of a flip 8 bits after another, at a mean rate of 0.02."""
     after = {}
     for name in AT_BER:
         mask, _ = at_ber(name, 0.02).flips(20_000, 400, np.random.default_rng(3))

@@ -27,7 +27,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def shown(view: View) -> dict[str, list[str]]:
-    """The table's rows by their first cell."""
+    """Return the table's rows by their first cell."""
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
         console.print(view.table())

@@ -59,7 +59,7 @@ class Device:
     def read(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
-            with suppress(OSError):  # EIO: nobody has opened the other side yet
+            with suppress(OSError):  # EIO: the other side is not open yet
                 data += os.read(self.fd, count - len(data))
         return data
 
@@ -136,68 +136,68 @@ def test_proxy_reopens_board_and_continues_damage(politely: bool, tmp_path: Path
         proxy.recorder = Recorder(tmp_path / "trace.jsonl", ["bsc:ber=0.1"], [], 3)
         host = connect(proxy.url)
         until(lambda: proxy.host.fd)
-        got = b""
+        received = b""
         for turn in range(3):
             board = port.accept()[0]
             assert proxy.statistics.resets == turn
             board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
-            got += read(host, 1000)
+            received += read(host, 1000)
             host.sendall(b"?")
             assert read(board, 1) == b"?"
             board.close() if politely else reset(board)
         until(lambda: proxy.statistics.resets == 3)
         assert proxy.last_reset.startswith(f"lost the board at {url}: ") and proxy.failure is None
-    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert received == Stream(BitFlips(0.1), 3).feed(DATA)
     assert b"".join(Recording(tmp_path / "trace.jsonl").uplink("received")) == DATA
-    assert b"".join(Recording(tmp_path / "trace.jsonl").uplink("sent")) == got
+    assert b"".join(Recording(tmp_path / "trace.jsonl").uplink("sent")) == received
 
 
 def test_tcp_endpoint_accepts_a_board_again() -> None:
     with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3, reconnect=True) as proxy:
-        host, got = connect(proxy.url), b""
+        host, received = connect(proxy.url), b""
         until(lambda: proxy.host.fd)
         for turn in range(3):
             board = connect(proxy.board.url)
             board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
-            got += read(host, 1000)
+            received += read(host, 1000)
             reset(board)
             until(partial(has_resets, proxy, turn + 1))
-    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert received == Stream(BitFlips(0.1), 3).feed(DATA)
 
 
 @pytest.mark.parametrize("politely", [True, False])
 def test_tcp_endpoint_host_disconnects_and_returns(politely: bool) -> None:
     with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3) as proxy:
-        board, got = connect(proxy.board.url), b""
+        board, received = connect(proxy.board.url), b""
         for turn in range(3):
             host = connect(proxy.url)
             until(lambda: proxy.host.fd)
             board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
-            got += read(host, 1000)
+            received += read(host, 1000)
             host.close() if politely else reset(host)
             until(lambda: proxy.host.fd is None)
-        board.sendall(b"nobody hears this")
+        board.sendall(b"dropped: no host.")
         until(lambda: proxy.statistics.bytes_dropped == 17)
         assert proxy.failure is None and proxy.statistics.resets == 0
-    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert received == Stream(BitFlips(0.1), 3).feed(DATA)
 
 
 def test_socket_endpoint_reconnects_to_host() -> None:
     port, url = server()
     with Proxy("tcp://127.0.0.1:0", BitFlips(0.1), 3, url, reconnect=True) as proxy:
-        board, got = connect(proxy.board.url), b""
+        board, received = connect(proxy.board.url), b""
         for turn in range(3):
             host = port.accept()[0]
             until(lambda: proxy.host.fd)
             board.sendall(DATA[turn * 1000 : turn * 1000 + 1000])
-            got += read(host, 1000)
+            received += read(host, 1000)
             reset(host)
             until(partial(has_resets, proxy, turn + 1))
-    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert received == Stream(BitFlips(0.1), 3).feed(DATA)
 
 
 def test_device_endpoint_missing_at_first_and_unplugged(tmp_path: Path) -> None:
-    board, got = Device(tmp_path / "ttyBoard"), b""
+    board, received = Device(tmp_path / "ttyBoard"), b""
     with Proxy(str(board.path), BitFlips(0.1), 3, reconnect=True) as proxy:
         host = connect(proxy.url)
         until(lambda: proxy.host.fd)
@@ -205,10 +205,10 @@ def test_device_endpoint_missing_at_first_and_unplugged(tmp_path: Path) -> None:
             board.plug()
             until(lambda: proxy.board.fd)
             os.write(board.fd, DATA[turn * 1000 : turn * 1000 + 1000])
-            got += read(host, 1000)
+            received += read(host, 1000)
             board.unplug()
             until(partial(has_resets, proxy, turn + 1))
-    assert got == Stream(BitFlips(0.1), 3).feed(DATA)
+    assert received == Stream(BitFlips(0.1), 3).feed(DATA)
 
 
 def test_endpoint_port_in_use_is_not_waited_for() -> None:

@@ -68,7 +68,7 @@ def test_framer_passes_frame_with_its_last_byte(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("size", range(1, 62))
-def test_framer_keeps_frame_behind_truncated_one(bundle: Bundle, size: int) -> None:
+def test_framer_keeps_frame_after_truncated_one(bundle: Bundle, size: int) -> None:
     first, second, third = (make_frame(bundle, n) for n in range(3))
     stream = first[:size] + second + third
     for pieces in ([stream], [bytes((byte,)) for byte in stream]):
@@ -152,12 +152,12 @@ def test_stream_counts_duplicate_as_undamaged(bundle: Bundle) -> None:
 def test_stream_radio_gets_frames_without_sync_only(bundle: Bundle) -> None:
     frame, radio = make_frame(bundle, 1), LoRa(-9.0)
     rng = np.random.default_rng(4).spawn(1)[0]
-    stream, got, expected = Stream(radio, 4, [bundle]), b"", b""
+    stream, received, expected = Stream(radio, 4, [bundle]), b"", b""
     for _ in range(50):
-        got += stream.feed(frame + REPLY)
+        received += stream.feed(frame + REPLY)
         packet = radio.corrupt(frame[len(SYNC) :], rng)
         expected += (SYNC + packet if packet else b"") + REPLY
-    assert got == expected and stream.statistics.frames_damaged > 0
+    assert received == expected and stream.statistics.frames_damaged > 0
 
 
 def test_stream_whole_frames_need_bundle() -> None:

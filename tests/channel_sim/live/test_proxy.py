@@ -26,7 +26,7 @@ class Echo:
     def __init__(self) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
-        self.got = bytearray()
+        self.received = bytearray()
         self.line: socket.socket | None = None
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -36,14 +36,14 @@ class Echo:
                 self.line, _ = self.server.accept()
                 self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 while data := self.line.recv(4096):
-                    self.got += data
+                    self.received += data
                     self.line.sendall(data)
             except OSError:
                 if self.server.fileno() < 0:
                     return
 
     def hang_up(self) -> None:
-        while self.line is None:  # the connection stands before this end has looked at it
+        while self.line is None:  # the client is connected before accept() returns
             time.sleep(0.001)
         self.line.shutdown(socket.SHUT_RDWR)
 
@@ -60,18 +60,18 @@ def exchange(port: serial.SerialBase, data: bytes) -> bytes:
     """Write from another thread, so that a full pty cannot block both ends."""
     writer = threading.Thread(target=port.write, args=(data,))
     writer.start()
-    got = port.read(len(data))
+    received = port.read(len(data))
     writer.join()
-    return got
+    return received
 
 
 @pytest.mark.parametrize("listen_on", ["tcp://127.0.0.1:0", "pty"])
 def test_proxy_corrupts_uplink_only(echo: Echo, listen_on: str) -> None:
     with Proxy(echo.url, BitFlips(0.05), seed=3, listen_on=listen_on) as proxy:
         with serial.serial_for_url(proxy.url, timeout=60) as port:
-            got = exchange(port, DATA)
-        assert bytes(echo.got) == DATA
-        assert got == Stream(BitFlips(0.05), 3).feed(DATA)
+            received = exchange(port, DATA)
+        assert bytes(echo.received) == DATA
+        assert received == Stream(BitFlips(0.05), 3).feed(DATA)
         assert proxy.bytes_down == proxy.statistics.bytes_in == len(DATA)
         assert proxy.statistics.ber == pytest.approx(0.05, abs=0.002)
         assert proxy.failure is None
@@ -79,11 +79,11 @@ def test_proxy_corrupts_uplink_only(echo: Echo, listen_on: str) -> None:
 
 def test_proxy_damage_continues_after_host_returns(echo: Echo) -> None:
     with Proxy(echo.url, BitFlips(0.1), seed=4) as proxy:
-        got = b""
+        received = b""
         for part in (DATA[:777], DATA[777:3000], DATA[3000:5000]):
             with serial.serial_for_url(proxy.url, timeout=60) as port:
-                got += exchange(port, part)
-    assert got == Stream(BitFlips(0.1), 4).feed(DATA[:5000])
+                received += exchange(port, part)
+    assert received == Stream(BitFlips(0.1), 4).feed(DATA[:5000])
 
 
 def test_stream_counts_lost_bytes(echo: Echo) -> None:
@@ -149,8 +149,8 @@ def test_proxy_command_ends_cleanly_on_signal(echo: Echo, name: signal.Signals) 
     assert process.stdout
     url = process.stdout.readline().split()[-1]
     with serial.serial_for_url(url, timeout=60) as port:
-        got = exchange(port, DATA)
-    assert got == Stream(BitFlips(0.1), 6).feed(DATA)
+        received = exchange(port, DATA)
+    assert received == Stream(BitFlips(0.1), 6).feed(DATA)
     os.kill(process.pid, name)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")

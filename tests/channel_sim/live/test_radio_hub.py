@@ -1,4 +1,4 @@
-"""Tests of the simulated air, with stations of their own."""
+"""Tests of the radio hub, with simulated stations."""
 
 import signal
 import socket
@@ -77,7 +77,7 @@ class Station:
     def _read(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
-            data += self.line.recv(count - len(data)) or pytest.fail("the hub has hung up")
+            data += self.line.recv(count - len(data)) or pytest.fail("the hub has disconnected")
         return data
 
 
@@ -87,7 +87,7 @@ def test_hub_delivers_to_listening_stations_only() -> None:
         first.listen(), second.listen(), sender.listen()
         sender.send()
         for station in (first, second):
-            crc_ok, rssi, snr, payload = station.receive() or pytest.fail("nothing came")
+            crc_ok, rssi, snr, payload = station.receive() or pytest.fail("no packet received")
             assert (crc_ok, payload) == (True, PACKET)
             assert abs(snr - 10) < 4 and rssi == pytest.approx(-117 + 10, abs=1.5)
         assert deaf.receive() is None and sender.receive() is None, "a radio that sends hears nothing"
@@ -107,7 +107,7 @@ def test_hub_separates_frequencies_and_sync_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "radio"),
     [
         ({"sf": 9}, "the radio SF9, 4/5, 125 kHz, explicit header"),
         ({"cr": 8}, "the radio SF7, 4/8, 125 kHz, explicit header"),
@@ -115,13 +115,13 @@ def test_hub_separates_frequencies_and_sync_words() -> None:
         ({"implicit": 58}, "the radio SF7, 4/5, 125 kHz, implicit header"),
     ],
 )
-def test_hub_rejects_other_settings(settings: dict, said: str) -> None:
+def test_hub_rejects_other_settings(settings: dict, radio: str) -> None:
     with RadioHub(LoRa(10.0), fast=True) as air:
         station = Station(air, 1, **settings)
         assert station.answer == b"N"
-        assert station.refusal == f"the simulated air uses SF7, 4/5, 125 kHz, explicit header, {said}"
+        assert station.refusal == f"the simulated air uses SF7, 4/5, 125 kHz, explicit header, {radio}"
         station.line.sendall(b"S" + bytes((1, 0)))
-        assert station.line.recv(1) == b"", "hung up on"
+        assert station.line.recv(1) == b"", "disconnected"
 
 
 def test_hub_packets_take_their_air_time() -> None:
@@ -144,7 +144,7 @@ def noisy(seed: int, other: bool = False) -> list:
             heard.append(listener.receive())
             if other:
                 between.send()
-                assert (listener.receive() or [False])[0], "the other device's own SNR is a good one"
+                assert (listener.receive() or [False])[0], "the other device has a good SNR"
         counts = air.devices[1]
         assert counts.lost == heard.count(None)
         assert counts.clean + counts.damaged + counts.lost == 40
@@ -170,7 +170,7 @@ def test_hub_implicit_header_has_one_length_and_no_losses() -> None:
             assert listener.receive() is not None
         assert other_length.receive() is None
         sender.line.sendall(b"S" + bytes((34,)) + bytes(34))
-        assert sender.line.recv(1) == b"", "hung up on"
+        assert sender.line.recv(1) == b"", "disconnected"
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n", b"S\0", b"S\1x"])
@@ -187,9 +187,9 @@ def test_hub_disconnects_invalid_station_only(sent: bytes) -> None:
 def test_hub_stations_disconnect_at_any_time() -> None:
     with RadioHub(LoRa(10.0)) as air:
         sender, listener = Station(air, 1), Station(air, 2).listen()
-        going = Station(air, 3).listen()
+        leaving = Station(air, 3).listen()
         sender.line.sendall(b"S" + bytes((58,)) + PACKET)
-        going.line.close()
+        leaving.line.close()
         sender.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sender.line.close()  # with a reset, while its packet is on the air
         assert listener.wait()[0]
@@ -203,10 +203,10 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 def test_air_command_prints_port_and_counts() -> None:
     process = run("lora:snr=-30", "--snr", "1=10", "--fast")
     assert process.stdout is not None
-    said = process.stdout.readline()
-    assert said.startswith("listening: --radio tcp:127.0.0.1:")
+    line = process.stdout.readline()
+    assert line.startswith("listening: --radio tcp:127.0.0.1:")
 
-    air = SimpleNamespace(port=int(said.rpartition(":")[2]))
+    air = SimpleNamespace(port=int(line.rpartition(":")[2]))
     good, bad, listener = Station(air, 1), Station(air, 2), Station(air, 3).listen()
     good.send(), bad.send()
     assert listener.receive() is not None

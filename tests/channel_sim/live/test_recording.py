@@ -168,10 +168,10 @@ def test_replay_through_any_channel(trace: Path, frames: bytes, bundle: Bundle) 
 
 def test_replay_flushes_where_proxy_did(tmp_path: Path, bundle: Bundle) -> None:
     recorder, frame = Recorder(tmp_path / "trace.jsonl", [], [], 0), make_frame(bundle, 1)
-    for piece in (frame[:30], b"", frame[30:], frame):  # a board that stopped in the middle and then went on
+    for piece in (frame[:30], b"", frame[30:], frame):  # a board that stopped in the middle and then continued
         recorder.passed("up", piece, piece)
-    got = replay(tmp_path / "trace.jsonl", "--channel", "frame-loss:p=1", "--bundle", bundle.path)[0]
-    assert got == frame
+    received = replay(tmp_path / "trace.jsonl", "--channel", "frame-loss:p=1", "--bundle", bundle.path)[0]
+    assert received == frame
 
 
 def test_replay_at_recorded_speed(trace: Path, frames: bytes) -> None:

@@ -11,7 +11,7 @@ from host.errors import HostError
 from host.image import load_image
 
 
-def test_load_image_keeps_image_of_right_size(tmp_path: Path) -> None:
+def test_load_image_keeps_image_of_the_input_size(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (8, 6, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "p.png")
     assert np.array_equal(load_image(tmp_path / "p.png", (8, 6, 3)), pixels)

@@ -46,18 +46,18 @@ def expected_events(stream: bytes) -> Iterator[Event]:
         if len(stream) < at + 4:
             return
         length, opcode, request = int.from_bytes(stream[at : at + 2], "big"), stream[at + 2], stream[at + 3]
-        mine = fields.device in (DEVICE, frame.ANY_DEVICE)
+        is_addressed = fields.device in (DEVICE, frame.ANY_DEVICE)
         end = at + 4 + length
-        if mine and length > MAX_DATA:
+        if is_addressed and length > MAX_DATA:
             yield error(ErrorCode.TOO_LONG, opcode, request)
             at += 4
             continue
         if len(stream) < end + 4:
             return
         correct = crc32(stream[at - 8 : end]).to_bytes(4, "big") == stream[end : end + 4]
-        if mine and correct:
+        if is_addressed and correct:
             yield COMMAND, 0, opcode, request, stream[at + 4 : end]
-        elif mine:
+        elif is_addressed:
             yield error(ErrorCode.BAD_CRC, opcode, request)
         at = end + 4
 

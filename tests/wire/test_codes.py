@@ -68,16 +68,16 @@ def test_bch_decode_corrects_up_to_seven_flips(word: int, positions: list[int], 
 @given(WORDS, st.lists(st.integers(0, 62), unique=True, min_size=8, max_size=63))
 def test_bch_decode_beyond_seven_flips(word: int, positions: list[int]) -> None:
     block = flipped(bch.encode(word), positions)
-    found = bch.decode(block)
-    if found is not None:
-        assert found[0] != word
-        assert distance(bch.encode(found[0]), block) == found[1] <= 7
+    decoded = bch.decode(block)
+    if decoded is not None:
+        assert decoded[0] != word
+        assert distance(bch.encode(decoded[0]), block) == decoded[1] <= 7
 
 
 @given(st.binary(min_size=8, max_size=8))
 def test_bch_decode_accepts_any_block(block: bytes) -> None:
-    found = bch.decode(block)
-    assert found is None or distance(bch.encode(found[0]), block) == found[1] <= 7
+    decoded = bch.decode(block)
+    assert decoded is None or distance(bch.encode(decoded[0]), block) == decoded[1] <= 7
 
 
 @given(st.lists(WORDS, max_size=40), st.binary(min_size=8, max_size=8))

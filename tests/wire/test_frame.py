@@ -97,7 +97,7 @@ def test_parse_control_refuses_garbage(garbage: bytes) -> None:
     assert control.parse_control(garbage) is None
 
 
-def test_parse_control_refuses_header_that_is_no_codeword() -> None:
+def test_parse_control_refuses_header_that_is_not_a_codeword() -> None:
     body = bytearray(control.command(control.Opcode.INFO, 1)[4:-4])
     body[7] ^= 1  # outside the code, but inside the 64 bits that are compared
     assert control.parse_control(bytes(body) + zlib.crc32(body).to_bytes(4, "big")) is None

@@ -26,7 +26,7 @@ from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
 
 
 def raises(kind: type[Exception], pattern: str) -> AbstractContextManager[pytest.ExceptionInfo]:
-    """pytest.raises, shorter."""
+    """Short form of pytest.raises."""
     return pytest.raises(kind, match=pattern)
 
 
@@ -135,7 +135,7 @@ def test_check_refuses_another_model_with_both_ids(url: str, bundle: Bundle, tmp
 
 
 def test_run_refuses_frames_of_another_model(url: str, bundle: Bundle, images: np.ndarray, tmp_path: Path) -> None:
-    """The bundle has the same input, but another symbol table: only the frames tell."""
+    """The bundle has the same input, but another symbol table: only the frames show it."""
     shutil.copytree(bundle.path, tmp_path / "other")
     manifest, table = dict(bundle.manifest), bundle.symbol_table.copy()
     encoder = bundle.encoder_path.read_bytes()
@@ -170,7 +170,7 @@ def test_run_ignores_late_answers_to_earlier_commands(url: str, bundle: Bundle, 
     golden = np.load(bundle.golden_path)["symbols"]
     with Board.open(url, bundle, timeout=0) as board:
         for n in range(30):
-            board.port.baud = 10**9  # nor any time for sending
+            board.port.baud = 10**9  # no time for sending either
             try:
                 frame, _ = board.run(images[n % 8])
             except SilentBoardError:
@@ -259,7 +259,7 @@ def test_info_is_sent_again_after_an_error_without_request_number() -> None:
 
 
 def test_capture_ignores_errors_of_a_watching_camera(tmp_path: Path) -> None:
-    """The error does not count as part of the answer, which may still take its time."""
+    """The error does not count as part of the answer, which may arrive later."""
     bundle = make_bundle(tmp_path / "small")
 
     def capture(command: Control) -> bytes:

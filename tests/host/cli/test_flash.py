@@ -57,7 +57,7 @@ def native() -> Path:
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: a project with two fake boards. There is no PlatformIO but the test's, and no port."""
+    """The working directory: a project with two fake boards. The only PlatformIO is the test's; there is no port."""
     (tmp_path / "platformio.ini").write_text(PROJECT)
     (tmp_path / "firmware").mkdir()
     (tmp_path / platformio.BUILD_SCRIPT).write_text("")
@@ -218,7 +218,7 @@ def test_flash_finds_the_project_above_the_working_directory(
 ) -> None:
     deep = project / "notes" / "deep"
     deep.mkdir(parents=True)
-    (project / "notes" / "platformio.ini").write_text("")  # of another project, which has no build script of ours
+    (project / "notes" / "platformio.ini").write_text("")  # of another project, without Inkling's build script
     monkeypatch.chdir(deep)
     assert platformio.project_folder() == project
 

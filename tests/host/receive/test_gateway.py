@@ -62,7 +62,7 @@ def test_repeated_packet_counts_once(bundle: Bundle) -> None:
 def test_foreign_packets_are_counted_and_other_replies_ignored(bundle: Bundle, tmp_path: Path) -> None:
     gateways = Gateways(PacketReceiver([bundle]))
     other = make_bundle(tmp_path / "other", seed=1)
-    assert gateways.take(control(packet_reply(0, b"somebody else's packet"))) is None
+    assert gateways.take(control(packet_reply(0, b"a foreign packet"))) is None
     assert gateways.take(control(packet_reply(1, b""))) is None
     assert isinstance(gateways.take(control(packet_reply(2, on_air(other, 0)))), UnknownModel)
     assert (gateways.packets, gateways.foreign) == (3, 3)

@@ -27,8 +27,8 @@ def test_fifty_devices_on_one_line(bundle: Bundle) -> None:
             sequence[device] += 1
             sent = make_frame(bundle, sequence[device], device=device)
             for frame in features(receive(receiver, BitFlips(ber).corrupt(sent, rng) or b"")):
-                mine = (frame.device, frame.sequence) == (device, sequence[device] % 32)
-                correct, wrong = correct + mine, wrong + (not mine)
+                is_expected = (frame.device, frame.sequence) == (device, sequence[device] % 32)
+                correct, wrong = correct + is_expected, wrong + (not is_expected)
         lost = sum(source.lost for source in receiver.sources.values())
         print(f"BER {ber:g}: {1 - correct / frames:.2%} lost, {wrong} wrong")
         assert 1 - correct / frames <= limit and wrong <= 1

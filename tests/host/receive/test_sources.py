@@ -78,7 +78,7 @@ def test_copies_are_recognised_through_noise(bundle: Bundle) -> None:
     assert copies > 290 and source.duplicates == pytest.approx(copies, abs=3)
 
 
-def test_devices_and_models_on_one_line_are_told_apart(bundle: Bundle, small: Bundle) -> None:
+def test_devices_and_models_on_one_line_are_distinguished(bundle: Bundle, small: Bundle) -> None:
     receiver, rng = StreamReceiver([bundle, small]), np.random.default_rng(5)
     assert bundle.model_bits != small.model_bits
     senders = [(bundle, 7), (small, 7), (small, 200), (bundle, 0)]
@@ -99,7 +99,7 @@ def colliding(folder: Path, model: Bundle) -> Iterator[Bundle]:
             yield other
 
 
-def test_models_with_equal_model_bits_are_told_apart_by_crc(bundle: Bundle, tmp_path: Path) -> None:
+def test_models_with_equal_model_bits_are_distinguished_by_crc(bundle: Bundle, tmp_path: Path) -> None:
     other = next(colliding(tmp_path, bundle))
     receiver, rng = StreamReceiver([bundle, other]), np.random.default_rng(6)
     damaged = BitFlips(0.05).corrupt(make_frame(other, 0, device=2), rng) or b""

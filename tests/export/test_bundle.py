@@ -164,6 +164,6 @@ def test_export_replaces_only_a_bundle(trained: Trained, tmp_path: Path, capsys:
 
 
 def test_export_uses_and_prints_the_best_int8_epoch(exported: Exported) -> None:
-    found = re.match(r"run .*: epoch (\d+), held-out accuracy (\d+\.\d\d) %\n", exported.output)
-    assert found is not None
-    assert int(found[1]) > EPOCHS and float(found[2]) > 90
+    match = re.match(r"run .*: epoch (\d+), held-out accuracy (\d+\.\d\d) %\n", exported.output)
+    assert match is not None
+    assert int(match[1]) > EPOCHS and float(match[2]) > 90

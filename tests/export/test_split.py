@@ -86,7 +86,7 @@ def short_mobilenet_v2(classes: int) -> classifiers.Classifier:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportedSplit]:
+def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportedSplit]:
     """A run of seconds on a few images, which it learns by heart, and its bundle."""
 
     def make(folder: Path) -> None:
@@ -117,39 +117,39 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportedSplit]:
             )
 
 
-def test_export_passes_every_proof_and_reports_the_pad_of_the_stem(made: ExportedSplit) -> None:
-    assert len(re.findall(r"\(at most .*\) ok$", made.output, re.MULTILINE)) == 8
-    assert "FAILED" not in made.output
-    assert "  ops: PAD, CONV_2D, CONV_2D\n  PAD, TRANSPOSE and QUANTIZE ops: PAD\n" in made.output
+def test_export_passes_every_proof_and_reports_the_pad_of_the_stem(split: ExportedSplit) -> None:
+    assert len(re.findall(r"\(at most .*\) ok$", split.output, re.MULTILINE)) == 8
+    assert "FAILED" not in split.output
+    assert "  ops: PAD, CONV_2D, CONV_2D\n  PAD, TRANSPOSE and QUANTIZE ops: PAD\n" in split.output
 
 
-def test_manifest_describes_the_split_codec(made: ExportedSplit) -> None:
-    loaded, manifest = made.bundle, made.bundle.manifest
+def test_manifest_describes_the_split_codec(split: ExportedSplit) -> None:
+    loaded, manifest = split.bundle, split.bundle.manifest
     assert (loaded.input_shape, loaded.latent_shape, loaded.chunks) == ((32, 32, 3), (4, 4, 16), [(0, 256)])
     assert manifest["payload_bytes"] == 96
     assert manifest["encoder_macs"] == 16 * 16 * 32 * 27 + 4 * 4 * 16 * 512
     assert manifest["ops"] == [op.name for op in operators(loaded.encoder_path)] == ["PAD", "CONV_2D", "CONV_2D"]
-    assert SplitConfig.from_dict(manifest["recipe"]) == made.config
+    assert SplitConfig.from_dict(manifest["recipe"]) == split.config
     assert manifest["accuracy"]["0"] >= 0.8
-    assert "accuracy_half_payload" not in manifest and "first half" not in made.output  # it was never trained with one
+    assert "accuracy_half_payload" not in manifest and "first half" not in split.output  # it was never trained with one
 
 
-def test_golden_symbols_are_nearest_centres_of_reference_latents(made: ExportedSplit) -> None:
-    latents = ReferenceEncoder(made.bundle.encoder_path).latents(made.golden["images"])
-    np.testing.assert_array_equal(latents, made.golden["latents"])
-    np.testing.assert_array_equal(made.bundle.symbols(latents), made.golden["symbols"])
-    assert len(np.unique(made.golden["symbols"])) == 8
-    model, _, _ = load_split_codec(made.run, datasets.load(made.config.data.name))
-    manifest = made.bundle.manifest
+def test_golden_symbols_are_nearest_centres_of_reference_latents(split: ExportedSplit) -> None:
+    latents = ReferenceEncoder(split.bundle.encoder_path).latents(split.golden["images"])
+    np.testing.assert_array_equal(latents, split.golden["latents"])
+    np.testing.assert_array_equal(split.bundle.symbols(latents), split.golden["symbols"])
+    assert len(np.unique(split.golden["symbols"])) == 8
+    model, _, _ = load_split_codec(split.run, datasets.load(split.config.data.name))
+    manifest = split.bundle.manifest
     values = (latents.astype(float) - manifest["latent_zero_point"]) * manifest["latent_scale"]
     units = ((values - 3) / 1.5).reshape(N_IMAGES, -1)[:, model.order.numpy()]
     centres = model.quantizer.centres().detach().double().numpy()
-    np.testing.assert_array_equal(abs(units[..., None] - centres).argmin(-1), made.golden["symbols"])
+    np.testing.assert_array_equal(abs(units[..., None] - centres).argmin(-1), split.golden["symbols"])
 
 
-def test_load_split_codec_reproduces_logged_accuracies_in_int8(made: ExportedSplit) -> None:
-    data = datasets.load(made.config.data.name)
-    model, config, saved = load_split_codec(made.run, data)
+def test_load_split_codec_reproduces_logged_accuracies_in_int8(split: ExportedSplit) -> None:
+    data = datasets.load(split.config.data.name)
+    model, config, saved = load_split_codec(split.run, data)
     _, held = split_holdout(data, config.data.holdout)
     accuracies = evaluate.accuracies(model, data.x_train[held], data.y_train[held], split_trainer.TRAINING_LINK.chunks)
     assert accuracies == saved["held_out"]
@@ -162,21 +162,21 @@ def test_load_split_codec_reproduces_logged_accuracies_in_int8(made: ExportedSpl
     [pytest.param("qemu_stm32f405", marks=[pytest.mark.emulated, pytest.mark.slow]), "native_sanitized"],
 )
 def test_encoder_on_a_board_gives_the_bytes_of_the_reference_kernels(
-    made: ExportedSplit, environment: str, tmp_path: Path
+    split: ExportedSplit, environment: str, tmp_path: Path
 ) -> None:
     """Flat images are included: their border shows the value of the padding."""
-    flat = np.broadcast_to(np.array([0, 128, 255], np.uint8)[:, None, None, None], (3, *made.bundle.input_shape))
-    noise = np.random.default_rng(0).integers(0, 256, (2, *made.bundle.input_shape), dtype=np.uint8)
-    images = np.concatenate([made.golden["images"], flat, noise])
-    expected = made.bundle.symbols(ReferenceEncoder(made.bundle.encoder_path).latents(images))
+    flat = np.broadcast_to(np.array([0, 128, 255], np.uint8)[:, None, None, None], (3, *split.bundle.input_shape))
+    noise = np.random.default_rng(0).integers(0, 256, (2, *split.bundle.input_shape), dtype=np.uint8)
+    images = np.concatenate([split.golden["images"], flat, noise])
+    expected = split.bundle.symbols(ReferenceEncoder(split.bundle.encoder_path).latents(images))
     with firmware_tools.build_lock():
-        elf = build(environment, bundle=made.bundle.path, build_dir=tmp_path)
-    layout = FeatureLayout(made.bundle.chunk_bits(0))
+        elf = build(environment, bundle=split.bundle.path, build_dir=tmp_path)
+    layout = FeatureLayout(split.bundle.chunk_bits(0))
     target = "native" if environment == "native_sanitized" else environment
     with firmware_tools.start(target, elf) as url, firmware_tools.RunningBoard(url) as board:
-        board.bundle = made.bundle
+        board.bundle = split.bundle
         info = board.info()
-        assert (info.engine, info.symbols, info.model_number) == ("aot", 256, made.bundle.number)
+        assert (info.engine, info.symbols, info.model_number) == ("aot", 256, split.bundle.number)
         for image, symbols in zip(images, expected, strict=True):
             frame, _ = board.run(image.tobytes())
             sent = payload.deinterleave(frame[4:][layout.payload], layout.n_bits)
@@ -185,17 +185,17 @@ def test_encoder_on_a_board_gives_the_bytes_of_the_reference_kernels(
     assert len({s.tobytes() for s in expected}) == len(images)
 
 
-def test_host_decoder_takes_any_batch_and_decides_as_the_golden_file(made: ExportedSplit) -> None:
-    decoder = Decoder(made.bundle)
+def test_host_decoder_takes_any_batch_and_decides_as_the_golden_file(split: ExportedSplit) -> None:
+    decoder = Decoder(split.bundle)
     for rows in (slice(0, N_IMAGES), slice(2, 3)):
-        logits = decoder.logits(made.golden["symbols"][rows], made.golden["ber"][rows])
-        np.testing.assert_allclose(logits, made.golden["logits"][rows], rtol=1e-4, atol=1e-3)
-    decided = decoder.logits(made.golden["symbols"], np.full(len(made.golden["symbols"]), 1e-3)).argmax(1).tolist()
-    assert decided == made.golden["logits"].argmax(1).tolist()
+        logits = decoder.logits(split.golden["symbols"][rows], split.golden["ber"][rows])
+        np.testing.assert_allclose(logits, split.golden["logits"][rows], rtol=1e-4, atol=1e-3)
+    decided = decoder.logits(split.golden["symbols"], np.full(len(split.golden["symbols"]), 1e-3)).argmax(1).tolist()
+    assert decided == split.golden["logits"].argmax(1).tolist()
 
 
-def test_decoder_file_stores_frozen_weights_as_float16_and_learned_ones_as_float32(made: ExportedSplit) -> None:
-    graph = onnx.load(str(made.bundle.decoder_path)).graph
+def test_decoder_file_stores_frozen_weights_as_float16_and_learned_ones_as_float32(split: ExportedSplit) -> None:
+    graph = onnx.load(str(split.bundle.decoder_path)).graph
     large = [weight for weight in graph.initializer if np.prod(weight.dims) >= HALF_FROM]
     half = {weight.name for weight in large if weight.data_type == onnx.TensorProto.FLOAT16}
     single = {weight.name for weight in large if weight.data_type == onnx.TensorProto.FLOAT}
@@ -216,16 +216,16 @@ def test_mobilenet_v2_of_100_classes_fits_into_a_bundle_only_as_float16() -> Non
 
 
 def test_export_refuses_runs_with_float_encoder(
-    made: ExportedSplit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    split: ExportedSplit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = datasets.load(made.config.data.name)
+    data = datasets.load(split.config.data.name)
     for system, message in (
         ("semanticnn", "semanticnn has no int8 encoder, and boards run only int8 encoders"),
         ("semanticnn_device", "was trained without int8 epochs (schedule.qat_epochs)"),
     ):
         run = tmp_path / system
         run.mkdir()
-        values = made.config.as_dict() | {"system": system}
+        values = split.config.as_dict() | {"system": system}
         values["schedule"]["qat_epochs"] = 0
         (run / "config.json").write_text(json.dumps(values))
         model = create_codec(SplitConfig.from_run(run), short_mobilenet_v2(10), data)

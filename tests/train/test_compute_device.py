@@ -92,7 +92,7 @@ def devices(run: Path) -> set[str]:
 
 
 def assert_close(one: Path, other: Path, part: str, file: str) -> None:
-    """Assert that two runs have saved the same weights, but for the order in which sums were taken."""
+    """Assert that two runs have saved the same weights, except for rounding, which depends on the order of sums."""
     weights, others = (torch.load(run / file, weights_only=True)[part] for run in (one, other))
     torch.testing.assert_close(others, weights, rtol=1e-3, atol=1e-4)
 
@@ -166,7 +166,7 @@ def test_choose_device_without_a_name_takes_the_gpu_if_it_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert choose_device("cpu") == choose_device(None) == CPU and capsys.readouterr().out == ""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet none works
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # but none works
     assert choose_device(None) == CPU
     assert capsys.readouterr().out.startswith("training on the CPU: the GPU does not work (")
     monkeypatch.setattr("train.compute_device._fault", lambda device: None)

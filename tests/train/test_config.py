@@ -33,18 +33,18 @@ def test_codec_config_loads_committed_file(file: Path) -> None:
 
 def test_codec_config_has_the_settings_of_the_file_and_defaults(tmp_path: Path) -> None:
     text = LEAST + "lr = 1\n[link]\nber = [0.01, 0.1]\nchunks = [[0, 8], [0, 4]]\n"
-    got = CodecConfig.load(written(tmp_path, text))
-    assert (got.name, got.seed, got.teacher) == ("mine", 0, None)
-    assert got.encoder.layers == ("conv4s2 8", "head 8")
-    assert got.schedule.lr == 1.0 and type(got.schedule.lr) is float
-    assert got.link.ber == (0.01, 0.1) and got.link.chunks == ((0, 8), (0, 4))
-    assert got.quantizer == QuantizerConfig(bits=3, temperature=0.3)
+    config = CodecConfig.load(written(tmp_path, text))
+    assert (config.name, config.seed, config.teacher) == ("mine", 0, None)
+    assert config.encoder.layers == ("conv4s2 8", "head 8")
+    assert config.schedule.lr == 1.0 and type(config.schedule.lr) is float
+    assert config.link.ber == (0.01, 0.1) and config.link.chunks == ((0, 8), (0, 4))
+    assert config.quantizer == QuantizerConfig(bits=3, temperature=0.3)
 
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])
 def test_codec_config_round_trip_through_json(tmp_path: Path, extra: str) -> None:
-    got = CodecConfig.load(written(tmp_path, LEAST + extra))
-    assert CodecConfig.from_dict(json.loads(json.dumps(got.as_dict()))) == got
+    config = CodecConfig.load(written(tmp_path, LEAST + extra))
+    assert CodecConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
 
 
 def test_codec_config_without_channels_has_independent_flips(tmp_path: Path) -> None:

@@ -27,15 +27,15 @@ def test_accuracy_is_that_of_payload_bits_flipped_on_the_wire() -> None:
     symbols = evaluate.encode(codec, images)
     assert evaluate.accuracy(codec, symbols, labels, 0.0) == 1.0
     rng = np.random.default_rng([0, 2])
-    found = []
+    logits = []
     for part in symbols[:500].numpy(), symbols[500:].numpy():  # the batches in which accuracy() draws its flips
         bits = symbols_to_bits(part, 3)
         n_images, n_bits = bits.shape
         mask, _ = BitFlips(0.1).flips(n_images, n_bits, rng)
         received = torch.from_numpy(bits_to_symbols(bits ^ mask, 3))
         with torch.no_grad():
-            found.append(codec.decode(received, torch.full((len(part),), 0.1)))
-    correct = int((torch.cat(found).argmax(1).numpy() == labels).sum())
+            logits.append(codec.decode(received, torch.full((len(part),), 0.1)))
+    correct = int((torch.cat(logits).argmax(1).numpy() == labels).sum())
     assert evaluate.accuracy(codec, symbols, labels, 0.1) == correct / 600 < 1.0
 
 

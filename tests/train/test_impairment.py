@@ -17,9 +17,9 @@ EXACT = replace(LINK, clean_share=0.0, estimate_spread=0.0)
 
 def drawn(link: LinkConfig, count: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return flipped bits (N, S, 3), missing (N, S) and given BER (N,) for 64 symbols of 3 bits."""
-    got = draw_impairment(link, count, 64, 3, np.random.default_rng(seed))
-    bits = got.flips.numpy()[..., None] >> np.arange(2, -1, -1) & 1
-    return bits, got.missing.numpy(), got.given_ber.numpy()
+    impairment = draw_impairment(link, count, 64, 3, np.random.default_rng(seed))
+    bits = impairment.flips.numpy()[..., None] >> np.arange(2, -1, -1) & 1
+    return bits, impairment.missing.numpy(), impairment.given_ber.numpy()
 
 
 @pytest.mark.parametrize("ber", [1e-3, 0.05, 0.5])

@@ -1,4 +1,4 @@
-"""docs/settings.md is what its generator makes of the code, and names every setting."""
+"""docs/settings.md is up to date with its generator and has every setting."""
 
 from train.classifiers.architectures import ARCHITECTURES
 from train.codecs.split.registry import SPLIT_CODECS

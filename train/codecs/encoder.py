@@ -37,7 +37,7 @@ class ConvUnit(nn.Module):
         self.range = ActivationRange()
 
     def fold(self) -> None:
-        """Merge the batch norm's running statistics into the convolution, for good."""
+        """Merge the batch norm's running statistics into the convolution permanently."""
         if self.norm is not None:
             n = self.norm
             assert n.running_mean is not None and n.running_var is not None

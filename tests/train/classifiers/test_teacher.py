@@ -1,4 +1,4 @@
-"""The teacher: CIFAR ResNets of the usual checkpoints, and soft labels that are computed once and kept."""
+"""The teacher: CIFAR ResNets of the usual checkpoints, and soft labels that are computed once and cached."""
 
 import os
 from pathlib import Path
@@ -101,13 +101,13 @@ def test_soft_labels_of_another_shape_start_afresh(tmp_path: Path) -> None:
 
 def test_soft_labels_loss_is_t_squared_times_the_divergence(tmp_path: Path) -> None:
     labels = SoftLabels(TeacherConfig(str(write_teacher(tmp_path)), temperature=3.0), 4, 10, tmp_path / "teacher.npy")
-    student, taught = np.random.default_rng(0).normal(size=(2, 4, 10))
+    student, teacher = np.random.default_rng(0).normal(size=(2, 4, 10))
 
     def softened(logits: np.ndarray) -> np.ndarray:
         weights = np.exp(logits / 3.0)
         return weights / weights.sum(1, keepdims=True)
 
-    p, q = softened(taught), softened(student)
+    p, q = softened(teacher), softened(student)
     expected = 9.0 * (p * np.log(p / q)).sum(1).mean()
-    assert float(labels.loss(torch.from_numpy(student), torch.from_numpy(taught))) == pytest.approx(expected)
-    assert float(labels.loss(torch.from_numpy(taught), torch.from_numpy(taught))) == pytest.approx(0, abs=1e-9)
+    assert float(labels.loss(torch.from_numpy(student), torch.from_numpy(teacher))) == pytest.approx(expected)
+    assert float(labels.loss(torch.from_numpy(teacher), torch.from_numpy(teacher))) == pytest.approx(0, abs=1e-9)

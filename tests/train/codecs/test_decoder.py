@@ -28,14 +28,14 @@ def test_posterior_follows_bayes_rule_for_every_level(bits: int, ber: float) -> 
     rng = np.random.default_rng(bits)
     symbols = rng.integers(0, 2**bits, (3, N_SYMBOLS))
     with torch.no_grad():
-        got = decoder.posterior(torch.from_numpy(symbols), torch.full((3,), ber)).double().numpy()
+        posterior = decoder.posterior(torch.from_numpy(symbols), torch.full((3,), ber)).double().numpy()
     priors = torch.softmax(decoder.prior.detach().double(), -1).numpy()
     seen = set()
     for row in range(3):
         for place in range(N_SYMBOLS):
             channel, level = place // POSITIONS, int(symbols[row, place])
             np.testing.assert_allclose(
-                got[row, place], brute_force(priors[channel], level, ber, bits), rtol=2e-4, atol=1e-6
+                posterior[row, place], brute_force(priors[channel], level, ber, bits), rtol=2e-4, atol=1e-6
             )
             seen.add(level)
     assert seen == set(range(2**bits))
@@ -45,9 +45,9 @@ def test_posterior_of_missing_symbol_is_prior_at_any_ber() -> None:
     decoder = make_codec().decoder
     missing = torch.full((4, N_SYMBOLS), -1)
     with torch.no_grad():
-        got = decoder.posterior(missing, torch.tensor([0.0, 1e-3, 0.1, 0.5]))
+        posterior = decoder.posterior(missing, torch.tensor([0.0, 1e-3, 0.1, 0.5]))
         prior = torch.softmax(decoder.prior, -1)[torch.arange(N_SYMBOLS) // POSITIONS]
-    np.testing.assert_allclose(got, prior.expand(4, -1, -1), rtol=1e-5)
+    np.testing.assert_allclose(posterior, prior.expand(4, -1, -1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("ber", "same_as"), [(0.0, 1e-4), (-1.0, 1e-4), (1e-9, 1e-4), (0.7, 0.5), (1.0, 0.5)])
@@ -55,9 +55,9 @@ def test_decode_clamps_ber(ber: float, same_as: float) -> None:
     codec = make_codec().eval()
     symbols = torch.randint(0, 8, (2, N_SYMBOLS), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        got, expected = (codec.decode(symbols, torch.full((2,), b)) for b in (ber, same_as))
-    assert torch.isfinite(got).all()
-    np.testing.assert_array_equal(got, expected)
+        logits, expected = (codec.decode(symbols, torch.full((2,), b)) for b in (ber, same_as))
+    assert torch.isfinite(logits).all()
+    np.testing.assert_array_equal(logits, expected)
 
 
 def test_decode_at_ber_one_half_ignores_symbols() -> None:

@@ -76,14 +76,13 @@ def test_quantize_weight_rounds_per_channel(shape: tuple[int, ...]) -> None:
         * torch.logspace(-3, 1, shape[0])[:, None, None, None]
     )
     scale = abs(weight.numpy()).reshape(shape[0], -1).max(1)[:, None, None, None] / 127
-    got = quantize_weight(weight).numpy()
-    np.testing.assert_allclose(got, rounded(weight.numpy(), scale, 0, -127) * scale, rtol=1e-5)
-    assert np.rint(abs(got / scale)).reshape(shape[0], -1).max(1).tolist() == [127] * shape[0]
+    quantized = quantize_weight(weight).numpy()
+    np.testing.assert_allclose(quantized, rounded(weight.numpy(), scale, 0, -127) * scale, rtol=1e-5)
+    assert np.rint(abs(quantized / scale)).reshape(shape[0], -1).max(1).tolist() == [127] * shape[0]
 
 
 def test_quantize_weight_keeps_a_channel_of_zeros() -> None:
-    got = quantize_weight(torch.zeros(2, 3, 1, 1))
-    assert torch.equal(got, torch.zeros(2, 3, 1, 1))
+    assert torch.equal(quantize_weight(torch.zeros(2, 3, 1, 1)), torch.zeros(2, 3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,7 @@ def test_conv_unit_matches_integer_arithmetic(relu: bool) -> None:
     x = torch.randint(0, 256, (20, 12, 6, 6)) / 255
     with torch.no_grad():
         calibrate(unit, x)
-        got = unit(x).permute(0, 2, 3, 1).numpy()
+        output = unit(x).permute(0, 2, 3, 1).numpy()
     scale, zero = int8_parameters(float(unit.range.low), float(unit.range.high))
     weight = unit.conv.weight.detach().numpy()[:, :, 0, 0]
     w_scale = abs(weight).max(1) / 127
@@ -150,7 +149,7 @@ def test_conv_unit_matches_integer_arithmetic(relu: bool) -> None:
     total = (pixels + 128) @ w_int.T + bias
     low = zero if relu else -128
     expected = np.clip(np.rint(total * (w_scale / 255 / scale)) + zero, low, 127)
-    steps = abs(np.rint(got / scale) + zero - expected)
+    steps = abs(np.rint(output / scale) + zero - expected)
     assert steps.max() <= 1 and (steps == 0).mean() > 0.995
     assert len(np.unique(expected)) > 100
 

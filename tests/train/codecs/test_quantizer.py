@@ -127,8 +127,8 @@ def test_flip_matches_flipped_wire_bits(bits: int) -> None:
     symbols = rng.integers(0, 2**bits, (40, N_SYMBOLS))
     mask = rng.random((40, N_SYMBOLS * bits)) < 0.3
     on_the_wire = payload.symbols_to_bits(symbols, bits) ^ mask.astype(np.uint8)
-    got = codec.flip(torch.from_numpy(symbols), torch.from_numpy(symbol_flips(mask, bits)))
-    np.testing.assert_array_equal(got, payload.bits_to_symbols(on_the_wire, bits))
+    flipped = codec.flip(torch.from_numpy(symbols), torch.from_numpy(symbol_flips(mask, bits)))
+    np.testing.assert_array_equal(flipped, payload.bits_to_symbols(on_the_wire, bits))
 
 
 def test_order_is_channel_by_channel_and_decoder_inverts_it() -> None:

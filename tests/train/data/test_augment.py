@@ -31,7 +31,7 @@ def test_views_depend_on_number_and_seed_alone() -> None:
 def test_views_are_crops_of_their_own_image_flipped_or_not(channels: int) -> None:
     images = random_images(80, channels)
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    found = set()
+    views = set()
     for image, seen in zip(padded, view(images, 1), strict=True):
         crops = {
             (row, column, flipped): crop[:, ::-1] if flipped else crop
@@ -42,9 +42,9 @@ def test_views_are_crops_of_their_own_image_flipped_or_not(channels: int) -> Non
         }
         places = [place for place, crop in crops.items() if np.array_equal(crop, seen)]
         assert len(places) == 1
-        found.add(places[0])
-    assert {row for row, _, _ in found} == {column for _, column, _ in found} == set(range(5))
-    assert {flipped for _, _, flipped in found} == {False, True}
+        views.add(places[0])
+    assert {row for row, _, _ in views} == {column for _, column, _ in views} == set(range(5))
+    assert {flipped for _, _, flipped in views} == {False, True}
 
 
 def test_views_batch_is_its_part_of_the_view() -> None:
@@ -59,5 +59,5 @@ def test_views_without_padding_and_flip_are_the_images() -> None:
 
 
 def test_as_input_divides_pixels_by_255_and_nothing_else() -> None:
-    got = as_input(torch.from_numpy(random_images()))
-    np.testing.assert_array_equal(got, random_images().transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    converted = as_input(torch.from_numpy(random_images()))
+    np.testing.assert_array_equal(converted, random_images().transpose(0, 3, 1, 2).astype(np.float32) / 255)

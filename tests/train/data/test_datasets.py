@@ -159,7 +159,7 @@ def test_load_folder_refuses_wrong_content_in_one_line(tmp_path: Path) -> None:
     fails(f"folder:{tmp_path}", "Couldn't find any class folder", size=(8, 8))
     (tmp_path / "train" / "ant").mkdir()
     fails(f"folder:{tmp_path}", "Found no valid file for the classes ant", size=(8, 8))
-    (tmp_path / "train" / "ant" / "0.png").write_bytes(b"no picture")
+    (tmp_path / "train" / "ant" / "0.png").write_bytes(b"not an image")
     fails(f"folder:{tmp_path}", "0.png: not an image that Pillow can read", size=(8, 8))
     Image.fromarray(random_images(9, 9, 3)).save(tmp_path / "train" / "ant" / "0.png")
     fails(f"folder:{tmp_path}", "needs a folder test or val", size=(8, 8))

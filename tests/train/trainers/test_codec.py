@@ -32,11 +32,11 @@ def state(file: Path) -> dict[str, torch.Tensor]:
             for key, inner in value.items():
                 walk(inner, f"{path}/{key}")
         elif isinstance(value, torch.Tensor):
-            found[path] = value
+            tensors[path] = value
 
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     walk(torch.load(file, weights_only=True), "")
-    return found
+    return tensors
 
 
 # Learning
@@ -114,9 +114,9 @@ def test_codec_training_cut_off_and_resumed_equals_uninterrupted(
     assert main(trained.config, "--out", folder, "--threads", 1) == 0
     assert re.search(r"^resuming after epoch [56] of 7$", capsys.readouterr().out, re.MULTILINE)
     for name in ("checkpoint.pt", "best.pt"):
-        got, expected = state(folder / name), state(trained.folder / name)
-        assert got.keys() == expected.keys() and len(got) > 50
-        different = [key for key in got if not torch.equal(got[key], expected[key])]
+        actual, expected = state(folder / name), state(trained.folder / name)
+        assert actual.keys() == expected.keys() and len(actual) > 50
+        different = [key for key in actual if not torch.equal(actual[key], expected[key])]
         assert different == []
 
 

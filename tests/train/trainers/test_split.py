@@ -135,8 +135,8 @@ def test_load_split_codec_gives_the_accuracies_of_the_log(trained: Path, monkeyp
     folder = trained / "runs" / "system"
     config = SplitConfig.load(trained / "system.toml")
     data = datasets.load(config.data.name)
-    codec, found, saved = load_split_codec(folder, data)
-    assert found == config and saved["epoch"] == EPOCHS and not codec.training
+    codec, run_config, saved = load_split_codec(folder, data)
+    assert run_config == config and saved["epoch"] == EPOCHS and not codec.training
     _, held = split_holdout(data, config.data.holdout)
     accuracies = evaluate.accuracies(codec, data.x_train[held], data.y_train[held], ())
     assert accuracies == saved["held_out"] == read_log(folder)[-1]["held_out"]

@@ -45,7 +45,7 @@ class Plain:
         return plain
 
     def quantize(self, features: Tensor) -> np.ndarray:
-        """Map features (N, C, h, w) to uint8 (N * C, h * w), one row per packet: int8 but for the offset of 128."""
+        """Map features (N, C, h, w) to uint8 (N * C, h * w), one row per packet: int8 plus an offset of 128."""
         rounded = ((features - self.low) / self.step).round().clamp(0, N_VALUES - 1)
         return rounded.to(torch.uint8).flatten(2).flatten(0, 1).numpy()
 

@@ -57,6 +57,6 @@ def gradients(codec: SplitCodec, loss: Tensor) -> dict[str, float]:
 
 def gradient(codec: SplitCodec, name: str) -> Tensor:
     """Return the gradient of a parameter."""
-    found = codec.get_parameter(name).grad
-    assert found is not None, name
-    return found
+    grad = codec.get_parameter(name).grad
+    assert grad is not None, name
+    return grad

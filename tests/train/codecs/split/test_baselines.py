@@ -192,8 +192,12 @@ def test_orthogonality_loss_is_zero_for_orthonormal_kernels() -> None:
 @BOTH
 @pytest.mark.parametrize("data", ["cifar10", "cifar100"])
 def test_comparison_config_matches_semanticnn(name: str, data: str) -> None:
-    ours = SplitConfig.load(ROOT / f"configs/systems/{data}-{name}.toml")
-    theirs = SplitConfig.load(ROOT / f"configs/systems/{data}-semanticnn.toml")
-    assert ours.system == name
-    assert (ours.data, ours.schedule, ours.classifier) == (theirs.data, theirs.schedule, theirs.classifier)
-    assert Quantizer(ours.quantizer.bits, 1.0).n_levels == 8
+    config = SplitConfig.load(ROOT / f"configs/systems/{data}-{name}.toml")
+    reference = SplitConfig.load(ROOT / f"configs/systems/{data}-semanticnn.toml")
+    assert config.system == name
+    assert (config.data, config.schedule, config.classifier) == (
+        reference.data,
+        reference.schedule,
+        reference.classifier,
+    )
+    assert Quantizer(config.quantizer.bits, 1.0).n_levels == 8

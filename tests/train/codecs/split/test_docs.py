@@ -21,8 +21,8 @@ PAGE = (ROOT / "docs" / "systems.md").read_text()
 
 def block(language: str) -> str:
     """Return the page's only example in a language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return found
+    (example,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return example
 
 
 def test_page_lists_file_and_command_of_every_split_codec() -> None:

@@ -118,11 +118,11 @@ def test_receive_decodes_damage_that_the_crc_misses(fitted: Plain) -> None:
     sent = features(fitted, noise(1))
     packet, values = fitted.packets(sent)[0], fitted.quantize(sent)[0]
     number, n = int.from_bytes(packet, "big"), len(packet)
-    got = [
+    received = [
         fitted.receive((number ^ POLYNOMIAL << shift).to_bytes(n, "big"), SIZE * SIZE) for shift in range(8 * n - 17)
     ]
-    decoded = [row for row in got if row is not None]  # some codewords need more bits than the packet has
-    assert len(decoded) > len(got) / 4
+    decoded = [row for row in received if row is not None]  # some codewords need more bits than the packet has
+    assert len(decoded) > len(received) / 4
     assert not any(np.array_equal(row, values) for row in decoded)
 
 

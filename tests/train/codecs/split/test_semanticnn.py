@@ -214,9 +214,9 @@ def test_attribution_is_trapezoid_and_complete_with_many_steps() -> None:
         point = point.clone().requires_grad_()
         return torch.autograd.grad(losses(point, labels).sum(), point)[0]
 
-    got = model.attribution(values.requires_grad_(), labels).detach()
+    attribution = model.attribution(values.requires_grad_(), labels).detach()
     trapezoid = 0.5 * (slope(values.detach()) + slope(torch.zeros_like(values))) * values.detach()
-    torch.testing.assert_close(2 * got, trapezoid)  # captum's n weights add up to (n - 1) / n
+    torch.testing.assert_close(2 * attribution, trapezoid)  # captum's n weights add up to (n - 1) / n
     exact = IntegratedGradients(losses).attribute(values, additional_forward_args=labels, n_steps=50)
     with torch.no_grad():
         difference = losses(values, labels) - losses(torch.zeros_like(values), labels)

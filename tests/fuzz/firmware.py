@@ -39,12 +39,12 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
         raise FuzzError(f"{compiler[0]} is not installed (Debian: apt install clang-14 libclang-rt-14-dev)")
     folder.mkdir(parents=True, exist_ok=True)
     encoder, objects = _stub() if bundle is None else _real(folder, bundle, compiler)
-    ours = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, CAMERA)
+    own = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, CAMERA)
     sources = [*firmware_sources(), CAMERA / "fit.c", *sorted(HARNESS.glob("*.c"))]
     if compiler != FUZZER:
         sources.append(HARNESS / "replay" / "main.c")
     program = folder / "firmware"
-    includes = [f"-I{header}" for header in (*ours, HARNESS, *encoder)]
+    includes = [f"-I{header}" for header in (*own, HARNESS, *encoder)]
     flags = [*_flags(), "-DINKLING_CAMERA=1", *compiler[1:], *includes]
     _run([compiler[0], *flags, *sources, *objects, "-o", program], folder)
     return program

@@ -26,7 +26,7 @@ class Target:
     max_bytes: int  # of an input
 
     @property
-    def found(self) -> Path:
+    def new_inputs(self) -> Path:
         """Folder of the inputs with new coverage, of this and earlier runs."""
         return self.folder / "corpus"
 
@@ -57,7 +57,7 @@ def fuzz(target: Target, seconds: float, log: Callable[[str], None], max_executi
 
     The progress is logged every REPORT_SECONDS; all output goes to the target's log.
     """
-    for folder in (target.found, target.findings, target.corpus):
+    for folder in (target.new_inputs, target.findings, target.corpus):
         folder.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={target.max_bytes}", f"-timeout={HANG_SECONDS}"]
     options += ["-len_control=0", f"-report_slow_units={HANG_SECONDS}", "-print_final_stats=1"]
@@ -65,7 +65,7 @@ def fuzz(target: Target, seconds: float, log: Callable[[str], None], max_executi
     before = set(target.findings.iterdir())
     started = reported = time.monotonic()
     with target.log.open("wb") as output:
-        command = [*target.command, *options, str(target.found), str(target.corpus)]
+        command = [*target.command, *options, str(target.new_inputs), str(target.corpus)]
         with subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as child:
             try:
                 while child.poll() is None:
@@ -89,7 +89,7 @@ def replay(target: Target, inputs: Sequence[Path]) -> subprocess.CompletedProces
 
 def keep(target: Target) -> None:
     """Add the inputs that increase its coverage to the corpus in the repository."""
-    command = [*target.command, "-set_cover_merge=1", str(target.corpus), str(target.found)]
+    command = [*target.command, "-set_cover_merge=1", str(target.corpus), str(target.new_inputs)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
 
 

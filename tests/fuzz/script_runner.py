@@ -26,7 +26,7 @@ cached_encode = cache(bch.encode)  # pure, and the slowest part of an input
 
 @cache
 def bundles() -> list[Bundle]:
-    """Return three small bundles. The first and the third have equal model bits: only the CRC-16 tells them apart."""
+    """Return three small bundles. The first and the third have equal model bits: only the CRC-16 distinguishes them."""
     return list(_load())
 
 
@@ -40,13 +40,13 @@ def decoders() -> dict[str, Decoder]:
 def _load() -> dict[Bundle, Decoder]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = [
+        written = [
             make_bundle(folder / "threes", seed=0, n_symbols=96, bits=3, classes=4),
             make_bundle(folder / "fives", seed=1, n_symbols=11, bits=5, classes=3),
             make_bundle(folder / "twin", seed=50, n_symbols=80, bits=3, classes=4),
         ]
-        loaded = {bundle: Decoder(bundle) for bundle in made}
-    assert made[0].model_bits == made[2].model_bits != made[1].model_bits
+        loaded = {bundle: Decoder(bundle) for bundle in written}
+    assert written[0].model_bits == written[2].model_bits != written[1].model_bits
     return loaded
 
 
@@ -71,7 +71,7 @@ def run(data: bytes) -> None:
 
 
 class Line:
-    """A line with both its ends, and a radio."""
+    """A serial line with its sender and its receivers, and a radio."""
 
     def __init__(self, cut: int) -> None:
         self._cut, self._sent, self._total = cut, b"", 0

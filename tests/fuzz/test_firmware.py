@@ -115,24 +115,24 @@ def missed_lines(program: Path, source: Path) -> list[int]:
     return [line["line_number"] for line in lines if line["count"] == 0]
 
 
-def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str) -> None:
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, original: str, wrong: str) -> None:
     """Plant a fault in the source of this name, for all builds that follow."""
     sources = firmware.firmware_sources()
     (position,) = (index for index, source in enumerate(sources) if source.name == name)
     text = sources[position].read_text(encoding="utf-8")
-    assert text.count(right) == 1
-    (folder / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    assert text.count(original) == 1
+    (folder / name).write_text(text.replace(original, wrong), encoding="utf-8")
     sources[position] = folder / name
     monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
 
 
 @pytest.mark.parametrize(
-    ("name", "right", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
+    ("name", "original", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
 )
 def test_corpus_detects_a_planted_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, original: str, wrong: str
 ) -> None:
-    plant(tmp_path, monkeypatch, name, right, wrong)
+    plant(tmp_path, monkeypatch, name, original, wrong)
     program = firmware.build(tmp_path / "build", compiler=("gcc", "-O0"))
     assert subprocess.run([program, *corpus()], capture_output=True, check=False).returncode != 0
 

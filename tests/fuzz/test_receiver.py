@@ -51,9 +51,9 @@ def test_corpus_detects_a_planted_fault(
 def test_keep_adds_inputs_with_new_coverage_to_the_corpus(tmp_path: Path) -> None:
     receiver = replace(target("receiver", tmp_path), corpus=tmp_path / "kept")
     receiver.corpus.mkdir()
-    receiver.found.mkdir(parents=True)
+    receiver.new_inputs.mkdir(parents=True)
     for path in corpus()[-8:]:
-        shutil.copy(path, receiver.found)
+        shutil.copy(path, receiver.new_inputs)
     fuzzer.keep(receiver)
     assert 0 < len(list(receiver.corpus.iterdir())) <= 8
 

@@ -8,7 +8,7 @@ missing_of() {
     done
 }
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "set-up: no apt-get here; what these Debian packages hold has to be there: $*" >&2
+    echo "set-up: apt-get not found; install the equivalents of these Debian packages: $*" >&2
     exit 0
 fi
 [ -n "$(missing_of "$@")" ] || exit 0

@@ -33,7 +33,7 @@ RunInkling = Callable[..., tuple[int, str, str]]  # arguments -> exit status, ou
 
 @pytest.fixture
 def run_inkling(capsys: pytest.CaptureFixture[str]) -> Iterator[RunInkling]:
-    """The command `inkling` in this process, which saves the start of another."""
+    """The command `inkling`, run in this process, which is faster than a new one."""
     handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:

@@ -79,8 +79,8 @@ def anchor(heading: str) -> str:
 def pins(name: str) -> dict[str, str]:
     """Return the pinned versions of a requirements file, by normalized package name."""
     text = (ROOT / "requirements" / name).read_text()
-    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", text, flags=re.MULTILINE)
-    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", text, flags=re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in pinned}
 
 
 @pytest.mark.parametrize("name", ["host.txt", "firmware.txt", "demo.txt"])

@@ -61,7 +61,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_apt_without_apt_get_names_packages_and_continues(machine: Machine) -> None:
     code, _, err = machine.run("apt.sh", "gcc", "qemu")
     assert code == 0
-    assert err == "set-up: no apt-get here; what these Debian packages hold has to be there: gcc qemu\n"
+    assert err == "set-up: apt-get not found; install the equivalents of these Debian packages: gcc qemu\n"
 
 
 def test_apt_installed_packages_are_left_alone(machine: Machine) -> None:

@@ -30,10 +30,10 @@ def prepare(core: Path = CORE_DIR) -> Path:
         raise BuildError(f"SCons is not installed: {INSTALL_HINT}") from None
     major, minor, patch = [*release.split("."), "0"][:3]
     version = f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"  # as PlatformIO counts: 4.11.1 is 4.41101.0
-    about = {"name": "tool-scons", "version": version, "description": "SCons of this Python environment"}
+    manifest = {"name": "tool-scons", "version": version, "description": "SCons of this Python environment"}
     spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
     package = core / "packages" / "tool-scons"
-    _write(package / "package.json", json.dumps(about))
+    _write(package / "package.json", json.dumps(manifest))
     installed = {"type": "tool", "name": "tool-scons", "version": version, "spec": spec}
     _write(package / ".piopm", json.dumps(installed))
     _write(package / "scons.py", "from SCons.Script import main\n\nmain()\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support import ROOT
 
-PATIENCE_S = 60.0  # ends a wait that would never end; load cannot reach it
+PATIENCE_S = 60.0  # limit of a wait, far above any delay by load
 
 
 def server() -> tuple[socket.socket, str]:

@@ -19,16 +19,20 @@ from tests.support.firmware import TARGETS, bundle_path, program
 STRICT = {"-Wall", "-Wextra", "-Wdouble-promotion", "-Werror"}
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("environment", TARGETS)
 def test_build_makes_the_program(environment: str) -> None:
     assert program(environment).is_file()
 
 
+@pytest.mark.emulated
+@pytest.mark.slow
 def test_build_works_in_a_path_with_blanks(tmp_path: Path) -> None:
     elf = build("qemu_stm32f405", bundle=bundle_path(), build_dir=tmp_path / "a build")
     assert measure(elf).model_flash_bytes > 0  # read from the map beside the ELF file
 
 
+@pytest.mark.emulated
 def test_build_treats_warnings_in_our_sources_as_errors() -> None:
     program("native")
     command = [sys.executable, "-m", "platformio", "project", "metadata", "-e", "native", "--json-output"]
@@ -73,6 +77,7 @@ def test_generate_writes_the_bundles_facts(tmp_path: Path) -> None:
     assert f"0x{manifest['model_id']}u" in (tmp_path / "out" / "inkling_model.c").read_text()
 
 
+@pytest.mark.emulated
 def test_build_refuses_missing_bundle(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         build("native", bundle=tmp_path / "none", build_dir=tmp_path / "build")

@@ -92,6 +92,8 @@ def with_tflm(environment: str, folder: Path) -> Path:
         return Path(shutil.copy2(build(environment, engine="tflm", build_dir=BUILDS / "engine-tflm"), folder))
 
 
+@pytest.mark.emulated
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_engine_reports_a_fault_and_refuses_to_run(fault: str, tmp_path: Path) -> None:
     engine, change, code = FAULTS[fault]
@@ -105,6 +107,7 @@ def test_engine_reports_a_fault_and_refuses_to_run(fault: str, tmp_path: Path) -
             assert board.error() == (ErrorCode(code), opcode, board.request)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("environment", ["native", "qemu_stm32f405"])
 @NEEDS_TFLM
 def test_engines_give_the_same_frames(environment: str, tmp_path: Path) -> None:
@@ -168,6 +171,7 @@ def test_generate_refuses_unknown_engine(tmp_path: Path) -> None:
         generate(bundle_path(), tmp_path / "out", "portable", "magic")
 
 
+@pytest.mark.emulated
 def test_build_with_tflm_reports_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORMIO_LIB_EXTRA_DIRS", "")
     with pytest.raises(BuildError, match="no TFLite Micro in lib_deps or PLATFORMIO_LIB_EXTRA_DIRS"):

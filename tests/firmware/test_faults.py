@@ -12,6 +12,8 @@ from wire.control import ErrorCode, Opcode
 from wire.frame import SYNC
 from wire.payload import interleave
 
+pytestmark = pytest.mark.emulated
+
 UNKNOWN = 0
 
 

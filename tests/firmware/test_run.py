@@ -16,6 +16,8 @@ from wire.bundle import Bundle, load
 from wire.control import BenchResult, Opcode
 from wire.frame import FrameType, Header, check_crc, feature_frame
 
+pytestmark = pytest.mark.emulated
+
 MAX_INSTRUCTIONS = {"qemu_stm32f405": 8_000_000, "qemu_rv32imc": 24_000_000}
 MAX_MODEL_FLASH = 48_000
 MAX_ENCODER_RAM = 24_000

@@ -10,7 +10,7 @@ from typing import Any
 from host.cli.arguments import at_least_one
 from wire.errors import InklingError
 
-BUNDLE = Path("bundles/cifar10")
+BUNDLE, RESULTS = Path("bundles/cifar10"), Path("benchmarks/results")
 
 
 def add_bundle(parser: ArgumentParser) -> None:

@@ -12,6 +12,7 @@ SYNC = bytes.fromhex("1ACFFC1D")  # the attached sync marker of CCSDS 131.0-B
 SYNC_MAX_FLIPS = 6  # of 32 bits, accepted by a receiver of feature frames
 HEADER_BYTES = bch.BLOCK_BYTES
 CRC16_BYTES = 2
+QUIET_S = 0.5  # on a line, a frame that stops in the middle is truncated after this silence
 ANY_DEVICE = 255  # device of a command to any board
 SEQUENCES, MODELS, MAX_CHUNKS = 32, 32, 16  # numbers of values of the header's fields
 

@@ -27,7 +27,7 @@ from host.classify.decoder import Decoder
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 
-OUT = Path("benchmarks/results/codec.json")
+OUT = command.RESULTS / "codec.json"
 
 
 def main() -> int:

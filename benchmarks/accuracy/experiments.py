@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import command
 from train import settings
 from train.errors import TrainError
 
-CONFIGS, RESULTS = Path("configs/systems"), Path("benchmarks/results/accuracy")
+CONFIGS, RESULTS = Path("configs/systems"), command.RESULTS / "accuracy"
 INKLING, PLAIN = "inkling", "plain"
 
 Figures = dict[str, Any]  # the JSON of one experiment
@@ -41,7 +42,7 @@ def experiments(folder: Path = CONFIGS) -> list[Experiment]:
 
     Raises TrainError if the folder has no configs or one of them is incomplete.
     """
-    found: list[Experiment] = []
+    named: list[Experiment] = []
     plain: dict[Path, Experiment] = {}
     for file in sorted(folder.glob("*.toml")):
         values = settings.read_toml(file)
@@ -50,20 +51,20 @@ def experiments(folder: Path = CONFIGS) -> list[Experiment]:
             base = Path(values["classifier"]) if "system" in values else None
         except (KeyError, TypeError):
             raise TrainError(f"{file}: names no data set, or no base classifier for its system") from None
-        found.append(Experiment(values["name"], values.get("system", INKLING), dataset, file, base))
+        named.append(Experiment(values["name"], values.get("system", INKLING), dataset, file, base))
         if base is not None:
             plain[base] = Experiment(f"{base.stem}-{PLAIN}", PLAIN, dataset, base, base)
-    if not found:
+    if not named:
         raise TrainError(f"{folder} has no configs of systems")
-    return sorted([*found, *plain.values()], key=lambda experiment: (experiment.dataset, experiment.name))
+    return sorted([*named, *plain.values()], key=lambda experiment: (experiment.dataset, experiment.name))
 
 
 def stored(folder: Path = RESULTS) -> dict[str, Figures]:
     """Return the measured figures by the experiment's name. Raises TrainError for a file that is no JSON object."""
-    found = {}
+    figures = {}
     for file in sorted(folder.glob("*.json")):
         try:
-            found[file.stem] = dict(json.loads(file.read_text(encoding="utf-8")))
+            figures[file.stem] = dict(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise TrainError(f"{file} cannot be read: {error}") from None
-    return found
+    return figures

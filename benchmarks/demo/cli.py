@@ -32,7 +32,7 @@ from wire.bundle import load as load_bundle
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 TARGET = "qemu_stm32f405"
 TIMEOUT_S = 20.0  # an emulated board on a busy machine may be slow
-RECORD = Path("benchmarks/results/demo.json")
+RECORD = command.RESULTS / "demo.json"
 
 
 @dataclass
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -> dict:
-    """Run the demo, write accuracy.png, pictures.png and report.json to `out`, and return the report.
+    """Run the demo, write accuracy.png, images.png and report.json to `out`, and return the report.
 
     Raises HostError if, without bit errors, a frame is lost or a symbol differs from TFLite's.
     """
@@ -110,10 +110,10 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     }
     out.mkdir(parents=True, exist_ok=True)
     draw_accuracy(out / "accuracy.png", report, bundle)
-    draw_images(out / "pictures.png", [results["0"].shown, results["0.1"].shown], bundle)
+    draw_images(out / "images.png", [results["0"].shown, results["0.1"].shown], bundle)
     command.write_json(out / "report.json", report)
     _print_table(console, report)
-    console.print(f"Plots: {out}/accuracy.png, {out}/pictures.png; figures: {out}/report.json")
+    console.print(f"Plots: {out}/accuracy.png, {out}/images.png; figures: {out}/report.json")
     if mismatches or len(clean) < len(images):
         raise HostError(f"at BER 0, {len(images) - len(clean)} frames were lost and {mismatches} differ from TFLite's")
     return report

@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument(
         "bundles", nargs="*", type=Path, default=[DEFAULT], metavar="BUNDLE", help=f"default: {DEFAULT}"
     )
-    command.add_path(parser, "--out", "benchmarks/results", "folder for device.json and device_details.json")
+    command.add_path(parser, "--out", command.RESULTS, "folder for device.json and device_details.json")
     parser.add_argument("--accept", action="store_true", help=f"save the costs of {DEFAULT} as the new baseline")
     args = parser.parse_args()
     if args.accept and args.bundles != [DEFAULT]:

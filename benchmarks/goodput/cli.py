@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--links", nargs="+", choices=LINKS, default=list(LINKS), help="default: all")
     command.add_path(parser, "--experiments", "build/bench/goodput", "folder of the measured experiments")
     command.add_path(parser, "--compressed", COMPRESSED, "folder of the classifiers of compressed images")
-    command.add_path(parser, "--out", "benchmarks/results/goodput.json", "file for the figures")
+    command.add_path(parser, "--out", command.RESULTS / "goodput.json", "file for the figures")
     args = parser.parse_args()
 
     def run() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.delivery import DEVICE, WARM_UP
 from benchmarks.goodput.baselines import OnProgress, Outcome
 from benchmarks.goodput.links import Link
 from channel_sim.channels.bsc import BitFlips
@@ -17,8 +18,6 @@ from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 from wire.frame import SEQUENCES
 
-DEVICE = 1
-WARM_UP = 20  # clean frames, not counted, that make the device known to the receiver
 BATCH = 500  # frames sent at once
 
 

@@ -30,8 +30,8 @@ def main() -> int:
     command.add_count(parser, "--runs", 1000, "runs of the BER estimator per BER")
     command.add_count(parser, "--soak", 1_000_000, "frames of the soak")
     command.add_seed(parser)
-    command.add_path(parser, "--codec", "benchmarks/results/codec.json", "figures of make bench-codec")
-    command.add_path(parser, "--out", "benchmarks/results/receiver.json", "file for the figures")
+    command.add_path(parser, "--codec", command.RESULTS / "codec.json", "figures of make bench-codec")
+    command.add_path(parser, "--out", command.RESULTS / "receiver.json", "file for the figures")
     args = parser.parse_args()
     return command.execute("receiver", lambda: run(args, Console()))
 

@@ -27,6 +27,7 @@ from rich.console import Console
 
 from benchmarks import command
 from benchmarks.progress import progress_bar
+from benchmarks.receiver.measure import DEVICES
 from channel_sim import parse
 from channel_sim.live.proxy import Proxy
 from host.board.port import Port
@@ -36,17 +37,15 @@ from host.receive.events import Event, FeatureFrame
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.frame import SEQUENCES, SYNC
+from wire.frame import QUIET_S, SEQUENCES, SYNC
 from wire.payload import pack
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
-DEVICES = 50
 GARBAGE_SHARE, GARBAGE_BYTES = 0.01, 40
 FRAMES_BETWEEN_RESETS = 5000  # on average, of each end
 BURST = 16  # frames per write
 MAX_UNREAD_BYTES = 1 << 14  # sent and not yet read by the host; a reset discards them
 PATIENCE_S = 2.0  # bytes unread for longer were lost in a reset
-QUIET_S = 0.5  # as in `inkling receive`
 WARM_UP_SHARE = 0.1  # of the frames, before memory is measured
 MAX_GROWTH_BYTES = 16 << 20  # of memory after that
 

@@ -7,7 +7,8 @@ import argparse
 import sys
 
 from benchmarks import command
-from benchmarks.results.page import PAGE, RESULTS, SECTIONS, page, read_figures
+from benchmarks.command import RESULTS
+from benchmarks.results.page import PAGE, SECTIONS, page, read_figures
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from benchmarks.goodput.plots import draw_lora, draw_serial
 from benchmarks.receiver import page as receiver_page
 from wire.errors import InklingError
 
-RESULTS, PAGE = Path("benchmarks/results"), Path("docs/RESULTS.md")
+PAGE = Path("docs/RESULTS.md")
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
@@ -33,7 +33,7 @@ here is typed by hand.
 
 
 class ResultsError(InklingError):
-    """The figures cannot make the page."""
+    """Figures of the page are missing, damaged or of different models."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from channel_sim.live.recording import Recorder
 from channel_sim.live.stream import Statistics, Stream
 from wire import BAUD
 from wire.bundle import Bundle
+from wire.frame import QUIET_S
 
 READ_BYTES = 1 << 16
 # Bytes for a host that does not read are dropped beyond this.
 MAX_UNREAD_BYTES = 1 << 20
 # An incomplete frame is passed on after this much silence, as in `inkling receive`.
-QUIET_S = 0.5
 RETRY_S = 0.5
 # Time for the host to read the rest after the board has disappeared.
 DRAIN_S = 2.0

@@ -20,8 +20,8 @@ from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
 from wire.bundle import load as load_bundle
 from wire.control import Control, ErrorReply, Opcode
+from wire.frame import QUIET_S
 
-QUIET_S = 0.5  # a frame that stops in the middle is truncated after this silence
 RETRY_S = 1.0
 # A note on garbage needs this many more bytes, and this much time since the last note.
 GARBAGE_NOTE_BYTES, GARBAGE_NOTE_S = 1000, 10.0

@@ -70,12 +70,12 @@ def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.emulated
-@pytest.mark.parametrize("name", ["accuracy.png", "pictures.png"])
+@pytest.mark.parametrize("name", ["accuracy.png", "images.png"])
 def test_demo_draws_plots_that_are_not_blank(demo: tuple[Path, str], name: str) -> None:
-    with Image.open(demo[0] / name) as picture:
-        assert picture.format == "PNG"
-        assert 400 <= picture.width <= 4000 and 300 <= picture.height <= 4000
-        pixels = np.asarray(picture.convert("RGB"))
+    with Image.open(demo[0] / name) as plot:
+        assert plot.format == "PNG"
+        assert 400 <= plot.width <= 4000 and 300 <= plot.height <= 4000
+        pixels = np.asarray(plot.convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
 
 
@@ -87,7 +87,7 @@ def test_demo_prints_a_table_and_its_files(demo: tuple[Path, str]) -> None:
         assert any(ber in line.replace("│", "|").split("|")[1] for line in printed.splitlines() if "│" in line)
     assert "M instructions per image" in printed
     assert "4 CIFAR-10 test images at each BER" in printed
-    assert all(name in printed.replace("\n", "") for name in ("accuracy.png", "pictures.png", "report.json"))
+    assert all(name in printed.replace("\n", "") for name in ("accuracy.png", "images.png", "report.json"))
     assert out.is_dir()
 
 

@@ -107,7 +107,7 @@ def test_apt_two_at_once_install_once(machine: Machine) -> None:
     machine.tool("apt-get", APT_GET + '; sleep 0.3; case "$*" in *install*) : >"$CALLS.done";; esac')
     machine.tool("id", "echo 0")
     both = [machine.start("apt.sh", "gone") for _ in range(2)]
-    assert [process.wait(30) for process in both] == [0, 0]
+    assert [process.wait(120) for process in both] == [0, 0]
     assert len(machine.called()) == 2
     for process in both:
         process.communicate()
@@ -147,7 +147,7 @@ def test_python_interrupted_set_up_is_built_again(machine: Machine, number: sign
     assert process.stderr
     assert any("ready" in line for line in process.stderr)
     os.killpg(process.pid, number)  # as a terminal does
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode != 0 and out == ""
     (left,) = (machine.cache / "venvs").iterdir()
     assert [path.name for path in left.iterdir()] == ["bin"], "no marker of a complete environment"

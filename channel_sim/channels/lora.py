@@ -183,7 +183,7 @@ def demodulate(sent: np.ndarray, snr_db: np.ndarray, sf: int, rng: np.random.Gen
     """Send symbols (n, S) of 0 .. 2**sf - 1 through white noise and return the decisions (n, S); snr_db is (n,).
 
     The non-coherent receiver chooses the strongest of 2**sf bins. The chirps are orthogonal, so the noise of the bins
-    is independent, and a symbol takes five random numbers instead of 2**sf. The power of the correct bin is a noncentral
+    is independent, and a symbol takes five random numbers instead of 2**sf. The power of the correct bin is noncentral
     chi-square with Es/N0 = 2**sf * SNR (SNR in the bandwidth of the channel). The strongest other bin follows from its
     inverse distribution; its position is uniform. This is exact for an ideally synchronised receiver. The number of
     draws does not depend on the SNR.

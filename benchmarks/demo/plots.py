@@ -48,6 +48,7 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
     for x, y in zip(places, delivered, strict=True):
         axes.annotate(f"{y:.1f}", (x, y), xytext=(8, 6), textcoords="offset points", color=LINE, fontsize=9)
     axes.set_xticks(places, names)
+    axes.set_xlim(-0.2, len(names) - 0.7)  # room for the last figure
     axes.set_ylim(0, 100)
     axes.set_xlabel("bit error rate of the serial line")
     axes.set_ylabel("accuracy, %")

@@ -18,17 +18,22 @@ void timer_interrupt(void) {
     wraps++;
 }
 
-/* A wrap whose interrupt has not run yet is pending, and the counter has just restarted. */
+static uint32_t wrap_pending(void) {
+    return SCB_ICSR & SCB_ICSR_PENDSTSET;
+}
+
+/* A wrap whose interrupt has not run yet is pending. The counter is read between two equal states of wraps and pending
+ * bit, so that it belongs to them however long the interrupt takes. */
 static uint64_t cycles(void) {
     uint32_t high;
     uint32_t left;
     uint32_t pending;
     do {
         high = wraps;
+        pending = wrap_pending();
         left = SYST_CVR;
-        pending = SCB_ICSR & SCB_ICSR_PENDSTSET;
-    } while (high != wraps);
-    if (pending != 0u && left > SYSTICK_MAX / 2u) {
+    } while (pending != wrap_pending() || high != wraps);
+    if (pending != 0u && left != 0u) { /* 0 is the end of the old round, though its wrap is pending already */
         high++;
     }
     return ((uint64_t)high << SYSTICK_BITS) + (SYSTICK_MAX - left);

@@ -17,37 +17,21 @@ from tests.firmware.camera.camera_library import RGB565, Shape, expand, pack
 from tests.firmware.camera.native_camera import camera_board, sanitized_camera, write_frame
 from tests.support import train as train_support
 from tests.support.firmware import REPLY_SECONDS, SANITIZED, boot, bundle_path, program
+from tests.support.once import made_once
 from wire.bundle import load
 from wire.control import ErrorCode, Opcode, RunCost
 
 pytestmark = pytest.mark.emulated
 
 NAMES = ["a.pgm", "b.ppm", "c-160x120.rgb565"]
-GREY_CONFIG = """
-seed = 5
-
-[data]
-name = "npz:{npz}"
-holdout = 16
-crop_padding = 1
-
-[encoder]
-layers = ["conv4s2 6", "sep4s2 8", "sep4s2 12", "head 8"]
-
-[decoder]
-width = 16
-blocks = 1
-
-[link]
-chunks = [[0, 120], [0, 40]]
-
-[schedule]
-epochs = 1
-qat_epochs = 1
-batch = 32
-lr = 1e-2
-warmup_epochs = 0.2
-"""
+GREY_CONFIG = {
+    "name": "grey",
+    "seed": 5,
+    "encoder": {"layers": ["conv4s2 6", "sep4s2 8", "sep4s2 12", "head 8"]},
+    "decoder": {"width": 16, "blocks": 1},
+    "link": {"chunks": [[0, 120], [0, 40]]},
+    "schedule": {"epochs": 1, "qat_epochs": 1, "batch": 32, "lr": 0.01, "warmup_epochs": 0.2},
+}
 
 
 @pytest.fixture(scope="module")
@@ -195,17 +179,22 @@ def test_capture_without_a_folder_is_refused() -> None:
 @pytest.fixture(scope="module")
 def grey_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train and export a small codec for grey images of 24 x 40."""
-    folder = tmp_path_factory.mktemp("grey")
-    images, labels = train_support.golden()
-    oblong = [np.asarray(Image.fromarray(image).convert("L").resize((40, 24))) for image in images]
-    train_support.write_npz(folder / "grey.npz", np.stack(oblong), labels, copies=4)
-    config = folder / "grey.toml"
-    config.write_text(GREY_CONFIG.format(npz=folder / "grey.npz"))
-    trained = train_support.run("train", config, "--out", folder / "run", "--threads", 1)
-    assert trained.returncode == 0, trained.stderr
-    exported = train_support.run("export", folder / "run", "-o", folder / "bundle")
-    assert exported.returncode == 0, exported.stderr
-    return folder / "bundle"
+    from export import pipeline  # here, because only this test needs torch
+    from train.config import CodecConfig
+    from train.data import datasets
+    from train.trainers.codec import CodecTrainer
+
+    def make(folder: Path) -> None:
+        images, labels = train_support.golden()
+        oblong = [np.asarray(Image.fromarray(image).convert("L").resize((40, 24))) for image in images]
+        npz = train_support.write_npz(folder / "grey.npz", np.stack(oblong), labels, copies=4)
+        data = {"name": f"npz:{npz}", "holdout": 16, "crop_padding": 1}
+        config = CodecConfig.from_dict({**GREY_CONFIG, "data": data})
+        CodecTrainer(config, datasets.load(config.data.name), folder / "run").train()
+        (folder / "scratch").mkdir()
+        pipeline.export(folder / "run", folder / "bundle", len(images), folder / "scratch")
+
+    return made_once(tmp_path_factory, "camera-grey", make) / "bundle"
 
 
 @pytest.mark.training

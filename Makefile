@@ -17,6 +17,7 @@ MINUTES ?= 30
 # Emulated boards mostly wait, so that more workers than cores pay.
 WORKERS ?= 3
 
+# A bundle of your own may need the data set of its training, and that torchvision: the large environment.
 DEMO = python=$$(scripts/python.sh requirements/demo.txt) && "$$python"
 DEV = python=$$(scripts/python.sh requirements/dev.txt) && "$$python"
 
@@ -25,7 +26,7 @@ help: ## show this list
 
 demo: ## CIFAR-10 images through an emulated STM32 over a noisy line (ARGS=--help lists options)
 	@scripts/apt.sh $(EMULATOR)
-	@$(DEMO) -m benchmarks.demo $(ARGS)
+	@case "$(ARGS)" in *--bundle*) $(DEV) -m benchmarks.demo $(ARGS);; *) $(DEMO) -m benchmarks.demo $(ARGS);; esac
 
 test: lint ## all checks and all tests, those on emulated boards included
 	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER)

@@ -37,11 +37,15 @@ def run(options: argparse.Namespace) -> int:
 
     classifier, config = options.words[:-1] == [CLASSIFIER], Path(options.words[-1])
     if not classifier and len(options.words) > 1:
-        raise TrainError(f"one config at a time, got {' '.join(options.words)}")
+        raise TrainError(f"expected CONFIG or {CLASSIFIER} CONFIG, got {' '.join(options.words)}")
     # Settings are checked before torch is imported: a mistyped one is reported at once.
+    values = settings.read_toml(config)
+    if {"system", "encoder"} & values.keys() if classifier else "architecture" in values:
+        word = "" if classifier else f"{CLASSIFIER} "
+        raise TrainError(f"{config} configures another kind of run; use: inkling train {word}{config}")
     if classifier:
         _classifier(config, options)
-    elif "system" in settings.read_toml(config):
+    elif "system" in values:
         _split(config, options)
     else:
         _codec(config, options)
@@ -57,7 +61,9 @@ def _codec(file: Path, options: argparse.Namespace) -> None:
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
-    _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", "bundles")
+    _train(
+        trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", "build/bundles"
+    )
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ from wire.bundle import load as load_bundle
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 TARGET = "qemu_stm32f405"
+BUILD_DIR = Path("build/demo/firmware")  # apart from .pio/build, which may hold another bundle
 TIMEOUT_S = 20.0  # an emulated board on a busy machine may be slow
 RECORD = command.RESULTS / "demo.json"
 
@@ -71,7 +72,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     bundle = load_bundle(bundle_path)
     images, labels = (a[:count] for a in images_for(bundle, console.print))
     console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
-    elf = build(TARGET, bundle=bundle_path)
+    elf = build(TARGET, bundle=bundle_path, build_dir=BUILD_DIR)
     size = measure(elf)
     info, per_image = count_instructions(elf, TARGET, bundle, images[:COUNTED_IMAGES])
     console.print(

@@ -3,8 +3,11 @@
 python -m firmware.tools.build [ENVIRONMENT ...]     # prints the path of each program
 """
 
+import fcntl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 
@@ -58,17 +61,27 @@ def build(
     if flags:
         variables["PLATFORMIO_BUILD_FLAGS"] = flags
     command = [sys.executable, "-m", "platformio", "run", "--silent", "-d", str(core_dir.ROOT)]
-    done = subprocess.run(
-        [*command, "-e", environment],
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with _lock(folder):
+        done = subprocess.run(
+            [*command, "-e", environment],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode != 0:
         raise BuildError(_error_text(done.stderr + done.stdout))
     return folder / environment / PROGRAMS[environment]
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time build in a folder. The lock lies beside it: PlatformIO may empty the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _error_text(output: str) -> str:

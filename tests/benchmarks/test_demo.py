@@ -107,6 +107,7 @@ def fails(message: str, *arguments: object) -> None:
     assert message in train_support.one_line(done.stderr, "demo: ")
 
 
+@pytest.mark.slow
 def test_demo_refuses_a_broken_bundle_in_one_line(tmp_path: Path) -> None:
     fails("none: no such folder", "--bundle", tmp_path / "none")
     broken = tmp_path / "broken"
@@ -121,6 +122,7 @@ def test_demo_refuses_a_broken_bundle_in_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_demo_shows_the_data_set_of_the_bundle(tmp_path: Path) -> None:
     """The images are those of the recipe's data set, and must have the encoder's input size."""
     other = tmp_path / "other"

@@ -4,11 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from firmware.tools import build as build_module
 from firmware.tools import core_dir
 from firmware.tools.build import BuildError, build
 from firmware.tools.footprint import FootprintError, measure
@@ -142,3 +145,21 @@ def test_footprint_refuses_a_file_that_is_not_elf(tmp_path: Path) -> None:
     (tmp_path / "firmware.elf").write_bytes(b"junk")
     with pytest.raises(FootprintError, match=r"firmware\.elf"):
         measure(tmp_path / "firmware.elf")
+
+
+def test_build_waits_for_another_build_in_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = []
+
+    def run(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        events.append("start")
+        time.sleep(0.2)
+        events.append("end")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(build_module.subprocess, "run", run)
+    threads = [threading.Thread(target=build, args=("native",), kwargs={"build_dir": tmp_path / "b"}) for _ in "12"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert events == ["start", "end"] * 2

@@ -98,3 +98,16 @@ def test_python_m_prints_help(module: str, usage: str, example: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(usage) and f"\n  {example}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("train", "configs/classifiers/cifar10-resnet20.toml"), "use: inkling train classifier configs/classifiers"),
+        (("train", "classifier", "configs/cifar10.toml"), "use: inkling train configs/cifar10.toml"),
+        (("train", "clasifier", "configs/cifar10.toml"), "expected CONFIG or classifier CONFIG, got clasifier"),
+    ],
+)
+def test_train_names_the_command_for_another_kind_of_config(words: tuple[str, ...], hint: str) -> None:
+    done, _ = imported(*words)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and hint in done.stderr

@@ -48,6 +48,7 @@ def test_crc16_detects_bursts_of_up_to_16_bits(text: bytes, initial: int, data: 
     assert crc16(damaged, initial) != crc16(text, initial)
 
 
+@pytest.mark.slow
 def test_bch_matches_galois() -> None:
     reference = galois.BCH(63, 24)
     assert int(reference.generator_poly) == bch.GENERATOR

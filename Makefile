@@ -15,7 +15,7 @@ ARGS ?=
 BUNDLES ?=
 MINUTES ?= 30
 # Emulated boards mostly wait, so that more workers than cores pay.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # A bundle of your own may need the data set of its training, and that torchvision: the large environment.
 DEMO = python=$$(scripts/python.sh requirements/demo.txt) && "$$python"

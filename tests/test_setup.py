@@ -139,8 +139,8 @@ esac
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_python_interrupted_set_up_is_built_again(machine: Machine, number: signal.Signals) -> None:
+def interrupt(machine: Machine, number: signal.Signals) -> None:
+    """Interrupt the set-up of an environment while it is being built."""
     machine.tool("python3.11", FAKE_PYTHON.replace("$SLOW", "yes"))
     (machine.clone / "none.txt").write_text("")
     process = machine.start("python.sh", "none.txt")
@@ -149,8 +149,17 @@ def test_python_interrupted_set_up_is_built_again(machine: Machine, number: sign
     os.killpg(process.pid, number)  # as a terminal does
     out, _ = process.communicate(timeout=120)
     assert process.returncode != 0 and out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_python_interrupted_set_up_leaves_no_marker(machine: Machine, number: signal.Signals) -> None:
+    interrupt(machine, number)
     (left,) = (machine.cache / "venvs").iterdir()
     assert [path.name for path in left.iterdir()] == ["bin"], "no marker of a complete environment"
+
+
+def test_python_interrupted_set_up_is_built_again(machine: Machine) -> None:
+    interrupt(machine, signal.SIGINT)
     (machine.bin / "python3.11").unlink()
     (machine.bin / "python3.11").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
     code, out, err = machine.run("python.sh", "none.txt")

@@ -126,6 +126,7 @@ def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, original: st
     monkeypatch.setattr(firmware, "firmware_sources", lambda: sources)
 
 
+@pytest.mark.slow  # all cases together
 @pytest.mark.parametrize(
     ("name", "original", "wrong"), [(name, *change) for name, changes in FAULTS.items() for change in changes]
 )

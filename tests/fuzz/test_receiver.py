@@ -28,6 +28,7 @@ def test_corpus_passes(path: Path) -> None:
     script_runner.run(path.read_bytes())
 
 
+@pytest.mark.slow  # all cases together
 @pytest.mark.parametrize(
     ("where", "name", "wrong"),
     [

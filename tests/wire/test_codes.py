@@ -1,6 +1,5 @@
 """The CRCs and the BCH code, against published check values and the package galois."""
 
-import galois
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,6 +49,8 @@ def test_crc16_detects_bursts_of_up_to_16_bits(text: bytes, initial: int, data: 
 
 @pytest.mark.slow
 def test_bch_matches_galois() -> None:
+    import galois  # takes seconds, which collecting tests need not
+
     reference = galois.BCH(63, 24)
     assert int(reference.generator_poly) == bch.GENERATOR
     assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.WORD_BITS, bch.MAX_ERRORS)

@@ -79,7 +79,7 @@ def build(
 def _lock(folder: Path) -> Iterator[None]:
     """Let one process at a time build in a folder. The lock lies beside it: PlatformIO may empty the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f".{folder.name}.building").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -20,6 +20,7 @@ from wire.frame import SYNC
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 REPLY_SECONDS = 240.0  # limit of the wait for a reply, also on a loaded machine
+MAX_RESENT = 5  # commands of one board; more is a fault of the firmware, not load
 SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idle machine
 ERROR_BYTES = len(control.reply(Opcode.ERROR, 0, bytes(2), 0, 0))  # fewer than a feature frame has
 BUILDS = core_dir.ROOT / ".pio" / "tests"
@@ -71,6 +72,7 @@ class RunningBoard:
         self.bundle = bundle.load(bundle_path())
         self.request = 0
         self._command = self._sent = b""  # the last command, and the last bytes sent
+        self._resent = 0
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +106,7 @@ class RunningBoard:
             assert reply is not None
             if not self._timed_out(reply):
                 return reply
-            self.send(self._command)
+            self._resend()
 
     def _timed_out(self, reply: Control) -> bool:
         return (
@@ -112,6 +114,11 @@ class RunningBoard:
             and reply.opcode == Opcode.ERROR
             and ErrorReply.unpack(reply.data).code == ErrorCode.TIMEOUT
         )
+
+    def _resend(self) -> None:
+        self._resent += 1
+        assert self._resent <= MAX_RESENT, "the board gives up on whole commands"
+        self.send(self._command)
 
     def error(self) -> tuple[int, int, int]:
         """Return code, opcode and request of the next reply, which must be an ERROR."""
@@ -131,7 +138,7 @@ class RunningBoard:
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, wants_cost=True)))
         start = self.read(ERROR_BYTES)
         while (error := control.parse_control(start[len(SYNC) :])) and self._timed_out(error):
-            self.send(self._command)
+            self._resend()
             start = self.read(ERROR_BYTES)
         frame = start + self.read(self.bundle.chunk_layout(chunk).serial_size - len(start))
         reply = self.reply()

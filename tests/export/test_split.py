@@ -169,8 +169,7 @@ def test_encoder_on_a_board_gives_the_bytes_of_the_reference_kernels(
     noise = np.random.default_rng(0).integers(0, 256, (2, *split.bundle.input_shape), dtype=np.uint8)
     images = np.concatenate([split.golden["images"], flat, noise])
     expected = split.bundle.symbols(ReferenceEncoder(split.bundle.encoder_path).latents(images))
-    with firmware_tools.build_lock():
-        elf = build(environment, bundle=split.bundle.path, build_dir=tmp_path)
+    elf = build(environment, bundle=split.bundle.path, build_dir=tmp_path)
     layout = FeatureLayout(split.bundle.chunk_bits(0))
     target = "native" if environment == "native_sanitized" else environment
     with firmware_tools.start(target, elf) as url, firmware_tools.RunningBoard(url) as board:

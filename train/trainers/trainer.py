@@ -23,6 +23,7 @@ from train.compute_device import CPU, device_name
 from train.config import RunConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
+from train.data.sampling import CALIBRATION, SPLIT, stratified
 from train.errors import TrainError
 from train.run_files import load_tensors, load_weights, save_tensors
 from train.trainers.optimizer import Phase, adamw, update_average
@@ -47,20 +48,21 @@ class State(Generic[M]):
 
 
 def split_holdout(data: Dataset, holdout: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the training images into indices (to train on, held out for model selection).
+    """Split the training images into sorted indices (to train on, held out for model selection), by class.
 
     The split is the same for every run on the data, whatever its seed, and a smaller holdout is part of a larger one:
     a base classifier has not seen the images that a split codec with the same holdout holds out.
     """
     if not 0 < holdout < len(data.x_train):
         raise TrainError(f"data.holdout = {holdout}, but there are {len(data.x_train)} training images")
-    order = np.random.default_rng([0, 0]).permutation(len(data.x_train))
+    order = stratified(data.y_train, len(data.y_train), SPLIT)
     return np.sort(order[holdout:]), np.sort(order[:holdout])
 
 
 def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
     """Return the training images (N, C, H, W) over which int8 ranges are measured, here and by the converter."""
-    return as_input(torch.from_numpy(data.x_train[train[:CALIBRATION_IMAGES]]))
+    chosen = train[stratified(data.y_train[train], CALIBRATION_IMAGES, CALIBRATION)]
+    return as_input(torch.from_numpy(data.x_train[chosen]))
 
 
 def int8_encoder(model: nn.Module) -> ConvEncoder:

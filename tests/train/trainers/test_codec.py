@@ -19,7 +19,6 @@ from train.data import datasets
 from train.errors import TrainError
 from train.run_files import read_log
 from train.trainers.codec import CodecTrainer, load_codec
-from train.trainers.trainer import split_holdout
 
 WAIT_SECONDS = 300  # on a loaded machine, where torch alone takes long to import
 
@@ -69,17 +68,6 @@ def test_codec_training_prints_each_epoch_and_the_next_command(trained: Trained)
     assert lines[0].endswith(" MACs, 128 symbols of 3 bits; on cpu")
     assert sum(line.startswith("epoch ") for line in lines) == EPOCHS + QAT_EPOCHS
     assert lines[-1].startswith(f"done: {trained.folder}/best.pt; next: inkling export {trained.folder}")
-
-
-def test_split_holdout_shares_no_image_and_takes_no_first_ones() -> None:
-    images = np.zeros((50, 8, 8, 3), np.uint8)
-    data = datasets.Dataset("test", images, np.arange(50), images, np.arange(50), ("a",))
-    train, held = split_holdout(data, 10)
-    assert sorted([*train, *held]) == list(range(50)) and len(held) == 10
-    assert not np.array_equal(held, np.arange(10))  # a data set may be sorted by class
-    for holdout in (50, 51):
-        with pytest.raises(TrainError, match=f"data.holdout = {holdout}, but there are 50 training images"):
-            split_holdout(data, holdout)
 
 
 # Resuming

@@ -1,0 +1,22 @@
+"""Choice of some images of many: at random, with a seed, and with the same share of every class."""
+
+import numpy as np
+
+SPLIT = (0, 0)  # seed of the held-out images: one split for every run on the same data
+CALIBRATION = (0, 1)  # seed of the images over which int8 ranges are measured
+TEST_SUBSET = (0, 2)  # seed of a part of the test images
+
+
+def stratified(labels: np.ndarray, n: int, seed: tuple[int, ...] = TEST_SUBSET) -> np.ndarray:
+    """Return `n` indices (n,) into labels (N,) in random order: the same share of every class, within one image.
+
+    The first m of the n indices are those that `stratified(labels, m, seed)` returns. All N indices are returned if
+    there are not more than `n`.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    _, starts, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
+    # The k-th image of a class of K is placed at (k + 1/2) / K; images at the same place keep their random order.
+    place = np.empty(len(labels))
+    place[by_class] = (np.arange(len(labels)) - np.repeat(starts, sizes) + 0.5) / np.repeat(sizes, sizes)
+    return order[np.argsort(place[order], kind="stable")][:n]

@@ -1,14 +1,27 @@
 """The test images that a bundle is measured on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from train.data.datasets import PUBLIC, load
+from train.data.sampling import stratified
 from wire.bundle import Bundle, BundleError
 
 # A bundle works without these, but it cannot be compared.
 NEEDED = ("dataset", "accuracy_float_clean", "encoder_macs")
+
+
+@dataclass(frozen=True)
+class TestImages:
+    """Test images uint8 (n, H, W, C), labels int64 (n,), and their positions (n,) among all test images."""
+
+    __test__ = False  # for pytest: not a test
+
+    images: np.ndarray
+    labels: np.ndarray
+    index: np.ndarray
 
 
 def title(dataset: str) -> str:
@@ -16,8 +29,8 @@ def title(dataset: str) -> str:
     return PUBLIC[dataset].title if dataset in PUBLIC else dataset
 
 
-def images_for(bundle: Bundle, log: Callable[[str], None] = print) -> tuple[np.ndarray, np.ndarray]:
-    """Return the test images uint8 (N, H, W, C) and labels int64 (N,) of the bundle's data set.
+def images_for(bundle: Bundle, count: int, log: Callable[[str], None] = print) -> TestImages:
+    """Return `count` test images of the bundle's data set: a random choice, the same every time, of all classes.
 
     Raises BundleError if the manifest lacks a figure or the recipe, or if the images do not fit the encoder.
     """
@@ -32,4 +45,5 @@ def images_for(bundle: Bundle, log: Callable[[str], None] = print) -> tuple[np.n
     data = load(name, tuple(size) if size else None, grey, log)
     if data.x_test.shape[1:] != bundle.input_shape:
         raise BundleError(f"bundle {bundle.path} takes {bundle.input_shape}, the images are {data.x_test.shape[1:]}")
-    return data.x_test, data.y_test
+    index = stratified(data.y_test, count)
+    return TestImages(data.x_test[index], data.y_test[index], index)

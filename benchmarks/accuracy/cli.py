@@ -32,6 +32,7 @@ from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID
 from train.compute_device import choose_device
 from train.data.datasets import Dataset, load
+from train.data.sampling import stratified
 from train.errors import TrainError
 
 IMAGES, DRAWS = 10_000, 3
@@ -107,7 +108,8 @@ def _run(experiment: Experiment, args: argparse.Namespace, console: Console) -> 
 def _report(
     experiment: Experiment, data: Dataset, seeds: list[int], args: argparse.Namespace, console: Console
 ) -> Figures:
-    images, labels = data.x_test[: args.images], data.y_test[: args.images]
+    index = np.sort(stratified(data.y_test, args.images))
+    images, labels = data.x_test[index], data.y_test[index]
     prepared, rows = [], []
     for seed in seeds:
         prepared.append(models.prepare(experiment, seed, data, images, labels, args.device))

@@ -50,7 +50,8 @@ def measure(path: Path, count: int, seed: int) -> dict:
     """Return all figures of one bundle, by chunk and BER."""
     started = time.monotonic()
     bundle, console = load_bundle(path), Console()
-    images, labels = (part[:count] for part in images_for(bundle, console.print))
+    test = images_for(bundle, count, console.print)
+    images, labels = test.images, test.labels
     training = _training(bundle)
     decoder = Decoder(bundle)
     prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]

@@ -70,7 +70,8 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     """
     started = time.monotonic()
     bundle = load_bundle(bundle_path)
-    images, labels = (a[:count] for a in images_for(bundle, console.print))
+    test = images_for(bundle, count, console.print)
+    images, labels = test.images, test.labels
     console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
     elf = build(TARGET, bundle=bundle_path, build_dir=BUILD_DIR)
     size = measure(elf)

@@ -29,7 +29,7 @@ from train.errors import TrainError
 from train.run_files import load_tensors, save_tensors
 from train.trainers import classifier as classifier_trainer
 
-DATA = DataConfig(DATASET)
+DATA = DataConfig(DATASET, holdout=2500)
 START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
 BATCH = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4

@@ -65,14 +65,15 @@ class Experiment:
 def measure(settings: Settings) -> dict:
     """Return all figures, by link, scheme and state."""
     bundle, console, seed = load_bundle(settings.bundle), Console(), settings.seed
-    images, labels = (part[: settings.images] for part in images_for(bundle, console.print))
+    test = images_for(bundle, settings.images, console.print)
+    images, labels = test.images, test.labels
     folder = settings.experiments / f"{bundle.model_id}-{len(images)}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, dict] = {}
     seconds = 0.0
     with progress_bar(console) as bar:
         schemes = feature_schemes(bundle, _symbols(bundle, images, folder / "symbols.npy", bar), labels)
-        compressed, reports = image_schemes(bundle.manifest["dataset"], settings.compressed, len(images), console.print)
+        compressed, reports = image_schemes(bundle.manifest["dataset"], settings.compressed, test.index, console.print)
         schemes |= compressed
         for name in settings.links:
             link, rows_by_scheme = LINKS[name], {}

@@ -53,9 +53,9 @@ def feature_schemes(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> 
 
 
 def image_schemes(
-    dataset: str, folder: Path, count: int, log: Callable[[str], None]
+    dataset: str, folder: Path, index: np.ndarray, log: Callable[[str], None]
 ) -> tuple[dict[str, Scheme], dict[str, dict]]:
-    """Return JPEG and WebP of the first `count` test images, whole files and bare, and the reports of their training.
+    """Return JPEG and WebP of the test images `index` (n,), whole files and bare, and the reports of their training.
 
     A format without a classifier in `folder` is left out, with a line to `log`; so are all for another data set.
     """
@@ -70,9 +70,9 @@ def image_schemes(
             continue
         reports[form.name] = json.loads((folder / f"{form.name}.json").read_text())
         with np.load(folder / f"{form.name}.npz") as kept:
-            correct = kept["correct"][:count]
-            schemes[form.name] = Files(f"{form.title}, file", kept["bytes"][:count], correct)
-            schemes[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][:count], correct)
+            correct = kept["correct"][index]
+            schemes[form.name] = Files(f"{form.title}, file", kept["bytes"][index], correct)
+            schemes[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][index], correct)
     return schemes, reports
 
 

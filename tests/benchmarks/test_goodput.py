@@ -186,7 +186,7 @@ def test_bare_bytes_leave_out_only_constant_parts(form: Format, golden: dict[str
 
 def test_image_schemes_skip_formats_without_classifier(tmp_path: Path) -> None:
     lines: list[str] = []
-    assert image_schemes("cifar10", tmp_path, 10, lines.append) == ({}, {})
+    assert image_schemes("cifar10", tmp_path, np.arange(10), lines.append) == ({}, {})
     assert len(lines) == len(FORMATS)
 
 
@@ -194,7 +194,7 @@ def test_image_schemes_skip_other_data_sets(tmp_path: Path) -> None:
     for form in FORMATS:
         (tmp_path / f"{form.name}.json").write_text("{}")
     lines: list[str] = []
-    assert image_schemes("cifar100", tmp_path, 10, lines.append) == ({}, {})
+    assert image_schemes("cifar100", tmp_path, np.arange(10), lines.append) == ({}, {})
     assert lines == ["without JPEG and WebP: their classifiers are for cifar10, not cifar100"]
 
 

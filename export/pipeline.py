@@ -14,6 +14,7 @@ from export.finished_run import FinishedRun, load_run
 from export.inspect_tflite import arena_bytes, operators
 from train import evaluate
 from train.codecs.fakequant import set_mode
+from train.data.sampling import stratified
 from train.trainers.trainer import split_holdout
 
 PROOF_IMAGES = 100
@@ -37,7 +38,9 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
     converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch))
 
     checks = proofs.Proofs()
-    images, labels = run.data.x_test[:test_images], run.data.y_test[:test_images]
+    # In random order: the first images, which the proofs and the golden file take, are of all classes too.
+    chosen = stratified(run.data.y_test, test_images)
+    images, labels = run.data.x_test[chosen], run.data.y_test[chosen]
     latents = _prove(checks, run, converted, images[:PROOF_IMAGES])
     figures = _measure_accuracy(checks, run, converted, images, labels)
     encoder = converted.files.encoder_tflite

@@ -1,5 +1,6 @@
 """The device that a model trains on: the CPU or a CUDA GPU."""
 
+import contextlib
 import re
 
 import torch
@@ -48,3 +49,15 @@ def device_name(device: torch.device) -> str:
 def device_of(model: nn.Module) -> torch.device:
     """Return the device of a model's weights."""
     return next(model.parameters()).device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Return whether a device computes convolutions in bfloat16 faster than in float32: CUDA, and some CPUs."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def autocast(device: torch.device, enabled: bool) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which matrix products and convolutions run in bfloat16, if `enabled`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

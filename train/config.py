@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from channel_sim.channels.by_ber import AT_BER
 from train import settings
+from train.errors import TrainError
 from wire.frame import MAX_CHUNKS
 from wire.lora import MAX_PACKET_BYTES
 
@@ -23,7 +24,9 @@ class DataConfig:
     """The images and their augmentation."""
 
     name: str  # `cifar10`, `cifar100`, `tiny-imagenet-200`, `npz:FILE` or `folder:DIR`
-    holdout: int = 2500  # training images held out for model selection, which never uses test images
+    # training images held out for model selection, which never uses test images: their number, or their share
+    holdout: int | float = 0.05
+    test_share: float = 0.1  # share of the images that a folder without `train` and `test` keeps for testing
     size: tuple[int, int] | None = None  # height and width: images of a folder are resized to it, others must have it
     grey: bool = False  # convert the images to one channel
     crop_padding: int = 4  # pixels of padding around an image before the random crop
@@ -32,17 +35,29 @@ class DataConfig:
     def rules(self) -> Rules:
         """Return the rules of the table `[data]`."""
         return {
-            "data.holdout must be at least 1": self.holdout >= 1,
+            "data.holdout must be a number of images (1 or more) or a share (above 0, below 1)": self.holdout >= 1
+            if isinstance(self.holdout, int)
+            else 0 < self.holdout < 1,
+            "data.test_share must be above 0 and below 1": 0 < self.test_share < 1,
             "data.size must be at least 1 by 1": self.size is None or min(self.size) >= 1,
             "data.crop_padding must be at least 0": self.crop_padding >= 0,
         }
+
+
+def held_out_count(holdout: int | float, n_images: int) -> int:
+    """Return the number of held-out images of `n_images`. Raises TrainError if none would be left to train on."""
+    count = holdout if isinstance(holdout, int) else max(1, round(holdout * n_images))
+    if not 0 < count < n_images:
+        raise TrainError(f"data.holdout = {holdout}, but there are {n_images} training images")
+    return count
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
     """The part on the device, as a list of layers, which docs/training.md describes."""
 
-    layers: tuple[str, ...]  # `conv N`, `conv4s2 N`, `sep N`, `sep4s2 N` and last `head N`, where N is channels
+    # `conv N`, `conv4s2 N`, `sep N`, `sep4s2 N`, `pool`, the branch `head N`, and last `answer`, where N is channels
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,19 +77,27 @@ class QuantizerConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The part on the host: residual blocks on the latent's grid."""
+    """The part on the host: residual blocks on the grids of the latent heads."""
 
-    width: int = 128  # channels
-    blocks: int = 3  # residual blocks
-    dropout: float = 0.0  # share of the channels dropped before the last layer
+    width: int = 128  # channels on the largest grid; each halving of the grid doubles them
+    blocks: int = 3  # residual blocks on each grid
+    hidden: int = 512  # features before the last layer
+    dropout: float = 0.0  # share of these features dropped in training
 
     def rules(self) -> Rules:
         """Return the rules of the table `[decoder]`."""
         return {
             "decoder.width must be at least 1": self.width >= 1,
             "decoder.blocks must be at least 0": self.blocks >= 0,
+            "decoder.hidden must be at least 1": self.hidden >= 1,
             "decoder.dropout must be 0 to below 1": 0 <= self.dropout < 1,
         }
+
+
+def default_chunks(n_symbols: int) -> tuple[tuple[int, int], ...]:
+    """Return (first symbol, count) of the chunks of a payload: the whole, its first half, its second half."""
+    half = n_symbols // 2
+    return ((0, n_symbols), (0, half), (half, n_symbols - half)) if half else ((0, n_symbols),)
 
 
 @dataclass(frozen=True)
@@ -86,19 +109,26 @@ class LinkConfig:
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
-    chunks: tuple[tuple[int, int], ...] = ((0, 128), (0, 64), (64, 64))  # [first symbol, count], whole payload first
+    answer_missing_share: float = 0.1  # share of the images whose answer does not reach the decoder
+    # [first symbol, count], whole payload first; by default the whole payload, its first half and its second half
+    chunks: tuple[tuple[int, int], ...] | None = None
+
+    def chunks_of(self, n_symbols: int) -> tuple[tuple[int, int], ...]:
+        """Return the chunks of a payload of that many symbols."""
+        return default_chunks(n_symbols) if self.chunks is None else self.chunks
 
     def rules(self, bits: int) -> Rules:
         """Return the rules of the table `[link]`, for symbols of `bits` bits."""
         return {
             f"link.channels must be some of {', '.join(AT_BER)}": set() < set(self.channels) <= set(AT_BER),
             f"link.channels: lora carries payloads of up to {MAX_PACKET_BYTES} bytes": "lora" not in self.channels
-            or all(count * bits <= 8 * MAX_PACKET_BYTES for _, count in self.chunks),
+            or all(count * bits <= 8 * MAX_PACKET_BYTES for _, count in self.chunks or ()),
             "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
             "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
             "link.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
             "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
-            f"link.chunks must be 1 to {MAX_CHUNKS} pairs": 1 <= len(self.chunks) <= MAX_CHUNKS,
+            "link.answer_missing_share must be 0 to 1": 0 <= self.answer_missing_share <= 1,
+            f"link.chunks must be 1 to {MAX_CHUNKS} pairs": self.chunks is None or 1 <= len(self.chunks) <= MAX_CHUNKS,
         }
 
 
@@ -127,6 +157,7 @@ class ScheduleConfig:
     """AdamW with warm-up and cosine decay; then quantization-aware epochs on the folded encoder, if any."""
 
     epochs: int  # epochs in float
+    board_epochs: int = 0  # epochs before them that train the trunk and the answer head alone
     qat_epochs: int = 0  # quantization-aware epochs: the encoder computes in int8, as on the board
     batch: int = 256  # images per step
     lr: float = 6e-3  # peak learning rate
@@ -140,6 +171,7 @@ class ScheduleConfig:
         """Return the rules of the table `[schedule]`."""
         return {
             "schedule.epochs must be at least 1": self.epochs >= 1,
+            "schedule.board_epochs must be at least 0": self.board_epochs >= 0,
             "schedule.qat_epochs must be at least 0": self.qat_epochs >= 0,
             "schedule.batch must be at least 2": self.batch >= 2,
             "schedule.lr and qat_lr must be above 0": self.lr > 0 and self.qat_lr > 0,
@@ -195,6 +227,7 @@ class RunConfig(ABC):
 class CodecConfig(RunConfig):
     """A run of Inkling's own codec."""
 
+    answer_weight: float = 1.0  # weight of the answer head's loss; that of the host is 1
     encoder: EncoderConfig
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
@@ -210,6 +243,9 @@ class CodecConfig(RunConfig):
             **self.link.rules(self.quantizer.bits),
             **(self.teacher.rules() if self.teacher else {}),
             "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
+            "answer_weight must be at least 0": self.answer_weight >= 0,
+            "schedule.board_epochs needs the layer 'answer' in encoder.layers": self.schedule.board_epochs == 0
+            or self.encoder.layers[-1:] == ("answer",),
         }
 
 

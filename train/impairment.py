@@ -8,6 +8,7 @@ from torch import Tensor
 
 from channel_sim.channels.by_ber import at_ber
 from train.config import LinkConfig
+from wire.answer import ANSWER_BITS
 from wire.model import MIN_BER
 from wire.payload import interleaver, payload_bytes
 
@@ -19,15 +20,16 @@ class Impairment:
     flips: Tensor  # int64 (B, S): bits flipped in the Gray code of each symbol
     missing: Tensor  # bool (B, S)
     given_ber: Tensor  # float32 (B,)
+    answer_flips: Tensor  # int64 (B,): bits flipped in the answer word
+    answer_missing: Tensor  # bool (B,)
 
     def to(self, device: torch.device) -> "Impairment":
         """Return the same impairment on a device."""
-        return Impairment(self.flips.to(device), self.missing.to(device), self.given_ber.to(device))
+        return Impairment(*(part.to(device) for part in vars(self).values()))
 
     def clean(self, n_images: int) -> "Impairment":
         """Return the impairment of the first `n_images` over a link that flips and loses nothing."""
-        flips, missing, ber = (part[:n_images] for part in (self.flips, self.missing, self.given_ber))
-        return Impairment(torch.zeros_like(flips), torch.zeros_like(missing), torch.zeros_like(ber))
+        return Impairment(*(torch.zeros_like(part[:n_images]) for part in vars(self).values()))
 
 
 def symbol_flips(mask: np.ndarray, bits: int) -> np.ndarray:
@@ -50,21 +52,34 @@ def payload_flips(channels: tuple[str, ...], ber: np.ndarray, n_bits: int, rng: 
     return mask
 
 
-def draw_impairment(link: LinkConfig, n_images: int, n_symbols: int, bits: int, rng: np.random.Generator) -> Impairment:
-    """Draw the impairment of one batch. Every image has its own BER and its own prefix."""
+def draw_impairment(
+    link: LinkConfig, n_images: int, n_symbols: int, bits: int, rng: np.random.Generator, answers: bool = False
+) -> Impairment:
+    """Draw the impairment of one batch. Every image has its own BER and its own prefix.
+
+    answers: an answer word travels before the symbols.
+    """
+    answer_bits = ANSWER_BITS * answers
     low, high = np.log(link.ber[0]), np.log(link.ber[1])
     ber = np.exp(rng.uniform(low, high, n_images))
     ber[rng.random(n_images) < link.clean_share] = 0.0
-    mask = payload_flips(link.channels, ber, n_symbols * bits, rng)
+    mask = payload_flips(link.channels, ber, answer_bits + n_symbols * bits, rng)
     # A receiver that sees no error still cannot rule out a small BER: for clean images it is up to 1e-3.
     spread = np.exp(rng.normal(0.0, link.estimate_spread, n_images))
     given_ber = np.where(ber > 0, ber * spread, np.exp(rng.uniform(np.log(MIN_BER), np.log(1e-3), n_images)))
     # Half of the prefixes end with a chunk, as the payloads of real frames do; the others end anywhere.
-    ends = np.array([count for first, count in link.chunks if first == 0 and count < n_symbols] or [n_symbols])
+    chunks = link.chunks_of(n_symbols)
+    ends = np.array([count for first, count in chunks if first == 0 and count < n_symbols] or [n_symbols])
     at_chunk = rng.random(n_images) < 0.5
-    kept = np.where(at_chunk, rng.choice(ends, n_images), rng.integers(n_symbols // 4, n_symbols + 1, n_images))
+    kept = np.where(at_chunk, rng.choice(ends, n_images), rng.integers(n_symbols // 16, n_symbols + 1, n_images))
     kept[rng.random(n_images) >= link.prefix_share] = n_symbols
     missing = np.arange(n_symbols)[None, :] >= kept[:, None]
     return Impairment(
-        torch.from_numpy(symbol_flips(mask, bits)), torch.from_numpy(missing), torch.from_numpy(given_ber).float()
+        torch.from_numpy(symbol_flips(mask[:, answer_bits:], bits)),
+        torch.from_numpy(missing),
+        torch.from_numpy(given_ber).float(),
+        torch.from_numpy(
+            symbol_flips(mask[:, :answer_bits], ANSWER_BITS)[:, 0] if answers else np.zeros(n_images, int)
+        ),
+        torch.from_numpy(rng.random(n_images) < link.answer_missing_share if answers else np.ones(n_images, bool)),
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from train.classifiers.teacher import CifarResNet
+from train.classifiers.resnet import CifarResNet
 from train.data.torchvision_import import models
 from train.errors import unknown_name
 

@@ -1,7 +1,7 @@
-"""Knowledge distillation: soft labels of a trained CIFAR ResNet, computed once for each view and cached.
+"""Knowledge distillation: soft labels of a trained classifier, computed once for each view and cached.
 
-Hinton et al. 2015 (arXiv 1503.02531); the network is He et al. 2015 (arXiv 1512.03385), section 4.2, shortcuts of
-option A. Checkpoints: state dicts with the keys of the widely used CIFAR-10 ones (`module.layer1.0.conv1.weight`).
+Hinton et al. 2015 (arXiv 1503.02531). The teacher is a CIFAR ResNet from one of the widely used CIFAR-10 checkpoints,
+or the best.pt of a run of `inkling train classifier`.
 """
 
 import os
@@ -12,78 +12,43 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.compute_device import CPU
-from train.config import TeacherConfig
+from train.classifiers.architectures import build
+from train.classifiers.resnet import CifarResNet
+from train.compute_device import CPU, autocast, has_fast_bf16
+from train.config import ClassifierConfig, TeacherConfig
+from train.data.datasets import Dataset
 from train.errors import TrainError
-from train.run_files import load_tensors
-
-# The statistics that these checkpoints were trained with (ImageNet's).
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from train.run_files import load_tensors, load_weights
 
 
-class _Block(nn.Module):
-    def __init__(self, cin: int, cout: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(cout)
-        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(cout)
-        self.stride, self.extra = stride, cout - cin
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.stride != 1 or self.extra:  # option A: subsample, pad with zero channels
-            half = self.extra // 2
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, self.extra - half))
-        return F.relu(x + y)
-
-
-class CifarResNet(nn.Module):
-    """ResNet-20, 32, 44 or 56 for 32 x 32 images."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, depth: int, classes: int = 10) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        blocks = (depth - 2) // 6
-        channels = 16
-        for number, cout in enumerate((16, 32, 64), 1):
-            layers = [
-                _Block(channels if i == 0 else cout, cout, 2 if i == 0 and number > 1 else 1) for i in range(blocks)
-            ]
-            self.add_module(f"layer{number}", nn.Sequential(*layers))
-            channels = cout
-        self.linear = nn.Linear(64, classes)
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> logits (B, classes)."""
-        x = F.relu(self.bn1(self.conv1((images - self.mean) / self.std)))
-        for number in (1, 2, 3):
-            x = self.get_submodule(f"layer{number}")(x)
-        return self.linear(x.mean((2, 3)))
-
-
-def load(config: TeacherConfig, classes: int) -> CifarResNet:
-    """Load the teacher in evaluation mode. A checkpoint's path is also searched for below INKLING_DATA."""
+def find_checkpoint(config: TeacherConfig) -> Path:
+    """Return the path of the teacher's checkpoint, which is also searched for below INKLING_DATA."""
     candidates = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
     path = next((p for p in candidates if p.is_file()), None)
     if path is None:
         raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor below INKLING_DATA)")
-    model = CifarResNet(config.depth, classes)
+    return path
+
+
+def load(config: TeacherConfig, data: Dataset) -> nn.Module:
+    """Load the teacher in evaluation mode: a checkpoint of a CIFAR ResNet, or the best.pt of a classifier's run."""
+    path = find_checkpoint(config)
     saved = load_tensors(path)
+    if isinstance(saved, dict) and {"config", "model"} <= saved.keys():
+        architecture = ClassifierConfig.from_dict(saved["config"], f"{path}: config").architecture
+        classifier = build(architecture, len(data.classes))
+        load_weights(classifier, saved["model"], path)
+        return classifier.eval()
+    model: nn.Module = CifarResNet(config.depth, len(data.classes))
     try:
         state = {k.removeprefix("module."): v for k, v in saved.get("state_dict", saved).items()}
         model.load_state_dict(state)
     except (RuntimeError, AttributeError) as error:
         lines = str(error).splitlines()
         detail = lines[min(1, len(lines) - 1)].strip()[:120]  # the first line of load_state_dict has no detail
-        raise TrainError(f"{path} is not a CIFAR ResNet-{config.depth} of {classes} classes: {detail}") from None
+        raise TrainError(
+            f"{path} is not a CIFAR ResNet-{config.depth} of {len(data.classes)} classes: {detail}"
+        ) from None
     return model.eval()
 
 
@@ -91,11 +56,11 @@ class SoftLabels:
     """The teacher's logits for each view of each image: computed at first use, kept in a file (float16)."""
 
     def __init__(
-        self, config: TeacherConfig, n_images: int, classes: int, file: Path, device: torch.device = CPU
+        self, config: TeacherConfig, n_images: int, data: Dataset, file: Path, device: torch.device = CPU
     ) -> None:
-        self.config = config
-        self.model = load(config, classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        shape = (config.views, n_images, classes)
+        self.config, self.bf16 = config, has_fast_bf16(device)
+        self.model = load(config, data).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        shape = (config.views, n_images, len(data.classes))
         if not file.is_file() or np.load(file, mmap_mode="r").shape != shape:
             part = file.with_suffix(".part")
             empty = np.lib.format.open_memmap(part, "w+", np.float16, shape)
@@ -110,7 +75,8 @@ class SoftLabels:
         rows = index.numpy()
         kept = self.kept[view, rows]
         if np.isnan(kept).any():
-            kept = self.model(images).cpu().numpy().astype(np.float16)
+            with autocast(images.device, self.bf16):
+                kept = self.model(images).float().cpu().numpy().astype(np.float16)
             self.kept[view, rows] = kept
         return torch.from_numpy(kept.astype(np.float32)).to(images.device)
 

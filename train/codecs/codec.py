@@ -1,82 +1,149 @@
-"""Inkling's codec: tiny encoder | learned quantizer | BER-aware decoder with classifier."""
+"""Inkling's codec: tiny encoder with latent heads and an answer head | learned quantizer | BER-aware decoder."""
+
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
+from train.codecs.answer_posterior import AnswerDecoder
 from train.codecs.decoder import Decoder
-from train.codecs.deployable import DeployableCodec
-from train.codecs.encoder import Encoder
+from train.codecs.deployable import DeployableCodec, Payload
+from train.codecs.encoder import SCORE_SCALE, Encoder
 from train.codecs.quantizer import Quantizer, gray_tables
+from train.compute_device import autocast
 from train.config import CodecConfig
 from train.errors import TrainError
+from train.impairment import Impairment
+from wire.answer import CONFIDENCES, answer_word, confidence_floor
+
+
+class Outputs(NamedTuple):
+    """Logits (B, classes) of one batch in training."""
+
+    host: Tensor
+    board: Tensor | None  # None without an answer head
 
 
 class Codec(DeployableCodec):
     """Encoder, quantizer and decoder, trained together.
 
-    Symbols are sent channel by channel: training with prefixes makes the first channels matter most.
+    The deepest head is sent first, each head channel by channel: training with prefixes makes the first symbols matter
+    most.
     """
+
+    words: Tensor
+    floors: Tensor
+    temperature: Tensor
 
     def __init__(self, config: CodecConfig, input_shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        height, width, channels = input_shape
-        encoder = Encoder(channels, config.encoder.layers)
+        encoder = Encoder(input_shape, config.encoder.layers, classes)
         self.encoder = encoder
-        stride = encoder.stride
-        if height % stride or width % stride:
-            raise TrainError(
-                f"encoder.layers reduce the image by {stride}: height and width must be multiples of {stride}, "
-                f"not {height} x {width}"
-            )
-        h, w, c = height // stride, width // stride, encoder.latent_channels
-        self.input_shape, self.latent_shape, self.n_symbols = input_shape, (h, w, c), h * w * c
-        for first, count in config.link.chunks:
-            if first < 0 or count < 1 or first + count > self.n_symbols:
-                raise TrainError(f"link.chunks: ({first}, {count}) is outside the {self.n_symbols} symbols")
-        if tuple(config.link.chunks[0]) != (0, self.n_symbols):
-            raise TrainError(f"link.chunks: the first must be the whole payload, [0, {self.n_symbols}]")
-        # Row-major (h, w, c) positions, channel by channel.
-        self.register_buffer("order", torch.arange(self.n_symbols).reshape(h * w, c).T.reshape(-1))
+        self.input_shape, self.has_answer = input_shape, encoder.has_answer
+        self.n_symbols = sum(h * w * c for h, w, c in encoder.heads)
+        self.chunks = config.link.chunks_of(self.n_symbols)
+        _check_chunks(self.chunks, self.n_symbols)
+        self.register_buffer("order", sending_order(encoder.heads))
         self.quantizer = Quantizer(config.quantizer.bits, config.quantizer.temperature)
-        self.decoder = Decoder(self.latent_shape, self.order, config.quantizer.bits, classes, config.decoder)
+        self.decoder = (
+            Decoder(encoder.heads, self.order, config.quantizer.bits, classes, self.has_answer, config.decoder)
+            if encoder.heads
+            else AnswerDecoder(classes)
+        )
         code, level = gray_tables(config.quantizer.bits)
         self.register_buffer("gray", code)
         self.register_buffer("ungray", level)
+        # Of the answer: the words (classes, levels), the probabilities from which each level starts, and the
+        # temperature that makes the softmax of the board's logits a probability, fitted on held-out images.
+        if self.has_answer:
+            words = [[answer_word(index, level) for level in range(CONFIDENCES)] for index in range(classes)]
+            self.register_buffer("words", torch.tensor(words))
+            floors = [confidence_floor(level) for level in range(1, CONFIDENCES)]
+            self.register_buffer("floors", torch.tensor(floors))
+            self.register_buffer("temperature", torch.tensor(1.0))
 
-    def latent_in_order(self, images: Tensor) -> Tensor:
-        """Encode images (B, C, H, W) in [0, 1] to latent values (B, S) in the order of sending."""
-        z = self.encoder(images).permute(0, 2, 3, 1).flatten(1)  # (B, h*w*c)
-        return z[:, self.order]
+    @property
+    def heads(self) -> list[tuple[int, int, int]]:
+        """Shapes (h, w, c) of the latent heads."""
+        return self.encoder.heads
 
-    def forward(self, images: Tensor, flips: Tensor, missing: Tensor, given_ber: Tensor) -> Tensor:
-        """Return logits (B, classes) after the channel, with gradients.
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Encode images (B, C, H, W) in [0, 1] to latent values (B, S) in the order of sending and board logits."""
+        with autocast(images.device, False):  # int8 needs more bits than bfloat16 has
+            outputs = self.encoder.outputs(images)
+        board = outputs.pop().flatten(1) * SCORE_SCALE if self.has_answer else None
+        flat = [z.permute(0, 2, 3, 1).flatten(1) for z in outputs]
+        latent = torch.cat(flat, 1) if flat else images.new_zeros(len(images), 0)  # (B, S)
+        return latent[:, self.order], board
 
-        images (B, C, H, W) in [0, 1]; flips int64 (B, S), the bits to flip in each symbol's Gray code; missing bool
-        (B, S); given_ber (B,), the BER that the decoder gets.
+    def board_logits(self, images: Tensor) -> Tensor:
+        """Return the answer head's logits (B, classes) of images (B, C, H, W) in [0, 1]."""
+        with autocast(images.device, False):
+            return self.encoder.scores(images) * SCORE_SCALE
+
+    def answers(self, board: Tensor) -> Tensor:
+        """Return the answer words (B,) int64 of the board's logits (B, classes)."""
+        confident, index = F.softmax(board.detach() / self.temperature, 1).max(1)
+        level = (confident[:, None] >= self.floors).sum(1)
+        return self.words[index, level]
+
+    def forward(self, images: Tensor, impairment: Impairment) -> Outputs:
+        """Return the host's logits after the channel and the board's, with gradients.
+
+        images (B, C, H, W) in [0, 1].
         """
-        symbols, soft = self.quantizer(self.latent_in_order(images))
-        received = torch.where(missing, -1, self.flip(symbols, flips))
-        posterior = self.decoder.posterior(received, given_ber)
-        # Straight through: where the symbol arrived undamaged, the sender's soft assignment gets the gradient.
-        intact = ((flips == 0) & ~missing)[..., None]
-        posterior = posterior + torch.where(intact, soft - soft.detach(), torch.zeros_like(soft))
-        values = posterior @ self.quantizer.centres()
-        return self.decoder.classify_values(values, (~missing).float().mean(1), given_ber)
+        assert isinstance(self.decoder, Decoder)
+        latent, board = self.encode(images)
+        with autocast(images.device, False):
+            symbols, soft = self.quantizer(latent)
+            flips, missing = impairment.flips, impairment.missing
+            received = torch.where(missing, -1, self.flip(symbols, flips))
+            posterior = self.decoder.posterior(received, impairment.given_ber)
+            # Straight through: where the symbol arrived undamaged, the sender's soft assignment gets the gradient.
+            intact = ((flips == 0) & ~missing)[..., None]
+            posterior = posterior + torch.where(intact, soft - soft.detach(), torch.zeros_like(soft))
+            values = posterior @ self.quantizer.centres()
+        answer = None
+        if board is not None:
+            answer = torch.where(impairment.answer_missing, -1, self.answers(board) ^ impairment.answer_flips)
+        host = self.decoder.classify_values(values, (~missing).to(values.dtype), impairment.given_ber, answer)
+        return Outputs(host.float(), board)
 
-    def decode(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes)."""
-        return self.decoder(symbols, ber, self.quantizer.centres())
+    def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
+        """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes).
+
+        answer int64 (B,): received answer words, -1 where missing.
+        """
+        return self.decoder(symbols, ber, answer, self.quantizer.centres())
 
     def latent_centres(self) -> Tensor:
         """Return the quantizer's centres (L,): encoder and quantizer share their units."""
         return self.quantizer.centres()
 
-    @property
-    def last_layer(self) -> nn.Linear:
-        """The layer that computes the logits."""
-        return self.decoder.classify
+    def scale_logits(self, temperature: float) -> None:
+        """Divide all logits of `decode` by a temperature."""
+        self.decoder.scale_logits(temperature)
 
     @torch.no_grad()
-    def send(self, images: Tensor, ber: Tensor | None = None) -> Tensor:
-        """Encode images (B, C, H, W) in [0, 1] to symbols (B, S); the encoder does not use the BER."""
-        return self.quantizer.nearest(self.latent_in_order(images))
+    def send(self, images: Tensor, ber: Tensor | None = None) -> Payload:
+        """Encode images (B, C, H, W) in [0, 1] to symbols (B, S) and answers; the encoder does not use the BER."""
+        latent, board = self.encode(images)
+        return Payload(self.quantizer.nearest(latent), None if board is None else self.answers(board))
+
+
+def sending_order(heads: list[tuple[int, int, int]]) -> Tensor:
+    """Return the latent positions (S,) in the order of sending: the last head first, each channel by channel."""
+    parts, first = [torch.zeros(0, dtype=torch.int64)], 0
+    for h, w, c in heads:
+        parts.append(first + torch.arange(h * w * c).reshape(h * w, c).T.reshape(-1))
+        first += h * w * c
+    return torch.cat(parts[::-1])
+
+
+def _check_chunks(chunks: tuple[tuple[int, int], ...], n_symbols: int) -> None:
+    for first, count in chunks:
+        if first < 0 or count < min(1, n_symbols) or first + count > n_symbols:
+            raise TrainError(f"link.chunks: ({first}, {count}) is outside the {n_symbols} symbols")
+    if tuple(chunks[0]) != (0, n_symbols):
+        raise TrainError(f"link.chunks: the first must be the whole payload, [0, {n_symbols}]")

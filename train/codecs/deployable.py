@@ -1,11 +1,21 @@
 """Base classes: a codec that sends symbols, and one whose encoder a board can run in int8."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from train.codecs.encoder import ConvEncoder
 from train.codecs.quantizer import Quantizer
+
+
+class Payload(NamedTuple):
+    """The content of the payloads of N images."""
+
+    symbols: Tensor  # int64 (N, S)
+    answers: Tensor | None = None  # int64 (N,): answer words; None for a codec without an answer head
 
 
 class SymbolCodec(nn.Module, ABC):
@@ -13,16 +23,21 @@ class SymbolCodec(nn.Module, ABC):
 
     quantizer: Quantizer
     input_shape: tuple[int, int, int]  # (H, W, C)
-    latent_shape: tuple[int, int, int]  # (h, w, c)
     n_symbols: int  # S
+    has_answer = False  # an answer travels with the symbols
     # Buffers that a subclass registers:
-    order: Tensor  # latent positions that are sent (S,), row-major in (h, w, c)
+    order: Tensor  # positions that are sent (S,), in the latent: all heads, row-major (h, w, c), one after another
     gray: Tensor  # Gray code of each level (L,)
     ungray: Tensor  # level of each Gray code (L,)
 
+    @property
     @abstractmethod
-    def send(self, images: Tensor, ber: Tensor | None = None) -> Tensor:
-        """Encode images (B, C, H, W) in [0, 1] to symbols int64 (B, S).
+    def heads(self) -> Sequence[tuple[int, int, int]]:
+        """Shapes (h, w, c) of the latent heads."""
+
+    @abstractmethod
+    def send(self, images: Tensor, ber: Tensor | None = None) -> Payload:
+        """Encode images (B, C, H, W) in [0, 1] to the content of their payloads.
 
         ber (B,) is the BER that the receiver last reported, for encoders that adapt to it.
         """
@@ -32,8 +47,11 @@ class SymbolCodec(nn.Module, ABC):
         return self.ungray[self.gray[symbols] ^ flips]
 
     @abstractmethod
-    def decode(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes)."""
+    def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
+        """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes).
+
+        answer int64 (B,): received answer words, -1 where missing; unused by a codec without an answer head.
+        """
 
 
 class DeployableCodec(SymbolCodec):
@@ -45,7 +63,13 @@ class DeployableCodec(SymbolCodec):
     def latent_centres(self) -> Tensor:
         """Return the quantizer's centres (L,) in the units of the encoder's output."""
 
-    @property
     @abstractmethod
-    def last_layer(self) -> nn.Linear:
-        """The layer that computes the logits."""
+    def scale_logits(self, temperature: float) -> None:
+        """Divide all logits of `decode` by a temperature."""
+
+
+@torch.no_grad()
+def scale_layer(layer: nn.Linear, temperature: float) -> None:
+    """Divide what a layer computes by a temperature."""
+    layer.weight.div_(temperature)
+    layer.bias.div_(temperature)

@@ -5,6 +5,8 @@ representable. Sources: Jacob et al. 2018 (arXiv 1712.05877); TensorFlow Lite 8-
 Gradients pass straight through inside the range and stop outside (`torch.fake_quantize_*`).
 """
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -63,8 +65,18 @@ def set_mode(model: nn.Module, mode: str) -> None:
                 module.high.zero_()
 
 
+class HasOutputs(Protocol):
+    """An encoder: a module with `outputs`."""
+
+    training: bool
+
+    def eval(self) -> nn.Module: ...
+    def train(self, mode: bool = True) -> nn.Module: ...
+    def outputs(self, x: Tensor) -> list[Tensor]: ...
+
+
 @torch.no_grad()
-def calibrate(model: nn.Module, images: Tensor) -> None:
+def calibrate(model: HasOutputs, images: Tensor) -> None:
     """Record every range over `images` (N, C, H, W) with the float model, then switch to "quantize".
 
     The converter does the same over the same images, so the scales of training are those of the .tflite file.
@@ -72,6 +84,6 @@ def calibrate(model: nn.Module, images: Tensor) -> None:
     training = model.training
     model.eval()
     set_mode(model, "observe")
-    model(images)
+    model.outputs(images)
     set_mode(model, "quantize")
     model.train(training)

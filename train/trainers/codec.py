@@ -1,23 +1,29 @@
 """Training of Inkling's own codec: float epochs, then quantization-aware epochs on the folded encoder."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from train import evaluate
-from train.classifiers.teacher import SoftLabels
+from train.classifiers.teacher import SoftLabels, find_checkpoint
 from train.codecs.codec import Codec
 from train.codecs.fakequant import calibrate
 from train.config import CodecConfig
-from train.data.datasets import Dataset
+from train.data.augment import Views
+from train.data.datasets import Dataset, cache_dir
 from train.errors import TrainError
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
+from train.temperature import fit_temperature
 from train.trainers.optimizer import Phase
 from train.trainers.trainer import Trainer, calibration_images, split_holdout
+
+BOARD = "board"  # phase that trains the trunk and the answer head alone
 
 
 class CodecTrainer(Trainer[CodecConfig, Codec]):
@@ -36,8 +42,8 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
             SoftLabels(
                 self.config.teacher,
                 len(self.views),
-                len(self.data.classes),
-                self.folder / "teacher.npy",
+                self.data,
+                soft_labels_file(self.config, self.views),
                 self.device,
             )
             if self.config.teacher
@@ -48,24 +54,70 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         """Return the view of the next epoch. With a teacher they repeat, as its logits are kept for some views only."""
         return self.state.epoch % self.config.teacher.views if self.config.teacher else self.state.epoch
 
+    def phases(self) -> list[Phase]:
+        """Return the epochs of the board alone, those of the whole codec, and the int8 epochs."""
+        s, phases = self.config.schedule, super().phases()
+        if self.is_board_alone or not s.board_epochs:
+            return phases
+        return [Phase(BOARD, s.board_epochs, s.lr, self._end_lr(), s.warmup_epochs), *phases]
+
+    @property
+    def is_board_alone(self) -> bool:
+        """The encoder has an answer head and no latent head."""
+        return not self.state.model.heads
+
     def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
-        """Return the cross-entropy, mixed with the divergence from the teacher's soft labels."""
+        """Return the loss of the host's logits and of the board's, each with the teacher's part."""
         model, c = self.state.model, self.config
-        impairment = draw_impairment(c.link, len(index), model.n_symbols, model.quantizer.bits, rng).to(self.device)
-        logits = model(images, impairment.flips, impairment.missing, impairment.given_ber)
-        loss = F.cross_entropy(logits, self.labels[index], label_smoothing=c.schedule.label_smoothing)
-        if self.soft_labels is not None and c.teacher is not None:
+        teacher = None
+        if self.soft_labels is not None:
             teacher = self.soft_labels.logits(self.view_number(), index, images)
-            loss = (1 - c.teacher.weight) * loss + c.teacher.weight * self.soft_labels.loss(logits, teacher)
+        if phase.name == BOARD or self.is_board_alone:
+            return self._distilled(model.board_logits(images), index, teacher)
+        impairment = draw_impairment(
+            c.link, len(index), model.n_symbols, model.quantizer.bits, rng, model.has_answer
+        ).to(self.device)
+        outputs = model(images, impairment)
+        loss = self._distilled(outputs.host, index, teacher)
+        if outputs.board is not None:
+            loss = loss + c.answer_weight * self._distilled(outputs.board, index, teacher)
         return loss
 
+    def _distilled(self, logits: Tensor, index: Tensor, teacher: Tensor | None) -> Tensor:
+        """Return the cross-entropy, mixed with the divergence from the teacher's soft labels (B, classes)."""
+        c = self.config
+        loss = F.cross_entropy(logits, self.labels[index], label_smoothing=c.schedule.label_smoothing)
+        if teacher is None or self.soft_labels is None or c.teacher is None:
+            return loss
+        return (1 - c.teacher.weight) * loss + c.teacher.weight * self.soft_labels.loss(logits, teacher)
+
     def evaluate(self, model: Codec) -> dict[str, float]:
-        """Return the held-out accuracies by BER and by prefix."""
-        return evaluate.accuracies(model, self.x_held, self.y_held, self.config.link.chunks)
+        """Return the held-out accuracies by BER and by prefix, and the board's own."""
+        board = {}
+        if model.has_answer:
+            logits = evaluate.board_logits(model, self.x_held)
+            board = {"board": float((logits.argmax(1).numpy() == self.y_held).mean())}
+            temperature = fit_temperature(logits, torch.from_numpy(self.y_held))
+            for codec in (model, self.state.model):
+                codec.temperature.fill_(temperature)
+        if self.is_board_alone or self._phase_after(self.state.epoch - 1)[1].name == BOARD:
+            return board
+        return evaluate.accuracies(model, self.x_held, self.y_held, model.chunks) | board
 
     def score(self, accuracies: dict[str, float]) -> float:
-        """Return the mean of the clean, noisy and prefix accuracies."""
+        """Return the mean of the clean, noisy and prefix accuracies, and of the board's."""
         return evaluate.score(accuracies)
+
+
+def soft_labels_file(config: CodecConfig, views: Views) -> Path:
+    """Return the file of the teacher's logits, in the cache: runs with equal images, views and teacher share it."""
+    assert config.teacher is not None
+    digest = hashlib.sha256(find_checkpoint(config.teacher).read_bytes())
+    digest.update(views.padded.numpy().tobytes())
+    digest.update(repr((config.teacher.depth, config.teacher.views, views.flip, views.seed)).encode())
+    folder = cache_dir() / "soft_labels"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{digest.hexdigest()[:16]}.npy"
 
 
 def load_codec(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:

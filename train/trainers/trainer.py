@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from train.codecs.encoder import ConvEncoder
 from train.codecs.fakequant import calibrate
-from train.compute_device import CPU, device_name
-from train.config import RunConfig
+from train.compute_device import CPU, autocast, device_name, has_fast_bf16
+from train.config import RunConfig, held_out_count
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
 from train.data.sampling import CALIBRATION, SPLIT, stratified
@@ -47,16 +47,15 @@ class State(Generic[M]):
     best_score: float = -1.0
 
 
-def split_holdout(data: Dataset, holdout: int) -> tuple[np.ndarray, np.ndarray]:
+def split_holdout(data: Dataset, holdout: int | float) -> tuple[np.ndarray, np.ndarray]:
     """Split the training images into sorted indices (to train on, held out for model selection), by class.
 
     The split is the same for every run on the data, whatever its seed, and a smaller holdout is part of a larger one:
     a base classifier has not seen the images that a split codec with the same holdout holds out.
     """
-    if not 0 < holdout < len(data.x_train):
-        raise TrainError(f"data.holdout = {holdout}, but there are {len(data.x_train)} training images")
+    count = held_out_count(holdout, len(data.x_train))
     order = stratified(data.y_train, len(data.y_train), SPLIT)
-    return np.sort(order[holdout:]), np.sort(order[:holdout])
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
@@ -78,6 +77,7 @@ class Trainer(ABC, Generic[C, M]):
 
     def __init__(self, config: C, data: Dataset, folder: Path, device: torch.device = CPU) -> None:
         self.config, self.data, self.folder, self.device = config, data, folder, device
+        self.bf16 = has_fast_bf16(device)
         self._refuse_another_config()
         torch.manual_seed(config.seed)
         train, held = split_holdout(data, config.data.holdout)
@@ -234,7 +234,8 @@ class Trainer(ABC, Generic[C, M]):
 
     def _train_step(self, number: int, index: Tensor, phase: Phase, rng: np.random.Generator) -> float:
         s = self.state
-        loss = self.loss(self.views.batch(index).to(self.device), index, phase, rng)
+        with autocast(self.device, self.bf16):
+            loss = self.loss(self.views.batch(index).to(self.device), index, phase, rng)
         s.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(s.model.parameters(), 2.0)

@@ -7,7 +7,7 @@ norm into the convolution and train with the board's rounding.
 
 from torch import Tensor, nn
 
-from train.codecs.deployable import DeployableCodec
+from train.codecs.deployable import DeployableCodec, scale_layer
 from train.codecs.encoder import ConvEncoder, ConvUnit
 from train.codecs.split.semanticnn import SemanticNN
 from train.errors import TrainError
@@ -44,10 +44,11 @@ class SemanticNNDevice(SemanticNN, DeployableCodec):
         """Return the centres (L,) in the units of the encoder's output, as the symbol table needs them."""
         return MEAN + DEVIATION * self.quantizer.centres()
 
-    @property
-    def last_layer(self) -> nn.Linear:
-        """The classifier's last layer, which computes the logits."""
-        return [layer for layer in self.classifier.head.modules() if isinstance(layer, nn.Linear)][-1]
+    def scale_logits(self, temperature: float) -> None:
+        """Divide all logits by a temperature."""
+        scale_layer(
+            [layer for layer in self.classifier.head.modules() if isinstance(layer, nn.Linear)][-1], temperature
+        )
 
     def encoder_macs(self) -> int:
         """Return the device's multiply-accumulate operations per image, stem included."""

@@ -14,7 +14,7 @@ from torch.fx.experimental import optimization
 from torch.utils.flop_counter import FlopCounterMode
 
 from train.classifiers.architectures import Classifier, feature_shape
-from train.codecs.deployable import SymbolCodec
+from train.codecs.deployable import Payload, SymbolCodec
 from train.codecs.quantizer import Quantizer, gray_tables
 from train.compute_device import device_of
 from train.config import QuantizerConfig
@@ -41,6 +41,7 @@ class SplitCodec(SymbolCodec):
         """Settings of the `[options]` table; a codec with settings defines its own subclass."""
 
     options: Options
+    latent_shape: tuple[int, int, int]  # (h, w, c)
 
     def __init__(
         self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
@@ -95,6 +96,11 @@ class SplitCodec(SymbolCodec):
         images (B, 3, H, W) in [0, 1]; labels (B,); `impairment` is what the channel does to the batch's symbols.
         """
 
+    @property
+    def heads(self) -> tuple[tuple[int, int, int]]:
+        """Shape (h, w, c) of the only latent."""
+        return (self.latent_shape,)
+
     def quarter(self) -> tuple[int, int, int]:
         """Return the latent shape (h, w, c) of a quarter of the features' height and width, and half their channels.
 
@@ -148,20 +154,20 @@ class SplitCodec(SymbolCodec):
         """Map received values (B, S) and BER (B,) to logits (B, classes)."""
         return self.classifier.classify(self.reconstruct(self.place(values), ber))
 
-    def decode(self, symbols: Tensor, ber: Tensor) -> Tensor:
+    def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
         """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes)."""
         values = self.quantizer.centres()[symbols.clamp_min(0)] * (symbols >= 0)
         return self.classify_values(values, ber)
 
     @torch.no_grad()
-    def send(self, images: Tensor, ber: Tensor | None = None) -> Tensor:
+    def send(self, images: Tensor, ber: Tensor | None = None) -> Payload:
         """Encode images (B, 3, H, W) in [0, 1] to symbols (B, S).
 
         ber (B,) is the BER that the receiver last reported, by default the least one.
         """
         if ber is None:
             ber = images.new_full((len(images),), MIN_BER)
-        return self.quantizer.nearest(self.latent_in_order(images, ber))
+        return Payload(self.quantizer.nearest(self.latent_in_order(images, ber)))
 
     def encoder_macs(self) -> int:
         """Return the device's multiply-accumulate operations per image, stem included."""

@@ -108,7 +108,7 @@ def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Name
 
 
 def _train(trainer: "Trainer", description: str, bundles: str | None) -> None:
-    name, held = trainer.config.name, trainer.config.data.holdout
+    name, held = trainer.config.name, len(trainer.y_held)
     images = f"{len(trainer.data.x_train):,} training images ({held:,} held out)"
     print(f"{name}: {images}, {description}; on {trainer.device}")
     trainer.run()

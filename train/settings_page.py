@@ -39,21 +39,31 @@ ignored.
 
 
 def comments(cls: type) -> dict[str, str]:
-    """Return the comment at each field of a dataclass, by name. Fields without one are left out."""
+    """Return the comment at each field of a dataclass, or above it, by name. Fields without one are left out."""
     source = textwrap.dedent(inspect.getsource(cls))
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    by_line = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    found = [token for token in tokens if token.type == tokenize.COMMENT]
+    by_line = {token.start[0]: token.string.lstrip("# ") for token in found}
+    alone = {token.start[0] for token in found if token.line.lstrip().startswith("#")}
     (definition,) = ast.parse(source).body
-    return {
-        node.target.id: by_line[node.end_lineno]
-        for node in typing.cast(ast.ClassDef, definition).body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.end_lineno in by_line
-    }
+    texts = {}
+    for node in typing.cast(ast.ClassDef, definition).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            first = last = node.end_lineno or node.lineno
+            if last not in by_line:
+                first, last = node.lineno, node.lineno - 1
+                while first - 1 in alone:
+                    first -= 1
+            texts[node.target.id] = " ".join(by_line[line] for line in range(first, last + 1) if line in by_line)
+    return {name: text for name, text in texts.items() if text}
 
 
 def kind_words(kind: Any) -> str:  # noqa: ANN401 - any field's type
     """Return the words for a type in TOML: `tuple[tuple[int, int], ...]` is a list of lists of 2 integers."""
-    kind = settings.without_none(kind)
+    kinds = settings.alternatives(kind)
+    if len(kinds) > 1:
+        return " or ".join(map(kind_words, kinds))
+    kind = kinds[0]
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
         count = "" if kinds[-1] is Ellipsis else f"{len(kinds)} "

@@ -83,7 +83,7 @@ def missing(experiment: Experiment, old: Figures | None, args: argparse.Namespac
     """Return the reason to measure an experiment; None if its stored figures are as good as requested."""
     if old is None:
         return "not measured"
-    if old.get("recipe") != models.recipe(experiment):
+    if not models.is_recipe(old.get("recipe"), experiment):
         return "config changed"
     if not set(seeds_of(experiment, args.seeds)) <= set(old["seeds"]):
         return "seeds missing"

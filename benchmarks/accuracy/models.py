@@ -151,6 +151,24 @@ def recipe(experiment: Experiment) -> dict[str, Any]:
     return json.loads(json.dumps({"system": experiment.system, "config": config, "classifier": base}))
 
 
+def is_recipe(stored: Any, experiment: Experiment) -> bool:  # noqa: ANN401 - whatever a file holds
+    """Return True if stored figures have an experiment's recipe; settings that did not exist then have defaults."""
+    return _filled(stored) == recipe(experiment)
+
+
+def _filled(stored: Any) -> Any:  # noqa: ANN401
+    try:
+        config, base = stored["config"], stored["classifier"]
+        if config:
+            kind = SplitConfig if "system" in config else CodecConfig
+            config = {key: value for key, value in kind.from_dict(config).as_dict().items() if key != "seed"}
+        if base:
+            base = ClassifierConfig.from_dict(base).as_dict()
+        return json.loads(json.dumps({**stored, "config": config, "classifier": base}))
+    except (TrainError, KeyError, TypeError):  # figures of a setting that no longer exists
+        return None
+
+
 def run_folder(experiment: Experiment, seed: int) -> Path:
     """Return the folder of an experiment's run: that of `python -m train`, or NAME-seedN for another seed."""
     config = config_of(experiment)

@@ -15,7 +15,7 @@ from train.codecs.fakequant import calibrate
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
 from train.compute_device import CPU
-from train.config import ClassifierConfig, LinkConfig, SplitRunConfig
+from train.config import ClassifierConfig, LinkConfig, SplitRunConfig, held_out_count
 from train.data.datasets import Dataset
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
@@ -91,8 +91,9 @@ def base_classifier(config: SplitConfig, data: Dataset, device: torch.device = C
     base = ClassifierConfig.load(Path(config.classifier))
     if base.data.name != config.data.name:
         raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
-    if base.data.holdout < config.data.holdout:
-        sizes = f"{base.data.holdout} training images out, {config.name} {config.data.holdout}"
+    held, needed = (held_out_count(c.data.holdout, len(data.x_train)) for c in (base, config))
+    if held < needed:
+        sizes = f"{held} training images out, {config.name} {needed}"
         raise TrainError(f"{config.classifier} holds {sizes}: it was trained on some of these (data.holdout)")
     return load_or_train_classifier(Path(config.classifier), data, device)
 

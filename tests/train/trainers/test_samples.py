@@ -39,7 +39,12 @@ def test_split_holdout_smaller_part_is_in_the_larger_one() -> None:
     assert set(split_holdout(data, 77)[1]) < set(split_holdout(data, 300)[1])
 
 
-@pytest.mark.parametrize("holdout", [50, 51])
+def test_split_holdout_takes_a_share() -> None:
+    assert len(split_holdout(sorted_by_class(), 0.05)[1]) == 100
+    assert len(split_holdout(sorted_by_class(1), 0.01)[1]) == 1  # at least one of ten images
+
+
+@pytest.mark.parametrize("holdout", [50, 51, 0.999])
 def test_split_holdout_refuses_to_hold_out_everything(holdout: int) -> None:
     with pytest.raises(TrainError, match=f"data.holdout = {holdout}, but there are 50 training images"):
         split_holdout(sorted_by_class(5), holdout)

@@ -35,17 +35,26 @@ class Chip:
 
 @dataclass(frozen=True)
 class Radio:
-    """A LoRa radio's stated current while it sends."""
+    """A LoRa radio's stated currents while it sends and while it receives."""
 
     name: str
     ma: float
     dbm: float  # transmit power for which the current is stated
+    rx_ma: float
     source: str
     targets: tuple[str, ...]
 
     def millijoules(self, packet_bytes: int, sf: int) -> float:
         """Return the energy of sending a packet at 125 kHz, coding rate 4/5, with explicit header and CRC."""
-        return VOLTS * self.ma * air_time_s(packet_bytes, sf)
+        return self.sending_mj(air_time_s(packet_bytes, sf))
+
+    def sending_mj(self, seconds: float) -> float:
+        """Return the energy in mJ of sending for so long."""
+        return VOLTS * self.ma * seconds
+
+    def receiving_mj(self, seconds: float) -> float:
+        """Return the energy in mJ of receiving, or waiting for an acknowledgement, for so long."""
+        return VOLTS * self.rx_ma * seconds
 
 
 @cache

@@ -1,0 +1,50 @@
+"""The states of the link in the comparison: spreading factors and SNRs, and which of them need a simulation."""
+
+from dataclasses import dataclass
+
+from channel_sim.channels.lora_theory import symbol_error_rate
+
+SPREADING_FACTORS = tuple(range(7, 13))
+CLEAN = float("inf")
+SNRS_DB = (*map(float, range(-15, -4)), CLEAN)
+# Rates of symbol errors: below the first, all packets arrive undamaged but one in 50,000; above the second, no
+# scheme delivers one packet in a hundred.
+CLEAN_BELOW, DEAD_ABOVE = 1e-7, 0.75
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A LoRa link at one spreading factor and SNR in dB."""
+
+    sf: int
+    snr_db: float
+
+    @property
+    def symbol_errors(self) -> float:
+        """The probability that a symbol is received wrongly."""
+        return 0.0 if self.snr_db == CLEAN else float(symbol_error_rate(self.snr_db, self.sf))
+
+    @property
+    def is_clean(self) -> bool:
+        """True if everything arrives undamaged, so that nothing needs to be simulated."""
+        return self.symbol_errors < CLEAN_BELOW
+
+    @property
+    def is_dead(self) -> bool:
+        """True if nothing useful arrives."""
+        return self.symbol_errors > DEAD_ABOVE
+
+    @property
+    def name(self) -> str:
+        """Name for files and seeds of random numbers."""
+        return f"sf{self.sf}_{snr_name(self.snr_db)}"
+
+
+def snr_name(snr_db: float) -> str:
+    """Return an SNR as it is a key in the figures: "-9" or "clean"."""
+    return "clean" if snr_db == CLEAN else f"{snr_db:g}"
+
+
+def grid(snrs_db: tuple[float, ...] = SNRS_DB) -> list[Cell]:
+    """Return all cells, by SNR and spreading factor."""
+    return [Cell(sf, snr_db) for snr_db in snrs_db for sf in SPREADING_FACTORS]

@@ -1,22 +1,20 @@
-"""BCH(63,24) code of the frame header, t = 7.
+"""BCH codes of 63 bits: BCH(63,24), t = 7, of frame headers, and BCH(63,36), t = 5, of answer frames.
 
-Narrow-sense and binary over GF(64) with primitive polynomial x^6 + x + 1; minimum distance 15. A block is 8
-bytes: 24 message bits, 39 parity bits, one 0 bit, each most significant first. Decoding is Berlekamp-Massey
-and a Chien search (Lin & Costello, *Error Control Coding*, chapter 6).
+Both are narrow-sense and binary over GF(64) with primitive polynomial x^6 + x + 1; their minimum distances are 15 and
+11, and every codeword of the first is one of the second. A block is 8 bytes: message bits, parity bits and one 0 bit,
+each most significant first. Decoding is Berlekamp-Massey and a Chien search (Lin & Costello, *Error Control Coding*,
+chapter 6).
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 N_BITS = 63
-WORD_BITS = 24
-PARITY_BITS = N_BITS - WORD_BITS
 BLOCK_BYTES = 8
-MAX_ERRORS = 7
-# Least common multiple of the minimal polynomials of a, a^3, ..., a^13; bit i is the coefficient of x^i.
-GENERATOR = 0xF6_9A_C2_09_21
 
 _PRIMITIVE = 0b1000011  # x^6 + x + 1
 _ORDER = 63
@@ -35,69 +33,91 @@ def _field() -> tuple[list[int], list[int]]:
 
 
 _EXP, _LOG = _field()
-# Row i: contribution of an error in the coefficient of x^i to the syndromes S_1..S_14.
-_SYNDROMES = np.array(
-    [[_EXP[i * j % _ORDER] for j in range(1, 2 * MAX_ERRORS + 1)] for i in range(N_BITS)], dtype=np.uint8
-)
-
-
-def _codeword(word: int) -> int:
-    """Return 63 bits: the word times x^39, plus the remainder of dividing that by the generator."""
-    remainder = word << PARITY_BITS
-    for bit in range(N_BITS - 1, PARITY_BITS - 1, -1):
-        if remainder >> bit & 1:
-            remainder ^= GENERATOR << (bit - PARITY_BITS)
-    return word << PARITY_BITS | remainder
-
-
 _ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
-_BASIS = np.array([_codeword(1 << i) << 1 for i in range(WORD_BITS)], dtype=np.uint64)
 
 
-def encode(word: int) -> bytes:
-    """Return the 8 bytes that carry a 24-bit word. Raises ValueError if the word does not fit 24 bits."""
-    if not 0 <= word < 1 << WORD_BITS:
-        raise ValueError(f"a header word has {WORD_BITS} bits, got {word}")
-    return (_codeword(word) << 1).to_bytes(BLOCK_BYTES, "big")
+@dataclass(frozen=True)
+class Code:
+    """A code with `word_bits` message bits that corrects up to `max_errors` flipped bits."""
+
+    word_bits: int
+    max_errors: int
+    # Least common multiple of the minimal polynomials of a, a^3, ...: bit i is the coefficient of x^i.
+    generator: int
+
+    @property
+    def parity_bits(self) -> int:
+        """The number of parity bits, the degree of the generator polynomial."""
+        return N_BITS - self.word_bits
+
+    def encode(self, word: int) -> bytes:
+        """Return the 8 bytes that carry a word. Raises ValueError if it does not fit `word_bits`."""
+        if not 0 <= word < 1 << self.word_bits:
+            raise ValueError(f"a header word has {self.word_bits} bits, got {word}")
+        return (self._codeword(word) << 1).to_bytes(BLOCK_BYTES, "big")
+
+    def decode(self, block: bytes) -> tuple[int, int] | None:
+        """Return the word of the codeword within `max_errors` bits of the block, and the number of flips, or None.
+
+        The block's last bit is outside the code. It is neither read nor counted.
+        """
+        received = _block_value(block) >> 1
+        positions = [i for i in range(N_BITS) if received >> i & 1]
+        syndromes = [int(s) for s in np.bitwise_xor.reduce(self._syndromes[positions], axis=0, initial=0)]
+        if not any(syndromes):
+            return received >> self.parity_bits, 0
+        locator = _berlekamp_massey(syndromes)
+        degree = len(locator) - 1
+        if degree > self.max_errors:
+            return None
+        errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
+        if len(errors) != degree:
+            return None
+        corrected = received ^ sum(1 << i for i in errors)
+        word = corrected >> self.parity_bits
+        return (word, degree) if self._codeword(word) == corrected else None
+
+    def codewords(self, words: ArrayLike) -> np.ndarray:
+        """Return the blocks of words as uint64, in the shape of `words`. Raises ValueError beyond `word_bits`."""
+        values = np.asarray(words, dtype=np.uint64)
+        if values.size and values.max() >> np.uint64(self.word_bits):
+            raise ValueError(f"a header word has {self.word_bits} bits, got {values.max()}")
+        blocks = np.zeros(values.shape, dtype=np.uint64)
+        for bit in range(self.word_bits):  # the code is linear: a codeword is the sum of its bits' codewords
+            blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * self._basis[bit]
+        return blocks
+
+    def _codeword(self, word: int) -> int:
+        """Return 63 bits: the word times x^parity_bits, plus the remainder of dividing that by the generator."""
+        remainder = word << self.parity_bits
+        for bit in range(N_BITS - 1, self.parity_bits - 1, -1):
+            if remainder >> bit & 1:
+                remainder ^= self.generator << (bit - self.parity_bits)
+        return word << self.parity_bits | remainder
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        return np.array([self._codeword(1 << i) << 1 for i in range(self.word_bits)], dtype=np.uint64)
+
+    @cached_property
+    def _syndromes(self) -> np.ndarray:
+        """Row i: contribution of an error in the coefficient of x^i to the syndromes S_1..S_2t."""
+        powers = range(1, 2 * self.max_errors + 1)
+        return np.array([[_EXP[i * j % _ORDER] for j in powers] for i in range(N_BITS)], dtype=np.uint8)
 
 
-def decode(block: bytes) -> tuple[int, int] | None:
-    """Return the word of the codeword within 7 bits of the block, and the number of flipped bits, or None.
-
-    The block's last bit is outside the code. It is neither read nor counted.
-    """
-    received = _block_value(block) >> 1
-    positions = [i for i in range(N_BITS) if received >> i & 1]
-    syndromes = [int(s) for s in np.bitwise_xor.reduce(_SYNDROMES[positions], axis=0, initial=0)]
-    if not any(syndromes):
-        return received >> PARITY_BITS, 0
-    locator = _berlekamp_massey(syndromes)
-    degree = len(locator) - 1
-    if degree > MAX_ERRORS:
-        return None
-    errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
-    if len(errors) != degree:
-        return None
-    corrected = received ^ sum(1 << i for i in errors)
-    word = corrected >> PARITY_BITS
-    return (word, degree) if _codeword(word) == corrected else None
+HEADER = Code(word_bits=24, max_errors=7, generator=0xF6_9A_C2_09_21)
+ANSWER = Code(word_bits=36, max_errors=5, generator=0x8_6E_81_13)
 
 
-def codewords(words: ArrayLike) -> np.ndarray:
-    """Return the blocks of 24-bit words as uint64, in the shape of `words`. Raises ValueError beyond 24 bits."""
-    values = np.asarray(words, dtype=np.uint64)
-    if values.size and values.max() >> np.uint64(WORD_BITS):
-        raise ValueError(f"a header word has {WORD_BITS} bits, got {values.max()}")
-    blocks = np.zeros(values.shape, dtype=np.uint64)
-    for bit in range(WORD_BITS):  # the code is linear: a codeword is the sum of its bits' codewords
-        blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * _BASIS[bit]
-    return blocks
+def weights(blocks: np.ndarray) -> np.ndarray:
+    """Return the number of ones in each block (K,) uint64, as uint8 (K,)."""
+    return _ONES[np.ascontiguousarray(blocks).view(np.uint16).reshape(-1, BLOCK_BYTES // 2)].sum(axis=1, dtype=np.uint8)
 
 
 def distances(block: bytes, candidates: np.ndarray) -> np.ndarray:
     """Return the number of bits (K,) uint8, of 64, in which a block differs from each of `codewords` (K,)."""
-    different = candidates ^ np.uint64(_block_value(block))
-    return _ONES[different.view(np.uint16).reshape(-1, BLOCK_BYTES // 2)].sum(axis=1, dtype=np.uint8)
+    return weights(candidates ^ np.uint64(_block_value(block)))
 
 
 def _block_value(block: bytes) -> int:

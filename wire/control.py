@@ -14,6 +14,8 @@ MAX_DATA = 0xFFFF
 TIMEOUT_MS = 1000  # silence inside a command that ends it
 RUN_WANTS_COST = 0x01  # flag of a RUN command: also send the cost
 RUN_BY_RADIO = 0x02  # flag of a RUN command: send the frame by radio, and the cost on this line
+RUN_BY_MODE = 0x04  # flag of a RUN command: send the answer or features, by the board's mode; otherwise features
+ANSWER_SENT = 254  # chunk of a report by radio: an answer frame was sent
 LONGEST_PREFIX = 255  # chunk of a RUN by radio: the longest prefix that the remaining air time allows
 PACKET_CRC_OK = 0x01  # flag of a PACKET
 _FIXED = struct.Struct(">HBB")  # length, opcode, request
@@ -29,7 +31,16 @@ class Opcode(IntEnum):
     CAPTURE = 0x04
     PIXELS = 0x05
     PACKET = 0x06
+    MODE = 0x07
     ERROR = 0xFF
+
+
+class Mode(IntEnum):
+    """Frames that a board sends for an image."""
+
+    FEATURES = 0
+    ANSWER = 1
+    ADAPTIVE = 2  # an answer if its confidence level is at least the threshold, otherwise features
 
 
 class ErrorCode(IntEnum):
@@ -83,9 +94,12 @@ def reply(opcode: int, request: int, data: bytes, device: int, model_number: int
     return control_frame(header, opcode, request, data)
 
 
-def run_data(chunk: int, pixels: bytes, wants_cost: bool = False, by_radio: bool = False) -> bytes:
+def run_data(
+    chunk: int, pixels: bytes, wants_cost: bool = False, by_radio: bool = False, by_mode: bool = False
+) -> bytes:
     """Return the data of a RUN command. pixels: H*W*C bytes, row-major, channels last."""
-    return bytes((RUN_WANTS_COST * wants_cost | RUN_BY_RADIO * by_radio, chunk)) + pixels
+    flags = RUN_WANTS_COST * wants_cost | RUN_BY_RADIO * by_radio | RUN_BY_MODE * by_mode
+    return bytes((flags, chunk)) + pixels
 
 
 def control_size(block_without_sync: bytes) -> int | None:
@@ -104,8 +118,8 @@ def parse_control(block_without_sync: bytes) -> Control | None:
     body, sent = block_without_sync[: size - _CRC.size], block_without_sync[size - _CRC.size : size]
     if _CRC.pack(crc32(body)) != sent:
         return None
-    word = int.from_bytes(body[: bch.WORD_BITS // 8], "big")
-    if bch.encode(word) != body[:HEADER_BYTES]:
+    word = int.from_bytes(body[: bch.HEADER.word_bits // 8], "big")
+    if bch.HEADER.encode(word) != body[:HEADER_BYTES]:
         return None
     _, opcode, request = _FIXED.unpack_from(body, HEADER_BYTES)
     return Control(Header.from_word(word), opcode, request, bytes(body[HEADER_BYTES + _FIXED.size :]))
@@ -129,8 +143,11 @@ class Info:
     stack_bytes: int  # deepest so far; 0 = unknown
     clock_hz: int
     max_data: int  # maximum number of data bytes in a command
+    classes: int  # number of classes of the answer head; 0 = no answer head
+    mode: int  # a Mode; later firmware may have others
+    threshold: int  # confidence level from which the adaptive mode answers
 
-    FORMAT = struct.Struct(">B3BI8s24sHHBHBBIIIIH")
+    FORMAT = struct.Struct(">B3BI8s24sHHBHBBIIIIHHBB")
 
     @property
     def model_id(self) -> str:
@@ -144,6 +161,7 @@ class Info:
             self.engine.encode("ascii"), self.target.encode("ascii"), *self.input_shape,
             self.symbols, self.bits_per_symbol, self.chunks,
             self.arena_bytes, self.encoder_ram_bytes, self.stack_bytes, self.clock_hz, self.max_data,
+            self.classes, self.mode, self.threshold,
         )  # fmt: skip
 
     @classmethod
@@ -185,7 +203,10 @@ class RunCost(_NumberFields):
 
 @dataclass(frozen=True)
 class RadioReport(_NumberFields):
-    """Data after RunCost for a frame sent by radio: its chunk, its air time and the remaining air time."""
+    """Data after RunCost for a frame sent by radio: its chunk, its air time and the remaining air time.
+
+    `chunk` is ANSWER_SENT for an answer frame.
+    """
 
     chunk: int
     air_micros: int
@@ -193,6 +214,17 @@ class RadioReport(_NumberFields):
 
     FORMAT = struct.Struct(">BII")
     NAME = "a RADIO reply"
+
+
+@dataclass(frozen=True)
+class ModeSetting(_NumberFields):
+    """The data of a MODE command, and its reply: a board's mode and its threshold."""
+
+    mode: int  # a Mode; later firmware may have others
+    threshold: int  # confidence level, 0..15
+
+    FORMAT = struct.Struct(">BB")
+    NAME = "a MODE reply"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Sync word, frame header, and the feature frame, which carries one chunk."""
+"""Sync word and frame headers; the feature frame, which carries one chunk; the answer frame, which is a header."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 from wire import bch
+from wire.answer import CONFIDENCE_BITS, CONFIDENCES, Answer
 from wire.crc import crc16
 from wire.payload import interleave
 
@@ -18,17 +19,20 @@ SEQUENCES, MODELS, MAX_CHUNKS = 32, 32, 16  # numbers of values of the header's 
 
 
 class FrameType(IntEnum):
-    """Type of a frame. It defines what follows the header."""
+    """Type of a frame. It defines what follows the header; an ANSWER has an AnswerHeader and nothing else."""
 
     FEATURE = 0
     REPLY = 1
     COMMAND = 2
-    RESERVED = 3
+    ANSWER = 3
 
 
 @dataclass(frozen=True)
 class Header:
-    """Fields of a header, in the order of its 24 bits. Raises ValueError if one is out of range."""
+    """Fields of a header, in the order of its 24 bits. Raises ValueError if one is out of range.
+
+    An answer frame has an AnswerHeader instead.
+    """
 
     type: FrameType  # 2 bits
     device: int  # 8 bits
@@ -37,16 +41,7 @@ class Header:
     chunk: int  # 4 bits
 
     def __post_init__(self) -> None:
-        for name, limit in (
-            ("type", 4),
-            ("device", 256),
-            ("sequence", SEQUENCES),
-            ("model", MODELS),
-            ("chunk", MAX_CHUNKS),
-        ):
-            value = getattr(self, name)
-            if not 0 <= value < limit:
-                raise ValueError(f"header field {name} must be 0..{limit - 1}, got {value}")
+        _check_fields(self, type=4, device=256, sequence=SEQUENCES, model=MODELS, chunk=MAX_CHUNKS)
 
     def word(self) -> int:
         """Return the 24-bit header word."""
@@ -59,7 +54,57 @@ class Header:
 
     def encode(self) -> bytes:
         """Return the 8 bytes of the header on the wire."""
-        return bch.encode(self.word())
+        return bch.HEADER.encode(self.word())
+
+
+@dataclass(frozen=True)
+class AnswerHeader:
+    """An answer frame: the fields of its 36 bits after the type. Raises ValueError if one is out of range."""
+
+    device: int  # 8 bits
+    sequence: int  # 5 bits
+    model: int  # 5 bits: the low bits of the model number
+    answer: Answer  # 12 bits of class index, 4 bits of confidence level, neither of them coded further
+
+    def __post_init__(self) -> None:
+        _check_fields(self, device=256, sequence=SEQUENCES, model=MODELS)
+
+    def word(self) -> int:
+        """Return the 36 bits. The first 20 are those of a Header of type ANSWER."""
+        header = FrameType.ANSWER << 18 | self.device << 10 | self.sequence << 5 | self.model
+        return header << 16 | self.answer.index << CONFIDENCE_BITS | self.answer.confidence
+
+    @classmethod
+    def from_word(cls, word: int) -> "AnswerHeader":
+        """Return the fields of a 36-bit word. Raises ValueError if its type is not ANSWER."""
+        if word >> 34 != FrameType.ANSWER:
+            raise ValueError(f"the type of an answer frame is {FrameType.ANSWER:d}, got {word >> 34}")
+        answer = Answer(word >> CONFIDENCE_BITS & 0xFFF, word % CONFIDENCES)
+        return cls(word >> 26 & 255, word >> 21 & 31, word >> 16 & 31, answer)
+
+    def encode(self) -> bytes:
+        """Return the 8 bytes of the frame without sync."""
+        return bch.ANSWER.encode(self.word())
+
+    @classmethod
+    def decode(cls, block: bytes) -> tuple["AnswerHeader", int] | None:
+        """Return the answer within 5 flipped bits of the 8 bytes, and the number of flips; None if there is none."""
+        decoded = bch.ANSWER.decode(block)
+        if decoded is None or decoded[0] >> 34 != FrameType.ANSWER:
+            return None
+        return cls.from_word(decoded[0]), decoded[1]
+
+
+def _check_fields(header: Header | AnswerHeader, **limits: int) -> None:
+    for name, limit in limits.items():
+        value = getattr(header, name)
+        if not 0 <= value < limit:
+            raise ValueError(f"header field {name} must be 0..{limit - 1}, got {value}")
+
+
+def answer_frame(header: AnswerHeader, sync: bool = True) -> bytes:
+    """Return an answer frame of 12 bytes, or of 8 bytes in the LoRa form, without sync."""
+    return SYNC + header.encode() if sync else header.encode()
 
 
 @dataclass(frozen=True)

@@ -86,4 +86,4 @@ class Inkling:
 
     def _frame(self, number: int, sync: bool) -> bytes:
         symbols = self.symbols[max(number, 0), self.bundle.chunk_slice(self.chunk)]
-        return self.bundle.frame(symbols, DEVICE, number % SEQUENCES, self.chunk, sync)
+        return self.bundle.frame(symbols, DEVICE, number % SEQUENCES, self.chunk, sync=sync)

@@ -81,8 +81,8 @@ class Framer:
     def _header(self, block: bytes) -> Header | None:
         """Return the header if the 8 bytes are an undamaged one."""
         if block not in self._headers:
-            word = int.from_bytes(block[: bch.WORD_BITS // 8], "big")
-            if bch.encode(word) != block:
+            word = int.from_bytes(block[: bch.HEADER.word_bits // 8], "big")
+            if bch.HEADER.encode(word) != block:
                 return None
             self._headers[block] = Header.from_word(word)
         return self._headers[block]
@@ -94,7 +94,7 @@ class Framer:
         if len(self._held) < start + START_BYTES:
             return undecided
         header = self._header(self._held[body : start + START_BYTES])
-        if header is None or header.type == FrameType.RESERVED:
+        if header is None or header.type == FrameType.ANSWER:
             return start
         if header.type != FrameType.FEATURE:
             return self._control_end(start, undecided)

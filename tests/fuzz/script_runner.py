@@ -21,7 +21,7 @@ from wire.frame import SYNC, Header
 
 MAX_WAITING = 300
 PIECES = (7, 1, 2, 16, 40, 300)  # bytes at once
-cached_encode = cache(bch.encode)  # pure, and the slowest part of an input
+cached_encode = cache(bch.HEADER.encode)  # pure, and the slowest part of an input
 
 
 @cache

@@ -52,6 +52,13 @@ def held_out_count(holdout: int | float, n_images: int) -> int:
     return count
 
 
+def steps_per_epoch(n_images: int, batch: int) -> int:
+    """Return the number of whole batches of `n_images` training images. Raises TrainError if there is none."""
+    if n_images < batch:
+        raise TrainError(f"{n_images} training images do not fill one batch of {batch}")
+    return n_images // batch
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """The part on the device, as a list of layers, which docs/training.md describes."""

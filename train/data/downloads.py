@@ -40,13 +40,17 @@ def places(name: str) -> list[Path]:
     return [Path(folder) / name for folder in (data, cache_dir()) if folder]
 
 
+def stored_npz(name: str) -> Path | None:
+    """Return the .npz of the public data set `name`, None if it is not on this machine."""
+    return next((place for place in places(f"{name}.npz") if place.is_file()), None)
+
+
 def npz_file(dataset: PublicDataset, log: Log) -> Path:
     """Return the .npz of a data set, which is fetched if it is missing. Raises TrainError with every source tried."""
-    name = f"{dataset.name}.npz"
-    for place in places(name):
-        if place.is_file():
-            return place
-    out = places(name)[-1]
+    stored = stored_npz(dataset.name)
+    if stored:
+        return stored
+    out = places(f"{dataset.name}.npz")[-1]
     faults = []
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,7 @@ def npz_file(dataset: PublicDataset, log: Log) -> Path:
                 if not dataset.is_official(arrays):
                     faults.append(f"the fetched {dataset.title} differs from the official one")
                     continue
-                part = Path(scratch) / name
+                part = Path(scratch) / out.name
                 np.savez(part, **arrays)
                 part.replace(out)  # atomic: another process sees all of it or nothing
                 return out

@@ -5,6 +5,7 @@ import numpy as np
 SPLIT = (0, 0)  # seed of the held-out images: one split for every run on the same data
 CALIBRATION = (0, 1)  # seed of the images over which int8 ranges are measured
 TEST_SUBSET = (0, 2)  # seed of a part of the test images
+TEST_SPLIT = (0, 3)  # seed of the images that a folder without test images keeps for testing
 
 
 def stratified(labels: np.ndarray, n: int, seed: tuple[int, ...] = TEST_SUBSET) -> np.ndarray:

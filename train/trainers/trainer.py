@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from train.codecs.encoder import ConvEncoder
 from train.codecs.fakequant import calibrate
 from train.compute_device import CPU, autocast, device_name, has_fast_bf16
-from train.config import RunConfig, held_out_count
+from train.config import RunConfig, held_out_count, steps_per_epoch
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
 from train.data.sampling import CALIBRATION, SPLIT, stratified
@@ -87,9 +87,7 @@ class Trainer(ABC, Generic[C, M]):
         self.calibration = calibration_images(data, train).to(device)
         model = self.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.state: State[M] = State(model, copy.deepcopy(model), adamw(model, config.schedule.weight_decay))
-        self.steps_per_epoch = len(train) // config.schedule.batch
-        if self.steps_per_epoch < 1:
-            raise TrainError(f"{len(train)} training images do not fill one batch of {config.schedule.batch}")
+        self.steps_per_epoch = steps_per_epoch(len(train), config.schedule.batch)
         self.plan = self.phases()
         self.total_epochs = sum(phase.epochs for phase in self.plan)
         folder.mkdir(parents=True, exist_ok=True)

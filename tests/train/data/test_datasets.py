@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from host.image import load_image
-from train.data import datasets
+from train.config import DataConfig
+from train.data import datasets, npz
+from train.data.listing import images_per_class
 from train.errors import TrainError
 
 RNG = np.random.default_rng(3)
@@ -94,7 +96,8 @@ WRONG_NPZ: dict[str, tuple[dict[str, np.ndarray | None], str]] = {
     "fractions as labels": ({"y_test": np.arange(5) / 2}, "labels must be integers"),
     "a negative label": ({"y_test": np.arange(5) - 1}, "labels must be 0 to 3"),
     "more labels than classes": ({"classes": np.array(["a", "b", "c"])}, "labels must be 0 to 2"),
-    "objects": ({"x_train": np.array([None] * 6)}, "needs arrays"),
+    "objects": ({"x_train": np.array([None] * 6)}, "found object (6,)"),
+    "objects as labels": ({"y_train": np.array([None] * 6)}, "needs arrays"),
 }
 
 
@@ -125,44 +128,32 @@ def test_load_refuses_unknown_name_and_wrong_size_in_one_line(tmp_path: Path) ->
     fails(f"npz:{tmp_path / 'a.npz'}", "images are (8, 10), but data.size is (16, 16)", size=(16, 16))
 
 
-# folder
+def test_look_up_npz_returns_labels_and_shape_without_reading_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = arrays((1,))
+    np.savez(tmp_path / "a.npz", **content)
+    monkeypatch.setattr(npz, "images", None)
+    found = datasets.look_up(DataConfig(f"npz:{tmp_path / 'a.npz'}"))
+    assert found is not None and found.shape == (8, 10, 1) and found.classes == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(found.y_train, content["y_train"])
+    np.testing.assert_array_equal(found.y_test, content["y_test"])
 
 
-def write_folder(root: Path, test: str = "test") -> Path:
-    """Write two classes of PNGs of several sizes; return the folder."""
-    for part, count in (("train", 3), (test, 2)):
-        for name in ("ant", "bee"):
-            (root / part / name).mkdir(parents=True)
-            for i in range(count):
-                Image.fromarray(random_images(20 + 4 * i, 33, 3)).save(root / part / name / f"{i}.png")
-    return root
+def test_look_up_npz_shape_has_one_channel_if_grey(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **arrays())
+    found = datasets.look_up(DataConfig(f"npz:{tmp_path / 'a.npz'}", grey=True))
+    assert found is not None and found.shape == (8, 10, 1)
 
 
-@pytest.mark.parametrize(("channels", "test"), [(3, "test"), (1, "val")])
-def test_load_folder_returns_the_pixels_that_the_host_sends(tmp_path: Path, channels: int, test: str) -> None:
-    folder = write_folder(tmp_path, test)
-    data = datasets.load(f"folder:{folder}", (12, 16), grey=channels == 1)
-    assert data.classes == ("ant", "bee")
-    assert data.x_train.shape == (6, 12, 16, channels) and data.x_test.shape == (4, 12, 16, channels)
-    assert data.x_train.dtype == np.uint8
-    np.testing.assert_array_equal(data.y_train, [0, 0, 0, 1, 1, 1])
-    np.testing.assert_array_equal(data.y_test, [0, 0, 1, 1])
-    expected = load_image(folder / test / "bee" / "1.png", (12, 16, channels))
-    np.testing.assert_array_equal(data.x_test[3], expected)
-
-
-def test_load_folder_refuses_wrong_content_in_one_line(tmp_path: Path) -> None:
-    fails(f"folder:{tmp_path / 'none'}", "no such file or folder", size=(8, 8))
-    fails(f"folder:{tmp_path}", "set data.size = [H, W]")
-    fails(f"folder:{tmp_path}", "needs a folder train with one folder per class", size=(8, 8))
-    (tmp_path / "train").mkdir()
-    fails(f"folder:{tmp_path}", "Couldn't find any class folder", size=(8, 8))
-    (tmp_path / "train" / "ant").mkdir()
-    fails(f"folder:{tmp_path}", "Found no valid file for the classes ant", size=(8, 8))
-    (tmp_path / "train" / "ant" / "0.png").write_bytes(b"not an image")
-    fails(f"folder:{tmp_path}", "0.png: not an image that Pillow can read", size=(8, 8))
-    Image.fromarray(random_images(9, 9, 3)).save(tmp_path / "train" / "ant" / "0.png")
-    fails(f"folder:{tmp_path}", "needs a folder test or val", size=(8, 8))
-    (tmp_path / "val" / "bee").mkdir(parents=True)
-    Image.fromarray(random_images(9, 9, 3)).save(tmp_path / "val" / "bee" / "0.png")
-    fails(f"folder:{tmp_path}", "train has classes ('ant',), test has ('bee',)", size=(8, 8))
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ([5000] * 10, "5,000 in each of 10 classes"),
+        ([120, 3, 80], "a 120, b 3, c 80"),
+        ([7] * 12 + [1200, 5, 6], "5 to 1,200 in 15 classes; fewest: n 5, o 6, a 7"),
+    ],
+)
+def test_images_per_class_names_each_of_few_and_the_smallest_of_many(counts: list[int], text: str) -> None:
+    classes = tuple("abcdefghijklmno"[: len(counts)])
+    assert images_per_class(classes, np.repeat(np.arange(len(counts)), counts)) == text

@@ -15,7 +15,8 @@ INSTALL_HINT = 'pip install ".[firmware]"'
 def model_library(engine: str) -> Path:
     """Return the folder that holds the library, generated if it is out of date. Ends the build on an error."""
     try:
-        from firmware.tools.model import LIBRARY, ModelError, generate
+        from firmware.tools.boards import fits, is_too_small
+        from firmware.tools.model import LIBRARY, ModelError, generate, needs
     except ImportError as error:
         stop(f"{error.name} is not installed in PlatformIO's Python: {INSTALL_HINT}")
     bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
@@ -25,13 +26,21 @@ def model_library(engine: str) -> Path:
             print(f"Generated the encoder's C code from {bundle}")
     except ModelError as error:
         stop(str(error))
+    sizes = needs(libraries / LIBRARY)
+    if is_too_small(env.subst("$PIOENV"), sizes.ram_bytes, sizes.flash_bytes):  # an estimate: the linker decides
+        print_line(f"the encoder of {bundle}, engine {engine}, {fits(sizes.ram_bytes, sizes.flash_bytes)}")
     return libraries
 
 
 def stop(message: str) -> None:
     """End the build with one line."""
-    sys.stderr.write(f"inkling: {message}\n")
+    print_line(message)
     env.Exit(1)
+
+
+def print_line(message: str) -> None:
+    """Print a line that our tools show if the build fails."""
+    sys.stderr.write(f"inkling: {message}\n")
 
 
 chosen = os.environ.get("INKLING_ENGINE") or env.GetProjectOption("custom_engine")

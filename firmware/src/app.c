@@ -5,6 +5,7 @@
 #include "encoder.h"
 #include "gateway.h"
 #include "line.h"
+#include "mode.h"
 #include "node.h"
 #include "watch.h"
 
@@ -34,6 +35,7 @@ void app_start(void) {
     wire_parser_init(&parser, line_device, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
     const enum wire_error model = encoder_start();
     commands_start(model);
+    mode_start();
     if (model != WIRE_ERROR_NONE) {
         line_send_error(0, 0, (uint8_t)model); /* unsolicited: tells a host that listens why commands will fail */
     }

@@ -5,6 +5,7 @@
 #include "encoder.h"
 #include "image.h"
 #include "line.h"
+#include "mode.h"
 
 #define FIRMWARE_VERSION {0, 1, 0}
 
@@ -28,6 +29,9 @@ static enum wire_error info(const struct wire_parser *command) {
         .stack_bytes = board_stack_bytes(),
         .clock_hz = board_clock_hz(),
         .max_data = wire_parser_max_data(command),
+        .class_count = INKLING_CLASS_COUNT,
+        .mode = mode_get().mode,
+        .threshold = mode_get().threshold,
     };
     uint8_t data[WIRE_INFO_BYTES];
     wire_info_write(data, &info);
@@ -41,7 +45,7 @@ static enum wire_error run(const struct wire_parser *command) {
     }
     const struct image_start start = image_begin();
     const enum wire_error error = image_check(command);
-    return error != WIRE_ERROR_NONE ? error : image_answer(command, start);
+    return error != WIRE_ERROR_NONE ? error : image_reply(command, start);
 }
 
 static enum wire_error capture(const struct wire_parser *command) {
@@ -52,7 +56,7 @@ static enum wire_error capture(const struct wire_parser *command) {
     if (error == WIRE_ERROR_NONE) {
         error = capture_take();
     }
-    return error != WIRE_ERROR_NONE ? error : image_answer(command, image_begin());
+    return error != WIRE_ERROR_NONE ? error : image_reply(command, image_begin());
 }
 
 static enum wire_error pixels(const struct wire_parser *command) {
@@ -92,6 +96,20 @@ static enum wire_error bench(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
+/* Without data, the command only asks. */
+static enum wire_error mode(const struct wire_parser *command) {
+    if (command->length != 0u && command->length != WIRE_MODE_BYTES) {
+        return WIRE_ERROR_BAD_LENGTH;
+    }
+    if (command->length != 0u && !mode_set((struct mode){.mode = command->head[0], .threshold = command->head[1]})) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    const struct mode present = mode_get();
+    const uint8_t data[WIRE_MODE_BYTES] = {present.mode, present.threshold};
+    line_send_reply(command->request, WIRE_MODE, data, sizeof data);
+    return WIRE_ERROR_NONE;
+}
+
 static enum wire_error start_error = WIRE_ERROR_NONE; /* of the encoder */
 
 static bool needs_encoder(uint8_t opcode) {
@@ -117,6 +135,8 @@ enum wire_error command_execute(const struct wire_parser *command) {
             return capture(command);
         case WIRE_PIXELS:
             return pixels(command);
+        case WIRE_MODE:
+            return mode(command);
         default:
             return WIRE_ERROR_UNKNOWN_COMMAND;
     }

@@ -1,4 +1,4 @@
-/* Execution of the commands INFO, RUN, BENCH, CAPTURE and PIXELS. */
+/* Execution of the commands INFO, RUN, BENCH, CAPTURE, PIXELS and MODE. */
 #ifndef INKLING_COMMANDS_H
 #define INKLING_COMMANDS_H
 

@@ -1,4 +1,4 @@
-/* Encoding of one image, and the answer to its command: a chunk of the latent, and the cost. */
+/* Encoding of one image, and the reply to its command: features or the board's answer, and the cost. */
 #ifndef INKLING_IMAGE_H
 #define INKLING_IMAGE_H
 
@@ -19,7 +19,7 @@ struct image_start image_begin(void);
 /* Check the flags and chunk of a RUN or CAPTURE, its first two bytes. */
 enum wire_error image_check(const struct wire_parser *command);
 
-/* Encode the converted image in the encoder's input and answer the command. Returns WIRE_ERROR_NONE or the error. */
-enum wire_error image_answer(const struct wire_parser *command, struct image_start start);
+/* Encode the converted image in the encoder's input and reply to the command. Returns WIRE_ERROR_NONE or the error. */
+enum wire_error image_reply(const struct wire_parser *command, struct image_start start);
 
 #endif

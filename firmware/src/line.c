@@ -13,7 +13,7 @@ _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "INKLING
 
 uint8_t line_device = INKLING_DEVICE;
 
-static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
+static uint8_t frame[WIRE_FEATURE_BYTES(INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)]; /* longer than an answer's */
 #if INKLING_GATEWAY
 #define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* RADIO_MAX_BYTES */
 #else
@@ -21,18 +21,28 @@ static uint8_t feature[WIRE_FEATURE_BYTES(INKLING_SYMBOL_COUNT, INKLING_BITS_PER
 #endif
 static uint8_t reply[WIRE_REPLY_BYTES(LONGEST_REPLY)];
 
-uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent) {
-    const struct wire_result frame =
-        wire_feature_frame(feature, sizeof feature, &inkling_model, line_device, request & 31u, chunk, latent, true);
+static uint32_t send_frame(size_t length) {
     const uint32_t ready = board_cycles();
-    board_write(feature, frame.length);
+    board_write(frame, length);
     return ready;
 }
 
+uint32_t line_send_feature(uint8_t sequence, uint8_t chunk, const int8_t *outputs) {
+    const struct wire_result written =
+        wire_feature_frame(frame, sizeof frame, &inkling_model, line_device, sequence & 31u, chunk, outputs, true);
+    return send_frame(written.length);
+}
+
+uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
+    const struct wire_result written =
+        wire_answer_frame(frame, sizeof frame, &inkling_model, line_device, sequence & 31u, answer, true);
+    return send_frame(written.length);
+}
+
 static void send(uint8_t opcode, uint8_t request, const uint8_t *data, size_t length) {
-    const struct wire_result frame =
+    const struct wire_result written =
         wire_reply_frame(reply, sizeof reply, line_device, inkling_model.number, opcode, request, data, length);
-    board_write(reply, frame.length);
+    board_write(reply, written.length);
 }
 
 void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length) {

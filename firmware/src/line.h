@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "wire/answer.h"
 #include "wire/reply.h"
 
 /* Device number of the board, 0..254. */
@@ -14,9 +15,12 @@
 /* The device number; a port may change it before app_start(). */
 extern uint8_t line_device;
 
-/* Send a chunk of the latent; the frame's sequence number is request mod 32. Returns board_cycles() when the frame was
- * ready to send. */
-uint32_t line_send_feature(uint8_t request, uint8_t chunk, const int8_t *latent);
+/* Send a chunk of the encoder's outputs. The sequence number is taken modulo 32. Returns board_cycles() when the frame
+ * was ready to send. */
+uint32_t line_send_feature(uint8_t sequence, uint8_t chunk, const int8_t *outputs);
+
+/* Send an answer, in the same way. */
+uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer);
 
 /* Send a reply. opcode: the command's. */
 void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length);

@@ -4,6 +4,8 @@
 
 #include "encoder.h"
 #include "prefix.h"
+#include "wire/control.h"
+#include "wire/frame.h"
 
 _Static_assert(INKLING_LORA_SPREADING_FACTOR >= 7 && INKLING_LORA_SPREADING_FACTOR <= 12,
                "INKLING_LORA_SPREADING_FACTOR must be 7..12");
@@ -11,10 +13,14 @@ _Static_assert(INKLING_LORA_CODING_RATE >= 5 && INKLING_LORA_CODING_RATE <= 8, "
 _Static_assert(INKLING_LORA_PREAMBLE >= 6 && INKLING_LORA_PREAMBLE <= 65535, "INKLING_LORA_PREAMBLE must be 6..65535");
 _Static_assert(INKLING_LORA_DUTY_PERMILLE >= 1 && INKLING_LORA_DUTY_PERMILLE <= 1000,
                "INKLING_LORA_DUTY_PERMILLE must be 1..1000");
-_Static_assert(INKLING_LORA_CHUNK >= 0 && INKLING_LORA_CHUNK < 16, "INKLING_LORA_CHUNK must be 0..15");
+_Static_assert((INKLING_LORA_CHUNK >= 0 && INKLING_LORA_CHUNK < 16) || INKLING_LORA_CHUNK == WIRE_ANSWER,
+               "INKLING_LORA_CHUNK must be 0..15, or 254 for answers");
 
 /* 0 would mean an explicit header, so a chunk that does not exist or fit gives the maximum. */
 static uint8_t implicit_bytes(void) {
+    if (INKLING_LORA_CHUNK == WIRE_ANSWER) {
+        return WIRE_HEADER_BYTES;
+    }
     const size_t bytes = INKLING_LORA_CHUNK < inkling_model.chunk_count
                              ? prefix_packet_bytes(&inkling_model, INKLING_LORA_CHUNK)
                              : RADIO_MAX_BYTES;

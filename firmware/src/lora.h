@@ -32,7 +32,7 @@
 #endif
 
 /* 1: implicit header. The explicit header is what a weak signal damages first, and without it the packet is lost. Both
- * ends must know the length, so INKLING_LORA_CHUNK is the only chunk that is sent. */
+ * ends must know the length, so INKLING_LORA_CHUNK is all that is sent: one chunk, or 254 for answers. */
 #ifndef INKLING_LORA_IMPLICIT
 #define INKLING_LORA_IMPLICIT 0
 #endif

@@ -41,6 +41,13 @@ void node_wake(void) {
     duty_slept(&duty, slept_seconds, board_micros());
 }
 
+uint8_t node_mode(uint8_t mode) {
+    if (!INKLING_LORA_IMPLICIT || mode != WIRE_MODE_ADAPTIVE) {
+        return mode;
+    }
+    return INKLING_LORA_CHUNK == WIRE_ANSWER ? WIRE_MODE_ANSWER : WIRE_MODE_FEATURES;
+}
+
 /* Replace WIRE_LONGEST_PREFIX by the chunk to send now, and check the chunk. */
 static enum wire_error choose(uint8_t *chunk, const struct radio_settings *settings) {
     const bool longest = *chunk == WIRE_LONGEST_PREFIX;
@@ -59,48 +66,83 @@ static enum wire_error choose(uint8_t *chunk, const struct radio_settings *setti
     return prefix_packet_bytes(&inkling_model, *chunk) <= RADIO_MAX_BYTES ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
 }
 
-/* Choose the chunk to send, compute its air time, and check the duty cycle and the radio. */
-static enum wire_error prepare(uint8_t *chunk, uint32_t *air_micros) {
+/* Compute the air time of a packet, and check the duty cycle and the radio. */
+static enum wire_error prepare(size_t bytes, const struct radio_settings *settings, uint32_t *air_micros) {
+    *air_micros = radio_air_time_micros(settings, bytes);
+    if (*air_micros > duty_left_micros(&duty)) {
+        return WIRE_ERROR_AIR_TIME;
+    }
+    ready = ready || radio_start(settings); /* a radio that failed before may respond now */
+    return ready ? WIRE_ERROR_NONE : WIRE_ERROR_RADIO;
+}
+
+/* Choose the chunk to send and prepare for it. */
+static enum wire_error prepare_features(uint8_t *chunk, uint32_t *air_micros) {
     const struct radio_settings settings = lora_settings();
     duty_update(&duty, board_micros());
     const enum wire_error error = choose(chunk, &settings);
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    *air_micros = radio_air_time_micros(&settings, prefix_packet_bytes(&inkling_model, *chunk));
-    if (*air_micros > duty_left_micros(&duty)) {
-        return WIRE_ERROR_AIR_TIME;
-    }
-    ready = ready || radio_start(&settings); /* a radio that failed before may respond now */
-    return ready ? WIRE_ERROR_NONE : WIRE_ERROR_RADIO;
+    return prepare(prefix_packet_bytes(&inkling_model, *chunk), &settings, air_micros);
 }
 
-enum wire_error node_check(uint8_t chunk) {
-    uint32_t air_micros;
-    return prepare(&chunk, &air_micros);
+static enum wire_error prepare_answer(uint32_t *air_micros) {
+    const struct radio_settings settings = lora_settings();
+    duty_update(&duty, board_micros());
+    if (INKLING_LORA_IMPLICIT && INKLING_LORA_CHUNK != WIRE_ANSWER) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    return prepare(WIRE_HEADER_BYTES, &settings, air_micros);
 }
 
-enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent, struct node_report *report) {
+enum wire_error node_check_features(uint8_t chunk) {
     uint32_t air_micros;
-    const enum wire_error error = prepare(&chunk, &air_micros);
-    if (error != WIRE_ERROR_NONE) {
-        return error;
-    }
-    const struct wire_result frame =
-        wire_feature_frame(packet, sizeof packet, &inkling_model, line_device, sequence, chunk, latent, false);
-    report->ready_cycles = board_cycles();
+    return prepare_features(&chunk, &air_micros);
+}
+
+enum wire_error node_check_answer(void) {
+    uint32_t air_micros;
+    return prepare_answer(&air_micros);
+}
+
+/* Send the packet and report it. chunk: the one in the packet, or WIRE_ANSWER. */
+static enum wire_error transmit(size_t length, uint8_t chunk, uint32_t air_micros, struct send_result *result) {
+    result->ready_cycles = board_cycles();
     duty_take(&duty, air_micros); /* before the result: a radio that reports a failure may have sent */
-    ready = radio_send(packet, frame.length);
+    ready = radio_send(packet, length);
     if (!ready) {
         return WIRE_ERROR_RADIO;
     }
     duty_update(&duty, board_micros());
-    report->sent = (struct wire_radio_report){
+    result->by_radio = (struct wire_radio_report){
         .chunk = chunk,
         .air_micros = air_micros,
         .left_micros = duty_left_micros(&duty),
     };
     return WIRE_ERROR_NONE;
+}
+
+enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
+    uint32_t air_micros;
+    const enum wire_error error = prepare_features(&chunk, &air_micros);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    const struct wire_result frame =
+        wire_feature_frame(packet, sizeof packet, &inkling_model, line_device, sequence & 31u, chunk, outputs, false);
+    return transmit(frame.length, chunk, air_micros, result);
+}
+
+enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result) {
+    uint32_t air_micros;
+    const enum wire_error error = prepare_answer(&air_micros);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    const struct wire_result frame =
+        wire_answer_frame(packet, sizeof packet, &inkling_model, line_device, sequence & 31u, answer, false);
+    return transmit(frame.length, WIRE_ANSWER, air_micros, result);
 }
 
 #endif

@@ -1,17 +1,13 @@
-/* Sending end of a radio link (INKLING_RADIO=1): sends feature frames as LoRa packets, within the duty cycle. Fails on
- * boards without a radio and on gateways, which only receive. */
+/* Sending end of a radio link (INKLING_RADIO=1): sends frames as LoRa packets, within the duty cycle. Fails on boards
+ * without a radio and on gateways, which only receive. */
 #ifndef INKLING_NODE_H
 #define INKLING_NODE_H
 
 #include <stdint.h>
 
+#include "send.h"
+#include "wire/answer.h"
 #include "wire/control.h"
-#include "wire/reply.h"
-
-struct node_report {
-    struct wire_radio_report sent;
-    uint32_t ready_cycles; /* board_cycles() when the packet was ready to send */
-};
 
 #if INKLING_RADIO && !INKLING_GATEWAY
 
@@ -21,13 +17,23 @@ void node_start(void);
 /* Update the duty cycle. Call more often than board_micros() wraps (every 71 minutes). */
 void node_step(void);
 
+/* Return the mode by radio. With implicit headers all packets have one length, so that WIRE_MODE_ADAPTIVE becomes the
+ * mode of the only packet that can be sent. */
+uint8_t node_mode(uint8_t mode);
+
 /* Check that this chunk, or WIRE_LONGEST_PREFIX, could be sent now, before an image is encoded for it. Returns
  * WIRE_ERROR_NONE, _BAD_ARGUMENT (no such chunk, or none that fits a packet), _RADIO (no response) or _AIR_TIME. */
-enum wire_error node_check(uint8_t chunk);
+enum wire_error node_check_features(uint8_t chunk);
 
-/* Send a chunk; sequence: 0..31. Returns WIRE_ERROR_NONE and the report once the packet has been sent; otherwise an
- * error as for node_check(). */
-enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent, struct node_report *report);
+/* The same for an answer; _BAD_ARGUMENT if implicit headers have the length of a chunk. */
+enum wire_error node_check_answer(void);
+
+/* Send a chunk of the encoder's outputs. The sequence number is taken modulo 32. Returns WIRE_ERROR_NONE and the result
+ * once the packet has been sent; otherwise an error as for node_check_features(). */
+enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result);
+
+/* Send an answer, in the same way. */
+enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result);
 
 /* Call right before board_sleep(), with the same number of seconds. */
 void node_sleep(uint32_t seconds);
@@ -41,17 +47,33 @@ static inline void node_start(void) {}
 
 static inline void node_step(void) {}
 
-static inline enum wire_error node_check(uint8_t chunk) {
+static inline uint8_t node_mode(uint8_t mode) {
+    return mode;
+}
+
+static inline enum wire_error node_check_features(uint8_t chunk) {
     (void)chunk;
     return WIRE_ERROR_RADIO;
 }
 
-static inline enum wire_error node_send(uint8_t sequence, uint8_t chunk, const int8_t *latent,
-                                        struct node_report *report) {
+static inline enum wire_error node_check_answer(void) {
+    return WIRE_ERROR_RADIO;
+}
+
+static inline enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs,
+                                                 struct send_result *result) {
     (void)sequence;
-    (void)latent;
-    *report = (struct node_report){0};
-    return node_check(chunk);
+    (void)outputs;
+    (void)result;
+    return node_check_features(chunk);
+}
+
+static inline enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer,
+                                               struct send_result *result) {
+    (void)sequence;
+    (void)answer;
+    (void)result;
+    return node_check_answer();
 }
 
 static inline void node_sleep(uint32_t seconds) {

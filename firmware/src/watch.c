@@ -11,6 +11,7 @@
 #include "line.h"
 #include "motion.h"
 #include "node.h"
+#include "send.h"
 
 #ifndef INKLING_RADIO
 #define INKLING_RADIO 0
@@ -65,22 +66,25 @@ static bool has_changed(void) {
     return INKLING_MOTION == 0 || !any_sent || motion_differs(seen, sent, INKLING_MOTION);
 }
 
-/* Encode and send the image: the whole of it, or the prefix that the radio's air time allows. */
+/* Encode the image and send what the mode has it: the answer, or features: all of them, or by radio the prefix that
+ * the air time allows. */
 static enum wire_error send(void) {
-    const enum wire_error error = INKLING_RADIO ? node_check(WIRE_LONGEST_PREFIX) : WIRE_ERROR_NONE;
+    const struct send_request request = {
+        .sequence = sequence,
+        .chunk = INKLING_RADIO ? WIRE_LONGEST_PREFIX : 0u,
+        .by_radio = INKLING_RADIO,
+        .by_mode = true,
+    };
+    const enum wire_error error = send_check(&request);
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    const int8_t *latent = encoder_run();
-    if (latent == NULL) {
+    const int8_t *outputs = encoder_run();
+    if (outputs == NULL) {
         return WIRE_ERROR_ENGINE;
     }
-    if (INKLING_RADIO) {
-        struct node_report report;
-        return node_send(sequence, WIRE_LONGEST_PREFIX, latent, &report);
-    }
-    line_send_feature(sequence, 0, latent);
-    return WIRE_ERROR_NONE;
+    struct send_result result;
+    return send_image(&request, outputs, &result);
 }
 
 /* An image that could not be sent is not the next one's reference for motion. */

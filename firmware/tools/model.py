@@ -3,12 +3,13 @@
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from firmware.tools import model_aot, model_common, model_tflm
+from firmware.tools import model_aot, model_common, model_tflm, network, tflite_graph
 from firmware.tools.core_dir import INSTALL_HINT
-from firmware.tools.model_common import ModelError
+from firmware.tools.model_common import ModelError, Needs
 from wire.bundle import Bundle, BundleError, load
 from wire.control import MAX_DATA, run_data
 
@@ -16,9 +17,10 @@ LIBRARY = "inkling_model"
 ENGINES = {"aot": model_aot, "tflm": model_tflm}
 KERNELS = ("portable", "cmsis_nn")
 STAMP = "stamp.txt"
+NEEDS = "needs.json"
 RUN_HEAD_BYTES = len(run_data(0, b""))
 
-__all__ = ["ENGINES", "KERNELS", "LIBRARY", "ModelError", "generate"]
+__all__ = ["ENGINES", "KERNELS", "LIBRARY", "ModelError", "Needs", "generate", "needs"]
 
 
 def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "aot") -> bool:
@@ -42,22 +44,29 @@ def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "ao
         raise ModelError(f"{package} is not installed in PlatformIO's Python: {INSTALL_HINT}") from None
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
         return False
-    height, width, channels = bundle.input_shape
-    if RUN_HEAD_BYTES + height * width * channels > MAX_DATA:
+    if RUN_HEAD_BYTES + model_common.input_bytes(bundle) > MAX_DATA:
+        height, width, channels = bundle.input_shape
         images = f"images of {height} x {width} x {channels}"
         raise ModelError(f"bundle {bundle.path}: {images} do not fit into a command of {MAX_DATA} bytes")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    flags = ENGINES[engine].write(bundle, out, kernels)
+    written = ENGINES[engine].write(bundle, out, kernels)
     (out / "inkling_model.c").write_text(model_common.tables(bundle), encoding="utf-8")
-    (out / "library.json").write_text(json.dumps(_library(flags), indent=2), encoding="utf-8")
+    (out / "library.json").write_text(json.dumps(_library(written.flags), indent=2), encoding="utf-8")
+    (out / NEEDS).write_text(json.dumps(asdict(written.needs)), encoding="utf-8")
     (out / STAMP).write_text(stamp, encoding="utf-8")  # last, so that an interrupted run leaves no stamp
     return True
 
 
+def needs(out: Path) -> Needs:
+    """Return what the encoder of a generated library needs of a board."""
+    return Needs(**json.loads((out / NEEDS).read_text(encoding="utf-8")))
+
+
 def _stamp(bundle: Bundle, engine: str, kernels: str) -> str:
     digest = hashlib.sha256()
-    generators = (Path(__file__), Path(model_common.__file__), Path(str(ENGINES[engine].__file__)))
+    modules = (model_common, network, tflite_graph, ENGINES[engine])
+    generators = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
     for file in (*generators, bundle.path / "bundle.json", bundle.encoder_path):
         digest.update(file.read_bytes())
     package = ENGINES[engine].PACKAGE

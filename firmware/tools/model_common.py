@@ -1,34 +1,51 @@
-"""The common part of both engines' generated libraries: the header, the bundle's tables, checks of the encoder."""
+"""The common part of both engines' generated libraries: the header and the bundle's tables."""
 
 import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from wire.bundle import Bundle
 from wire.errors import InklingError
-from wire.model import PIXEL_OFFSET
-
-INPUT_ZERO_POINT = -PIXEL_OFFSET  # the only conversion of a pixel
 
 
 class ModelError(InklingError):
     """The library of a bundle's encoder cannot be generated."""
 
 
-def check_encoder(bundle: Bundle, input_shape: list[int], output_shape: list[int], input_zero_point: int) -> None:
-    """Raise ModelError if encoder.tflite disagrees with bundle.json. Shapes include the batch dimension."""
-    for side, shape, expected in (
-        ("input", input_shape, [1, *bundle.input_shape]),
-        ("output", output_shape, [1, *bundle.latent_shape]),
-    ):
-        if shape != expected:
-            raise ModelError(f"bundle {bundle.path}: the encoder's {side} is {shape}, not {expected} as in bundle.json")
-    if input_zero_point != INPUT_ZERO_POINT:
-        raise ModelError(
-            f"bundle {bundle.path}: the encoder's input zero point is {input_zero_point}, not {INPUT_ZERO_POINT}"
-        )
+@dataclass(frozen=True)
+class Needs:
+    """What an encoder needs of a board, in bytes: RAM exactly, flash estimated before anything is compiled."""
+
+    ram_bytes: int  # arena + input + outputs + scratch
+    flash_bytes: int  # weights + tables + kernels + engine
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an engine has written for a bundle: a library that needs these compiler flags, and what it needs."""
+
+    flags: list[str]
+    needs: Needs
+
+
+def input_bytes(bundle: Bundle) -> int:
+    """Return the bytes of the encoder's input."""
+    height, width, channels = bundle.input_shape
+    return height * width * channels
+
+
+def output_bytes(bundle: Bundle) -> int:
+    """Return the bytes of the encoder's outputs: latents and class scores."""
+    return bundle.latent_size + _class_count(bundle)
+
+
+def table_bytes(bundle: Bundle) -> int:
+    """Return the bytes of the tables in inkling_model.c."""
+    symbols = bundle.symbol_table.size + 2 * len(bundle.symbol_order)
+    return symbols + 4 * len(bundle.chunks) + 2 * _weights(bundle).size
 
 
 def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
@@ -38,7 +55,6 @@ def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") 
     `lines` are definitions that only this engine needs.
     """
     height, width, channels = bundle.input_shape
-    latent_height, latent_width, latent_channels = bundle.latent_shape
     return f"""/* Generated from bundle {_plain(bundle.name)}. */
 #ifndef INKLING_MODEL_H
 #define INKLING_MODEL_H
@@ -48,11 +64,10 @@ def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") 
 #define INKLING_HEIGHT {height}u
 #define INKLING_WIDTH {width}u
 #define INKLING_CHANNELS {channels}u
-#define INKLING_INPUT_BYTES {height * width * channels}u
-#define INKLING_LATENT_HEIGHT {latent_height}u
-#define INKLING_LATENT_WIDTH {latent_width}u
-#define INKLING_LATENT_CHANNELS {latent_channels}u
-#define INKLING_LATENT_BYTES {latent_height * latent_width * latent_channels}u
+#define INKLING_INPUT_BYTES {input_bytes(bundle)}u
+#define INKLING_LATENT_BYTES {bundle.latent_size}u
+#define INKLING_CLASS_COUNT {_class_count(bundle)}u
+#define INKLING_OUTPUT_BYTES (INKLING_LATENT_BYTES + INKLING_CLASS_COUNT)
 #define INKLING_SYMBOL_COUNT {len(bundle.symbol_order)}u
 #define INKLING_BITS_PER_SYMBOL {bundle.bits_per_symbol}u
 
@@ -70,32 +85,47 @@ extern const struct wire_model inkling_model;
 
 
 def tables(bundle: Bundle) -> str:
-    """Return the text of inkling_model.c: the tables of the payload's symbols."""
-    chunks = (f"{{{first}u, {count}u}}" for first, count in bundle.chunks)
+    """Return the text of inkling_model.c: the tables of the payload's symbols and of the answer's confidence."""
+    n_symbols, n_chunks = len(bundle.symbol_order), len(bundle.chunks)
+    arrays = [
+        _array("uint8_t", "symbol_table", 256, bundle.symbol_table),
+        _array("uint16_t", "symbol_order", n_symbols, bundle.symbol_order),
+        _array("struct wire_chunk", "chunks", n_chunks, (f"{{{first}u, {count}u}}" for first, count in bundle.chunks)),
+        _array("uint16_t", "answer_weights", 256 if bundle.answer else 0, _weights(bundle)),
+    ]
+    definitions = "\n".join(text for text in arrays if text)
     return f"""/* Generated from bundle {_plain(bundle.name)}. */
 #include "inkling_model.h"
 
-static const uint8_t symbol_table[256] = {{
-{rows(bundle.symbol_table)}
-}};
+#include <stddef.h>
 
-static const uint16_t symbol_order[INKLING_SYMBOL_COUNT] = {{
-{rows(bundle.symbol_order)}
-}};
-
-static const struct wire_chunk chunks[] = {{
-{rows(chunks)}
-}};
-
+{definitions}
 const struct wire_model inkling_model = {{
     .number = 0x{bundle.model_id}u,
     .symbol_table = symbol_table,
-    .symbol_order = symbol_order,
-    .chunks = chunks,
-    .chunk_count = {len(bundle.chunks)}u,
+    .symbol_order = {"symbol_order" if n_symbols else "NULL"},
+    .chunks = {"chunks" if n_chunks else "NULL"},
+    .chunk_count = {n_chunks}u,
     .bits_per_symbol = INKLING_BITS_PER_SYMBOL,
+    .latent_count = INKLING_LATENT_BYTES,
+    .class_count = INKLING_CLASS_COUNT,
+    .answer_weights = {"answer_weights" if bundle.answer else "NULL"},
+    .threshold = {bundle.threshold if bundle.answer else 0}u,
 }};
 """
+
+
+def _array(kind: str, name: str, size: int, values: Iterable[object]) -> str:
+    """Return the definition of an array; nothing if it is empty, which C does not allow."""
+    return f"static const {kind} {name}[{size}] = {{\n{rows(values)}\n}};\n" if size else ""
+
+
+def _class_count(bundle: Bundle) -> int:
+    return len(bundle.classes) if bundle.answer else 0
+
+
+def _weights(bundle: Bundle) -> np.ndarray:
+    return bundle.answer.weights if bundle.answer else np.array([], np.uint16)
 
 
 def rows(items: Iterable[object]) -> str:
@@ -105,10 +135,11 @@ def rows(items: Iterable[object]) -> str:
 
 
 def _tables_crc32(bundle: Bundle) -> int:
-    """Return the CRC-32 of symbol table, order and chunks as a little-endian machine holds them."""
+    """Return the CRC-32 of symbol table, order, chunks and answer weights as a little-endian machine holds them."""
     crc = zlib.crc32(bundle.symbol_table.astype(np.uint8).tobytes())
     crc = zlib.crc32(bundle.symbol_order.astype("<u2").tobytes(), crc)
-    return zlib.crc32(np.array(bundle.chunks, "<u2").tobytes(), crc)
+    crc = zlib.crc32(np.array(bundle.chunks, "<u2").tobytes(), crc)
+    return zlib.crc32(_weights(bundle).astype("<u2").tobytes(), crc)
 
 
 def _plain(name: str) -> str:

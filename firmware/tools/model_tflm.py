@@ -1,13 +1,22 @@
 """The network of the engine `tflm`: the bundle's encoder.tflite unchanged, and what TFLite Micro needs to run it.
 
-That is the list of operators to register, the arena size, and the shape and zero point of input and output.
+That is the list of operators to register, the arena size, and the shapes and zero points of input and outputs.
 """
 
-import struct
 import zlib
 from pathlib import Path
 
-from firmware.tools.model_common import ModelError, check_encoder, header, rows
+from firmware.tools.model_common import (
+    ModelError,
+    Needs,
+    Written,
+    header,
+    input_bytes,
+    output_bytes,
+    rows,
+    table_bytes,
+)
+from firmware.tools.network import Network, read_network
 from wire.bundle import Bundle
 
 PACKAGE = "tflite"
@@ -15,53 +24,50 @@ ARENA_ALIGNMENT = 16
 # bundle.json's arena_bytes is what TFLM's interpreter used on a 64-bit machine with its reference kernels. On 32-bit
 # machines structures are smaller, but optimized kernels need scratch memory.
 ARENA_MARGIN = 1 / 8
+OBJECT_BYTES = 256  # interpreter and resolver, on a 32-bit machine
+LIBRARY_BYTES = 72_000  # TFLM and its kernels: 68 kB with CMSIS-NN on Cortex-M4
 
 
-def write(bundle: Bundle, out: Path, kernels: str) -> list[str]:
+def write(bundle: Bundle, out: Path, kernels: str) -> Written:
     """Write inkling_model.h, the model and its operators to the folder `out`.
 
-    Returns no compiler flags: the TFLM library brings its own kernels.
+    It needs no compiler flags, whatever the kernels: the TFLM library brings its own.
     """
+    network = read_network(bundle)
+    _check_ops(bundle, network)
     model = bundle.encoder_path.read_bytes()
-    ops, lines = _inspect(bundle, model)
-    text = header(bundle, _arena_bytes(bundle), zlib.crc32(model), lines)
+    arena_bytes = _arena_bytes(bundle)
+    text = header(bundle, arena_bytes, zlib.crc32(model), _lines(network, len(model)))
     (out / "inkling_model.h").write_text(text, encoding="utf-8")
-    (out / "inkling_model_tflite.c").write_text(_array(model), encoding="utf-8")
-    (out / "inkling_model_ops.h").write_text(_operators(ops), encoding="utf-8")
-    return []
+    (out / "inkling_model_tflite.c").write_text(_array(model, network), encoding="utf-8")
+    (out / "inkling_model_ops.h").write_text(_operators(sorted(set(network.ops))), encoding="utf-8")
+    ram_bytes = arena_bytes + input_bytes(bundle) + output_bytes(bundle) + OBJECT_BYTES
+    return Written([], Needs(ram_bytes, len(model) + table_bytes(bundle) + LIBRARY_BYTES))
 
 
-def _inspect(bundle: Bundle, model: bytes) -> tuple[list[str], str]:
-    """Return the sorted names of the operators and the header's lines for this engine."""
-    import tflite  # installed: the stamp contains its version
+def _lines(network: Network, model_bytes: int) -> str:
+    """Return the definitions in inkling_model.h that only this engine needs."""
+    return f"""
+#define INKLING_MODEL_BYTES {model_bytes}u
+#define INKLING_INPUT_ZERO_POINT ({network.input.zero_point})
+#define INKLING_OUTPUT_ZERO_POINT ({network.outputs[0].zero_point})
+#define INKLING_OUTPUT_COUNT {len(network.outputs)}u
 
-    names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
-    try:
-        parsed = tflite.Model.GetRootAs(model, 0)
-        graph = parsed.Subgraphs(0)
-        codes = [parsed.OperatorCodes(i) for i in range(parsed.OperatorCodesLength())]
-        # Codes below 127 may be in the older field only.
-        ops = [names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
-        tensors = [graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))]
-        shapes = [[int(size) for size in tensor.ShapeAsNumpy()] for tensor in tensors]
-        zeros = [int(tensor.Quantization().ZeroPoint(0)) for tensor in tensors]
-        types = [tensor.Type() for tensor in tensors]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:
-        raise ModelError(f"bundle {bundle.path}: encoder.tflite is not a .tflite file ({error})") from None
-    if types != [tflite.TensorType.INT8] * 2:
-        raise ModelError(f"bundle {bundle.path}: the encoder's input and output are not both int8")
-    check_encoder(bundle, shapes[0], shapes[1], zeros[0])
-    unknown = set(_manifest_ops(bundle)) ^ set(ops)
-    if unknown:
-        raise ModelError(f"bundle {bundle.path}: encoder.tflite and bundle.json differ in {', '.join(sorted(unknown))}")
-    lines = f"""
-#define INKLING_MODEL_BYTES {len(model)}u
-#define INKLING_INPUT_ZERO_POINT ({zeros[0]})
-#define INKLING_LATENT_ZERO_POINT ({zeros[1]})
+struct inkling_shape {{
+    uint16_t height;
+    uint16_t width;
+    uint16_t channels;
+}};
 
+extern const struct inkling_shape inkling_output_shapes[INKLING_OUTPUT_COUNT];
 extern const unsigned char inkling_model_tflite[INKLING_MODEL_BYTES];
 """
-    return sorted(set(ops)), lines
+
+
+def _check_ops(bundle: Bundle, network: Network) -> None:
+    unknown = set(_manifest_ops(bundle)) ^ set(network.ops)
+    if unknown:
+        raise ModelError(f"bundle {bundle.path}: encoder.tflite and bundle.json differ in {', '.join(sorted(unknown))}")
 
 
 def _manifest_ops(bundle: Bundle) -> list[str]:
@@ -78,13 +84,18 @@ def _arena_bytes(bundle: Bundle) -> int:
     return -(-int(counted * (1 + ARENA_MARGIN)) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 
-def _array(model: bytes) -> str:
+def _array(model: bytes, network: Network) -> str:
+    shapes = ("{" + ", ".join(f"{size}u" for size in output.shape[1:]) + "}" for output in network.outputs)
     return f"""#include <stdalign.h>
 
 #include "inkling_model.h"
 
 alignas(16) const unsigned char inkling_model_tflite[INKLING_MODEL_BYTES] = {{
 {rows(model)}
+}};
+
+const struct inkling_shape inkling_output_shapes[INKLING_OUTPUT_COUNT] = {{
+{rows(shapes)}
 }};
 """
 

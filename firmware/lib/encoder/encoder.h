@@ -1,5 +1,5 @@
-/* The bundle's encoder: image in, latent out. One engine (aot or tflm) implements it; no other code depends on which.
- */
+/* The bundle's encoder: image in, latents and class scores out. One engine (aot or tflm) implements it; no other code
+ * depends on which. */
 #ifndef INKLING_ENCODER_H
 #define INKLING_ENCODER_H
 
@@ -20,14 +20,15 @@ enum wire_error encoder_start(void);
  * encoder_run() does not change it. */
 int8_t *encoder_input(void);
 
-/* Encode the image in the input buffer. Returns the latent, INKLING_LATENT_BYTES values (h, w, c), valid until the next
- * run; NULL if the engine failed or did not start. */
+/* Encode the image in the input buffer. Returns the outputs, valid until the next run: the latents of all heads,
+ * INKLING_LATENT_BYTES values, each head (h, w, c), then the scores of INKLING_CLASS_COUNT classes. Returns NULL if the
+ * engine failed or did not start. */
 const int8_t *encoder_run(void);
 
 /* Return the bytes of working memory that the network uses. */
 uint32_t encoder_arena_bytes(void);
 
-/* Return the bytes of RAM of the whole encoder: arena with its margin, input, output, scratch. */
+/* Return the bytes of RAM of the whole encoder: arena with its margin, input, outputs, scratch. */
 uint32_t encoder_ram_bytes(void);
 
 /* Return the name of the engine, such as "aot". */

@@ -11,5 +11,8 @@ bool encoder_tables_intact(void) {
     uint32_t crc = wire_crc32(0, model->symbol_table, 256);
     crc = wire_crc32(crc, (const uint8_t *)model->symbol_order, INKLING_SYMBOL_COUNT * sizeof *model->symbol_order);
     crc = wire_crc32(crc, (const uint8_t *)model->chunks, model->chunk_count * sizeof *model->chunks);
+    if (INKLING_CLASS_COUNT > 0u) {
+        crc = wire_crc32(crc, (const uint8_t *)model->answer_weights, 256u * sizeof *model->answer_weights);
+    }
     return crc == INKLING_TABLES_CRC32;
 }

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Return true if symbol table, symbol order and chunks have the CRC-32 that was built in. */
+/* Return true if symbol table, symbol order, chunks and answer weights have the CRC-32 that was built in. */
 bool encoder_tables_intact(void);
 
 #ifdef __cplusplus

@@ -12,6 +12,8 @@ namespace {
 
 /* TFLM may reuse its input tensor's memory during a run, but encoder_input() has to stay: copied before each run. */
 alignas(4) int8_t image[INKLING_INPUT_BYTES];
+/* TFLM's outputs are tensors apart from each other: copied one after the other after each run. */
+alignas(4) int8_t outputs[INKLING_OUTPUT_BYTES];
 alignas(16) uint8_t arena[INKLING_ARENA_BYTES];
 
 /* Constructed in place by encoder_start() and never destroyed: no heap, and no constructor before main. */
@@ -19,7 +21,6 @@ alignas(InklingOpResolver) uint8_t resolver_memory[sizeof(InklingOpResolver)];
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 
 TfLiteTensor *input; /* null until encoder_start() succeeds */
-const TfLiteTensor *output;
 tflite::MicroInterpreter *interpreter;
 
 bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver &resolver) {
@@ -33,10 +34,27 @@ bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver
     return true;
 }
 
-bool is_int8(const TfLiteTensor &tensor, int height, int width, int channels, int32_t zero_point) {
+bool is_int8(const TfLiteTensor &tensor, struct inkling_shape shape, int32_t zero_point) {
     const TfLiteIntArray &dims = *tensor.dims;
-    return tensor.type == kTfLiteInt8 && dims.size == 4 && dims.data[0] == 1 && dims.data[1] == height &&
-           dims.data[2] == width && dims.data[3] == channels && tensor.params.zero_point == zero_point;
+    return tensor.type == kTfLiteInt8 && dims.size == 4 && dims.data[0] == 1 && dims.data[1] == shape.height &&
+           dims.data[2] == shape.width && dims.data[3] == shape.channels && tensor.params.zero_point == zero_point;
+}
+
+/* Return true if all outputs are as generated from the bundle; together they then have INKLING_OUTPUT_BYTES. */
+bool outputs_match() {
+    if (interpreter->outputs_size() != INKLING_OUTPUT_COUNT) {
+        return false;
+    }
+    for (size_t i = 0; i < INKLING_OUTPUT_COUNT; i++) {
+        if (!is_int8(*interpreter->output(i), inkling_output_shapes[i], INKLING_OUTPUT_ZERO_POINT)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t size_of(struct inkling_shape shape) {
+    return static_cast<size_t>(shape.height) * shape.width * shape.channels;
 }
 
 } // namespace
@@ -58,10 +76,8 @@ enum wire_error encoder_start(void) {
         return WIRE_ERROR_MODEL_ARENA;
     }
     TfLiteTensor *const in = interpreter->input(0);
-    output = interpreter->output(0);
-    if (!is_int8(*in, INKLING_HEIGHT, INKLING_WIDTH, INKLING_CHANNELS, INKLING_INPUT_ZERO_POINT) ||
-        !is_int8(*output, INKLING_LATENT_HEIGHT, INKLING_LATENT_WIDTH, INKLING_LATENT_CHANNELS,
-                 INKLING_LATENT_ZERO_POINT)) {
+    if (!is_int8(*in, {INKLING_HEIGHT, INKLING_WIDTH, INKLING_CHANNELS}, INKLING_INPUT_ZERO_POINT) ||
+        !outputs_match()) {
         return WIRE_ERROR_MODEL_SHAPE;
     }
     input = in;
@@ -77,7 +93,16 @@ const int8_t *encoder_run(void) {
         return nullptr;
     }
     std::memcpy(input->data.int8, image, sizeof image);
-    return interpreter->Invoke() == kTfLiteOk ? output->data.int8 : nullptr;
+    if (interpreter->Invoke() != kTfLiteOk) {
+        return nullptr;
+    }
+    int8_t *next = outputs;
+    for (size_t i = 0; i < INKLING_OUTPUT_COUNT; i++) {
+        const size_t size = size_of(inkling_output_shapes[i]);
+        std::memcpy(next, interpreter->output(i)->data.int8, size);
+        next += size;
+    }
+    return outputs;
 }
 
 uint32_t encoder_arena_bytes(void) {
@@ -85,7 +110,7 @@ uint32_t encoder_arena_bytes(void) {
 }
 
 uint32_t encoder_ram_bytes(void) {
-    return sizeof arena + sizeof image + sizeof interpreter_memory + sizeof resolver_memory;
+    return sizeof arena + sizeof image + sizeof outputs + sizeof interpreter_memory + sizeof resolver_memory;
 }
 
 const char *encoder_engine(void) {

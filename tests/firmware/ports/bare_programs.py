@@ -1,6 +1,7 @@
 """Test programs of tests/firmware/c on a bare port, in place of the application."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +35,11 @@ BARE_PORTS = {
 }
 
 
-def build_with(environment: str, application: str, folder: Path) -> Path:
-    """Build firmware.elf in `folder` from the environment's port and tests/firmware/c/APPLICATION."""
+def build_with(environment: str, application: str, folder: Path, extra: Sequence[str | Path] = ()) -> Path:
+    """Build firmware.elf in `folder` from the environment's port and tests/firmware/c/APPLICATION.
+
+    `extra` are further arguments of the compiler: sources and flags.
+    """
     port = BARE_PORTS[environment]
     elf = folder / "firmware.elf"
     headers = [ROOT / "firmware" / "src", ROOT / "firmware" / "lib" / "board", *(PORTS / name for name in port.folders)]
@@ -43,7 +47,7 @@ def build_with(environment: str, application: str, folder: Path) -> Path:
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-nostartfiles", f'-DINKLING_TARGET="{environment}"']
     flags += [f"-I{header}" for header in headers] + [f"-T{PORTS / script}" for script in port.linker_scripts]
     sources.append(ROOT / "tests" / "firmware" / "c" / application)
-    subprocess.run([port.compiler, *port.flags, *flags, *sources, "-o", elf], check=True)
+    subprocess.run([port.compiler, *port.flags, *flags, *sources, *extra, "-o", elf], check=True)
     return elf
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.data.datasets import PUBLIC, load
+from train.config import DataConfig
+from train.data.datasets import PUBLIC, load_for
 from train.data.sampling import stratified
 from wire.bundle import Bundle, BundleError
 
@@ -39,10 +40,13 @@ def images_for(bundle: Bundle, count: int, log: Callable[[str], None] = print) -
         raise BundleError(f"bundle {bundle.path}: bundle.json has no {missing[0]!r}, which the benchmarks need")
     try:
         data_config = bundle.manifest["recipe"]["data"]
-        name, size, grey = data_config["name"], data_config["size"], data_config["grey"]
+        size, test_share = data_config["size"], data_config.get("test_share", DataConfig.test_share)
+        data_config = DataConfig(
+            data_config["name"], size=tuple(size) if size else None, grey=data_config["grey"], test_share=test_share
+        )
     except (KeyError, TypeError):
         raise BundleError(f"bundle {bundle.path}: bundle.json has no recipe that names a data set") from None
-    data = load(name, tuple(size) if size else None, grey, log)
+    data = load_for(data_config, log)
     if data.x_test.shape[1:] != bundle.input_shape:
         raise BundleError(f"bundle {bundle.path} takes {bundle.input_shape}, the images are {data.x_test.shape[1:]}")
     index = stratified(data.y_test, count)

@@ -11,8 +11,7 @@ from export.errors import ExportError
 from train import settings
 from train.codecs.deployable import DeployableCodec
 from train.config import CodecConfig, RunConfig
-from train.data.datasets import Dataset
-from train.data.datasets import load as load_data
+from train.data.datasets import Dataset, load_for
 from train.trainers.codec import load_codec
 from train.trainers.split import SplitConfig, load_split_codec
 from train.trainers.trainer import calibration_images, split_holdout
@@ -41,14 +40,14 @@ def load_run(folder: Path) -> FinishedRun:
 
 def _inkling(folder: Path) -> FinishedRun:
     config = CodecConfig.from_run(folder)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
+    data = load_for(config.data)
     codec, calibration, saved = load_codec(folder, config, data)
     return FinishedRun(config, codec, data, calibration, config.link.chunks, saved)
 
 
 def _split(folder: Path) -> FinishedRun:
     config = SplitConfig.from_run(folder)
-    data = load_data(config.data.name, config.data.size, config.data.grey)
+    data = load_for(config.data)
     codec, _, saved = load_split_codec(folder, data)
     if not isinstance(codec, DeployableCodec):
         raise ExportError(f"{folder}: {config.system} has no int8 encoder, and boards run only int8 encoders")

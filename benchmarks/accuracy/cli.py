@@ -31,7 +31,7 @@ from benchmarks.accuracy.models import Prepared, TrainedSystem
 from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID
 from train.compute_device import choose_device
-from train.data.datasets import Dataset, load
+from train.data.datasets import Dataset, load_for
 from train.data.sampling import stratified
 from train.errors import TrainError
 
@@ -99,7 +99,7 @@ def _run(experiment: Experiment, args: argparse.Namespace, console: Console) -> 
         return
     console.print(f"{experiment.name}: {reason}", highlight=False)
     settings = models.config_of(experiment).data
-    data = load(settings.name, settings.size, settings.grey, console.print)
+    data = load_for(settings, console.print)
     report = _report(experiment, data, seeds_of(experiment, args.seeds), args, console)
     command.write_json(file, report)
     console.print(f"figures: {file}", highlight=False)

@@ -89,8 +89,10 @@ def base_classifier(config: SplitConfig, data: Dataset, device: torch.device = C
     Raises TrainError if it is for other data, or was trained on images that the split codec holds out.
     """
     base = ClassifierConfig.load(Path(config.classifier))
-    if base.data.name != config.data.name:
-        raise TrainError(f"{config.classifier} is for {base.data.name}, {config.name} for {config.data.name}")
+    for setting in ("name", "size", "grey", "test_share"):
+        own, other = getattr(config.data, setting), getattr(base.data, setting)
+        if own != other:
+            raise TrainError(f"{config.classifier} has data.{setting} = {other}, {config.name} has {own}")
     held, needed = (held_out_count(c.data.holdout, len(data.x_train)) for c in (base, config))
     if held < needed:
         sizes = f"{held} training images out, {config.name} {needed}"

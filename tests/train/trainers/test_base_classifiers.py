@@ -144,6 +144,13 @@ def test_base_classifier_that_holds_out_less_is_refused(place: Path) -> None:
         base_classifier(more, data)
 
 
+def test_base_classifier_of_other_images_is_refused(place: Path) -> None:
+    config, data = config_and_data(place)
+    grey = replace(config, data=replace(config.data, grey=True))
+    with pytest.raises(TrainError, match=r"small\.toml has data\.grey = False, system has True$"):
+        base_classifier(grey, data)
+
+
 def test_base_classifier_refuses_wrong_pretrained_file_in_one_line(trained: Path, place: Path) -> None:
     config, data = config_and_data(place)
     (place / "pretrained" / "small.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1")

@@ -34,6 +34,7 @@ class Model:
     symbol_order: np.ndarray  # (S,) uint16: latent positions, 0..L-1, in sending order
     chunks: list[tuple[int, int]]  # (first symbol, count); chunk 0 is the whole payload
     answer: AnswerHead | None  # None: the board gives no class scores
+    class_count: int  # number of class scores; 0 without `answer`
     threshold: int  # confidence level from which a board answers, in mode adaptive, by default; 0 without `answer`
 
     @property

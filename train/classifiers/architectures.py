@@ -2,7 +2,7 @@
 
 Architectures are torchvision's, with torchvision's stems, as SemanticNN (arXiv 2511.11038) splits them; ResNet-20 is
 the CIFAR one of He et al. 2015 (arXiv 1512.03385). Input is pixel / 255 without normalisation, which the first layers
-learn, as a board does not compute it.
+learn, as a board does not compute it. For grey images, the first convolution has one input channel.
 
 | name | stem | features of a 32 x 32 image |
 | --- | --- | --- |
@@ -29,8 +29,13 @@ class Classifier(nn.Module):
         super().__init__()
         self.stem, self.blocks, self.head = stem, nn.ModuleList(blocks), head
 
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images: 3, or 1 for grey ones."""
+        return _first_convolution(self).in_channels
+
     def features(self, images: Tensor) -> Tensor:
-        """Return the stem's features (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
+        """Return the stem's features (B, C, h, w) of images (B, channels, H, W) in [0, 1]."""
         return self.stem(images)
 
     def block_outputs(self, features: Tensor) -> list[Tensor]:
@@ -48,7 +53,7 @@ class Classifier(nn.Module):
         return self.head(features)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> logits (B, classes)."""
+        """(B, channels, H, W) in [0, 1] -> logits (B, classes)."""
         return self.classify(self.features(images))
 
 
@@ -87,17 +92,27 @@ ARCHITECTURES: dict[str, Callable[[int], Classifier]] = {
 }
 
 
-def build(architecture: str, classes: int) -> Classifier:
-    """Return a classifier with fresh weights. Raises TrainError for an unknown architecture."""
+def build(architecture: str, classes: int, channels: int = 3) -> Classifier:
+    """Return a classifier with fresh weights for images of 3 or 1 channels. Raises TrainError if it is unknown."""
     if architecture not in ARCHITECTURES:
         raise unknown_name("unknown architecture", architecture, ARCHITECTURES)
-    return ARCHITECTURES[architecture](classes)
+    classifier = ARCHITECTURES[architecture](classes)
+    if channels != 3:  # torchvision's models always have three
+        first = _first_convolution(classifier)
+        first.in_channels = channels
+        first.weight = nn.Parameter(torch.empty(first.out_channels, channels, *first.kernel_size))
+        nn.init.kaiming_normal_(first.weight, mode="fan_out")
+    return classifier
+
+
+def _first_convolution(classifier: Classifier) -> nn.Conv2d:
+    return next(module for module in classifier.modules() if isinstance(module, nn.Conv2d))
 
 
 @torch.no_grad()
 def feature_shape(classifier: Classifier, height: int, width: int) -> tuple[int, int, int]:
     """Return the shape (C, h, w) of the stem's features for images of that size."""
     training = classifier.training
-    features = classifier.eval().features(torch.zeros(1, 3, height, width))
+    features = classifier.eval().features(torch.zeros(1, classifier.channels, height, width))
     classifier.train(training)
     return features.shape[1], features.shape[2], features.shape[3]

@@ -24,11 +24,8 @@ class ClassifierTrainer(Trainer[ClassifierConfig, Classifier]):
     """Trainer of a base classifier: cross-entropy on augmented images, without a channel."""
 
     def build(self) -> Classifier:
-        """Build the architecture for the classes of the data set."""
-        channels = self.data.x_train.shape[3]
-        if channels != 3:
-            raise TrainError(f"base classifiers take colour images, these have {channels} channel")
-        return build(self.config.architecture, len(self.data.classes))
+        """Build the architecture for the images and classes of the data set."""
+        return build(self.config.architecture, len(self.data.classes), self.data.x_train.shape[3])
 
     def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """Return the cross-entropy."""
@@ -85,6 +82,6 @@ def load_pretrained(file: Path, config: ClassifierConfig, data: Dataset) -> Clas
 
 
 def _with_weights(config: ClassifierConfig, data: Dataset, saved: dict[str, Any], file: Path) -> Classifier:
-    model = build(config.architecture, len(data.classes))
+    model = build(config.architecture, len(data.classes), data.x_train.shape[3])
     load_weights(model, saved["model"], file)
     return model.eval()

@@ -140,7 +140,7 @@ def load_split_codec(folder: Path, data: Dataset) -> tuple[SplitCodec, SplitConf
     config = SplitConfig.from_run(folder)
     saved = read_best(folder, "last epoch")
     base = ClassifierConfig.load(Path(config.classifier))
-    codec = create_codec(config, build(base.architecture, len(data.classes)), data)
+    codec = create_codec(config, build(base.architecture, len(data.classes), data.x_train.shape[3]), data)
     if config.schedule.qat_epochs:
         int8_encoder(codec).fold()
     load_weights(codec, saved["model"], folder / "best.pt")

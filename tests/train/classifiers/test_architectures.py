@@ -59,6 +59,16 @@ def test_classifier_resnet20_is_the_teachers_without_its_normalisation() -> None
         torch.testing.assert_close(split((random_images() - whole.mean) / whole.std), whole(random_images()))
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_classifier_for_grey_images_differs_in_the_first_convolution_only(architecture: str) -> None:
+    grey, colour = build(architecture, CLASSES, 1).eval(), seeded(architecture)
+    assert (grey.channels, colour.channels) == (1, 3)
+    assert feature_shape(grey, 32, 32) == FEATURES[architecture]
+    assert grey(random_images()[:, :1]).shape == (4, CLASSES)
+    pairs = {name: (part.shape, colour.state_dict()[name].shape) for name, part in grey.state_dict().items()}
+    assert [one[1] for one in pairs.values() if one[0] != one[1]] == [colour.state_dict()[next(iter(pairs))].shape]
+
+
 def test_feature_shape_leaves_mode_and_statistics_alone() -> None:
     model = seeded("resnet20").train()
     before = [buffer.clone() for buffer in model.buffers()]

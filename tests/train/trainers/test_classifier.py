@@ -85,7 +85,6 @@ def test_classifier_training_cut_off_and_resumed_equals_uninterrupted(
 WRONG = {
     "architecture must be one of mobilenet_v2, efficientnet_v2_s": ('"resnet20"', '"vgg"'),
     "schedule.qat_epochs is for codecs: a classifier runs on the host": ("batch = 32", "batch = 32\nqat_epochs = 1"),
-    "base classifiers take colour images, these have 1 channel": ("holdout = 32", "holdout = 32\ngrey = true"),
     "schedule.lr and qat_lr must be above 0": ("lr = 1e-2", "lr = 0.0"),
     "data.holdout = 9999, but there are": ("holdout = 32", "holdout = 9999"),
     "unknown table 'link'": ("[schedule]", "[link]\n[schedule]"),
@@ -99,6 +98,16 @@ def test_classifier_training_refuses_mistake_in_one_line_and_leaves_no_run(
     wrong = train_support.changed(write_config(tmp_path), tmp_path, *WRONG[message])
     train_support.fails(capsys, message, "classifier", wrong, "--out", tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.training
+def test_classifier_training_takes_grey_images(tmp_path: Path) -> None:
+    config = train_support.changed(write_config(tmp_path), tmp_path, "epochs = 6", "epochs = 1")
+    config = train_support.changed(config, tmp_path, "holdout = 32", "holdout = 32\ngrey = true")
+    assert train_support.main("classifier", config, "--out", tmp_path / "run", "--threads", 1) == 0
+    data = datasets.load_for(ClassifierConfig.load(config).data)
+    model, _, _ = load_classifier(tmp_path / "run", data)
+    assert model.channels == 1 and 0 <= accuracy(model, data.x_test, data.y_test) <= 1
 
 
 CONFIGS = sorted((train_support.ROOT / "configs" / "classifiers").glob("*.toml"))

@@ -47,9 +47,7 @@ class SplitCodec(SymbolCodec):
         self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__()
-        height, width, channels = input_shape
-        if channels != 3:
-            raise TrainError(f"base classifiers need RGB images, not images of {channels} channel")
+        height, width, _ = input_shape
         self.input_shape, self.options = input_shape, options
         self.feature_shape = feature_shape(classifier, height, width)  # (C, H', W')
         self.classifier = frozen(classifier)
@@ -72,7 +70,7 @@ class SplitCodec(SymbolCodec):
         """Stages of training, in order; their shares add up to 1."""
 
     def stem(self, images: Tensor) -> Tensor:
-        """Compute the device's first layer: images (B, 3, H, W) in [0, 1] -> features (B, C, H', W')."""
+        """Compute the device's first layer: images (B, C, H, W) in [0, 1] -> features (B, C, H', W')."""
         return self.classifier.features(images)
 
     @abstractmethod

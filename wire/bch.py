@@ -1,20 +1,35 @@
 """BCH codes of 63 bits: BCH(63,24), t = 7, of frame headers, and BCH(63,36), t = 5, of answer frames.
 
 Both are narrow-sense and binary over GF(64) with primitive polynomial x^6 + x + 1; their minimum distances are 15 and
-11, and every codeword of the first is one of the second. A block is 8 bytes: message bits, parity bits and one 0 bit,
-each most significant first. Decoding is Berlekamp-Massey and a Chien search (Lin & Costello, *Error Control Coding*,
-chapter 6).
+11. A block is 8 bytes: the codeword, highest power first, and one 0 bit. Decoding is Berlekamp-Massey and a Chien
+search (Lin & Costello, *Error Control Coding*, chapter 6).
+
+The code of headers is systematic. In that of answers, the low bits of a word are encoded in smaller codes that are
+part of BCH(63,36): two words that differ only in their lowest k bits are as far apart as codewords of BCH(63,k).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import zip_longest
+from operator import xor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 N_BITS = 63
 BLOCK_BYTES = 8
+
+# Generator polynomials by the code's dimension: least common multiples of the minimal polynomials of a, a^3, ... Bit i
+# is the coefficient of x^i. The minimum distances are 31, 27, 23, 21, 15, 13 and 11.
+GENERATORS = {
+    7: 0x153225B1D0D73DF,
+    10: 0x2759262D5D506D,
+    16: 0xCD930BDD3B2B,
+    18: 0x2F30B529D3D5,
+    24: 0xF69AC20921,
+    30: 0x37CD0EB67,
+    36: 0x86E8113,
+}
 
 _PRIMITIVE = 0b1000011  # x^6 + x + 1
 _ORDER = 63
@@ -36,25 +51,37 @@ _EXP, _LOG = _field()
 _ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
 
 
+def _row(power: int, generator: int) -> int:
+    """Return the codeword x^power + (x^power mod generator)."""
+    degree = generator.bit_length() - 1
+    remainder = 1 << power
+    for bit in range(power, degree - 1, -1):
+        if remainder >> bit & 1:
+            remainder ^= generator << (bit - degree)
+    return 1 << power | remainder
+
+
 @dataclass(frozen=True)
 class Code:
-    """A code with `word_bits` message bits that corrects up to `max_errors` flipped bits."""
+    """A linear code that corrects up to `max_errors` flipped bits.
 
-    word_bits: int
+    `rows` are the codewords of a word's bits, lowest bit first. The leading term of each does not occur in later rows.
+    """
+
     max_errors: int
-    # Least common multiple of the minimal polynomials of a, a^3, ...: bit i is the coefficient of x^i.
-    generator: int
+    rows: tuple[int, ...]
 
     @property
-    def parity_bits(self) -> int:
-        """The number of parity bits, the degree of the generator polynomial."""
-        return N_BITS - self.word_bits
+    def word_bits(self) -> int:
+        """The number of message bits."""
+        return len(self.rows)
 
     def encode(self, word: int) -> bytes:
         """Return the 8 bytes that carry a word. Raises ValueError if it does not fit `word_bits`."""
         if not 0 <= word < 1 << self.word_bits:
             raise ValueError(f"a header word has {self.word_bits} bits, got {word}")
-        return (self._codeword(word) << 1).to_bytes(BLOCK_BYTES, "big")
+        codeword = reduce(xor, (row for bit, row in enumerate(self.rows) if word >> bit & 1), 0)
+        return (codeword << 1).to_bytes(BLOCK_BYTES, "big")
 
     def decode(self, block: bytes) -> tuple[int, int] | None:
         """Return the word of the codeword within `max_errors` bits of the block, and the number of flips, or None.
@@ -64,18 +91,14 @@ class Code:
         received = _block_value(block) >> 1
         positions = [i for i in range(N_BITS) if received >> i & 1]
         syndromes = [int(s) for s in np.bitwise_xor.reduce(self._syndromes[positions], axis=0, initial=0)]
-        if not any(syndromes):
-            return received >> self.parity_bits, 0
-        locator = _berlekamp_massey(syndromes)
-        degree = len(locator) - 1
-        if degree > self.max_errors:
-            return None
-        errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
-        if len(errors) != degree:
-            return None
-        corrected = received ^ sum(1 << i for i in errors)
-        word = corrected >> self.parity_bits
-        return (word, degree) if self._codeword(word) == corrected else None
+        errors: list[int] = []
+        if any(syndromes):
+            locator = _berlekamp_massey(syndromes)
+            errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
+            if not len(errors) == len(locator) - 1 <= self.max_errors:
+                return None
+        word = self._word(received ^ sum(1 << i for i in errors))
+        return None if word is None else (word, len(errors))
 
     def codewords(self, words: ArrayLike) -> np.ndarray:
         """Return the blocks of words as uint64, in the shape of `words`. Raises ValueError beyond `word_bits`."""
@@ -83,21 +106,18 @@ class Code:
         if values.size and values.max() >> np.uint64(self.word_bits):
             raise ValueError(f"a header word has {self.word_bits} bits, got {values.max()}")
         blocks = np.zeros(values.shape, dtype=np.uint64)
-        for bit in range(self.word_bits):  # the code is linear: a codeword is the sum of its bits' codewords
-            blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * self._basis[bit]
+        for bit, row in enumerate(self.rows):
+            blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * np.uint64(row << 1)
         return blocks
 
-    def _codeword(self, word: int) -> int:
-        """Return 63 bits: the word times x^parity_bits, plus the remainder of dividing that by the generator."""
-        remainder = word << self.parity_bits
-        for bit in range(N_BITS - 1, self.parity_bits - 1, -1):
-            if remainder >> bit & 1:
-                remainder ^= self.generator << (bit - self.parity_bits)
-        return word << self.parity_bits | remainder
-
-    @cached_property
-    def _basis(self) -> np.ndarray:
-        return np.array([self._codeword(1 << i) << 1 for i in range(self.word_bits)], dtype=np.uint64)
+    def _word(self, codeword: int) -> int | None:
+        """Return the word of a codeword, or None if it is none."""
+        word = 0
+        for bit, row in enumerate(self.rows):
+            if codeword >> (row.bit_length() - 1) & 1:
+                word |= 1 << bit
+                codeword ^= row
+        return None if codeword else word
 
     @cached_property
     def _syndromes(self) -> np.ndarray:
@@ -106,8 +126,8 @@ class Code:
         return np.array([[_EXP[i * j % _ORDER] for j in powers] for i in range(N_BITS)], dtype=np.uint8)
 
 
-HEADER = Code(word_bits=24, max_errors=7, generator=0xF6_9A_C2_09_21)
-ANSWER = Code(word_bits=36, max_errors=5, generator=0x8_6E_81_13)
+HEADER = Code(7, tuple(_row(39 + bit, GENERATORS[24]) for bit in range(24)))
+ANSWER = Code(5, tuple(_row(62 - bit, GENERATORS[min(k for k in GENERATORS if k > bit)]) for bit in range(36)))
 
 
 def weights(blocks: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from wire import bch
-from wire.answer import CONFIDENCE_BITS, CONFIDENCES, Answer
+from wire.answer import Answer
 from wire.crc import crc16
-from wire.payload import interleave
+from wire.payload import Levels, interleave
 
 WIRE_VERSION = 1
 SYNC = bytes.fromhex("1ACFFC1D")  # the attached sync marker of CCSDS 131.0-B
@@ -57,30 +57,43 @@ class Header:
         return bch.HEADER.encode(self.word())
 
 
+def header_part(device: Levels, sequence: Levels, model: Levels) -> Levels:
+    """Return the bits of an answer frame's 36-bit word that name the image. Arrays must be 64 bits wide."""
+    return (device & 0) + (FrameType.ANSWER << 34) | device << 26 | model << 21 | sequence << 4
+
+
+def answer_part(index: Levels, confidence: Levels) -> Levels:
+    """Return the other bits of the word, class index and confidence level. Arrays must be 64 bits wide."""
+    return index << 9 | confidence
+
+
 @dataclass(frozen=True)
 class AnswerHeader:
-    """An answer frame: the fields of its 36 bits after the type. Raises ValueError if one is out of range."""
+    """The fields of an answer frame, which is nothing but a header. Raises ValueError if one is out of range."""
 
     device: int  # 8 bits
     sequence: int  # 5 bits
     model: int  # 5 bits: the low bits of the model number
-    answer: Answer  # 12 bits of class index, 4 bits of confidence level, neither of them coded further
+    answer: Answer  # 12 bits of class index, 4 bits of confidence level, neither as in an answer word
 
     def __post_init__(self) -> None:
         _check_fields(self, device=256, sequence=SEQUENCES, model=MODELS)
 
     def word(self) -> int:
-        """Return the 36 bits. The first 20 are those of a Header of type ANSWER."""
-        header = FrameType.ANSWER << 18 | self.device << 10 | self.sequence << 5 | self.model
-        return header << 16 | self.answer.index << CONFIDENCE_BITS | self.answer.confidence
+        """Return the 36-bit word, from the top: type, device, model, class index, sequence, confidence level.
+
+        What a board varies stands in the low bits, which are encoded best.
+        """
+        return header_part(self.device, self.sequence, self.model) | answer_part(
+            self.answer.index, self.answer.confidence
+        )
 
     @classmethod
     def from_word(cls, word: int) -> "AnswerHeader":
         """Return the fields of a 36-bit word. Raises ValueError if its type is not ANSWER."""
         if word >> 34 != FrameType.ANSWER:
             raise ValueError(f"the type of an answer frame is {FrameType.ANSWER:d}, got {word >> 34}")
-        answer = Answer(word >> CONFIDENCE_BITS & 0xFFF, word % CONFIDENCES)
-        return cls(word >> 26 & 255, word >> 21 & 31, word >> 16 & 31, answer)
+        return cls(word >> 26 & 255, word >> 4 & 31, word >> 21 & 31, Answer(word >> 9 & 0xFFF, word & 15))
 
     def encode(self) -> bytes:
         """Return the 8 bytes of the frame without sync."""

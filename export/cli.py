@@ -18,7 +18,7 @@ def parser(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
     add(
         "--test-images",
-        type=_count,
+        type=count,
         default=10_000,
         metavar="N",
         help="test images for the accuracy figures (default: %(default)s)",
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
     return int(text)

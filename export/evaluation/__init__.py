@@ -1,0 +1,1 @@
+"""Evaluation of a bundle or a run on images that it was not trained on."""

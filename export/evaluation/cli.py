@@ -1,0 +1,36 @@
+"""`inkling evaluate`: test a bundle or a run on the test images of its data set."""
+
+import argparse
+from pathlib import Path
+
+from export.cli import count
+
+
+def parser(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Tests a bundle, or a finished run, on the test images of its data set: accuracy by bit error rate and "
+        "payload, the board alone, mode adaptive by threshold, accuracy by class, and the confusion matrix. A bundle "
+        "is run as in the field, by TFLite's reference kernels and ONNX Runtime; a run in PyTorch."
+    )
+    parser.epilog = """examples:
+  inkling evaluate bundles/cifar10
+  inkling evaluate runs/mine --out build/evaluation/mine"""
+    add = parser.add_argument
+    add("subject", type=Path, metavar="BUNDLE|RUN", help="folder of a bundle or of a run")
+    add("--images", type=count, metavar="N", help="test images, chosen at random with all classes (default: all)")
+    add("--draws", type=count, default=3, metavar="N", help="draws of the bit flips (default: %(default)s)")
+    add("--out", type=Path, metavar="DIR", help="folder for evaluation.json, classes.csv and confusion.png")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate, show, and return the exit status. Raises InklingError."""
+    from export.errors import ExportError
+
+    folder: Path = options.subject
+    if not folder.is_dir():
+        raise ExportError(f"no such bundle or run: {folder}")
+    from export.evaluation.command import evaluate_folder
+
+    evaluate_folder(folder, options.images, options.draws, options.out)
+    return 0

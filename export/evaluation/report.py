@@ -1,0 +1,130 @@
+"""The report of an evaluation: tables on the console, evaluation.json, classes.csv and confusion.png."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from export.errors import ExportError
+from export.evaluation.metrics import Confusion
+
+SHOWN_CLASSES = 20  # in the table on the console: all, or as many of the worst
+SHOWN_PAIRS = 5
+MATRIX_NUMBERS = 20  # up to so many classes, the picture has the counts in its cells
+
+
+def show(figures: dict[str, Any], console: Console) -> None:
+    """Print the tables."""
+    classes = figures["classes"]
+    if "host" in figures:
+        console.print(_by_ber(figures))
+    if "board" in figures:
+        board = figures["board"]
+        error = board.get("expected_calibration_error")
+        calibration = "" if error is None else f"; expected calibration error {100 * error:.1f} points"
+        console.print(f"board alone: {_percent(board['accuracy'])}{calibration}")
+    if "adaptive" in figures:
+        for title, rows in figures["adaptive"].items():
+            console.print(_sweep(title, rows, figures.get("threshold")))
+    console.print(_classes(figures))
+    for part in _parts(figures):
+        confusion = Confusion(np.array(figures[part]["confusion"]))
+        pairs = [f"{classes[a]} as {classes[b]} {n}" for a, b, n in confusion.most_confused(SHOWN_PAIRS)]
+        console.print(f"{part}, most often confused: {', '.join(pairs) or 'nothing'}")
+
+
+def write(figures: dict[str, Any], folder: Path) -> list[Path]:
+    """Write the files to a folder and return them. Raises ExportError if matplotlib is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "evaluation.json", folder / "classes.csv", folder / "confusion.png"]
+    files[0].write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with files[1].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        parts = _parts(figures)
+        writer.writerow(["class", "images", *[f"accuracy of the {part}" for part in parts]])
+        for index, name in enumerate(figures["classes"]):
+            shares = [figures[part]["per_class"][index] for part in parts]
+            count = sum(figures[parts[0]]["confusion"][index])
+            writer.writerow([name, count, *["" if share is None else f"{share:.4f}" for share in shares]])
+    _draw(figures, files[2])
+    return files
+
+
+def _parts(figures: dict[str, Any]) -> list[str]:
+    return [part for part in ("host", "board") if part in figures]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None or np.isnan(share) else f"{100 * share:.2f} %"
+
+
+def _by_ber(figures: dict[str, Any]) -> Table:
+    accuracies = figures["host"]["accuracy"]
+    table = Table(title=f"{figures['images']} images; accuracy of the host by bit error rate, which it is given")
+    table.add_column("payload")
+    for ber in next(iter(accuracies.values())):
+        table.add_column(ber, justify="right")
+    for title, by_ber in accuracies.items():
+        table.add_row(title, *[_percent(row["accuracy"]) for row in by_ber.values()])
+    return table
+
+
+def _sweep(title: str, rows: list[dict[str, Any]], default: int | None) -> Table:
+    table = Table(title=f"mode adaptive, {title}, clean link")
+    for heading in ("threshold", "answered by the board", "accuracy of these", "accuracy of all"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        threshold = f"{row['threshold']}{' (default)' if row['threshold'] == default else ''}"
+        shares = (_percent(row[key]) for key in ("answered", "answered_accuracy", "accuracy"))
+        table.add_row(threshold, *shares)
+    return table
+
+
+def _classes(figures: dict[str, Any]) -> Table:
+    parts, names = _parts(figures), figures["classes"]
+    shares = [[figures[part]["per_class"][index] for part in parts] for index in range(len(names))]
+    # The worst come first; a class without images has no accuracy and comes last.
+    order = sorted(range(len(names)), key=lambda index: 2.0 if shares[index][0] is None else shares[index][0])
+    title = "accuracy by class" if len(names) <= SHOWN_CLASSES else f"accuracy by class, the {SHOWN_CLASSES} worst"
+    table = Table(title=title)
+    table.add_column("class")
+    for part in parts:
+        table.add_column(part, justify="right")
+    for index in order[:SHOWN_CLASSES]:
+        table.add_row(names[index], *[_percent(share) for share in shares[index]])
+    return table
+
+
+def _draw(figures: dict[str, Any], file: Path) -> None:
+    """Draw the confusion matrices side by side: true classes down, predicted classes across."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise ExportError("the picture needs matplotlib: pip install matplotlib") from None
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    parts, names = _parts(figures), figures["classes"]
+    side = min(14.0, 2.5 + 0.32 * len(names))
+    figure, axes = plt.subplots(1, len(parts), figsize=(side * len(parts), side), squeeze=False, layout="constrained")
+    for panel, part in zip(axes[0], parts, strict=True):
+        counts = np.array(figures[part]["confusion"])
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        correct = counts.trace() / counts.sum()
+        panel.set_title(f"{part}: {100 * correct:.2f} % of {counts.sum():,} images", fontsize=11)
+        size = 9 if len(names) <= MATRIX_NUMBERS else 4
+        panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+        panel.set_yticks(range(len(names)), names, fontsize=size)
+        panel.set_xlabel("predicted class")
+        panel.set_ylabel("true class")
+        if len(names) <= MATRIX_NUMBERS:
+            for (row, column), count in np.ndenumerate(counts):
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                panel.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
+    figure.savefig(file, dpi=130)
+    plt.close(figure)

@@ -59,7 +59,7 @@ class Header:
 
 def header_part(device: Levels, sequence: Levels, model: Levels) -> Levels:
     """Return the bits of an answer frame's 36-bit word that name the image. Arrays must be 64 bits wide."""
-    return (device & 0) + (FrameType.ANSWER << 34) | device << 26 | model << 21 | sequence << 4
+    return FrameType.ANSWER << 34 | device << 26 | model << 21 | sequence << 4
 
 
 def answer_part(index: Levels, confidence: Levels) -> Levels:

@@ -1,4 +1,4 @@
-"""The bundle reader, its one-line errors, and the model that a bundle holds."""
+"""The bundle reader and its one-line errors."""
 
 import hashlib
 import json
@@ -9,47 +9,59 @@ import numpy as np
 import pytest
 
 from wire import bundle
-from wire.errors import InklingError
-from wire.frame import SYNC, FrameType, Header, feature_frame
-from wire.model import ChunkError
-from wire.payload import pack
 
 ORDER = [5, 0, 7, 2, 3]
 TABLE = [v // 64 for v in range(256)]
-ENCODER, OTHER = b"not a real encoder, only bytes to hash", b"another"
+WEIGHTS = [32768 >> d // 16 for d in range(256)]
+PROBABILITY = [level / 15 for level in range(16)]
+ENCODER, OTHER = b"not a real encoder, only bytes to hash", b"Not a real encoder, only bytes to hash"
+FILES = {"encoder.tflite": ENCODER, "decoder.onnx": b"onnx", "golden.npz": b"npz"}
+# Changes of the manifest for a model with an answer head, and for one that has nothing else.
+ANSWERS: dict = {"answer": {"weights": WEIGHTS, "probability": PROBABILITY}, "threshold": 9, "payload_bytes": 4}
+ONLY_ANSWERS = ANSWERS | {"heads": [], "symbol_order": [], "chunks": [], "payload_bytes": 0}
 
 
-def model_id(encoder: bytes = ENCODER) -> str:
+def model_id(encoder: bytes = ENCODER, order: list[int] = ORDER, weights: list[int] | None = None) -> str:
     """Return the model_id by its definition, without the code under test."""
-    parts = encoder + bytes(TABLE) + bytes([2]) + b"".join(n.to_bytes(2, "little") for n in ORDER)
-    return hashlib.sha256(parts).hexdigest()[:8]
+    numbers = b"".join(n.to_bytes(2, "little") for n in [*order, *(weights or [])])
+    return hashlib.sha256(encoder + bytes(TABLE) + bytes([2]) + numbers).hexdigest()[:8]
 
 
-def manifest() -> dict:
-    return {
-        "schema": 1,
+def manifest(**changes: object) -> dict:
+    """Return a correct manifest with some keys changed; its model_id fits unless it is changed, too."""
+    fields: dict = {
+        "schema": 2,
         "name": "tiny",
         "classes": ["ant", "bee"],
         "input_shape": [4, 6, 3],
-        "latent_shape": [2, 2, 2],
+        "heads": [[1, 2, 2], [2, 2, 1]],
         "bits_per_symbol": 2,
         "symbol_table": TABLE,
         "symbol_order": ORDER,
         "chunks": [[0, 5], [0, 2], [2, 3]],
         "payload_bytes": 2,
-        "model_id": model_id(),
-    }
+        "answer": None,
+        "files": {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in FILES.items()
+        },
+    } | changes
+    weights = fields["answer"]["weights"] if fields["answer"] else None
+    return {"model_id": model_id(ENCODER, fields["symbol_order"], weights)} | fields
+
+
+def write_manifest(folder: Path, fields: dict) -> None:
+    (folder / "bundle.json").write_text(json.dumps(fields), encoding="utf-8")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A bundle that is correct in everything that the reader checks."""
+    """A bundle without an answer head that is correct in everything that the reader checks."""
     path = tmp_path / "tiny"
     path.mkdir()
-    (path / "bundle.json").write_text(json.dumps(manifest()), encoding="utf-8")
-    (path / "encoder.tflite").write_bytes(ENCODER)
-    (path / "decoder.onnx").write_bytes(b"onnx")
-    np.savez(path / "golden.npz", images=np.zeros((1, 4, 6, 3), np.uint8))
+    write_manifest(path, manifest())
+    for name, content in FILES.items():
+        (path / name).write_bytes(content)
     return path
 
 
@@ -65,60 +77,45 @@ def fails_with(folder: Path, message: str) -> None:
 def test_load_returns_manifest_values(folder: Path) -> None:
     loaded = bundle.load(str(folder))
     assert (loaded.name, loaded.classes, loaded.bits_per_symbol) == ("tiny", ["ant", "bee"], 2)
-    assert (loaded.input_shape, loaded.latent_shape) == ((4, 6, 3), (2, 2, 2))
+    assert (loaded.input_shape, loaded.heads, loaded.latent_size) == ((4, 6, 3), ((1, 2, 2), (2, 2, 1)), 8)
     assert loaded.symbol_table.dtype == np.uint8 and loaded.symbol_table.tolist() == TABLE
     assert loaded.symbol_order.dtype == np.uint16 and loaded.symbol_order.tolist() == ORDER
     assert loaded.chunks == [(0, 5), (0, 2), (2, 3)]
     assert loaded.model_id == model_id() and loaded.number == int(model_id(), 16)
     assert loaded.manifest["name"] == "tiny"
+    assert (loaded.answer, loaded.class_count, loaded.threshold, loaded.answer_bits) == (None, 0, 0, 0)
     for path in (loaded.encoder_path, loaded.decoder_path, loaded.golden_path):
         assert path.is_file() and path.parent == folder
 
 
-def test_chunk_sizes(folder: Path) -> None:
+def test_load_returns_answer_head(folder: Path) -> None:
+    write_manifest(folder, manifest(**ANSWERS))
     loaded = bundle.load(folder)
-    assert [loaded.chunk_symbols(i) for i in range(3)] == loaded.chunks
-    assert [loaded.chunk_bits(i) for i in range(3)] == [10, 4, 6]
-    assert [loaded.chunk_bytes(i) for i in range(3)] == [2, 1, 1]
-    assert [loaded.chunk_slice(i) for i in range(3)] == [slice(0, 5), slice(0, 2), slice(2, 5)]
-    assert [loaded.chunk_layout(i).n_bits for i in range(3)] == [10, 4, 6]
+    assert loaded.answer is not None
+    assert loaded.answer.weights.dtype == np.uint16 and loaded.answer.weights.tolist() == WEIGHTS
+    assert loaded.answer.probability.tolist() == PROBABILITY
+    assert (loaded.class_count, loaded.threshold, loaded.answer_bits) == (2, 9, 16)
+    assert loaded.model_id == model_id(weights=WEIGHTS) != model_id()
 
 
-@pytest.mark.parametrize("chunk", [-1, 3, 15])
-def test_chunk_error_names_bundle_and_chunks(folder: Path, chunk: int) -> None:
+def test_load_returns_model_that_only_answers(folder: Path) -> None:
+    write_manifest(folder, manifest(**ONLY_ANSWERS))
     loaded = bundle.load(folder)
-    for call in (loaded.chunk_symbols, loaded.chunk_slice, loaded.chunk_bits, loaded.chunk_bytes, loaded.chunk_layout):
-        with pytest.raises(ChunkError) as fault:
-            call(chunk)
-        assert str(fault.value) == f"bundle tiny has chunks 0..2, not {chunk}"
-    assert isinstance(fault.value, InklingError) and isinstance(fault.value, IndexError)
+    assert (loaded.heads, loaded.latent_size, loaded.n_symbols, loaded.chunks) == ((), 0, 0, [])
 
 
-def test_frame_has_header_and_payload_of_its_chunk(folder: Path) -> None:
-    loaded = bundle.load(folder)
-    sent = loaded.frame(np.array([3, 0, 2]), device=7, sequence=9, chunk=2)
-    header = Header(FrameType.FEATURE, 7, 9, loaded.model_bits, 2)
-    assert sent == feature_frame(header, pack(np.array([3, 0, 2]), 2), 6, loaded.number)
-    assert loaded.frame(np.array([3, 0, 2]), 7, 9, 2, sync=False) == sent[len(SYNC) :]
-    with pytest.raises(ChunkError):
-        loaded.frame(np.array([3, 0, 2]), device=7, sequence=9, chunk=3)
-
-
-def test_symbols_are_in_sending_order(folder: Path) -> None:
-    loaded = bundle.load(folder)
-    one = np.array([-128, 0, 63, 64, 0, 127, 0, -65], dtype=np.int8).reshape(2, 2, 2)
-    assert loaded.symbols(one).tolist() == [3, 0, 0, 2, 3]
-    batch = loaded.symbols(np.stack([one, one[::-1]]))
-    assert batch.shape == (2, 5) and batch.dtype == np.int64
-    assert np.array_equal(batch[1], loaded.symbols(one[::-1]))
+def test_describe_file(folder: Path) -> None:
+    assert {name: bundle.describe_file(folder / name) for name in bundle.FILES} == manifest()["files"]
 
 
 def test_compute_model_id_follows_definition() -> None:
-    assert bundle.compute_model_id(ENCODER, np.array(TABLE), 2, np.array(ORDER)) == model_id()
+    table, order = np.array(TABLE), np.array(ORDER)
+    assert bundle.compute_model_id(ENCODER, table, 2, order) == model_id()
+    assert bundle.compute_model_id(ENCODER, table, 2, order, np.array(WEIGHTS)) == model_id(weights=WEIGHTS)
 
 
 FAULTS = [
-    ({"schema": 2}, "schema is 2; this program reads schema 1"),
+    ({"schema": 1}, "schema is 1; this program reads schema 2"),
     ({"schema": None}, "schema is None"),
     ({"name": ""}, "name is not a non-empty string"),
     ({"classes": []}, "classes is not a non-empty list of strings"),
@@ -129,13 +126,21 @@ FAULTS = [
     ({"input_shape": [4, 6.5, 3]}, "input_shape is not a list of integers"),
     ({"input_shape": [True, 6, 3]}, "input_shape is not a list of integers"),
     ({"input_shape": None}, "input_shape is not a list of integers"),
-    ({"latent_shape": [300, 300, 3]}, "latent_shape has 270000 values"),
-    ({"latent_shape": [65535, 65535, 65535]}, "latent_shape has 281462092005375 values"),
+    ({"heads": None}, "heads is not a list of shapes [h, w, c]"),
+    ({"heads": [2, 2, 2]}, "heads is not a list of shapes [h, w, c]"),
+    ({"heads": [[2, 2, 2], [2, 2]]}, "heads is not a list of shapes [h, w, c]"),
+    ({"heads": []}, "heads is empty and answer is null"),
+    ({"heads": [[2, 2, 2], [2, 0, 2]]}, "heads contains [2, 0, 2], whose sizes are not all within 1..65535"),
+    ({"heads": [[2, 2, 65536]]}, "heads contains [2, 2, 65536], whose sizes"),
+    ({"heads": [[2, 2, True]]}, "heads contains [2, 2, True], whose sizes"),
+    ({"heads": [[300, 300, 3], [1, 1, 1]]}, "heads have 270001 values in total, more than 65536"),
+    ({"heads": [[65535, 65535, 65535]]}, "heads have 281462092005375 values in total"),
     ({"bits_per_symbol": 9}, "bits_per_symbol is 9, not 1..8"),
     ({"bits_per_symbol": "2"}, "bits_per_symbol is '2', not 1..8"),
     ({"symbol_table": TABLE[:255]}, "symbol_table has 255 numbers, not 256"),
     ({"symbol_table": [*TABLE[:255], 4]}, "symbol_table contains 4, which is not within 0..3"),
-    ({"symbol_order": []}, "symbol_order has 0 positions"),
+    ({"symbol_order": []}, "symbol_order has 0 positions, not 1..65535"),
+    ({"heads": [[256, 256, 1]], "symbol_order": [*range(65536)]}, "symbol_order has 65536 positions, not 1..65535"),
     ({"symbol_order": [5, 0, 5]}, "symbol_order repeats a position"),
     ({"symbol_order": [5, 8]}, "symbol_order contains 8, which is not within 0..7"),
     ({"chunks": []}, "there are 0 chunks, not 1..16"),
@@ -151,20 +156,69 @@ FAULTS = [
     ({"payload_bytes": 3}, "payload_bytes is 3, not 2 (5 symbols of 2 bits)"),
     ({"model_id": "no\nnumber"}, "model_id is 'no\\nnumber', but its contents give "),
     ({"model_id": "00000000"}, "model_id is '00000000', but its contents give "),
+    ({"threshold": 3}, "threshold is given, but answer is null"),
+    ({"answer": 1}, "answer is neither null nor an object with weights and probability"),
+    (ANSWERS | {"payload_bytes": 2}, "payload_bytes is 2, not 4 (answer of 16 bits, 5 symbols of 2 bits)"),
+    (ANSWERS | {"classes": ["ant"] * 4097}, "classes has 4097 names, more than 4096"),
+    (ANSWERS | {"threshold": 16}, "threshold is 16, not 0..15"),
+    (ANSWERS | {"threshold": -1}, "threshold is -1, not 0..15"),
+    (ANSWERS | {"threshold": 3.0}, "threshold is 3.0, not 0..15"),
+    (ANSWERS | {"threshold": None}, "threshold is None, not 0..15"),
+    (ONLY_ANSWERS | {"symbol_order": [0]}, "symbol_order has 1 positions, not 0..0"),
+    (ONLY_ANSWERS | {"chunks": [[0, 0]]}, "there are 1 chunks of no symbols"),
+    (ONLY_ANSWERS | {"payload_bytes": 2}, "payload_bytes is 2, not 0 (0 symbols of 2 bits)"),
+]
+ANSWER_FAULTS: list[tuple[dict, str]] = [
+    ({"weights": WEIGHTS[:255]}, "answer.weights has 255 numbers, not 256"),
+    ({"weights": [*WEIGHTS[:255], -1]}, "answer.weights contains -1, which is not within 0..32768"),
+    ({"weights": [32769, *WEIGHTS[1:]]}, "answer.weights contains 32769"),
+    ({"weights": [32767, *WEIGHTS[1:]]}, "answer.weights begins with 32767, not 32768"),
+    ({"weights": [*WEIGHTS[:100], 32768, *WEIGHTS[101:]]}, "answer.weights rises at index 100"),
+    ({"weights": [0.5, *WEIGHTS[1:]]}, "answer.weights is not a list of integers"),
+    ({"probability": None}, "answer.probability is not a list of numbers"),
+    ({"probability": ["1"] * 16}, "answer.probability is not a list of numbers"),
+    ({"probability": PROBABILITY[:15]}, "answer.probability has 15 numbers, not 16"),
+    ({"probability": [1.5, *PROBABILITY[1:]]}, "answer.probability contains 1.5, which is not within 0..1"),
+    ({"probability": [float("nan"), *PROBABILITY[1:]]}, "answer.probability contains nan, which is not within 0..1"),
+]
+NO_FILE: dict = {"size": 0, "sha256": ""}
+FILE_FAULTS: list[tuple[dict | None, str]] = [
+    (None, "files is not an object"),
+    ({}, "files has no size and SHA-256 of encoder.tflite"),
+    (manifest()["files"] | {"golden.npz": 3}, "files has no size and SHA-256 of golden.npz"),
+    (manifest()["files"] | {"golden.npz": {"size": "3"}}, "files has no size and SHA-256 of golden.npz"),
+    (manifest()["files"] | {"../notes\n": NO_FILE}, "files lists '../notes\\n', which is not a file of a bundle"),
+    (manifest()["files"] | {"decoder.onnx": NO_FILE}, "decoder.onnx has 4 bytes, not 0 as in files"),
+    (
+        manifest()["files"] | {"decoder.onnx": {"size": 4, "sha256": "0" * 64}},
+        f"decoder.onnx has SHA-256 {hashlib.sha256(b'onnx').hexdigest()[:16]}..., not '000",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("change", "message"), FAULTS, ids=[message[:40] for _, message in FAULTS])
 def test_load_reports_wrong_manifest(folder: Path, change: dict, message: str) -> None:
-    (folder / "bundle.json").write_text(json.dumps(manifest() | change), encoding="utf-8")
+    write_manifest(folder, manifest() | change)
     fails_with(folder, message)
 
 
-@pytest.mark.parametrize("key", sorted(manifest()))
+@pytest.mark.parametrize(("change", "message"), ANSWER_FAULTS, ids=[message for _, message in ANSWER_FAULTS])
+def test_load_reports_wrong_answer_head(folder: Path, change: dict, message: str) -> None:
+    write_manifest(folder, manifest(**ANSWERS) | {"answer": ANSWERS["answer"] | change})
+    fails_with(folder, message)
+
+
+@pytest.mark.parametrize(("files", "message"), FILE_FAULTS, ids=[message[:40] for _, message in FILE_FAULTS])
+def test_load_reports_wrong_files(folder: Path, files: dict | None, message: str) -> None:
+    write_manifest(folder, manifest(files=files))
+    fails_with(folder, message)
+
+
+@pytest.mark.parametrize("key", sorted(manifest(**ANSWERS)))
 def test_load_reports_missing_key(folder: Path, key: str) -> None:
-    fields = manifest()
+    fields = manifest(**ANSWERS)
     del fields[key]
-    (folder / "bundle.json").write_text(json.dumps(fields), encoding="utf-8")
+    write_manifest(folder, fields)
     fails_with(folder, key)
 
 
@@ -179,7 +233,9 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
         (write("bundle.json", b"\xff\xfe"), "bundle.json is not JSON"),
         (write("bundle.json", b"[]"), "bundle.json is not a JSON object"),
         (write("bundle.json", b"[" * 100000), "bundle.json is not JSON"),
-        (write("encoder.tflite", OTHER), f"model_id is '{model_id()}', but its contents give {model_id(OTHER)}"),
+        (write("encoder.tflite", OTHER), "encoder.tflite has SHA-256 "),
+        (write("decoder.onnx", b"onnx "), "decoder.onnx has 5 bytes, not 4 as in files"),
+        (write("golden.npz", b"npy"), "golden.npz has SHA-256 "),
         (lambda folder: (folder / "bundle.json").unlink(), "bundle.json cannot be read (No such file or directory)"),
         (lambda folder: (folder / "encoder.tflite").unlink(), "encoder.tflite is missing"),
         (lambda folder: (folder / "decoder.onnx").unlink(), "decoder.onnx is missing"),
@@ -189,6 +245,12 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
 def test_load_reports_damaged_folder(folder: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(folder)
     fails_with(folder, message)
+
+
+def test_load_reports_encoder_of_another_model(folder: Path) -> None:
+    (folder / "encoder.tflite").write_bytes(OTHER)
+    write_manifest(folder, manifest(files={name: bundle.describe_file(folder / name) for name in bundle.FILES}))
+    fails_with(folder, f"model_id is '{model_id()}', but its contents give {model_id(OTHER)}")
 
 
 def test_load_reports_missing_folder(tmp_path: Path) -> None:

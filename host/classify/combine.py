@@ -1,15 +1,22 @@
 """Combination of an image's frames: chunks side by side, copies weighted by the reliability of each bit."""
 
+from functools import lru_cache
 from math import log
 
 import numpy as np
 
-from host.receive.events import FeatureFrame, received_symbols
+from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer, received_symbols, received_word
+from host.receive.matching import MIN_LEAD
+from wire.answer import ANSWER_BITS, CONFIDENCES, Answer
 from wire.model import Model
 
 # Limit of a bit's log-likelihood ratio, so that the sum over copies stays bounded. e^-40 is far below the probability
 # of an error that a CRC misses.
 MAX_LLR = 40.0
+# No copy of an answer is trusted more than at this bit error rate: radios flip bits in bursts.
+MIN_ANSWER_BER = 0.1
+# An answer is unsure if another class is at most e^8.8 times less likely. For one copy, that is a lead of MIN_LEAD.
+MIN_ANSWER_LEAD = MIN_LEAD * log((1 - MIN_ANSWER_BER) / MIN_ANSWER_BER)
 
 
 class ImageBits:
@@ -18,34 +25,77 @@ class ImageBits:
     A bit received over a binary symmetric channel of bit error rate p has the ratio +-log((1 - p) / p), and those of
     independent copies add up (Hagenauer, Offer & Papke, IEEE Trans. Inf. Theory 42, 1996). Unlike in a majority vote, a
     copy over a good link outweighs several over bad ones. Copies made after the damage are not independent and get too
-    much weight.
+    much weight. The answer frames of the image add up in the same way, over the answers that the board can give.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._llr = np.zeros(model.chunk_bits(0))
+        # Of the answer bits, if the model has an answer head, then of the bits of the symbols.
+        self._llr = np.zeros(model.chunk_bits(0) if model.chunks else 0)
         self._received = np.zeros(len(self._llr), bool)
+        self._costs = np.zeros(model.class_count * CONFIDENCES)  # of each answer, in answer frames: -log-likelihood
+        self._answers = 0
         self.frames = 0
 
-    def add(self, frame: FeatureFrame, ber: float) -> None:
+    @property
+    def has_features(self) -> bool:
+        """True if a feature frame has been added."""
+        return self.frames > self._answers
+
+    def add(self, frame: FeatureFrame | AnswerFrame, ber: float) -> None:
         """Add a frame of this image. `ber` is the probability that a bit of its payload is wrong."""
         self.frames += 1
-        first = self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
-        place = slice(first, first + len(frame.bits))
+        if isinstance(frame, AnswerFrame):
+            self._answers += 1
+            p = max(ber, MIN_ANSWER_BER)
+            self._costs += frame.distances * log((1 - p) / p)
+            return
+        answer_bits = self._model.answer_bits
+        first = answer_bits + self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
+        places = np.r_[:answer_bits, first : first + len(frame.bits) - answer_bits]
         received = frame.bits >= 0
-        self._llr[place] += np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
+        self._llr[places] += np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
         np.clip(self._llr, -MAX_LLR, MAX_LLR, out=self._llr)
-        self._received[place] |= received
+        self._received[places] |= received
 
     def symbols(self) -> np.ndarray:
         """Return the symbols (S,) int64 of the likelier bits, -1 where bits are missing."""
         bits = np.where(self._received, self._llr < 0, -1).astype(np.int8)
-        return received_symbols(bits, self._model.bits_per_symbol)
+        return received_symbols(bits[self._model.answer_bits :], self._model.bits_per_symbol)
+
+    def answer_word(self) -> int:
+        """Return the answer word of the likelier bits, by all frames; NO_ANSWER if one of them is missing."""
+        answer_bits = self._model.answer_bits
+        llr, received = self._llr[:answer_bits], self._received[:answer_bits]
+        if self._answers:
+            llr, received = llr + _bit_ratios(self._costs), np.ones(answer_bits, bool)
+        return received_word(np.where(received, llr < 0, -1))
+
+    def answer(self) -> tuple[Answer, bool]:
+        """Return the likeliest answer by the answer frames, and True if its class is unsure."""
+        answer, lead = nearest_answer(self._costs)
+        return answer, lead < MIN_ANSWER_LEAD
 
     def ber(self) -> float:
-        """Return the remaining bit error rate: the mean probability that a received bit is wrong.
+        """Return the remaining bit error rate: the mean probability that a received bit of a symbol is wrong.
 
         For a single frame it is the frame's own.
         """
-        odds = np.exp(-np.abs(self._llr[self._received]))
+        symbol_bits = slice(self._model.answer_bits, None)
+        odds = np.exp(-np.abs(self._llr[symbol_bits][self._received[symbol_bits]]))
         return float(np.mean(odds / (1 + odds)))
+
+
+def _bit_ratios(costs: np.ndarray) -> np.ndarray:
+    """Return the log-likelihood ratios (ANSWER_BITS,) of the bits of an answer word, given the costs of the answers."""
+    likelihoods = np.exp(costs.min() - costs)
+    ones = likelihoods @ _words(len(costs))
+    with np.errstate(divide="ignore"):  # a bit may be equal in all answers
+        return np.clip(np.log(likelihoods.sum() - ones) - np.log(ones), -MAX_LLR, MAX_LLR)
+
+
+@lru_cache(maxsize=16)
+def _words(count: int) -> np.ndarray:
+    """Return the bits (count, ANSWER_BITS) of the answer words of all answers."""
+    words = np.array([Answer(*divmod(k, CONFIDENCES)).word for k in range(count)])
+    return words[:, None] >> np.arange(ANSWER_BITS)[::-1] & 1

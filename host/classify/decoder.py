@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime
 
+from host.classify import onnx_check
 from host.errors import HostError
 from wire.bundle import Bundle
 
 THREADS = 1  # two cost twice the CPU time per image and decode no faster
 LOG_ERRORS_ONLY = 3  # onnxruntime's severity level
+NO_ANSWER = -1  # in place of an answer word that was not received
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Prediction:
 
     index: int
     label: str
-    confidence: float  # softmax of its logit, 0..1
+    confidence: float  # probability of being correct, 0..1: softmax of the logit, or that of an answer's level
 
 
 class Decoder:
@@ -33,10 +35,18 @@ class Decoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
         options.log_severity_level = LOG_ERRORS_ONLY
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # the format that was checked
         try:
-            # From memory: given a path, onnxruntime would also load external files that the model names.
             model = bundle.decoder_path.read_bytes()
+            onnx_check.check(model)
+        except onnx_check.OnnxError as error:
+            raise HostError(f"bundle {bundle.path}: decoder.onnx is refused: {error}") from None
+        except OSError as error:
+            raise HostError(f"bundle {bundle.path}: decoder.onnx cannot be read: {error.strerror}") from None
+        try:
+            # From memory, so that the bytes that were checked are the bytes that run.
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._takes_answers = any(value.name == "answer" for value in self._session.get_inputs())
             shape = self.logits(np.full((1, bundle.n_symbols), -1, np.int64), np.full(1, 0.5)).shape
         except Exception as error:  # onnxruntime's exceptions have no common base
             first_line = (str(error).splitlines() or [""])[0]
@@ -45,7 +55,14 @@ class Decoder:
         if shape != expected:
             raise HostError(f"bundle {bundle.path}: decoder.onnx gives {shape} for one image, not {expected}")
 
-    def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes) float32."""
+    def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes) float32.
+
+        `answers` (N,) are the 16-bit answer words as received, NO_ANSWER = not received (the default); a decoder that
+        has no input for them ignores them.
+        """
         inputs = {"symbols": symbols.astype(np.int64), "ber": ber.astype(np.float32)}
+        if self._takes_answers:
+            given = np.full(len(symbols), NO_ANSWER) if answers is None else answers
+            inputs["answer"] = given.astype(np.int64)
         return self._session.run(["logits"], inputs)[0]

@@ -5,27 +5,26 @@ from functools import cached_property
 
 import numpy as np
 
-from host.receive.headers import Match
+from host.receive.matching import MIN_LEAD, Match
 from host.receive.sources import Place
+from wire.answer import CONFIDENCES, Answer
 from wire.control import Control
 from wire.frame import FeatureLayout, Header
 from wire.model import Model
 from wire.payload import bits_to_symbols
 
+NO_ANSWER = -1  # in place of an answer word that was not received
 
-@dataclass(frozen=True, eq=False)
-class FeatureFrame:
-    """One chunk of one image as received, possibly damaged or truncated."""
+
+class ImageFrame:
+    """A frame of one image: its features or its answer."""
 
     model: Model
     match: Match
-    bits: np.ndarray  # (n_bits,) int8 in payload order: 0, 1, or -1 = not received
     sync_flips: int | None  # of SYNC_BITS; None for radio packets, which have no sync word
-    whole: bool  # received to the last bit of the CRC-16
-    crc_ok: bool  # the payload is as it was sent, given the corrected header
     place: Place
-    snr_db: float | None = None  # as measured by a radio
-    rssi_dbm: float | None = None
+    snr_db: float | None  # as measured by a radio
+    rssi_dbm: float | None
 
     @property
     def header(self) -> Header:
@@ -34,7 +33,7 @@ class FeatureFrame:
 
     @property
     def header_flips(self) -> int:
-        """The number of flipped bits in the header, of HEADER_BITS."""
+        """The number of flipped bits in the header, of HEADER_BITS; of an answer, in all of it."""
         return self.match.flips
 
     @property
@@ -48,11 +47,6 @@ class FeatureFrame:
         return self.header.sequence
 
     @property
-    def chunk(self) -> int:
-        """The number of the chunk that the frame carries."""
-        return self.header.chunk
-
-    @property
     def image_number(self) -> int:
         """The image's number among those of the device and model. Frames with equal numbers belong to one image."""
         return self.place.image_number
@@ -61,6 +55,26 @@ class FeatureFrame:
     def lost(self) -> int:
         """The number of images missing just before. Commands other than RUN count as one each."""
         return self.place.lost
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureFrame(ImageFrame):
+    """One chunk of one image as received, possibly damaged or truncated."""
+
+    model: Model
+    match: Match
+    bits: np.ndarray  # (n_bits,) int8 in payload order: 0, 1, or -1 = not received
+    sync_flips: int | None
+    whole: bool  # received to the last bit of the CRC-16
+    crc_ok: bool  # the payload is as it was sent, given the corrected header
+    place: Place
+    snr_db: float | None = None
+    rssi_dbm: float | None = None
+
+    @property
+    def chunk(self) -> int:
+        """The number of the chunk that the frame carries."""
+        return self.header.chunk
 
     @property
     def layout(self) -> FeatureLayout:
@@ -81,7 +95,8 @@ class FeatureFrame:
     def symbols(self) -> np.ndarray:
         """Symbols (S,) int64 in sending order, -1 = not received."""
         symbols = np.full(self.model.n_symbols, -1, np.int64)
-        symbols[self.model.chunk_slice(self.chunk)] = received_symbols(self.bits, self.model.bits_per_symbol)
+        bits = self.bits[self.model.answer_bits :]
+        symbols[self.model.chunk_slice(self.chunk)] = received_symbols(bits, self.model.bits_per_symbol)
         return symbols
 
 
@@ -90,6 +105,48 @@ def received_symbols(bits: np.ndarray, bits_per_symbol: int) -> np.ndarray:
     symbols = bits_to_symbols(bits == 1, bits_per_symbol)
     symbols[(bits < 0).reshape(-1, bits_per_symbol).any(axis=1)] = -1
     return symbols
+
+
+def received_word(bits: np.ndarray) -> int:
+    """Return the number that bits (n,), most significant first, stand for; NO_ANSWER if one is missing or n is 0."""
+    if not len(bits) or (bits < 0).any():
+        return NO_ANSWER
+    return int(bits @ (1 << np.arange(len(bits))[::-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerFrame(ImageFrame):
+    """The board's own answer to one image as received: the nearest of all that it can give."""
+
+    model: Model
+    match: Match
+    distances: np.ndarray  # (classes * CONFIDENCES,) uint8: the flips if each answer was sent
+    sync_flips: int | None
+    place: Place
+    snr_db: float | None = None
+    rssi_dbm: float | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """The nearest answer."""
+        return nearest_answer(self.distances)[0]
+
+    @property
+    def unsure(self) -> bool:
+        """True if an answer with another class is nearly as near as the nearest."""
+        return nearest_answer(self.distances)[1] < MIN_LEAD
+
+
+def nearest_answer(costs: np.ndarray) -> tuple[Answer, float]:
+    """Return the answer with the lowest of the costs (answers,), and by how much the best of another class exceeds it.
+
+    The second is infinite for a single class.
+    """
+    by_class = costs.reshape(-1, CONFIDENCES)
+    index, confidence = divmod(int(costs.argmin()), CONFIDENCES)
+    others = np.delete(by_class.min(axis=1), index)
+    lead = float(others.min()) - float(costs.min()) if len(others) else float("inf")
+    return Answer(index, confidence), lead
 
 
 @dataclass(frozen=True)
@@ -101,9 +158,9 @@ class ControlFrame:
 
 @dataclass(frozen=True)
 class UnknownModel:
-    """A feature frame whose model is unknown. Its length is unknown too, so it is skipped."""
+    """A feature or answer frame whose model is unknown. It is skipped; a feature frame's length is unknown, too."""
 
     header: Header
 
 
-Event = FeatureFrame | ControlFrame | UnknownModel
+Event = FeatureFrame | AnswerFrame | ControlFrame | UnknownModel

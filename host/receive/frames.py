@@ -1,19 +1,24 @@
-"""Frame parser: from the bytes of a feature frame, complete or truncated, to its model and its event."""
+"""Frame parser: from the bytes of a frame of an image, complete or truncated, to its model and its event."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from host.receive.events import FeatureFrame
-from host.receive.headers import HeaderDecoder, Match
-from host.receive.sources import Source
+from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer
+from host.receive.headers import HeaderDecoder
+from host.receive.matching import MIN_LEAD, Match
+from host.receive.sources import ANSWER, Source
+from wire.answer import ANSWER_BITS, CONFIDENCES
 from wire.frame import HEADER_BYTES, SEQUENCES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
 
+# A device becomes known by one answer within so many flips, or else by its second. The code alone corrects 5.
+CERTAIN_ANSWER_FLIPS = 3
+
 
 class FrameParser:
-    """Parser of the feature frames of known models, which keeps track of their senders.
+    """Parser of the frames of known models, which keeps track of their senders.
 
     `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
     """
@@ -23,7 +28,7 @@ class FrameParser:
         self.sources: dict[tuple[int, str], Source] = {}
 
     def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
-        """Return the model of the frame in `body`, None if that is undecidable, and whether the frame is clean.
+        """Return the model of the feature frame in `body`, None if undecidable, and whether the frame is clean.
 
         Of several models with these model bits, it is the one for which the CRC-16 is correct, else the one that this
         device has used before. `size` restricts them to those whose frame has so many bytes.
@@ -32,9 +37,7 @@ class FrameParser:
         if size is not None:
             models = [model for model in models if model.chunk_layout(header.chunk).size == size]
         clean = next((model for model in models if is_clean(body, header, model)), None)
-        if clean or len(models) == 1:
-            return clean or models[0], clean is not None
-        return next((model for model in models if (header.device, model.model_id) in self.sources), None), False
+        return clean or self._only_or_used(models, header), clean is not None
 
     def parse(
         self,
@@ -46,15 +49,45 @@ class FrameParser:
         snr_db: float | None = None,
         rssi_dbm: float | None = None,
     ) -> FeatureFrame:
-        """Return the event for a frame and record it. `body` holds the received bytes, from the header on."""
+        """Return the event for a feature frame and record it. `body` holds the received bytes, from the header on."""
         header = match.header
         layout = model.chunk_layout(header.chunk)
         bits = payload_bits(body, layout)
-        source = self.sources.setdefault((header.device, model.model_id), Source())
-        place = source.record(header, bits, crc_ok)
+        source = self._source(header, model)
+        place = source.record(header.sequence, header.chunk, bits, crc_ok, model.answer_bits)
         if crc_ok or source.received > 1:
             self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
+
+    def parse_answer(
+        self,
+        match: Match,
+        sync_flips: int | None = None,
+        snr_db: float | None = None,
+        rssi_dbm: float | None = None,
+    ) -> AnswerFrame | None:
+        """Return the event for an answer frame and record it; None if its model is undecidable."""
+        header = match.header
+        model = self._only_or_used(self.headers.models(header), header)
+        if model is None or match.answers is None:
+            return None
+        distances = match.answers[: model.class_count * CONFIDENCES]
+        answer, lead = nearest_answer(distances)
+        word = np.array([answer.word >> bit & 1 for bit in range(ANSWER_BITS - 1, -1, -1)], np.int8)
+        source = self._source(header, model)
+        place = source.record(header.sequence, ANSWER, word, lead >= MIN_LEAD, ANSWER_BITS)
+        if match.flips <= CERTAIN_ANSWER_FLIPS or source.received > 1:
+            self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
+        return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
+
+    def _only_or_used(self, models: list[Model], header: Header) -> Model | None:
+        """Return the only one of the models, else the one that the header's device has used before, or None."""
+        if len(models) == 1:
+            return models[0]
+        return next((model for model in models if (header.device, model.model_id) in self.sources), None)
+
+    def _source(self, header: Header, model: Model) -> Source:
+        return self.sources.setdefault((header.device, model.model_id), Source())
 
 
 def is_clean(body: bytes, header: Header, model: Model) -> bool:

@@ -1,15 +1,15 @@
-"""Feature frames in a radio's packets (LoRa), from a radio at the host or from gateways on a serial line.
+"""Feature and answer frames in a radio's packets (LoRa), from a radio at the host or from gateways on a serial line.
 
 The radio finds and delimits packets, so they have no sync word.
 """
 
 from collections.abc import Sequence
 
-from host.receive.events import Event, FeatureFrame, UnknownModel
+from host.receive.events import AnswerFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.sources import Source
 from wire.control import REPLY_BIT, Control, Opcode, Packet
-from wire.frame import HEADER_BYTES
+from wire.frame import HEADER_BYTES, FrameType
 from wire.model import Model
 
 PACKET_COUNTS = 256  # a gateway numbers its packets modulo this
@@ -18,8 +18,9 @@ PACKET_COUNTS = 256  # a gateway numbers its packets modulo this
 class PacketReceiver:
     """Receiver of a radio's packets, including those with a wrong CRC.
 
-    The length of a packet is reliable (LoRa drops a packet whose own header is damaged), so a packet whose length fits
-    no chunk is foreign. Pass the `parser` of a StreamReceiver if the same devices can be heard there.
+    The length of a packet is reliable (LoRa drops a packet whose own header is damaged): a packet as long as a header
+    is an answer, and one whose length fits no chunk is foreign. Pass the `parser` of a StreamReceiver if the same
+    devices can be heard there.
     """
 
     def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
@@ -33,8 +34,8 @@ class PacketReceiver:
 
     def take(self, packet: bytes, snr_db: float | None = None, rssi_dbm: float | None = None) -> Event | None:
         """Return the event in a packet, or None. `snr_db` and `rssi_dbm` are the radio's measurements, if any."""
-        event = self._event(packet, snr_db, rssi_dbm) if len(packet) > HEADER_BYTES else None
-        self.foreign += not isinstance(event, FeatureFrame)
+        event = self._event(packet, snr_db, rssi_dbm) if len(packet) >= HEADER_BYTES else None
+        self.foreign += not isinstance(event, FeatureFrame | AnswerFrame)
         return event
 
     def _event(self, packet: bytes, snr_db: float | None, rssi_dbm: float | None) -> Event | None:
@@ -43,6 +44,8 @@ class PacketReceiver:
             return None
         if self._parser.headers.has_unknown_model(match.header):
             return UnknownModel(match.header)
+        if match.header.type == FrameType.ANSWER:
+            return self._parser.parse_answer(match, None, snr_db, rssi_dbm)
         model, clean = self._parser.find_model(packet, match.header, len(packet))
         if model is None:
             return None

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wire.frame import SEQUENCES, Header
+from wire.frame import SEQUENCES
 
 # A sequence number up to this far behind the newest is a late frame. All others are ahead, after losses.
 LATE = 8
+# Key of an answer frame among the chunks of its image.
+ANSWER = -1
 # Copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, with a binomial deviation.
 # Payloads of different images differ in about half. Payloads within four deviations of copies at 0.1 count as copies.
 COPIES_DIFFER, DEVIATIONS = 0.18, 4.0
@@ -21,7 +23,7 @@ class Place(NamedTuple):
     image_number: int
     lost: int  # images missing just before it
     lost_so_far: int  # images missing in total, as known with this frame
-    duplicate: bool  # this chunk of the image was received before
+    duplicate: bool  # this chunk of the image, or its answer, was received before
     late: bool  # a newer image was received before
 
 
@@ -31,7 +33,8 @@ class Source:
 
     More than 23 losses in a row look like fewer. The restart of a board looks like losses, or like copies if it returns
     to recent sequence numbers. A copy must resemble the first frame, which distinguishes the two unless the images are
-    alike. A frame that does not resemble it is the first image after a restart, before which nothing counts as lost.
+    alike; so must the answer, which all frames of an image carry if the model has an answer head. A frame that does
+    not resemble the earlier ones is the first image after a restart, before which nothing counts as lost.
     """
 
     received: int = 0
@@ -40,39 +43,48 @@ class Source:
     late: int = 0  # received after a newer image
     newest: int = -1  # image number
     _first: int = -1
-    # Of the last images: chunk -> bits as received first (0, 1, -1 = not received), and if their CRC was correct.
+    # Of the last images: chunk or ANSWER -> bits as received first (0, 1, -1 = not received), and if they are certain.
     _images: dict[int, dict[int, tuple[np.ndarray, bool]]] = field(default_factory=dict)
 
-    def record(self, header: Header, bits: np.ndarray, crc_ok: bool) -> Place:
-        """Count a frame with the given header and payload bits (n,), and return its place."""
+    def record(self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int = 0) -> Place:
+        """Count a frame with this sequence number, and return its place.
+
+        bits: (n,), of the payload, or of an answer frame's answer word with `chunk` ANSWER. clean: they are as they
+        were sent. answer_bits: the number of bits at their start that are equal in all frames of an image.
+        """
         self.received += 1
         if not self._images:
-            self._first = header.sequence
-            self._begin(header.sequence, header.chunk, bits, crc_ok)
-            return Place(header.sequence, 0, 0, False, False)
-        ahead = (header.sequence - self.newest + LATE) % SEQUENCES - LATE
+            self._first = sequence
+            self._begin(sequence, chunk, bits, clean)
+            return Place(sequence, 0, 0, False, False)
+        ahead = (sequence - self.newest + LATE) % SEQUENCES - LATE
         image = self.newest + ahead
-        first = self._images.get(image, {}).get(header.chunk) if ahead <= 0 else None
-        if first is not None and not _alike(*first, bits, crc_ok):
+        before = self._images.get(image, {}) if ahead <= 0 else {}
+        if not all(
+            _alike(first[:count], first_clean, bits[:count], clean)
+            for earlier, (first, first_clean) in before.items()
+            for count in [len(bits) if earlier == chunk else answer_bits]
+        ):
             self._first = image + SEQUENCES
-            self._begin(self._first, header.chunk, bits, crc_ok)
+            self._begin(self._first, chunk, bits, clean)
             return Place(self._first, 0, self.lost, False, False)
         if ahead > 0:
             self.lost += ahead - 1
-            self._begin(image, header.chunk, bits, crc_ok)
+            self._begin(image, chunk, bits, clean)
             return Place(image, ahead - 1, self.lost, False, False)
         if image not in self._images:
             self._images[image] = {}
             self.lost -= image > self._first
-        self._images[image].setdefault(header.chunk, (bits, crc_ok))
-        self.duplicates += first is not None
-        late = ahead < 0 and first is None
+        duplicate = chunk in before
+        late = ahead < 0 and not duplicate
+        self._images[image].setdefault(chunk, (bits, clean))
+        self.duplicates += duplicate
         self.late += late
-        return Place(image, 0, self.lost, first is not None, late)
+        return Place(image, 0, self.lost, duplicate, late)
 
-    def _begin(self, image: int, chunk: int, bits: np.ndarray, crc_ok: bool) -> None:
+    def _begin(self, image: int, chunk: int, bits: np.ndarray, clean: bool) -> None:
         self.newest = image
-        self._images[image] = {chunk: (bits, crc_ok)}
+        self._images[image] = {chunk: (bits, clean)}
         for old in [number for number in self._images if number < image - LATE]:
             del self._images[old]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from host.receive.events import ControlFrame, Event, UnknownModel
 from host.receive.frames import FrameParser
-from host.receive.headers import Match
+from host.receive.matching import Match
 from host.receive.sources import Source
 from host.receive.sync import find_syncs
 from wire.control import Packet, control_size, parse_control, reply
@@ -115,10 +115,12 @@ class StreamReceiver:
         if len(self._buffer) < start + START_BYTES:
             return nothing if final else None
         match = self._match_at(start, flips)
-        if match is None or (hidden and (match.flips or match.header.type != FrameType.FEATURE)):
+        if match is None or (hidden and (match.flips or match.header.type == FrameType.REPLY)):
             return nothing
         if self._headers.has_unknown_model(match.header):
             return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
+        if match.header.type == FrameType.ANSWER:
+            return self._answer(start, match, flips) or nothing
         if not final and self._incomplete(start + len(SYNC), match.header):
             return None
         if match.header.type == FrameType.REPLY:
@@ -144,6 +146,15 @@ class StreamReceiver:
             return None
         end = start + len(SYNC) + (control_size(header.encode() + rest) or 0)
         return _Step(ControlFrame(control), end, end)
+
+    def _answer(self, start: int, match: Match, flips: int) -> _Step | None:
+        """Return the answer frame at a sync word; None if its model is undecidable."""
+        frame = self._parser.parse_answer(match, flips)
+        if frame is None:
+            return None
+        end = start + START_BYTES
+        # 96 equal bits are no chance. A damaged answer may be a phantom, or have lost bytes, and hide the next frame.
+        return _Step(frame, end, start + 1 if flips or match.flips else end)
 
     def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
         """Return the feature frame at a sync word: clean, damaged or truncated; None if too little was received."""

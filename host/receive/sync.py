@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from host.receive.headers import KNOWN_SYNC_MAX_FLIPS
+from host.receive.matching import KNOWN_SYNC_MAX_FLIPS
 from wire.frame import SYNC
 
 _ONES = np.array([value.bit_count() for value in range(256)], np.uint8)

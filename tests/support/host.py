@@ -8,37 +8,53 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from host.receive.events import Event, FeatureFrame
+from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
-from wire.bundle import Bundle, compute_model_id, load
+from wire.answer import CONFIDENCES, FULL_WEIGHT, Answer
+from wire.bundle import FILES, SCHEMA, Bundle, compute_model_id, describe_file, load
 from wire.model import Model
 
 
-def make_bundle(folder: Path, seed: int = 0, n_symbols: int = 128, bits: int = 3, classes: int = 10) -> Bundle:
-    """Write a bundle. Its logits are the received symbols times weights(seed), minus the bit error rate."""
+def make_bundle(
+    folder: Path, seed: int = 0, n_symbols: int = 128, bits: int = 3, classes: int = 10, answer: bool = False
+) -> Bundle:
+    """Write a bundle, on request with an answer head; with `n_symbols` 0, its board only answers.
+
+    Its logits are the received symbols times weights(seed), minus the bit error rate, plus the answer word times
+    ANSWER_WEIGHT times the class index.
+    """
     folder.mkdir()
     half = n_symbols // 2
     rng = np.random.default_rng(seed)
     encoder = rng.bytes(64)
     table, order = np.arange(256) >> (8 - bits), np.arange(n_symbols)
+    head_weights = np.round(FULL_WEIGHT * np.exp(-np.arange(256) / 10)).astype(int) if answer else None
+    (folder / "encoder.tflite").write_bytes(encoder)
+    (folder / "golden.npz").write_bytes(b"")
+    onnx.save(_decoder(weights(seed, n_symbols, classes), answer), str(folder / "decoder.onnx"))
     manifest = {
-        "schema": 1,
+        "schema": SCHEMA,
         "name": folder.name,
         "classes": [f"class{i}" for i in range(classes)],
         "input_shape": [8, 6, 3],
-        "latent_shape": [1, 1, n_symbols],
+        "heads": [[1, 1, half], [1, 1, n_symbols - half]] if n_symbols else [],
         "bits_per_symbol": bits,
         "symbol_table": table.tolist(),
         "symbol_order": order.tolist(),
-        "chunks": [[0, n_symbols], [0, half], [half, n_symbols - half]],
-        "payload_bytes": (n_symbols * bits + 7) // 8,
-        "model_id": compute_model_id(encoder, table, bits, order),
+        "chunks": [[0, n_symbols], [0, half], [half, n_symbols - half]] if n_symbols else [],
+        "payload_bytes": (16 * (answer and n_symbols > 0) + n_symbols * bits + 7) // 8,
+        "answer": {"weights": head_weights.tolist(), "probability": PROBABILITY} if head_weights is not None else None,
+        "files": {name: describe_file(folder / name) for name in FILES},
+        "model_id": compute_model_id(encoder, table, bits, order, head_weights),
     }
+    if answer:
+        manifest["threshold"] = 8
     (folder / "bundle.json").write_text(json.dumps(manifest))
-    (folder / "encoder.tflite").write_bytes(encoder)
-    (folder / "golden.npz").write_bytes(b"")
-    onnx.save(_decoder(weights(seed, n_symbols, classes)), str(folder / "decoder.onnx"))
     return load(folder)
+
+
+PROBABILITY = [round((level + 1) / CONFIDENCES, 4) for level in range(CONFIDENCES)]
+ANSWER_WEIGHT = np.float32(1e-3)
 
 
 def weights(seed: int, n_symbols: int = 128, classes: int = 10) -> np.ndarray:
@@ -46,41 +62,70 @@ def weights(seed: int, n_symbols: int = 128, classes: int = 10) -> np.ndarray:
     return np.random.default_rng(1000 + seed).normal(size=(n_symbols, classes)).astype(np.float32)
 
 
-def _decoder(matrix: np.ndarray) -> onnx.ModelProto:
+def _decoder(matrix: np.ndarray, answer: bool) -> onnx.ModelProto:
     n_symbols, classes = matrix.shape
     nodes = [
         helper.make_node("Cast", ["symbols"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Relu", ["float"], ["received"]),  # -1, not received, counts as 0
         helper.make_node("MatMul", ["received", "weights"], ["product"]),
         helper.make_node("Unsqueeze", ["ber", "axis"], ["column"]),
-        helper.make_node("Sub", ["product", "column"], ["logits"]),
+        helper.make_node("Sub", ["product", "column"], ["by symbols" if answer else "logits"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "decoder",
-        [
-            helper.make_tensor_value_info("symbols", TensorProto.INT64, ["N", n_symbols]),
-            helper.make_tensor_value_info("ber", TensorProto.FLOAT, ["N"]),
-        ],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
-        [numpy_helper.from_array(matrix, "weights"), numpy_helper.from_array(np.array([1]), "axis")],
-    )
+    inputs = [
+        helper.make_tensor_value_info("symbols", TensorProto.INT64, ["N", n_symbols]),
+        helper.make_tensor_value_info("ber", TensorProto.FLOAT, ["N"]),
+    ]
+    constants = [numpy_helper.from_array(matrix, "weights"), numpy_helper.from_array(np.array([1]), "axis")]
+    if answer:
+        nodes += [
+            helper.make_node("Cast", ["answer"], ["word"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["word", "axis"], ["words"]),
+            helper.make_node("Mul", ["words", "ramp"], ["by answer"]),
+            helper.make_node("Add", ["by symbols", "by answer"], ["logits"]),
+        ]
+        inputs.append(helper.make_tensor_value_info("answer", TensorProto.INT64, ["N"]))
+        constants.append(numpy_helper.from_array(np.arange(classes, dtype=np.float32) * ANSWER_WEIGHT, "ramp"))
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])]
+    graph = helper.make_graph(nodes, "decoder", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 def make_frame(
-    model: Model, sequence: int, symbols: np.ndarray | None = None, device: int = 7, chunk: int = 0
+    model: Model,
+    sequence: int,
+    symbols: np.ndarray | None = None,
+    device: int = 7,
+    chunk: int = 0,
+    answer: Answer | None = None,
 ) -> bytes:
-    """Return a feature frame as a board sends it, by default with the symbols of `symbols_of`."""
+    """Return a feature frame as a board sends it, by default with the symbols of `symbols_of` and `answer_of`."""
     if symbols is None:
         symbols = symbols_of(model, sequence, device, chunk)
-    return model.frame(symbols, device, sequence % 32, chunk)
+    if model.answer and answer is None:
+        answer = answer_of(model, sequence, device)
+    return model.frame(symbols, device, sequence % 32, chunk, answer=answer)
+
+
+def make_answer(model: Model, sequence: int, answer: Answer | None = None, device: int = 7, sync: bool = True) -> bytes:
+    """Return an answer frame as a board sends it, by default with the answer of `answer_of`."""
+    return model.answer_frame(answer or answer_of(model, sequence, device), device, sequence % 32, sync=sync)
 
 
 def symbols_of(model: Model, sequence: int, device: int = 7, chunk: int = 0) -> np.ndarray:
     """Return random symbols (count,) that depend on sequence, device and chunk."""
     rng = np.random.default_rng([sequence, device, chunk])
     return rng.integers(0, 1 << model.bits_per_symbol, model.chunk_symbols(chunk)[1])
+
+
+def answer_of(model: Model, sequence: int, device: int = 7) -> Answer:
+    """Return a random answer that depends on sequence and device."""
+    rng = np.random.default_rng([sequence, device, 99])
+    return Answer(int(rng.integers(model.class_count)), int(rng.integers(CONFIDENCES)))
+
+
+def answers(events: Iterable[Event | None]) -> list[AnswerFrame]:
+    """Return the answer frames among events."""
+    return [event for event in events if isinstance(event, AnswerFrame)]
 
 
 def features(events: Iterable[Event]) -> list[FeatureFrame]:

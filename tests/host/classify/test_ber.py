@@ -6,7 +6,7 @@ import pytest
 from channel_sim import BER_GRID, BitFlips
 from host.classify.ber import BERS, PRIOR_BITS, PRIOR_FLIPS, BerEstimator, log_likelihood, payload_ber
 from host.receive.events import FeatureFrame
-from host.receive.headers import Match
+from host.receive.matching import Match
 from host.receive.radio import PacketReceiver
 from host.receive.sources import Place
 from host.receive.stream import StreamReceiver

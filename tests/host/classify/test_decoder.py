@@ -21,7 +21,11 @@ def test_logits_match_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"no onnx", "decoder.onnx cannot be run"), (None, r"gives \(1, 4\) for one image, not \(1, 10\)")],
+    [
+        (b"no onnx", "decoder.onnx is refused: it is not a protobuf message"),
+        (b"\x08\x01", "cannot be run"),
+        (None, r"gives \(1, 4\) for one image, not \(1, 10\)"),
+    ],
 )
 def test_decoder_reports_unusable_file_in_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
     bundle, other = make_bundle(tmp_path / "b"), make_bundle(tmp_path / "other", classes=4)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from channel_sim import BitFlips
-from host.receive.headers import AHEAD, BEHIND, FALSE_PER_BYTE, HeaderDecoder, max_flips
+from host.receive.headers import HeaderDecoder
+from host.receive.matching import AHEAD, BEHIND, FALSE_PER_BYTE, max_flips
 from host.receive.stream import StreamReceiver
 from tests.support.host import features, make_frame, receive
 from wire.bundle import Bundle

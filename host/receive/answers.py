@@ -1,0 +1,226 @@
+"""Search for answer frames: the answers that known devices can send, and those nearest to a received block.
+
+An answer's codeword is the sum (exclusive or) of two others: that of its header, which names the image, and that of
+class and confidence. A block therefore differs from an answer as (block ^ header) differs from the second codeword, and
+one table of these serves all headers. A bound on the distance excludes many headers at once; for the others, a product
+of two matrices of +1 and -1 gives all distances.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from host.receive.matching import (
+    FALSE_ANSWER_PER_PACKET,
+    FALSE_PER_BYTE,
+    HEADER_BITS,
+    KNOWN_HEADER_MAX_FLIPS,
+    MIN_LEAD,
+    SYNC_BITS,
+    Match,
+    max_flips,
+)
+from wire import bch
+from wire.answer import CONFIDENCES
+from wire.frame import ANY_DEVICE, SEQUENCES, SYNC_MAX_FLIPS, AnswerHeader, FrameType, Header, answer_part, header_part
+from wire.model import Model
+
+_ALL_ANSWERS = 1 << bch.ANSWER.word_bits - 2  # whatever device, sequence, model, class and confidence
+# Within so many flips, no other answer is nearly as near: codewords differ in 11 bits.
+_CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
+# Below this number of answers, the bound saves less time than it takes.
+_BOUND_FROM = 50_000
+# Bits 1 to 57 of a block, the last one being bit 0, in windows that have a table of their distance to the nearest
+# answer.
+_WINDOW_BITS, _WINDOW_STARTS = 19, (1, 20, 39)
+
+
+class AnswerTable:
+    """All answers to an image, for a number of classes: each class at each confidence level.
+
+    Answer k has class k // CONFIDENCES and confidence k % CONFIDENCES.
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        self._parts = bch.ANSWER.codewords(answer_part(*np.divmod(np.arange(n_classes * CONFIDENCES), CONFIDENCES)))
+        self._signs = _signs(self._parts).T  # (64, answers)
+        self._windows: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def distances(self, block: bytes, headers: np.ndarray) -> np.ndarray:
+        """Return the bits (N, answers) uint8 in which a block differs from each answer under each header (N,)."""
+        products = _signs(headers ^ _number(block)) @ self._signs
+        return ((HEADER_BITS - products) / 2).astype(np.uint8)
+
+    def within(self, block: bytes, headers: np.ndarray, most: int) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Iterate over those of the headers (N,) under which some answer differs from a block in at most `most` bits.
+
+        Gives the number of bits in which the nearest one differs, the header, and those of all answers.
+        """
+        if len(headers) * len(self) >= _BOUND_FROM:
+            headers = headers[self._bounds(block, headers) <= most]
+        distances = self.distances(block, headers)
+        nearest = distances.min(axis=1, initial=HEADER_BITS)
+        for row in np.flatnonzero(nearest <= most).tolist():
+            yield int(nearest[row]), int(headers[row]), distances[row]
+
+    def _bounds(self, block: bytes, headers: np.ndarray) -> np.ndarray:
+        """Return lower bounds (N,) of the bits in which a block differs from the nearest answer under each header."""
+        if not self._windows:
+            self._windows = [_nearest_table(self._parts, start) for start in _WINDOW_STARTS]
+        differences = headers ^ _number(block)
+        # Bits outside of the windows count if they are equal in all answers.
+        covered = np.uint64(sum((1 << _WINDOW_BITS) - 1 << start for start in _WINDOW_STARTS))
+        outside = ~(np.bitwise_or.reduce(self._parts) | covered)
+        bounds = bch.weights(differences & outside)
+        for start, table in zip(_WINDOW_STARTS, self._windows, strict=True):
+            bounds += table[_window(differences, start)]
+        return bounds
+
+
+class AnswerDecoder:
+    """Decoder of answer frames for a set of models and the devices heard so far.
+
+    The limits are those of headers: the number of flips at which noise rarely matches one of the answers that known
+    devices can send, 16 of 96 with one device and 10 classes; for others, at most 5 of 63 by the code.
+    """
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._known_models = {model.model_bits for model in models}
+        classes: dict[int, int] = {}  # model bits -> number of classes
+        for model in models:
+            if model.class_count:
+                classes[model.model_bits] = max(model.class_count, classes.get(model.model_bits, 0))
+        tables = {count: AnswerTable(count) for count in set(classes.values())}
+        self._tables = {bits: tables[count] for bits, count in classes.items()}
+        self._headers: dict[int, Header] = {}  # by codeword: of all known devices, and those expected
+        self._devices: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32,) of its headers
+        self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
+        self._expected: dict[int, np.ndarray] = {}  # model bits -> codewords
+        self._groups: list[tuple[AnswerTable, np.ndarray]] | None = None
+
+    def add_device(self, device: int, model_bits: int, sequences: np.ndarray) -> None:
+        """Expect answers of a device with these sequence numbers, in place of any before."""
+        if model_bits not in self._tables:
+            return
+        key = device, model_bits
+        if key not in self._devices:
+            self._devices[key] = self._encode(
+                Header(FrameType.ANSWER, device, sequence, model_bits, 0) for sequence in range(SEQUENCES)
+            )
+        self._next[key] = self._devices[key][sequences]
+        self._groups = None
+
+    def expect(self, headers: Iterable[Header]) -> None:
+        """Expect answers with these headers, until the next call."""
+        by_model: dict[int, list[Header]] = {}
+        for header in headers:
+            if header.model in self._tables:
+                by_model.setdefault(header.model, []).append(header)
+        self._expected = {bits: self._encode(group) for bits, group in by_model.items()}
+        self._groups = None
+
+    def decode(self, block: bytes, sync_flips: int | None = None) -> Match | None:
+        """Return the nearest answer that known devices can send; None if it is too far, or its image uncertain.
+
+        sync_flips: flips in the sync word before the block; None for a radio packet.
+        """
+        groups = self._all()
+        bits, rate = _test(sync_flips)
+        limit = max_flips(bits, sum(len(table) * len(headers) for table, headers in groups), rate)
+        most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
+        near = [found for table, headers in groups for found in table.within(block, headers, most)]
+        if not near:
+            return None
+        flips, header, distances = min(near, key=lambda found: found[0])
+        # Several answers to one image may be near: the reader of the match decides. Several images are a guess.
+        if flips > _CLEAR_FLIPS:
+            rivals = (
+                found for table, headers in groups for found in table.within(block, headers, flips + MIN_LEAD - 1)
+            )
+            if sum(1 for _ in rivals) > 1:
+                return None
+        passed = ((bits, most if sync_flips is None else limit),)
+        return Match(self._headers[header], flips, passed, distances)
+
+    def decode_by_code(self, block: bytes, sync_flips: int | None = None) -> Match | None:
+        """Return the answer by the code alone: of a device that need not be known, with a known or unknown model."""
+        decoded = AnswerHeader.decode(block)
+        if decoded is None:
+            return None
+        sent, flips = decoded
+        table = self._tables.get(sent.model)
+        if sent.device == ANY_DEVICE or (table is None and sent.model in self._known_models):
+            return None
+        if table and sent.answer.index * CONFIDENCES >= len(table):
+            return None
+        answers = sum(map(len, self._tables.values())) * SEQUENCES * ANY_DEVICE if table else _ALL_ANSWERS
+        bits, rate = _test(sync_flips)
+        limit = min(bch.ANSWER.max_errors, max_flips(bits, answers, rate) - (sync_flips or 0))
+        if flips > limit:
+            return None
+        passed: tuple[tuple[int, int], ...] = ((bch.N_BITS, limit),)
+        if sync_flips is not None:
+            passed = ((SYNC_BITS, SYNC_MAX_FLIPS), *passed)
+        header = Header(FrameType.ANSWER, sent.device, sent.sequence, sent.model, 0)
+        distances = table.distances(block, _codewords([header]))[0] if table else None
+        return Match(header, flips + (block[-1] & 1), passed, distances)
+
+    def _encode(self, headers: Iterable[Header]) -> np.ndarray:
+        """Return the codewords (N,) of headers, and remember which is whose."""
+        sent = list(headers)
+        codewords = _codewords(sent)
+        self._headers.update(zip(codewords.tolist(), sent, strict=True))
+        return codewords
+
+    def _all(self) -> list[tuple[AnswerTable, np.ndarray]]:
+        """Return the codewords (N,) of all headers that can be sent next, by the table of their answers."""
+        if self._groups is None:
+            by_table: dict[AnswerTable, list[np.ndarray]] = {}
+            for (_, bits), codewords in self._next.items():
+                by_table.setdefault(self._tables[bits], []).append(codewords)
+            for bits, codewords in self._expected.items():
+                by_table.setdefault(self._tables[bits], []).append(codewords)
+            self._groups = [(table, np.unique(np.concatenate(parts))) for table, parts in by_table.items()]
+        return self._groups
+
+
+def _test(sync_flips: int | None) -> tuple[int, float]:
+    """Return the number of bits that are compared, and the rate at which noise may pass."""
+    return (HEADER_BITS, FALSE_ANSWER_PER_PACKET) if sync_flips is None else (SYNC_BITS + HEADER_BITS, FALSE_PER_BYTE)
+
+
+def _codewords(headers: Sequence[Header]) -> np.ndarray:
+    """Return the codewords (N,) uint64 of answer 0 with these headers."""
+    return bch.ANSWER.codewords([header_part(header.device, header.sequence, header.model) for header in headers])
+
+
+def _number(block: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(block, "big"))
+
+
+def _signs(blocks: np.ndarray) -> np.ndarray:
+    """Return the bits of blocks (N,) uint64 as (N, 64) float32, +1 for 0 and -1 for 1."""
+    octets = blocks.astype(">u8").view(np.uint8).reshape(-1, bch.BLOCK_BYTES)
+    return 1 - 2 * np.unpackbits(octets, axis=1).astype(np.float32)
+
+
+def _window(blocks: np.ndarray, start: int) -> np.ndarray:
+    return (blocks >> np.uint64(start) & np.uint64((1 << _WINDOW_BITS) - 1)).astype(np.int64)
+
+
+def _nearest_table(parts: np.ndarray, start: int) -> np.ndarray:
+    """Return, for each value of a window, the number of bits in which it differs from that of the nearest answer.
+
+    A distance transform: in one pass per bit, every value may take the distance of its neighbour plus one.
+    """
+    table = np.full(1 << _WINDOW_BITS, HEADER_BITS, np.uint8)
+    table[_window(parts, start)] = 0
+    for bit in range(_WINDOW_BITS):
+        pairs = table.reshape(-1, 2, 1 << bit)
+        zeros = pairs[:, 0].copy()
+        np.minimum(zeros, pairs[:, 1] + 1, out=pairs[:, 0])
+        np.minimum(pairs[:, 1], zeros + 1, out=pairs[:, 1])
+    return table

@@ -1,0 +1,44 @@
+"""Limits within which received bits match a header or an answer that a device can send."""
+
+from functools import lru_cache
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from wire.frame import HEADER_BYTES, SYNC, Header
+
+SYNC_BITS = 8 * len(SYNC)
+HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which is known too
+# A known device is recognised after up to AHEAD - 1 lost frames in a row, and in frames up to BEHIND late. Each further
+# candidate is one more header that noise can be mistaken for.
+AHEAD, BEHIND = 8, 2
+# For frames of known devices: flips allowed in the sync word and in the header. The limit of their sum is `max_flips`.
+KNOWN_SYNC_MAX_FLIPS, KNOWN_HEADER_MAX_FLIPS = 9, 12
+# The second nearest candidate must be this many flips farther. Most misread headers are near-ties: at a bit error rate
+# of 0.1, each additional flip is nine times less likely.
+MIN_LEAD = 4
+# Rate at which noise passes for a header, and for an answer: per random byte on a line, per foreign packet of a radio
+# whose length fits. Few foreign packets have the 8 bytes of an answer.
+FALSE_PER_BYTE, FALSE_PER_PACKET, FALSE_ANSWER_PER_PACKET = 2e-8, 1e-4, 1e-3
+
+
+class Match(NamedTuple):
+    """A decoded header, its flipped bits, and the tests that it passed: (number of bits, flips allowed in them)."""
+
+    header: Header
+    flips: int  # of HEADER_BITS
+    passed: tuple[tuple[int, int], ...]
+    answers: np.ndarray | None = None  # (answers,) uint8, of an answer frame: the flips if each of them was sent
+
+
+@lru_cache(maxsize=1024)
+def max_flips(bits: int, candidates: int, rate: float) -> int:
+    """Return the largest distance at which random bits match one of the candidates at most at `rate`; -1 if none.
+
+    A block of random bits is within d of a given one with probability sum_{i<=d} C(bits, i) / 2^bits.
+    """
+    allowed, within, most = rate * 2**bits / max(1, candidates), 0, -1
+    while (within := within + comb(bits, most + 1)) <= allowed:
+        most += 1
+    return most

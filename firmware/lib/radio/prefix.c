@@ -4,7 +4,7 @@
 #include "wire/frame.h"
 
 size_t prefix_packet_bytes(const struct wire_model *model, uint8_t chunk) {
-    return WIRE_FEATURE_BYTES(model->chunks[chunk].count, model->bits_per_symbol) - WIRE_SYNC_BYTES;
+    return WIRE_FEATURE_BYTES(model->class_count, model->chunks[chunk].count, model->bits_per_symbol) - WIRE_SYNC_BYTES;
 }
 
 uint8_t prefix_longest(const struct wire_model *model, const struct radio_settings *settings, uint32_t max_micros) {

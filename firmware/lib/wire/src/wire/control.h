@@ -6,6 +6,8 @@
 #define WIRE_TIMEOUT_MS 1000u     /* silence within a command that ends it */
 #define WIRE_RUN_WANTS_COST 0x01u /* flags of RUN and CAPTURE */
 #define WIRE_RUN_BY_RADIO 0x02u
+#define WIRE_RUN_BY_MODE 0x04u   /* send the answer or features, by the board's mode; otherwise features */
+#define WIRE_ANSWER 254u         /* chunk of a report by radio: an answer frame was sent */
 #define WIRE_LONGEST_PREFIX 255u /* chunk of RUN by radio: the longest prefix that the remaining air time allows */
 #define WIRE_PACKET_CRC_OK 0x01u /* flag of PACKET */
 #define WIRE_BENCH_MAX_REPEATS 100u
@@ -17,8 +19,13 @@ enum wire_opcode {
     WIRE_CAPTURE = 0x04,
     WIRE_PIXELS = 0x05,
     WIRE_PACKET = 0x06,
+    WIRE_MODE = 0x07,
     WIRE_ERROR = 0xFF
 };
+
+/* Frames that a board sends for an image. Adaptive: an answer if its confidence level is at least the threshold,
+ * otherwise features. */
+enum wire_mode { WIRE_MODE_FEATURES = 0, WIRE_MODE_ANSWER = 1, WIRE_MODE_ADAPTIVE = 2 };
 
 enum wire_error {
     WIRE_ERROR_NONE = 0,

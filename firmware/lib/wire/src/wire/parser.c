@@ -76,6 +76,11 @@ static enum wire_event take_header(struct wire_parser *p) {
     const uint32_t word = (uint32_t)p->field[0] << 16 | (uint32_t)p->field[1] << 8 | p->field[2];
     uint8_t expected[WIRE_HEADER_BYTES];
     wire_bch_encode(word, expected);
+    uint64_t answer;
+    if (wire_bch_read_answer(p->field, &answer) && answer >> 34 == WIRE_ANSWER_FRAME) {
+        enter(p, HUNT); /* another board's answer, or an echo of our own */
+        return WIRE_EVENT_NONE;
+    }
     if (memcmp(expected, p->field, sizeof expected) != 0) {
         hunt_again(p);
         p->error = WIRE_ERROR_BAD_HEADER;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/answer.h"
+
 /* Extended Euclidean algorithm: *divisor = gcd(step, n); if it is 1, returns the inverse of step modulo n. */
 static uint32_t invert(uint32_t step, uint32_t n, uint32_t *divisor) {
     int32_t inverse = 0, next_inverse = 1;
@@ -44,24 +46,38 @@ uint32_t wire_interleaver_step(uint32_t n_bits) {
     return find_step(n_bits, &inverse);
 }
 
-void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk, const int8_t *latent) {
-    const uint32_t n_bits = (uint32_t)chunk.count * model->bits_per_symbol;
-    const uint16_t *order = model->symbol_order + chunk.first;
+/* Writer of a payload's bits to their places on the wire. */
+struct writer {
+    uint8_t *out;
+    uint32_t n_bits;
     uint32_t inverse;
-    uint32_t wire_bit = 0;
-    find_step(n_bits, &inverse);
-    memset(out, 0, WIRE_PAYLOAD_BYTES(chunk.count, model->bits_per_symbol));
-    for (uint32_t i = 0; i < chunk.count; i++) {
-        const uint32_t level = model->symbol_table[latent[order[i]] + 128];
-        const uint32_t gray = level ^ (level >> 1);
-        for (int bit = model->bits_per_symbol - 1; bit >= 0; bit--) {
-            if ((gray >> bit) & 1u) {
-                out[wire_bit >> 3] |= (uint8_t)(0x80u >> (wire_bit & 7u));
-            }
-            wire_bit += inverse;
-            if (wire_bit >= n_bits) {
-                wire_bit -= n_bits;
-            }
+    uint32_t wire_bit; /* place of the next bit */
+};
+
+static void write_bits(struct writer *writer, uint32_t value, int bits) {
+    for (int bit = bits - 1; bit >= 0; bit--) {
+        if ((value >> bit) & 1u) {
+            writer->out[writer->wire_bit >> 3] |= (uint8_t)(0x80u >> (writer->wire_bit & 7u));
         }
+        writer->wire_bit += writer->inverse;
+        if (writer->wire_bit >= writer->n_bits) {
+            writer->wire_bit -= writer->n_bits;
+        }
+    }
+}
+
+void wire_payload_write(uint8_t *out, const struct wire_model *model, struct wire_chunk chunk, const int8_t *outputs) {
+    const uint32_t answer_bits = model->class_count > 0 ? WIRE_ANSWER_BITS : 0u;
+    const uint16_t *order = model->symbol_order + chunk.first;
+    struct writer writer = {out, answer_bits + (uint32_t)chunk.count * model->bits_per_symbol, 0, 0};
+    find_step(writer.n_bits, &writer.inverse);
+    memset(out, 0, WIRE_PAYLOAD_BYTES(model->class_count, chunk.count, model->bits_per_symbol));
+    if (answer_bits > 0) {
+        const struct wire_answer answer = wire_answer_of(model, outputs + model->latent_count);
+        write_bits(&writer, wire_answer_word(answer), (int)answer_bits);
+    }
+    for (uint32_t i = 0; i < chunk.count; i++) {
+        const uint32_t level = model->symbol_table[outputs[order[i]] + 128];
+        write_bits(&writer, level ^ (level >> 1), model->bits_per_symbol);
     }
 }

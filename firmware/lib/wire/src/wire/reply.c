@@ -63,7 +63,10 @@ void wire_info_write(uint8_t data[WIRE_INFO_BYTES], const struct wire_info *info
     next = wire_put_u32(next, info->encoder_ram_bytes);
     next = wire_put_u32(next, info->stack_bytes);
     next = wire_put_u32(next, info->clock_hz);
-    wire_put_u16(next, info->max_data);
+    next = wire_put_u16(next, info->max_data);
+    next = wire_put_u16(next, info->class_count);
+    next = wire_put_u8(next, info->mode);
+    wire_put_u8(next, info->threshold);
 }
 
 void wire_run_cost_write(uint8_t data[WIRE_RUN_COST_BYTES], const struct wire_run_cost *cost) {

@@ -17,11 +17,12 @@ extern "C" {
 #define WIRE_REPLY_START_BYTES (WIRE_SYNC_BYTES + WIRE_HEADER_BYTES + 4u)
 #define WIRE_REPLY_BYTES(data) (WIRE_REPLY_START_BYTES + (data) + 4u)
 
-#define WIRE_INFO_BYTES 67u
+#define WIRE_INFO_BYTES 71u
 #define WIRE_RUN_COST_BYTES 12u
 #define WIRE_RADIO_REPORT_BYTES 9u
 #define WIRE_PACKET_HEAD_BYTES 5u
 #define WIRE_BENCH_RESULT_BYTES 17u
+#define WIRE_MODE_BYTES 2u /* mode and threshold, in the command and in its reply */
 #define WIRE_ERROR_BYTES 2u
 
 /* Data of INFO. */
@@ -40,7 +41,10 @@ struct wire_info {
     uint32_t encoder_ram_bytes;
     uint32_t stack_bytes; /* deepest so far; 0 = unknown */
     uint32_t clock_hz;
-    uint16_t max_data; /* data bytes per command */
+    uint16_t max_data;    /* data bytes per command */
+    uint16_t class_count; /* 0 = no answer head */
+    uint8_t mode;         /* enum wire_mode */
+    uint8_t threshold;
 };
 
 /* Data of RUN and CAPTURE. */
@@ -52,7 +56,7 @@ struct wire_run_cost {
 
 /* Data after the cost, for an image sent by radio. */
 struct wire_radio_report {
-    uint8_t chunk;        /* the chunk that was sent */
+    uint8_t chunk;        /* the chunk that was sent, or WIRE_ANSWER */
     uint32_t air_micros;  /* air time of the packet */
     uint32_t left_micros; /* air time that the duty cycle still allows */
 };

@@ -66,8 +66,8 @@ class TorchDecoder:
     batch: int = BLOCK
 
     @torch.inference_mode()
-    def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes)."""
+    def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes); ignore answers."""
         return self.decode(torch.from_numpy(symbols), torch.from_numpy(ber).float()).numpy()
 
 

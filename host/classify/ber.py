@@ -6,8 +6,8 @@ from math import comb, exp, isfinite, log1p
 
 import numpy as np
 
-from host.receive.events import FeatureFrame
-from host.receive.headers import HEADER_BITS, SYNC_BITS
+from host.receive.events import AnswerFrame, FeatureFrame
+from host.receive.matching import HEADER_BITS, SYNC_BITS
 from wire.frame import CRC16_BYTES
 from wire.model import MAX_BER, MIN_BER
 
@@ -28,10 +28,10 @@ _PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS - 1) * _LOG_NOT
 CRC16_MISS = 2.0**-16
 
 
-def log_likelihood(frame: FeatureFrame) -> np.ndarray:
+def log_likelihood(frame: FeatureFrame | AnswerFrame) -> np.ndarray:
     """Return the log-likelihood (R,) of each of BERS, given one frame.
 
-    - k of the n bits of sync and header flipped: k log p + (n - k) log(1 - p).
+    - k of the n bits of sync and header, or of sync and answer, flipped: k log p + (n - k) log(1 - p).
     - A correct CRC-16 over N bits: none of them flipped, (1 - p)^N, or damage that it missed, one in 65536. A wrong
       CRC-16: at least one flipped, 1 - (1 - p)^N.
     - Badly damaged frames are never received, which biases the flip count low: subtract the log-probability of passing
@@ -41,7 +41,7 @@ def log_likelihood(frame: FeatureFrame) -> np.ndarray:
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
     likelihood = flips * _LOG + (bits - flips) * _LOG_NOT
-    if frame.whole:
+    if isinstance(frame, FeatureFrame) and frame.whole:
         likelihood = likelihood + _crc_log_likelihood(_crc_bits(frame), frame.crc_ok)
     for test in frame.match.passed:
         likelihood = likelihood - _pass_log_probability(*test)
@@ -70,7 +70,7 @@ class BerEstimator:
         self._measured: deque[tuple[float, np.ndarray]] = deque(maxlen=MAX_READINGS)
         self.estimate = _mean(_PRIOR)
 
-    def update(self, frame: FeatureFrame) -> float:
+    def update(self, frame: FeatureFrame | AnswerFrame) -> float:
         """Add a frame's evidence, and return the link's bit error rate at this frame."""
         new = log_likelihood(frame)
         readings = [reading for reading in (frame.snr_db, frame.rssi_dbm) if reading is not None and isfinite(reading)]
@@ -95,13 +95,14 @@ class BerEstimator:
         return weights @ np.array([likelihood for _, likelihood in self._measured])
 
 
-def payload_ber(frame: FeatureFrame, link_ber: float) -> float:
+def payload_ber(frame: FeatureFrame | AnswerFrame, link_ber: float) -> float:
     """Return the bit error rate to expect in this frame's payload on a link of `link_ber`, as input of the decoder.
 
     With c = (1 - p)^N for the N bits under the CRC-16: if it is wrong, p / (1 - c), as at least one bit is flipped; if
-    it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged.
+    it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged. An
+    answer frame has no CRC: its bits have the rate of the link.
     """
-    if not frame.whole:
+    if isinstance(frame, AnswerFrame) or not frame.whole:
         return link_ber
     clean = exp(_crc_bits(frame) * log1p(-link_ber))
     if frame.crc_ok:

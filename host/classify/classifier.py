@@ -3,53 +3,73 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
 
 from host.classify.ber import BerEstimator, payload_ber
 from host.classify.combine import ImageBits
-from host.classify.decoder import Decoder, Prediction
-from host.receive.events import FeatureFrame
+from host.classify.decoder import Prediction, decoder_of
+from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.receive.sources import LATE
+from wire.answer import Answer
 from wire.bundle import Bundle
+from wire.model import Model
+
+
+class AnsweredBy(StrEnum):
+    """Who decided on the class of an image."""
+
+    BOARD = "board"
+    HOST = "host"
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Reading of an image, from this frame and the earlier frames of the same image."""
+    """Reading of an image, from this frame and the earlier frames of the same image.
 
-    frame: FeatureFrame
+    The board's answer counts until features arrive; then the host decides, with the answer as one of its inputs.
+    """
+
+    frame: FeatureFrame | AnswerFrame
     prediction: Prediction
     ber: float  # of the link, estimated up to this frame
     payload_ber: float  # given to the decoder
     symbols: np.ndarray  # (S,) given to the decoder, -1 = not received
     frames: int  # number of frames of this image so far
+    answered_by: AnsweredBy = AnsweredBy.HOST
+    unsure: bool = False  # an answer that another class fits nearly as well
+    answer_word: int = NO_ANSWER  # given to the decoder
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields of the reading's JSON line."""
+        """Return the fields of the reading's JSON line. Those of feature frames are null for an answer frame."""
         frame = self.frame
+        features = frame if isinstance(frame, FeatureFrame) else None
         return {
             "device": frame.device,
             "sequence": frame.sequence,
-            "chunk": frame.chunk,
+            "frame": "features" if features else "answer",
+            "chunk": features and features.chunk,
             "bundle": frame.model.name,
             "model_id": frame.model.model_id,
             "class": self.prediction.label,
             "index": self.prediction.index,
             "confidence": round(self.prediction.confidence, 4),
+            "answered_by": self.answered_by.value,
+            "unsure": self.unsure,
             "ber": float(f"{self.ber:.4g}"),
             "snr_db": frame.snr_db,
             "rssi_dbm": frame.rssi_dbm,
-            "crc_ok": frame.crc_ok,
+            "crc_ok": features and features.crc_ok,
             "lost": frame.lost,
             "lost_total": frame.place.lost_so_far,
             "duplicate": frame.place.duplicate,
             "late": frame.place.late,
             "image_number": frame.image_number,
             "frames": self.frames,
-            "received_bits": frame.received_bits,
-            "payload": frame.payload.hex(),
+            "received_bits": features and features.received_bits,
+            "payload": features and features.payload.hex(),
         }
 
 
@@ -62,26 +82,29 @@ class LogitsModel(Protocol):
     @property
     def classes(self) -> Sequence[str]: ...
 
-    def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes)."""
+    def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+        """Map symbols (N, S), bit error rates (N,) and answer words (N,) to logits (N, classes), as Decoder does."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Combined:
     """A frame, and the combination of its image's frames so far."""
 
-    frame: FeatureFrame
+    frame: FeatureFrame | AnswerFrame
     ber: float
     payload_ber: float
     symbols: np.ndarray
     frames: int
+    answer_word: int
+    answer: Answer | None  # that decides, as no features have been received
+    unsure: bool
 
 
 class Classifier:
     """Classifier of frames, with a bit error rate estimate per device and model.
 
     Frames of one image (same device, model and sequence number) are combined before decoding: chunks side by side,
-    copies of a chunk by the log-likelihood ratio of each bit.
+    copies of a chunk by the log-likelihood ratio of each bit, copies of an answer by the likelihood of each answer.
     """
 
     def __init__(self, decoders: Mapping[str, LogitsModel]) -> None:
@@ -93,47 +116,79 @@ class Classifier:
     @classmethod
     def of(cls, bundles: Iterable[Bundle]) -> "Classifier":
         """Return a classifier of bundles. Raises HostError if a decoder cannot be run."""
-        return cls({bundle.model_id: Decoder(bundle) for bundle in bundles})
+        return cls({bundle.model_id: decoder_of(bundle) for bundle in bundles})
 
-    def read(self, frame: FeatureFrame) -> Reading:
+    def read(self, frame: FeatureFrame | AnswerFrame) -> Reading:
         """Classify one frame."""
         return self.read_all([frame])[0]
 
-    def read_all(self, frames: Sequence[FeatureFrame]) -> list[Reading]:
+    def read_all(self, frames: Sequence[FeatureFrame | AnswerFrame]) -> list[Reading]:
         """Classify frames in the order of their arrival, as `read` does one by one. Decoding runs in batches."""
         combined = [self._combine(frame) for frame in frames]
         by_model: dict[str, list[int]] = defaultdict(list)
+        predictions: dict[int, Prediction] = {}
         for position, item in enumerate(combined):
-            by_model[item.frame.model.model_id].append(position)
-        readings: dict[int, Reading] = {}
+            if item.answer is None:
+                by_model[item.frame.model.model_id].append(position)
+            else:
+                predictions[position] = self._by_board(item.frame.model, item.answer)
         for model_id, positions in by_model.items():
             items = [combined[position] for position in positions]
-            symbols, ber = np.array([item.symbols for item in items]), np.array([item.payload_ber for item in items])
-            predictions = self.decode(model_id, symbols, ber)
-            for position, item, prediction in zip(positions, items, predictions, strict=True):
-                reading = Reading(item.frame, prediction, item.ber, item.payload_ber, item.symbols, item.frames)
-                readings[position] = reading
-        return [readings[position] for position in range(len(frames))]
+            decoded = self.decode(
+                model_id,
+                np.array([item.symbols for item in items]),
+                np.array([item.payload_ber for item in items]),
+                np.array([item.answer_word for item in items]),
+            )
+            predictions.update(zip(positions, decoded, strict=True))
+        return [
+            Reading(
+                item.frame,
+                predictions[position],
+                item.ber,
+                item.payload_ber,
+                item.symbols,
+                item.frames,
+                AnsweredBy.HOST if item.answer is None else AnsweredBy.BOARD,
+                item.unsure,
+                item.answer_word,
+            )
+            for position, item in enumerate(combined)
+        ]
 
-    def decode(self, model_id: str, symbols: np.ndarray, ber: np.ndarray) -> list[Prediction]:
-        """Classify symbols (N, S), -1 = not received, given bit error rates (N,), in batches of the decoder's size."""
+    def decode(
+        self, model_id: str, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None
+    ) -> list[Prediction]:
+        """Classify symbols (N, S), -1 = not received, in batches of the decoder's size.
+
+        ber (N,) are bit error rates, `answers` (N,) answer words, NO_ANSWER = not received (the default).
+        """
         decoder = self._decoders[model_id]
+        words = np.full(len(symbols), NO_ANSWER) if answers is None else answers
         predictions: list[Prediction] = []
         for first in range(0, len(symbols), decoder.batch):
             part = slice(first, first + decoder.batch)
-            logits = decoder.logits(symbols[part], ber[part]).astype(np.float64)
+            logits = decoder.logits(symbols[part], ber[part], words[part]).astype(np.float64)
             weights = np.exp(logits - logits.max(axis=1, keepdims=True))
             confidences = weights / weights.sum(axis=1, keepdims=True)
             for row, index in zip(confidences, logits.argmax(axis=1).tolist(), strict=True):
                 predictions.append(Prediction(index, decoder.classes[index], float(row[index])))
         return predictions
 
-    def _combine(self, frame: FeatureFrame) -> _Combined:
+    def _by_board(self, model: Model, answer: Answer) -> Prediction:
+        assert model.answer is not None, "only models with an answer head send answers"
+        label = self._decoders[model.model_id].classes[answer.index]
+        return Prediction(answer.index, label, float(model.answer.probability[answer.confidence]))
+
+    def _combine(self, frame: FeatureFrame | AnswerFrame) -> _Combined:
         source = (frame.device, frame.model.model_id)
         ber = self._links[source].update(frame)
         images = self._images[source]
         for old in [number for number in images if number < frame.image_number - LATE]:
             del images[old]
         image = images.setdefault(frame.image_number, ImageBits(frame.model))
-        image.add(frame, payload_ber(frame, ber))
-        return _Combined(frame, ber, image.ber(), image.symbols(), image.frames)
+        expected = payload_ber(frame, ber)
+        image.add(frame, expected)
+        answer, unsure = (None, False) if image.has_features else image.answer()
+        rest = image.ber() if image.has_features else expected
+        return _Combined(frame, ber, rest, image.symbols(), image.frames, image.answer_word(), answer, unsure)

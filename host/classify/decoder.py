@@ -8,11 +8,11 @@ import onnxruntime
 
 from host.classify import onnx_check
 from host.errors import HostError
+from host.receive.events import NO_ANSWER
 from wire.bundle import Bundle
 
 THREADS = 1  # two cost twice the CPU time per image and decode no faster
 LOG_ERRORS_ONLY = 3  # onnxruntime's severity level
-NO_ANSWER = -1  # in place of an answer word that was not received
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Prediction:
 
     index: int
     label: str
-    confidence: float  # probability of being correct, 0..1: softmax of the logit, or that of an answer's level
+    confidence: float  # 0..1: softmax of its logit, or the measured probability of an answer's confidence level
 
 
 class Decoder:
@@ -66,3 +66,20 @@ class Decoder:
             given = np.full(len(symbols), NO_ANSWER) if answers is None else answers
             inputs["answer"] = given.astype(np.int64)
         return self._session.run(["logits"], inputs)[0]
+
+
+@dataclass(frozen=True)
+class NoDecoder:
+    """In place of the decoder of a bundle whose board sends answers only."""
+
+    classes: Sequence[str]
+    batch: int = 1
+
+    def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+        """Raise ValueError: there are no features to decode."""
+        raise ValueError("this model sends no features")
+
+
+def decoder_of(bundle: Bundle) -> Decoder | NoDecoder:
+    """Return the decoder of a bundle. Raises HostError if it cannot be run."""
+    return Decoder(bundle) if bundle.heads else NoDecoder(bundle.classes)

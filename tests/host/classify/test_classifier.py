@@ -24,8 +24,8 @@ class FakeDecoder:
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def logits(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        assert len(symbols) == len(ber)
+    def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+        assert answers is not None and len(symbols) == len(ber) == len(answers)
         self.sizes.append(len(symbols))
         return (symbols[..., None] == np.arange(8)).sum(1).astype(np.float32)
 

@@ -16,6 +16,8 @@ from wire.frame import MAX_CHUNKS
 from wire.lora import MAX_PACKET_BYTES
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
+# The setting that only configs of one kind have -> the kind of run.
+KINDS = {"architecture": "base classifier", "system": "split codec", "encoder": "codec"}
 Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
 
 
@@ -42,6 +44,11 @@ class DataConfig:
             "data.size must be at least 1 by 1": self.size is None or min(self.size) >= 1,
             "data.crop_padding must be at least 0": self.crop_padding >= 0,
         }
+
+
+def kind_of(values: object) -> str | None:
+    """Return the kind of run that a config's tables are for, None if it cannot be told."""
+    return next((kind for key, kind in KINDS.items() if isinstance(values, dict) and key in values), None)
 
 
 def held_out_count(holdout: int | float, n_images: int) -> int:
@@ -104,6 +111,8 @@ class DecoderConfig:
 def default_chunks(n_symbols: int) -> tuple[tuple[int, int], ...]:
     """Return (first symbol, count) of the chunks of a payload: the whole, its first half, its second half."""
     half = n_symbols // 2
+    if n_symbols == 0:  # a board that classifies alone
+        return ()
     return ((0, n_symbols), (0, half), (half, n_symbols - half)) if half else ((0, n_symbols),)
 
 

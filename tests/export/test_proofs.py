@@ -25,8 +25,8 @@ from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit
 from train.config import CodecConfig
 from train.data import datasets
+from train.data.sampling import split_holdout
 from train.trainers.codec import CodecTrainer, load_codec
-from train.trainers.trainer import split_holdout
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 

@@ -29,9 +29,9 @@ from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice
 from train.config import QuantizerConfig
 from train.data import datasets
+from train.data.sampling import split_holdout
 from train.trainers import split as split_trainer
 from train.trainers.split import SplitConfig, SplitTrainer, create_codec, load_split_codec
-from train.trainers.trainer import split_holdout
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 

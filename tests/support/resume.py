@@ -12,7 +12,7 @@ def cut_off(patch: pytest.MonkeyPatch, epoch: int) -> None:
     """Interrupt a training after an epoch, as Ctrl-C does."""
 
     class CutOff(trainer.Progress):
-        def epoch_done(self, done: int, loss: float, held_out: dict[str, float], phase: str) -> None:
+        def epoch_done(self, done: int, loss: float, held_out: dict[str, float], phase: str, n_held: int) -> None:
             if done == epoch:
                 raise KeyboardInterrupt
 

@@ -129,7 +129,8 @@ def fails(capsys: pytest.CaptureFixture[str], message: str, *arguments: object, 
     """Assert that the command fails with this message in its only line."""
     capsys.readouterr()
     assert main(*arguments, module=module) == 1
-    assert message in one_line(capsys.readouterr().err, "inkling: ")
+    line = one_line(capsys.readouterr().err, "inkling: ")
+    assert message in line, line
 
 
 def changed(config: Path, folder: Path, old: str, new: str) -> Path:

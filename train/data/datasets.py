@@ -32,6 +32,7 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...]
+    source: str = ""  # SHA-256 of the training images' files, if their pixels depend on the decoder of the files
 
 
 def load(
@@ -51,9 +52,10 @@ def load_for(config: DataConfig, log: Callable[[str], None] = print) -> Dataset:
     listing = _list(config, path)
     if isinstance(listing, FolderListing):
         x, xt = (image_folder.images(files, listing.shape) for files in (listing.train_files, listing.test_files))
+        source = image_folder.digest(listing.train_files)
     else:
-        x, xt = npz.images(path)
-    data = Dataset(config.name, x, listing.y_train, xt, listing.y_test, listing.classes)
+        (x, xt), source = npz.images(path), ""
+    data = Dataset(config.name, x, listing.y_train, xt, listing.y_test, listing.classes, source)
     public = PUBLIC.get(config.name)
     # Another data set under this name would silently make every comparison wrong.
     if public and not public.is_official(vars(data)):

@@ -1,5 +1,6 @@
 """Data sets in folders with one folder of image files per class, split into training and test images or not."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,14 @@ def images(files: list[Path], shape: tuple[int, int, int]) -> np.ndarray:
         except HostError as error:
             raise TrainError(str(error)) from None
     return out
+
+
+def digest(files: list[Path]) -> str:
+    """Return the SHA-256 of the content of files, one after the other."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _folders(folder: Path) -> list[str]:

@@ -1,6 +1,13 @@
 """Choice of some images of many: at random, with a seed, and with the same share of every class."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from train.config import held_out_count
+
+if TYPE_CHECKING:  # a data set uses this module
+    from train.data.datasets import Dataset
 
 SPLIT = (0, 0)  # seed of the held-out images: one split for every run on the same data
 CALIBRATION = (0, 1)  # seed of the images over which int8 ranges are measured
@@ -21,3 +28,14 @@ def stratified(labels: np.ndarray, n: int, seed: tuple[int, ...] = TEST_SUBSET) 
     place = np.empty(len(labels))
     place[by_class] = (np.arange(len(labels)) - np.repeat(starts, sizes) + 0.5) / np.repeat(sizes, sizes)
     return order[np.argsort(place[order], kind="stable")][:n]
+
+
+def split_holdout(data: "Dataset", holdout: int | float) -> tuple[np.ndarray, np.ndarray]:
+    """Split the training images into sorted indices (to train on, held out for model selection), by class.
+
+    The split is the same for every run on the data, whatever its seed, and a smaller holdout is part of a larger one:
+    a base classifier has not seen the images that a split codec with the same holdout holds out.
+    """
+    count = held_out_count(holdout, len(data.x_train))
+    order = stratified(data.y_train, len(data.y_train), SPLIT)
+    return np.sort(order[count:]), np.sort(order[:count])

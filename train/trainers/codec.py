@@ -16,12 +16,13 @@ from train.codecs.fakequant import calibrate
 from train.config import CodecConfig
 from train.data.augment import Views
 from train.data.datasets import Dataset, cache_dir
+from train.data.sampling import split_holdout
 from train.errors import TrainError
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.temperature import fit_temperature
 from train.trainers.optimizer import Phase
-from train.trainers.trainer import Trainer, calibration_images, split_holdout
+from train.trainers.trainer import Trainer, calibration_images
 
 BOARD = "board"  # phase that trains the trunk and the answer head alone
 
@@ -91,18 +92,23 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
             return loss
         return (1 - c.teacher.weight) * loss + c.teacher.weight * self.soft_labels.loss(logits, teacher)
 
-    def evaluate(self, model: Codec) -> dict[str, float]:
-        """Return the held-out accuracies by BER and by prefix, and the board's own."""
-        board = {}
+    def adapt(self, model: Codec) -> None:
+        """Fit the temperature of the board's confidence, in training too."""
         if model.has_answer:
             logits = evaluate.board_logits(model, self.x_held)
-            board = {"board": float((logits.argmax(1).numpy() == self.y_held).mean())}
             temperature = fit_temperature(logits, torch.from_numpy(self.y_held))
             for codec in (model, self.state.model):
                 codec.temperature.fill_(temperature)
+
+    def evaluate(self, model: Codec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return the accuracies by BER and by prefix, and the board's own."""
+        board = {}
+        if model.has_answer:
+            logits = evaluate.board_logits(model, images)
+            board = {"board": float((logits.argmax(1).numpy() == labels).mean())}
         if self.is_board_alone or self._phase_after(self.state.epoch - 1)[1].name == BOARD:
             return board
-        return evaluate.accuracies(model, self.x_held, self.y_held, model.chunks) | board
+        return evaluate.accuracies(model, images, labels, model.chunks) | board
 
     def score(self, accuracies: dict[str, float]) -> float:
         """Return the mean of the clean, noisy and prefix accuracies, and of the board's."""

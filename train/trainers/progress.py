@@ -8,6 +8,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 
+def percentages(accuracies: dict[str, float]) -> str:
+    """Return accuracies by name as text, in percent."""
+    return "  ".join(f"{name}: {100 * value:.2f}" for name, value in accuracies.items())
+
+
 class Progress:
     """Progress display of a training, as a context manager."""
 
@@ -41,8 +46,8 @@ class Progress:
         """Count one optimizer step."""
         self.bar.update(self.task, advance=1, description=f"loss {loss:.3f}")
 
-    def epoch_done(self, epoch: int, loss: float, held_out: dict[str, float], phase: str) -> None:
-        """Print the epoch's loss and, if it was evaluated, its held-out accuracies in percent."""
-        shown = "  ".join(f"{k}: {100 * v:.2f}" for k, v in held_out.items())
-        accuracies = f"  held-out % by BER  {shown}" if held_out else ""
-        self.console.print(f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}{accuracies}", highlight=False)
+    def epoch_done(self, epoch: int, loss: float, held_out: dict[str, float], phase: str, n_held: int) -> None:
+        """Print the epoch's loss and its accuracies in percent, on `n_held` held-out images."""
+        line = f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}"
+        held = f"held-out % by BER, {n_held:,} images  {percentages(held_out)}"
+        self.console.print(f"{line}  {held}", highlight=False)

@@ -17,12 +17,13 @@ from train.codecs.split.split_codec import SplitCodec
 from train.compute_device import CPU
 from train.config import ClassifierConfig, LinkConfig, SplitRunConfig, held_out_count
 from train.data.datasets import Dataset
+from train.data.sampling import split_holdout
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.trainers.classifier import ClassifierTrainer, load_classifier, load_pretrained
 from train.trainers.optimizer import Phase
-from train.trainers.trainer import Trainer, calibration_images, int8_encoder, split_holdout
+from train.trainers.trainer import Trainer, calibration_images, int8_encoder
 
 # One link for every split codec, so that they are compared under equal terms. Only Inkling's own codec has prefixes.
 TRAINING_LINK = LinkConfig(prefix_share=0.0, chunks=())
@@ -74,9 +75,9 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
         stage = model.stages[-1].name if phase.int8 else phase.name
         return model.loss(stage, images, self.labels[index], impairment.to(self.device))
 
-    def evaluate(self, model: SplitCodec) -> dict[str, float]:
-        """Return the held-out accuracy by BER, which encoder and decoder are given."""
-        return evaluate.accuracies_given_ber(model, self.x_held, self.y_held)
+    def evaluate(self, model: SplitCodec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return the accuracy by BER, which encoder and decoder are given."""
+        return evaluate.accuracies_given_ber(model, images, labels)
 
     def score(self, accuracies: dict[str, float]) -> float:
         """Return the mean of the clean and noisy accuracies."""

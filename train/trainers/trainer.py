@@ -9,9 +9,8 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,42 +19,25 @@ from torch import Tensor, nn
 from train.codecs.encoder import ConvEncoder
 from train.codecs.fakequant import calibrate
 from train.compute_device import CPU, autocast, device_name, has_fast_bf16
-from train.config import RunConfig, held_out_count, steps_per_epoch
+from train.config import RunConfig, steps_per_epoch
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
-from train.data.sampling import CALIBRATION, SPLIT, stratified
+from train.data.sampling import CALIBRATION, split_holdout, stratified
 from train.errors import TrainError
-from train.run_files import load_tensors, load_weights, save_tensors
+from train.run_files import load_tensors, load_weights, read_best, read_log, save_tensors
+from train.trainers import resuming
+from train.trainers.history import History
 from train.trainers.optimizer import Phase, adamw, update_average
-from train.trainers.progress import Progress
+from train.trainers.progress import Progress, percentages
+from train.trainers.state import State, plan_of
 
 CALIBRATION_IMAGES = 500
-EVALUATE_EVERY = 4  # epochs; epochs that may become best.pt are all evaluated
+QUICK_IMAGES = 1000  # held-out images after an epoch that cannot become best.pt
+CHECKPOINT = "checkpoint.pt"
+FLOAT = "float.pt"  # the checkpoint before the int8 epochs, from which a run is extended
 
 C = TypeVar("C", bound=RunConfig)
 M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass
-class State(Generic[M]):
-    """Everything that a checkpoint holds."""
-
-    model: M
-    average: M  # exponential moving average of the weights, which is evaluated and exported
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0  # finished epochs
-    best_score: float = -1.0
-
-
-def split_holdout(data: Dataset, holdout: int | float) -> tuple[np.ndarray, np.ndarray]:
-    """Split the training images into sorted indices (to train on, held out for model selection), by class.
-
-    The split is the same for every run on the data, whatever its seed, and a smaller holdout is part of a larger one:
-    a base classifier has not seen the images that a split codec with the same holdout holds out.
-    """
-    count = held_out_count(holdout, len(data.x_train))
-    order = stratified(data.y_train, len(data.y_train), SPLIT)
-    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
@@ -73,12 +55,13 @@ def int8_encoder(model: nn.Module) -> ConvEncoder:
 
 
 class Trainer(ABC, Generic[C, M]):
-    """Trainer of one run in its folder: `config.json`, `checkpoint.pt`, `best.pt`, `log.jsonl`."""
+    """Trainer of one run in its folder, whose files docs/training.md lists."""
 
     def __init__(self, config: C, data: Dataset, folder: Path, device: torch.device = CPU) -> None:
         self.config, self.data, self.folder, self.device = config, data, folder, device
         self.bf16 = has_fast_bf16(device)
-        self._refuse_another_config()
+        self.begun = resuming.config_of_run(folder, config, len(data.x_train))
+        self.data_sha256 = resuming.check_data(folder, data)
         torch.manual_seed(config.seed)
         train, held = split_holdout(data, config.data.holdout)
         self.x_held, self.y_held = data.x_train[held], data.y_train[held]
@@ -92,8 +75,8 @@ class Trainer(ABC, Generic[C, M]):
         self.total_epochs = sum(phase.epochs for phase in self.plan)
         folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
-        # Written last: a config that fails above must not claim the folder.
-        (folder / "config.json").write_text(json.dumps(config.as_dict(), indent=1) + "\n")
+        if self.begun is None:  # last: a config that fails above must not claim the folder
+            self._claim()
 
     @abstractmethod
     def build(self) -> M:
@@ -104,8 +87,8 @@ class Trainer(ABC, Generic[C, M]):
         """Return the loss of one batch: images (B, C, H, W) in [0, 1], a view of training images `index` (B,)."""
 
     @abstractmethod
-    def evaluate(self, model: M) -> dict[str, float]:
-        """Return accuracies on the held-out images, by name."""
+    def evaluate(self, model: M, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return accuracies on images uint8 (N, H, W, C) that the model was not trained on, by name."""
 
     @abstractmethod
     def score(self, accuracies: dict[str, float]) -> float:
@@ -118,6 +101,9 @@ class Trainer(ABC, Generic[C, M]):
 
     def prepare(self) -> None:
         """Load or make what else a run needs in its folder."""
+
+    def adapt(self, model: M) -> None:
+        """Fit what a model needs to be fitted on the held-out images before it is evaluated."""
 
     def saved_weights(self, model: M) -> dict[str, Tensor]:
         """Return the weights that best.pt holds; `evaluate` must measure the same."""
@@ -136,31 +122,73 @@ class Trainer(ABC, Generic[C, M]):
         s = self.config.schedule
         return [Phase("int8", s.qat_epochs, s.qat_lr, int8=True)] if s.qat_epochs else []
 
-    def _refuse_another_config(self) -> None:
-        if (self.folder / "config.json").exists() and type(self.config).from_run(self.folder) != self.config:
-            raise TrainError(f"{self.folder} holds a run of another config; give --out another folder")
+    def _claim(self) -> None:
+        resuming.record_data(self.folder, self.data, self.data_sha256)
+        (self.folder / "config.json").write_text(json.dumps(self.config.as_dict(), indent=1) + "\n")
 
     def resume(self) -> bool:
-        """Load the last checkpoint; return False if there is none."""
-        file = self.folder / "checkpoint.pt"
+        """Load the last checkpoint; return False if there is none.
+
+        A run whose config has more epochs now is extended. Raises TrainError if it cannot be.
+        """
+        file = self.folder / CHECKPOINT
         if not file.exists():
+            self._claim()
             return False
         saved = load_tensors(file)
+        before = plan_of(saved) or self._plan_of(self.begun or self.config)
+        if resuming.must_go_back(before, self.plan, saved["epoch"]):
+            file = self.folder / FLOAT
+            if not file.exists():
+                raise TrainError(f"{self.folder} cannot be extended, as it has no {FLOAT}; give --out another folder")
+            saved = load_tensors(file)
+        self._restore(saved, file)
+        total = sum(phase.epochs for phase in before)
+        if total != self.total_epochs:
+            print(f"extending the run from {total} to {self.total_epochs} epochs")
+            if file.name == FLOAT or not self.plan[-1].int8:
+                self.state.best_score = -1.0  # best.pt is replaced by the first model that may become it
+            save_tensors(self.folder / CHECKPOINT, self.state.checkpoint(self.plan))
+        self._claim()
+        return True
+
+    def _plan_of(self, config: C) -> list[Phase]:
+        other = copy.copy(self)
+        other.config = config
+        return other.phases()
+
+    def _restore(self, saved: dict[str, Any], file: Path) -> None:
         _, phase = self._phase_after(saved["epoch"] - 1)
         if phase.int8:  # the saved encoder is folded
             self._start(phase)
-        s = self.state
-        load_weights(s.model, saved["model"], file)
-        load_weights(s.average, saved["average"], file)
-        s.optimizer.load_state_dict(saved["optimizer"])
-        s.epoch, s.best_score = saved["epoch"], saved["best_score"]
-        return True
+        self.state.restore(saved, file)
 
     def run(self) -> None:
-        """Resume if there is a checkpoint, then train to the end."""
+        """Resume if there is a checkpoint, train to the end, and print the accuracies on the test images."""
         if self.resume():
             print(f"resuming after epoch {self.state.epoch} of {self.total_epochs}")
         self.train()
+        tested = self.test()
+        print(f"test % by BER, {tested['images']:,} images  {percentages(tested['accuracies'])}")
+
+    def test(self) -> dict[str, Any]:
+        """Return the accuracies of best.pt on the test images, with their number and the epoch; test.json keeps them.
+
+        Test images choose nothing; they are measured once a run has ended.
+        """
+        best, file = read_best(self.folder, "last epoch"), self.folder / "test.json"
+        facts = {"epoch": best["epoch"], "held_out": best["held_out"], "images": len(self.data.y_test)}
+        if file.exists():
+            kept = json.loads(file.read_text())
+            if facts.items() <= kept.items():
+                return kept
+        model = copy.deepcopy(self.state.average).to(CPU)
+        load_weights(model, best["model"], self.folder / "best.pt")
+        if self.plan[-1].int8:
+            calibrate(int8_encoder(model), self.calibration.to(CPU))
+        tested = {**facts, "accuracies": self.evaluate(model, self.data.x_test, self.data.y_test)}
+        file.write_text(json.dumps(tested, indent=1) + "\n")
+        return tested
 
     def train(self) -> None:
         """Train the remaining epochs. Raises TrainError if a GPU runs out of memory."""
@@ -170,6 +198,8 @@ class Trainer(ABC, Generic[C, M]):
             raise TrainError("the GPU's memory is full: lower schedule.batch, or try --device cpu") from None
 
     def _train(self) -> None:
+        history = History(self.folder, read_log(self.folder))
+        history.cut(self.state.epoch)
         with Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch) as progress:
             while self.state.epoch < self.total_epochs:
                 first, phase = self._phase_after(self.state.epoch)
@@ -178,17 +208,21 @@ class Trainer(ABC, Generic[C, M]):
                 started = time.monotonic()
                 loss = self._train_epoch(first, phase, progress.step)
                 self.state.epoch += 1
-                held_out = self._evaluate(phase) if self._is_evaluated(phase) else {}
+                n_held, held_out = self._evaluate(phase)
                 self._save(held_out, phase)
+                steps = (self.state.epoch - first) * self.steps_per_epoch
                 record = {
                     "epoch": self.state.epoch,
+                    "phase": phase.name,
                     "loss": round(loss, 4),
+                    "lr": phase.learning_rate(steps - 1, self.steps_per_epoch),
                     "seconds": round(time.monotonic() - started, 1),
                     "device": device_name(self.device),
+                    "held_out_images": n_held,
+                    "held_out": held_out,
                 }
-                with (self.folder / "log.jsonl").open("a") as log:
-                    log.write(json.dumps({**record, "held_out": held_out}) + "\n")
-                progress.epoch_done(self.state.epoch, loss, held_out, phase.name)
+                history.append(record)
+                progress.epoch_done(self.state.epoch, loss, held_out, phase.name, n_held)
 
     def _phase_after(self, epoch: int) -> tuple[int, Phase]:
         """Return the number of epochs before the phase of the next epoch, and that phase; `epoch` ones are finished."""
@@ -247,14 +281,15 @@ class Trainer(ABC, Generic[C, M]):
         # Any int8 epoch may be kept; in a run without int8 epochs, the last epoch is.
         return phase.int8 or (not self.plan[-1].int8 and self.state.epoch == self.total_epochs)
 
-    def _is_evaluated(self, phase: Phase) -> bool:
-        return self._may_be_best(phase) or self.state.epoch % EVALUATE_EVERY == 0
-
-    def _evaluate(self, phase: Phase) -> dict[str, float]:
+    def _evaluate(self, phase: Phase) -> tuple[int, dict[str, float]]:
+        """Return the number of held-out images that the average is evaluated on, and its accuracies."""
         average = self.state.average
         if phase.int8:
             calibrate(int8_encoder(average), self.calibration)
-        return self.evaluate(average)
+        self.adapt(average)
+        n = len(self.y_held) if self._may_be_best(phase) else QUICK_IMAGES
+        chosen = np.sort(stratified(self.y_held, n))
+        return len(chosen), self.evaluate(average, self.x_held[chosen], self.y_held[chosen])
 
     def _save(self, held_out: dict[str, float], phase: Phase) -> None:
         s = self.state
@@ -262,13 +297,6 @@ class Trainer(ABC, Generic[C, M]):
             s.best_score = self.score(held_out)
             record = {"epoch": s.epoch, "held_out": held_out, "config": self.config.as_dict()}
             save_tensors(self.folder / "best.pt", {"model": self.saved_weights(s.average), **record})
-        save_tensors(
-            self.folder / "checkpoint.pt",
-            {
-                "model": s.model.state_dict(),
-                "average": s.average.state_dict(),
-                "optimizer": s.optimizer.state_dict(),
-                "epoch": s.epoch,
-                "best_score": s.best_score,
-            },
-        )
+        if self.plan[-1].int8 and s.epoch == sum(part.epochs for part in self.plan if not part.int8):
+            save_tensors(self.folder / FLOAT, s.checkpoint(self.plan))
+        save_tensors(self.folder / CHECKPOINT, s.checkpoint(self.plan))

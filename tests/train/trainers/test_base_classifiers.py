@@ -101,7 +101,7 @@ def test_classifier_trainer_evaluates_the_rounded_weights(trained: Path) -> None
         # Both biases become 1: the second class wins by 1e-4 in float32, the first, as on every tie, when rounded.
         linear.weight.zero_()
         linear.bias.copy_(torch.tensor([1.0, 1.0001] + [0.0] * 8))
-    assert run.evaluate(model) == {"0": float(np.mean(run.y_held == 0))}
+    assert run.evaluate(model, run.x_held, run.y_held) == {"0": float(np.mean(run.y_held == 0))}
     assert accuracy(model, run.x_held, run.y_held) == np.mean(run.y_held == 1)
     assert np.mean(run.y_held == 0) != np.mean(run.y_held == 1)
 

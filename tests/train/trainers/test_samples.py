@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from train.data.datasets import Dataset
+from train.data.sampling import split_holdout
 from train.errors import TrainError
-from train.trainers.trainer import CALIBRATION_IMAGES, calibration_images, split_holdout
+from train.trainers.trainer import CALIBRATION_IMAGES, calibration_images
 
 DARK, BRIGHT = 5, 255
 

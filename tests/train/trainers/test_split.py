@@ -14,11 +14,11 @@ from tests.support.train import changed
 from train import evaluate, settings
 from train.config import ClassifierConfig
 from train.data import datasets
+from train.data.sampling import split_holdout
 from train.errors import TrainError
 from train.run_files import read_log
 from train.trainers.classifier import load_classifier
 from train.trainers.split import SplitConfig, load_split_codec
-from train.trainers.trainer import split_holdout
 
 CLASSIFIER = """
 architecture = "resnet20"

@@ -13,7 +13,8 @@ _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "INKLING
 
 uint8_t line_device = INKLING_DEVICE;
 
-static uint8_t frame[WIRE_FEATURE_BYTES(INKLING_CLASS_COUNT, INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)]; /* longer than an answer's */
+/* A feature frame is longer than an answer frame. */
+static uint8_t frame[WIRE_FEATURE_BYTES(INKLING_CLASS_COUNT, INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
 #if INKLING_GATEWAY
 #define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* RADIO_MAX_BYTES */
 #else

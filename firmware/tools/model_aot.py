@@ -34,6 +34,24 @@ CMSIS_FLAGS = [
     "-Ithird_party/cmsis_core/Include",
     "-DBAKENN_CMSIS_NN_BUILTIN_MEMORY",
 ]
+UNUSED_KERNEL = "arm_depthwise_conv_s8"
+UNUSED_KERNEL_SOURCE = """\
+/* Generated. All depthwise layers have one output per input channel and no dilation: other kernels run them. */
+#include "arm_nnfunctions.h"
+
+#ifndef ARM_MATH_DSP
+#error "this kernel is needed where there are no DSP instructions: set custom_kernels = portable"
+#endif
+
+arm_cmsis_nn_status arm_depthwise_conv_s8(const cmsis_nn_context *ctx, const cmsis_nn_dw_conv_params *dw_conv_params,
+                                          const cmsis_nn_per_channel_quant_params *quant_params,
+                                          const cmsis_nn_dims *input_dims, const int8_t *input,
+                                          const cmsis_nn_dims *filter_dims, const int8_t *kernel,
+                                          const cmsis_nn_dims *bias_dims, const int32_t *bias,
+                                          const cmsis_nn_dims *output_dims, int8_t *output) {
+    return ARM_CMSIS_NN_ARG_ERROR;
+}
+"""
 _ARRAY = re.compile(r"const (int8_t|int32_t) bknn_inkling_(\w+)\[\d+\] = \{([^}]*)\};")
 _WORD = 4  # bytes; kernels read weights by words
 CODE_BYTES = 16_000  # kernels, their calls and the glue: up to 14 kB on Cortex-M4, 6 kB on RV32IMC
@@ -42,6 +60,8 @@ CODE_BYTES = 16_000  # kernels, their calls and the glue: up to 14 kB on Cortex-
 def write(bundle: Bundle, out: Path, kernels: str) -> Written:
     """Write inkling_model.h and the network to the folder `out`."""
     manifest = _compile(bundle, out, kernels)
+    if kernels == "cmsis_nn":
+        _drop_unused_kernel(out, manifest)
     crc32 = _join_weights(out)
     (out / "inkling_model.h").write_text(header(bundle, manifest["arena_bytes"], crc32), encoding="utf-8")
     ram_bytes = manifest["arena_bytes"] + input_bytes(bundle) + output_bytes(bundle)
@@ -70,6 +90,18 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
     except (bakenn.BakeNNError, ImportError, OSError, ValueError) as error:
         raise ModelError(f"bundle {bundle.path}: {' '.join(str(error).split())}") from None
     return json.loads((out / "bknn_inkling_manifest.json").read_text(encoding="utf-8"))
+
+
+def _drop_unused_kernel(out: Path, manifest: dict) -> None:
+    """Replace CMSIS-NN's general depthwise kernel, 2 kB, by an error where no layer can reach it.
+
+    The linker keeps it because CMSIS-NN chooses among its depthwise kernels at run time.
+    """
+    depthwise = [operation for operation in manifest["operations"] if "depth_multiplier" in operation]
+    if any(operation["depth_multiplier"] != 1 or operation["dilation"] != [1, 1] for operation in depthwise):
+        return
+    for file in out.rglob(f"{UNUSED_KERNEL}.c"):
+        file.write_text(UNUSED_KERNEL_SOURCE, encoding="utf-8")
 
 
 @dataclass(frozen=True)

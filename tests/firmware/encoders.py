@@ -125,8 +125,13 @@ def _activation(quantization: tuple[float, int]) -> int:
     return kinds.RELU6 if quantization == RELU6 else kinds.NONE
 
 
-def random_encoder(heads: Heads, seed: int = 0, output: tuple[float, int] = OUTPUT) -> bytes:
-    """Return an encoder.tflite of images SIDE x SIDE x 3. The shallow head's operator is the last one in the file."""
+def random_encoder(
+    heads: Heads, seed: int = 0, output: tuple[float, int] = OUTPUT, score_output: tuple[float, int] | None = None
+) -> bytes:
+    """Return an encoder.tflite of images SIDE x SIDE x 3. The shallow head's operator is the last one in the file.
+
+    `output` is scale and zero point of the latents, and of the scores without `score_output`.
+    """
     graph = _Graph(seed)
     pixels = graph.tensor((1, SIDE, SIDE, 3), *PIXEL)
     x = graph.convolution(pixels, WIDTH, 4, 2)
@@ -143,7 +148,7 @@ def random_encoder(heads: Heads, seed: int = 0, output: tuple[float, int] = OUTP
     if heads.pooled:
         outputs["pooled"] = graph.convolution(x, heads.pooled, 1, to=output)
     if heads.classes:
-        outputs["classes"] = graph.convolution(x, heads.classes, 1, to=output)
+        outputs["classes"] = graph.convolution(x, heads.classes, 1, to=score_output or output)
     if heads.shallow:
         outputs["shallow"] = graph.convolution(shallow, heads.shallow, 1, to=output)
     return graph.finish(pixels, [outputs[name] for name in Heads._fields if name in outputs])

@@ -78,7 +78,7 @@ def test_too_long_command_is_refused(board: RunningBoard) -> None:
     assert board.error() == (ErrorCode.TOO_LONG, Opcode.RUN, board.request)
 
 
-@pytest.mark.parametrize("opcode", [0x00, 0x06, 0x07, 0x7F, 0x81, 0xFF])
+@pytest.mark.parametrize("opcode", [0x00, 0x06, 0x08, 0x7F, 0x81, 0xFF])
 def test_unknown_command_is_refused(board: RunningBoard, opcode: int) -> None:
     board.send(board.command(opcode))
     assert board.error() == (ErrorCode.UNKNOWN_COMMAND, opcode, board.request)
@@ -87,7 +87,7 @@ def test_unknown_command_is_refused(board: RunningBoard, opcode: int) -> None:
 @pytest.mark.parametrize(
     ("opcode", "size"),
     [(Opcode.INFO, 1), (Opcode.RUN, 0), (Opcode.RUN, 1), (Opcode.RUN, 2), (Opcode.RUN, 1000), (Opcode.BENCH, 0),
-     (Opcode.BENCH, 2)],
+     (Opcode.BENCH, 2), (Opcode.MODE, 1), (Opcode.MODE, 3)],
 )  # fmt: skip
 def test_command_of_wrong_length_is_refused(board: RunningBoard, opcode: int, size: int) -> None:
     board.send(board.command(opcode, bytes(size)))
@@ -100,7 +100,15 @@ def test_bench_refuses_bad_argument(board: RunningBoard, repeats: int) -> None:
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.BENCH, board.request)
 
 
-@pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (4, 0), (0x80, 0)])
+@pytest.mark.parametrize(("mode", "threshold"), [(3, 0), (255, 0), (0, 16), (2, 255)])
+def test_mode_refuses_bad_argument_and_changes_nothing(board: RunningBoard, mode: int, threshold: int) -> None:
+    before = board.mode()
+    board.send(board.command(Opcode.MODE, bytes((mode, threshold))))
+    assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.MODE, board.request)
+    assert board.mode() == before
+
+
+@pytest.mark.parametrize(("flags", "chunk"), [(0, 16), (0, 255), (8, 0), (0x80, 0)])
 def test_run_refuses_bad_argument(board: RunningBoard, flags: int, chunk: int) -> None:
     board.send(board.command(Opcode.RUN, bytes((flags, chunk)) + image(board)))
     assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,16 +12,16 @@ from firmware.tools import emulator
 from firmware.tools.footprint import measure
 from tests.support.firmware import TARGETS, RunningBoard, boot, bundle_path, program
 from train.data.datasets import cache_dir
-from wire import payload
+from wire.answer import Answer
 from wire.bundle import Bundle, load
-from wire.control import BenchResult, Opcode
-from wire.frame import FrameType, Header, check_crc, feature_frame
+from wire.control import BenchResult, Mode, Opcode
+from wire.frame import check_crc
 
 pytestmark = pytest.mark.emulated
 
-MAX_INSTRUCTIONS = {"qemu_stm32f405": 8_000_000, "qemu_rv32imc": 24_000_000}
+MAX_INSTRUCTIONS = {"qemu_stm32f405": 7_500_000, "qemu_rv32imc": 24_000_000}
 MAX_MODEL_FLASH = 48_000
-MAX_ENCODER_RAM = 24_000
+MAX_ENCODER_RAM = 26_000
 
 
 def real_images(bundle: Bundle) -> np.ndarray:
@@ -33,11 +34,20 @@ def real_images(bundle: Bundle) -> np.ndarray:
     return images
 
 
-def frame_symbols(bundle: Bundle, frame: bytes, chunk: int) -> np.ndarray:
-    """Return the symbols that a feature frame carries."""
-    layout = bundle.chunk_layout(chunk)
-    sent = payload.deinterleave(frame[4:][layout.payload], layout.n_bits)
-    return payload.unpack(sent, bundle.chunk_symbols(chunk)[1], bundle.bits_per_symbol)
+class Expected(NamedTuple):
+    """What the reference kernels and Python make of an image."""
+
+    symbols: np.ndarray  # (S,) int64
+    answer: Answer | None  # None: the bundle has no answer head
+
+
+def expect(bundle: Bundle, images: np.ndarray) -> list[Expected]:
+    outputs = ReferenceEncoder(bundle.encoder_path).outputs(images)
+    symbols = bundle.symbols(outputs[:, : bundle.latent_size])
+    if bundle.answer is None:
+        return [Expected(row, None) for row in symbols]
+    answers = zip(*bundle.answer.answers(outputs[:, bundle.latent_size :]), strict=True)
+    return [Expected(row, Answer(int(i), int(c))) for row, (i, c) in zip(symbols, answers, strict=True)]
 
 
 def test_info_gives_the_bundle_and_the_build(board: RunningBoard) -> None:
@@ -47,37 +57,37 @@ def test_info_gives_the_bundle_and_the_build(board: RunningBoard) -> None:
     assert info.input_shape == bundle.input_shape
     assert (info.symbols, info.bits_per_symbol) == (bundle.n_symbols, bundle.bits_per_symbol)
     assert info.chunks == len(bundle.chunks)
+    assert (info.classes, info.threshold) == (bundle.class_count, bundle.threshold)
+    assert info.mode == (Mode.ADAPTIVE if bundle.answer else Mode.FEATURES)
     assert info.engine == "aot"
     assert info.max_data == 2 + int(np.prod(bundle.input_shape))
     assert info.target in TARGETS
 
 
-def test_run_gives_the_symbols_of_the_reference_kernels(board: RunningBoard) -> None:
-    bundle = board.bundle
-    images = real_images(bundle)
-    expected = bundle.symbols(ReferenceEncoder(bundle.encoder_path).latents(images))
-    for image, symbols in zip(images, expected, strict=True):
+def test_run_gives_the_frame_of_the_reference_kernels(board: RunningBoard) -> None:
+    images = real_images(board.bundle)
+    for image, expected in zip(images, expect(board.bundle, images), strict=True):
         frame, _ = board.run(image.tobytes())
-        np.testing.assert_array_equal(frame_symbols(bundle, frame, 0), symbols)
+        assert frame == board.bundle.frame(expected.symbols, 1, board.request % 32, answer=expected.answer)
 
 
 @pytest.mark.parametrize("value", [0, 127, 128, 255])
-def test_run_gives_the_symbols_of_flat_and_extreme_images(board: RunningBoard, value: int) -> None:
+def test_run_gives_the_frame_of_flat_and_extreme_images(board: RunningBoard, value: int) -> None:
     image = np.full(board.bundle.input_shape, value, np.uint8)
     image[0, 0, 0] = 255 - value
-    expected = board.bundle.symbols(ReferenceEncoder(board.bundle.encoder_path).latents(image[None]))[0]
+    (expected,) = expect(board.bundle, image[None])
     frame, _ = board.run(image.tobytes())
-    np.testing.assert_array_equal(frame_symbols(board.bundle, frame, 0), expected)
+    assert frame == board.bundle.frame(expected.symbols, 1, board.request % 32, answer=expected.answer)
 
 
 def test_run_gives_pythons_frame_for_every_chunk(board: RunningBoard) -> None:
     bundle = board.bundle
     golden = np.load(bundle.golden_path)
+    answer = Answer(*map(int, golden["answers"][0])) if bundle.answer else None
     for chunk, (first, count) in enumerate(bundle.chunks):
         frame, _ = board.run(golden["images"][0].tobytes(), chunk)
-        packed = payload.pack(golden["symbols"][0][first : first + count], bundle.bits_per_symbol)
-        header = Header(FrameType.FEATURE, 1, board.request % 32, bundle.number & 31, chunk)
-        assert frame == feature_frame(header, packed, bundle.chunk_bits(chunk), bundle.number)
+        symbols = golden["symbols"][0][first : first + count]
+        assert frame == bundle.frame(symbols, 1, board.request % 32, chunk, answer=answer)
         assert check_crc(frame[4:], bundle.number)
 
 

@@ -13,15 +13,17 @@ import serial
 
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import build
-from wire import bundle, control
-from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, RunCost
-from wire.frame import SYNC
+from wire import control
+from wire.bundle import Bundle, load
+from wire.control import Control, ErrorCode, ErrorReply, Info, ModeSetting, Opcode, RunCost
+from wire.frame import HEADER_BYTES, SYNC, AnswerHeader
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 REPLY_SECONDS = 240.0  # limit of the wait for a reply, also on a loaded machine
 MAX_RESENT = 5  # commands of one board; more is a fault of the firmware, not load
 SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idle machine
+ANSWER_BYTES = len(SYNC) + HEADER_BYTES
 ERROR_BYTES = len(control.reply(Opcode.ERROR, 0, bytes(2), 0, 0))  # fewer than a feature frame has
 BUILDS = core_dir.ROOT / ".pio" / "tests"
 
@@ -67,9 +69,9 @@ class RunningBoard:
     A whole command that times out is sent again: on a loaded machine, an emulator may pause for longer than that.
     """
 
-    def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS) -> None:
+    def __init__(self, url: str, reply_seconds: float = REPLY_SECONDS, *, bundle: Bundle | None = None) -> None:
         self.line = serial.serial_for_url(url, timeout=reply_seconds)
-        self.bundle = bundle.load(bundle_path())
+        self.bundle = bundle or load(bundle_path())
         self.request = 0
         self._command = self._sent = b""  # the last command, and the last bytes sent
         self._resent = 0
@@ -144,6 +146,27 @@ class RunningBoard:
         reply = self.reply()
         assert (reply.opcode, reply.request) == (Opcode.RUN | control.REPLY_BIT, self.request)
         return frame, RunCost.unpack(reply.data)
+
+    def mode(self, mode: int | None = None, threshold: int = 0) -> ModeSetting:
+        """Set the mode, or only ask for it, and return the board's."""
+        data = b"" if mode is None else ModeSetting(mode, threshold).pack()
+        self.send(self.command(Opcode.MODE, data))
+        reply = self.reply()
+        assert (reply.opcode, reply.request) == (Opcode.MODE | control.REPLY_BIT, self.request)
+        return ModeSetting.unpack(reply.data)
+
+    def run_by_mode(self, pixels: bytes, chunk: int = 0) -> bytes:
+        """Send an image; return the whole frame that the board's mode has it send: features or an answer."""
+        self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, by_mode=True)))
+        while True:
+            start = self.read(ANSWER_BYTES)
+            if AnswerHeader.decode(start[len(SYNC) :]):
+                return start
+            start += self.read(ERROR_BYTES - len(start))
+            error = control.parse_control(start[len(SYNC) :])
+            if not error or not self._timed_out(error):
+                return start + self.read(self.bundle.chunk_layout(chunk).serial_size - len(start))
+            self._resend()
 
     def is_silent(self) -> bool:
         """Return True if the board has sent nothing since its last reply: the next thing it sends answers INFO."""

@@ -1,4 +1,4 @@
-/* Simulated board for firmware/src/node.c: a test controls clock, radio and sleep by these variables. */
+/* Simulated board for firmware/src/node.c and send.c: a test controls clock, radio and sleep by these variables. */
 #include <string.h>
 
 #include "board.h"
@@ -17,6 +17,7 @@ uint32_t machine_started;    /* calls of radio_start() */
 uint32_t machine_slept;      /* calls of radio_sleep() */
 uint8_t machine_packet[RADIO_MAX_BYTES];
 size_t machine_packet_bytes;
+uint32_t machine_line_chunk; /* the last chunk sent on the line, or WIRE_ANSWER */
 
 uint32_t board_micros(void) {
     return machine_micros;
@@ -45,4 +46,18 @@ bool radio_send(const uint8_t *packet, size_t length) {
 
 void radio_sleep(void) {
     machine_slept++;
+}
+
+uint32_t line_send_feature(uint8_t sequence, uint8_t chunk, const int8_t *outputs) {
+    (void)sequence;
+    (void)outputs;
+    machine_line_chunk = chunk;
+    return machine_micros;
+}
+
+uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
+    (void)sequence;
+    (void)answer;
+    machine_line_chunk = WIRE_ANSWER;
+    return machine_micros;
 }

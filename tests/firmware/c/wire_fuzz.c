@@ -42,9 +42,17 @@ static size_t make_command(uint8_t *out, uint32_t device, size_t length, uint32_
     return (size_t)(next - out);
 }
 
-/* Make a piece of the stream: a command for any device, whole, cut, damaged or of another type, or noise. */
+static size_t make_answer(uint8_t *out) {
+    wire_bch_encode_answer((uint64_t)draw(1u << 20) << 16 | draw(1u << 16), wire_put_u32(out, WIRE_SYNC));
+    return WIRE_ANSWER_BYTES;
+}
+
+/* Make a piece of the stream: a command for any device, whole, cut, damaged or of another type, an answer, or noise. */
 static size_t make_piece(uint8_t *out) {
     static const uint32_t devices[] = {DEVICE, WIRE_ANY_DEVICE, DEVICE + 1};
+    if (draw(8) == 0) {
+        return make_answer(out);
+    }
     size_t length = make_command(out, devices[draw(3)], draw(MAX_DATA), draw(4) ? WIRE_COMMAND : draw(4));
     switch (draw(5)) {
         case 0:
@@ -93,29 +101,56 @@ static void try_parser(unsigned long round) {
     free(body);
 }
 
+static void require_result(struct wire_result result, size_t capacity, const char *what, unsigned long round) {
+    require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), what, round);
+}
+
 static void try_frames(unsigned long round) {
     uint8_t table[256];
+    uint16_t weights[256];
     uint16_t order[64];
-    int8_t latent[64];
     for (size_t i = 0; i < 256; i++) {
         table[i] = (uint8_t)draw(256);
+        weights[i] = (uint16_t)draw(1u << 15);
     }
     for (size_t i = 0; i < 64; i++) {
         order[i] = (uint16_t)draw(64);
-        latent[i] = (int8_t)((int)draw(256) - 128);
+    }
+    const uint16_t classes = (uint16_t)(draw(2) * draw(40));
+    int8_t *outputs = malloc(64u + classes);
+    for (size_t i = 0; i < 64u + classes; i++) {
+        outputs[i] = (int8_t)((int)draw(256) - 128);
     }
     const uint16_t first = (uint16_t)draw(32);
     const struct wire_chunk chunk = {first, (uint16_t)draw(65u - first)};
-    const struct wire_model model = {draw(1u << 20), table, order, &chunk, 1, (uint8_t)(1u + draw(8))};
+    const struct wire_model model = {
+        .number = draw(1u << 20),
+        .symbol_table = table,
+        .symbol_order = order,
+        .chunks = &chunk,
+        .chunk_count = 1,
+        .bits_per_symbol = (uint8_t)(1u + draw(8)),
+        .class_count = classes,
+        .latent_count = 64,
+        .answer_weights = weights,
+    };
     const size_t capacity = draw(100);
     uint8_t *out = malloc(capacity + !capacity);
     struct wire_result result = wire_feature_frame(out, capacity, &model, (uint8_t)draw(256), (uint8_t)draw(34),
-                                                   (uint8_t)draw(2), latent, draw(2) == 0);
-    require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "feature frame", round);
+                                                   (uint8_t)draw(2), outputs, draw(2) == 0);
+    require_result(result, capacity, "feature frame", round);
+    const struct wire_answer answer = {(uint16_t)draw(50), (uint8_t)draw(18)};
+    result = wire_answer_frame(out, capacity, &model, (uint8_t)draw(256), (uint8_t)draw(34), answer, draw(2) == 0);
+    require_result(result, capacity, "answer frame", round);
+    if (classes > 0) {
+        const struct wire_answer own = wire_answer_of(&model, outputs + 64);
+        require(own.index < classes && own.confidence <= WIRE_MAX_CONFIDENCE, "answer", round);
+    }
     result =
         wire_reply_frame(out, capacity, DEVICE, model.number, (uint8_t)draw(256), (uint8_t)draw(256), table, draw(100));
-    require(result.length <= capacity && (result.length == 0) == (result.status != WIRE_OK), "reply frame", round);
+    require_result(result, capacity, "reply frame", round);
     free(out);
+    free(outputs);
 }
 
 int main(int argc, char **argv) {

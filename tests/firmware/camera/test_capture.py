@@ -117,7 +117,7 @@ def test_capture_without_a_camera_is_refused() -> None:
         (b"", ErrorCode.BAD_LENGTH),
         (b"\0", ErrorCode.BAD_LENGTH),
         (b"\0\0\0", ErrorCode.BAD_LENGTH),
-        (b"\4\0", ErrorCode.BAD_ARGUMENT),
+        (b"\x08\0", ErrorCode.BAD_ARGUMENT),
         (b"\0\x0f", ErrorCode.BAD_ARGUMENT),
         (b"\2\0", ErrorCode.RADIO),
     ],

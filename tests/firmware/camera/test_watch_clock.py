@@ -25,11 +25,8 @@ class SimulatedBoard:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         path = folder / "watch.so"
-        sources = [
-            FIRMWARE / "src" / "app.c",
-            FIRMWARE / "src" / "watch.c",
-            ROOT / "tests" / "firmware" / "c" / "watch_machine.c",
-        ]
+        sources = [FIRMWARE / "src" / name for name in ("app.c", "watch.c", "send.c", "mode.c")]
+        sources.append(ROOT / "tests" / "firmware" / "c" / "watch_machine.c")
         sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
         places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "camera", "encoder"))]
         includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
@@ -124,3 +121,11 @@ def test_watch_leaves_the_encoders_input_as_int8(start: Callable[..., SimulatedB
         board.step(10)
         assert (board.get("captures"), board.get("frames")) == (captures, 1 if motion else captures)
         assert board.c.encoder_input()[:INPUT_BYTES] == [200 - PIXEL_OFFSET] * INPUT_BYTES
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_watch_follows_the_mode(start: Callable[..., SimulatedBoard], mode: int) -> None:
+    board = start("-DINKLING_PERIOD_S=10", f"-DINKLING_MODE={mode}")
+    for frames in range(1, 4):
+        board.step(10)
+        assert (board.get("frames"), board.get("answers")) == (frames, frames if mode else 0)

@@ -1,4 +1,4 @@
-/* Stub engine: every pixel affects every latent value. Encoding fails for one image in 256, to test that error. */
+/* Stub engine: every pixel affects every output. Encoding fails for one image in 256, to test that error. */
 #include "encoder.h"
 
 #include <stddef.h>
@@ -6,7 +6,7 @@
 #define REFUSED 13 /* first value of an image that fails */
 
 static int8_t input[INKLING_INPUT_BYTES];
-static int8_t latent[INKLING_LATENT_BYTES];
+static int8_t outputs[INKLING_OUTPUT_BYTES];
 
 enum wire_error encoder_start(void) {
     return WIRE_ERROR_NONE;
@@ -21,10 +21,10 @@ const int8_t *encoder_run(void) {
     for (size_t i = 0; i < sizeof input; i++) {
         sum = 31u * sum + (uint8_t)input[i];
     }
-    for (size_t i = 0; i < sizeof latent; i++) {
-        latent[i] = (int8_t)(sum >> i);
+    for (size_t i = 0; i < sizeof outputs; i++) {
+        outputs[i] = (int8_t)(sum >> i);
     }
-    return input[0] == REFUSED ? NULL : latent;
+    return input[0] == REFUSED ? NULL : outputs;
 }
 
 uint32_t encoder_arena_bytes(void) {
@@ -32,7 +32,7 @@ uint32_t encoder_arena_bytes(void) {
 }
 
 uint32_t encoder_ram_bytes(void) {
-    return INKLING_ARENA_BYTES + sizeof input + sizeof latent;
+    return INKLING_ARENA_BYTES + sizeof input + sizeof outputs;
 }
 
 const char *encoder_engine(void) {

@@ -32,8 +32,7 @@ struct wire_model {
     uint8_t threshold;       /* confidence level from which the board answers in mode adaptive, by default */
     uint16_t class_count;    /* 0 = no answer head */
     uint32_t latent_count;
-    const uint16_t
-        *answer_weights; /* [256]: top score - score -> weight, see wire_answer_of(); unused without classes */
+    const uint16_t *answer_weights; /* [256]: top score - score -> weight; unused without classes */
 };
 
 /* Return the interleaver's step for n_bits = 1..524296: wire bit j carries payload bit j * step mod n_bits. */

@@ -14,7 +14,8 @@ from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.finished_run import FinishedRun
 from export.inspect_tflite import Op
-from wire.bundle import SCHEMA, BundleError, compute_model_id
+from wire.answer import ANSWER_BITS
+from wire.bundle import FILES, SCHEMA, BundleError, compute_model_id, describe_file
 from wire.bundle import load as load_bundle
 from wire.model import PIXEL_OFFSET
 from wire.payload import pack, payload_bytes
@@ -25,11 +26,11 @@ GOLDEN_BER = 1e-3
 
 @dataclass(frozen=True)
 class Golden:
-    """Images uint8 (n, H, W, C), labels (n,) and latents int8 (n, h, w, c) that every engine must reproduce."""
+    """Images uint8 (n, H, W, C), labels (n,) and outputs int8 (n, L + classes) that every engine must reproduce."""
 
     images: np.ndarray
     labels: np.ndarray
-    latents: np.ndarray
+    outputs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Measured:
 
     ops: list[Op]
     arena_bytes: int
+    threshold: int | None  # confidence level from which the board answers, by default; None without an answer head
     figures: dict[str, Any]
 
 
@@ -51,14 +53,15 @@ def check_out(folder: Path) -> None:
 def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: Measured, golden: Golden) -> str:
     """Write the bundle `folder` completely or not at all; return the model_id."""
     folder = folder.resolve()  # "." has a name too
-    manifest = _manifest(folder.name, run, converted, measured)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     shutil.copy(converted.files.encoder_tflite, part / "encoder.tflite")
     shutil.copy(converted.files.decoder_onnx, part / "decoder.onnx")
-    (part / "bundle.json").write_text(_json(manifest))
     np.savez_compressed(part / "golden.npz", **_golden(converted, golden))
+    manifest = _manifest(folder.name, run, converted, measured)
+    manifest["files"] = {name: describe_file(part / name) for name in FILES}
+    (part / "bundle.json").write_text(_json(manifest))
     try:
         load_bundle(part)  # as both ends will
     except BundleError as error:
@@ -75,6 +78,9 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
     encoder = converted.files.encoder_tflite.read_bytes()
     scale, zero_point = converted.reference.output_quantization
     height, width, _ = codec.input_shape
+    head = converted.answer
+    answer = None if head is None else {"weights": head.weights.tolist(), "probability": head.probability.tolist()}
+    answer_bits = ANSWER_BITS if head else 0
     return {
         "schema": SCHEMA,
         "name": name,
@@ -84,20 +90,24 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
         "input_shape": list(codec.input_shape),
         "input_scale": 1 / 255,
         "input_zero_point": -PIXEL_OFFSET,
-        "latent_shape": list(codec.latent_shape),
-        "latent_scale": scale,
-        "latent_zero_point": zero_point,
+        "heads": [list(shape) for shape in codec.heads],
+        "output_scale": scale,
+        "output_zero_point": zero_point,
         "levels": codec.quantizer.n_levels,
         "bits_per_symbol": converted.bits,
         "symbol_table": converted.table.tolist(),
         "symbol_order": converted.order.tolist(),
         "chunks": [list(chunk) for chunk in run.chunks],
-        "payload_bytes": payload_bytes(codec.n_symbols, converted.bits),
+        "payload_bytes": payload_bytes(answer_bits + codec.n_symbols * converted.bits, 1),
+        "answer": answer,
+        **({} if measured.threshold is None else {"threshold": measured.threshold}),
         "arena_bytes": measured.arena_bytes,
         "ops": [op.name for op in measured.ops],
         "encoder_macs": codec.encoder.macs(height, width),
         **measured.figures,
-        "model_id": compute_model_id(encoder, converted.table, converted.bits, converted.order),
+        "model_id": compute_model_id(
+            encoder, converted.table, converted.bits, converted.order, head.weights if head else None
+        ),
         "recipe": config.as_dict(),
         "seed": config.seed,
         "date": datetime.date.today().isoformat(),
@@ -111,14 +121,27 @@ def _json(manifest: dict[str, Any]) -> str:
 
 
 def _golden(converted: ConvertedCodec, golden: Golden) -> dict[str, np.ndarray]:
-    symbols = converted.symbols(golden.latents)
+    latents, scores = golden.outputs[:, : converted.latent_size], golden.outputs[:, converted.latent_size :]
+    symbols, words = converted.symbols(latents), converted.words(scores)
     ber = np.full(len(symbols), GOLDEN_BER, np.float32)
+    answers = (
+        {}
+        if converted.answer is None
+        else {
+            "scores": scores,
+            "answers": np.stack(converted.answer.answers(scores), 1).astype(np.uint16),
+        }
+    )
+    n_bytes = ANSWER_BITS // 8
+    first = [b""] * len(symbols) if words is None else [int(word).to_bytes(n_bytes, "big") for word in words]
+    payloads = [word + pack(row, converted.bits) for word, row in zip(first, symbols, strict=True)]
     return {
         "images": golden.images,
         "labels": golden.labels,
-        "latents": golden.latents,
+        "latents": latents,
+        **answers,
         "symbols": symbols,
-        "payload": np.stack([np.frombuffer(pack(s, converted.bits), np.uint8) for s in symbols]),
+        "payload": np.stack([np.frombuffer(payload, np.uint8) for payload in payloads]),
         "ber": ber,
-        "logits": converted.logits(symbols, ber),
+        "logits": converted.logits(symbols, ber, words),
     }

@@ -3,13 +3,16 @@
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import flatbuffers
 import numpy as np
 import onnx
 import torch
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 from train.codecs.deployable import DeployableCodec
-from train.codecs.fakequant import set_mode
+from train.codecs.fakequant import int8_parameters, set_mode
 
 OPSET = 18
 HALF_FROM = 256  # values; in smaller weights, a Cast node costs more than it saves
@@ -76,13 +79,32 @@ def quiet() -> Iterator[None]:
             sys.setrecursionlimit(recursion_limit)
 
 
+def output_names(codec: DeployableCodec) -> list[str]:
+    """Return the names of the encoder's outputs: the latent heads, then the class scores if any."""
+    return [f"latent_{number}" for number in range(len(codec.heads))] + ["scores"] * codec.has_answer
+
+
+class _BoardEnd(nn.Module):
+    """The encoder with all its outputs, as encoder.tflite holds it."""
+
+    def __init__(self, codec: DeployableCodec) -> None:
+        super().__init__()
+        self.encoder = codec.encoder
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.encoder.outputs(image))
+
+
 def encoder_onnx(codec: DeployableCodec, file: Path) -> None:
-    """Write the float encoder: `image` (N, C, H, W) float32 in [0, 1] -> `latent` (N, c, h, w)."""
+    """Write the float encoder: `image` (N, C, H, W) float32 in [0, 1] -> its outputs.
+
+    These are the latent heads (N, c, h, w), then the class scores (N, classes, 1, 1) if any.
+    """
     h, w, c = codec.input_shape
-    encoder = codec.encoder.eval()
+    encoder = _BoardEnd(codec).eval()
     set_mode(encoder, "off")
     # With a dynamic batch, onnx2tf does not download its own calibration images.
-    _export(encoder, {"image": torch.zeros(2, c, h, w)}, "latent", file)
+    _export(encoder, {"image": torch.zeros(2, c, h, w)}, output_names(codec), file)
     set_mode(encoder, "quantize")
 
 
@@ -93,14 +115,19 @@ class _HostEnd(nn.Module):
         super().__init__()
         self.codec = codec
 
-    def forward(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        return self.codec.decode(symbols, ber)
+    def forward(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
+        return self.codec.decode(symbols, ber, answer)
 
 
 def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
-    """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32 -> `logits` (N, classes)."""
+    """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32, `answer` (N,) int64 -> `logits` (N, classes).
+
+    A codec without an answer head has no input `answer`.
+    """
     inputs = {"symbols": torch.zeros(2, codec.n_symbols, dtype=torch.int64), "ber": torch.full((2,), 0.01)}
-    _export(_HostEnd(codec).eval(), inputs, "logits", file)
+    if codec.has_answer:
+        inputs["answer"] = torch.zeros(2, dtype=torch.int64)
+    _export(_HostEnd(codec).eval(), inputs, ["logits"], file)
     model = onnx.load(str(file))
     _remove_traces(model)
     _store_as_half(model)
@@ -128,7 +155,7 @@ def _store_as_half(model: onnx.ModelProto) -> None:
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), half))
 
 
-def _export(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path) -> None:
+def _export(model: nn.Module, inputs: dict[str, Tensor], outputs: list[str], file: Path) -> None:
     """Export a model with example inputs; the first dimension of all inputs is a dynamic batch."""
     batch = torch.export.Dim("n")
     with quiet():
@@ -137,7 +164,7 @@ def _export(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path
             tuple(inputs.values()),
             str(file),
             input_names=list(inputs),
-            output_names=[output],
+            output_names=outputs,
             dynamic_shapes=tuple({0: batch} for _ in inputs),
             opset_version=OPSET,
             dynamo=True,
@@ -183,19 +210,67 @@ def tflite(folder: Path, images: np.ndarray, float_file: Path, int8_file: Path) 
         model = tf.saved_model.load(str(folder))
         signature = model.signatures["serving_default"]
         (name,) = signature.structured_input_signature[1]
+        # onnx2tf numbers the outputs: output_0, output_1, ...
+        outputs = sorted(signature.structured_outputs, key=lambda key: (len(key), key))
         # A fixed batch of one: the board's memory plan has no room for "any".
         fixed = tf.function(
-            lambda x: next(iter(signature(**{name: x}).values())),
+            lambda x: _in_order(signature(**{name: x}), outputs),
             input_signature=[tf.TensorSpec([1, *images.shape[1:]], tf.float32)],
         ).get_concrete_function()
 
         def converter() -> "tf.lite.TFLiteConverter":
             return tf.lite.TFLiteConverter.from_concrete_functions([fixed], model)
 
-        float_file.write_bytes(converter().convert())
+        float_file.write_bytes(rewrite(converter().convert(), in_order))
         integer = converter()
         integer.optimizations = [tf.lite.Optimize.DEFAULT]
         integer.representative_dataset = lambda: ([image[None]] for image in images)
         integer.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         integer.inference_input_type = integer.inference_output_type = tf.int8
-        int8_file.write_bytes(integer.convert())
+        int8_file.write_bytes(rewrite(integer.convert(), in_order, share_scale))
+
+
+def _in_order(results: dict[str, Any], names: list[str]) -> list[Any]:
+    return [results[name] for name in names]
+
+
+def in_order(model: Any) -> None:  # noqa: ANN401 - a generated class
+    """Sort the outputs of a parsed .tflite file by the numbers that end their names: the converter shuffles them."""
+    graph = model.subgraphs[0]
+    number = {index: int(re.search(rb"(\d*)$", graph.tensors[index].name)[1] or 0) for index in graph.outputs}
+    graph.outputs = sorted(graph.outputs, key=number.__getitem__)
+    model.signatureDefs = None  # they list the outputs in the old order
+
+
+def share_scale(model: Any) -> None:  # noqa: ANN401 - a generated class
+    """Give all outputs of a parsed int8 .tflite file one scale and zero point: the range that holds all of theirs.
+
+    Each output comes from a convolution, which scales its sums to whatever its output asks for. Raises ExportError if
+    one does not.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    makers = {index: op for op in graph.operators for index in op.outputs}
+    for index in graph.outputs:
+        code = model.operatorCodes[makers[index].opcodeIndex]
+        if max(code.builtinCode, code.deprecatedBuiltinCode) != schema.BuiltinOperator.CONV_2D:
+            raise ExportError("an output of the converted encoder does not come from a convolution")
+    quantizations = [graph.tensors[index].quantization for index in graph.outputs]
+    low = min(float(q.scale[0]) * (-128 - int(q.zeroPoint[0])) for q in quantizations)
+    high = max(float(q.scale[0]) * (127 - int(q.zeroPoint[0])) for q in quantizations)
+    scale, zero_point = int8_parameters(low, high)
+    for q in quantizations:
+        q.scale, q.zeroPoint = np.array([scale], np.float32), np.array([zero_point], np.int64)
+
+
+def rewrite(file: bytes, *edits: Callable[[Any], None]) -> bytes:
+    """Return a .tflite file after edits of its parsed content."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(file, 0)
+    for edit in edits:
+        edit(model)
+    builder = flatbuffers.Builder(len(file))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

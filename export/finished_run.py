@@ -12,9 +12,10 @@ from train import settings
 from train.codecs.deployable import DeployableCodec
 from train.config import CodecConfig, RunConfig
 from train.data.datasets import Dataset, load_for
+from train.data.sampling import split_holdout
 from train.trainers.codec import load_codec
 from train.trainers.split import SplitConfig, load_split_codec
-from train.trainers.trainer import calibration_images, split_holdout
+from train.trainers.trainer import calibration_images
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def _inkling(folder: Path) -> FinishedRun:
     config = CodecConfig.from_run(folder)
     data = load_for(config.data)
     codec, calibration, saved = load_codec(folder, config, data)
-    return FinishedRun(config, codec, data, calibration, config.link.chunks, saved)
+    codec.decoder.fold()
+    round_to_half(codec.decoder)
+    return FinishedRun(config, codec, data, calibration, codec.chunks, saved)
 
 
 def _split(folder: Path) -> FinishedRun:
@@ -59,7 +62,7 @@ def _split(folder: Path) -> FinishedRun:
 
 
 @torch.no_grad()
-def round_to_half(classifier: nn.Module) -> None:
-    """Round a frozen classifier's weights to float16 values, which decoder.onnx stores in half the bytes."""
-    for weight in classifier.parameters():
+def round_to_half(host: nn.Module) -> None:
+    """Round the weights of the host's network to float16 values, which decoder.onnx stores in half the bytes."""
+    for weight in host.parameters():
         weight.copy_(weight.half())

@@ -1,8 +1,12 @@
 """The whole export: convert, prove, measure, write."""
 
+import contextlib
 import datetime
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import Progress
@@ -13,9 +17,9 @@ from export.converted import ConvertedCodec
 from export.finished_run import FinishedRun, load_run
 from export.inspect_tflite import arena_bytes, operators
 from train import evaluate
+from train.codecs.encoder import SCORE_SCALE
 from train.codecs.fakequant import set_mode
-from train.data.sampling import stratified
-from train.trainers.trainer import split_holdout
+from train.data.sampling import split_holdout, stratified
 
 PROOF_IMAGES = 100
 MAX_INT8_COST = 0.03  # share of images; above this the int8 encoder is broken, not just coarser
@@ -30,21 +34,31 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
     """
     bundle.check_out(out)
     run = load_run(folder)
-    held_out = f"{100 * run.saved['held_out']['0']:.2f} %"
-    print(f"run {folder}: epoch {run.saved['epoch']}, held-out accuracy {held_out}")
-    temperature = _calibrate(run)
+    print(f"run {folder}: epoch {run.saved['epoch']}, held-out accuracies {_percent(run.saved['held_out'])}")
+    _, held_out = split_holdout(run.data, run.config.data.holdout)
+    held = Images(run.data.x_train[held_out], run.data.y_train[held_out])
+    temperature = _calibrate(run, held) if run.codec.n_symbols else 1.0
 
     print("convert: PyTorch -> ONNX -> onnx2tf -> TFLite")
     converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch))
-
-    checks = proofs.Proofs()
     # In random order: the first images, which the proofs and the golden file take, are of all classes too.
     chosen = stratified(run.data.y_test, test_images)
-    images, labels = run.data.x_test[chosen], run.data.y_test[chosen]
-    latents = _prove(checks, run, converted, images[:PROOF_IMAGES])
-    figures = _measure_accuracy(checks, run, converted, images, labels)
-    encoder = converted.files.encoder_tflite
-    ops, arena = operators(encoder), arena_bytes(encoder)
+    test = Images(run.data.x_test[chosen], run.data.y_test[chosen])
+    checks = proofs.Proofs()
+    print(f"proofs, on {min(PROOF_IMAGES, len(test.x))} test images:")
+    files = converted.files
+    proof_images = test.x[:PROOF_IMAGES]
+    floating = proofs.float_chain(checks, run.codec, files, proof_images)
+    proofs.scales(checks, run.codec, operators(files.encoder_tflite))
+    outputs = proofs.int8_against_float(checks, run.codec, converted.reference, floating, proof_images)
+    proofs.tflm(checks, files.encoder_tflite, proof_images, outputs)
+    round_trip = files.encoder_tflite.with_name("round_trip.onnx")
+    proofs.round_trip(checks, files.encoder_tflite, round_trip, proof_images, outputs)
+    proofs.decoder(checks, run.codec, converted, converted.symbols(outputs[:, : converted.latent_size]))
+
+    board = _calibrate_board(converted, held) if run.codec.has_answer else {}
+    figures = _measure_accuracy(checks, run, converted, test)
+    ops, arena = operators(files.encoder_tflite), arena_bytes(files.encoder_tflite)
     extra = sorted({op.name for op in ops} & set(UNWANTED))
     height, width, _ = run.codec.input_shape
     print(f"  ops: {', '.join(op.name for op in ops)}")
@@ -52,67 +66,99 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
     print(f"  arena in TFLM's interpreter: {arena:,} bytes; MACs: {run.codec.encoder.macs(height, width):,}")
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    figures |= {"proofs": checks.figures, "held_out": run.saved["held_out"], "temperature": temperature}
+    figures |= {"proofs": checks.figures, "held_out": run.saved["held_out"], "temperature": temperature, **board}
     n = bundle.GOLDEN_IMAGES
-    golden = bundle.Golden(images[:n], labels[:n], latents[:n])
-    model_id = bundle.write(out, run, converted, bundle.Measured(ops, arena, figures), golden)
+    golden = bundle.Golden(test.x[:n], test.y[:n], outputs[:n])
+    measured = bundle.Measured(ops, arena, figures.pop("threshold", None), figures)
+    model_id = bundle.write(out, run, converted, measured, golden)
     size = sum(f.stat().st_size for f in out.iterdir())
     print(f"bundle {out}: model {model_id}, {size / 1e6:.2f} MB, {datetime.date.today().isoformat()}")
 
 
-def _calibrate(run: FinishedRun) -> float:
-    """Calibrate the codec's confidences on the held-out training images; return the temperature."""
-    _, held_out = split_holdout(run.data, run.config.data.holdout)
-    fitted = confidence.calibrate(run.codec, run.data.x_train[held_out], run.data.y_train[held_out])
+@dataclass(frozen=True)
+class Images:
+    """Images uint8 (N, H, W, C) and their labels (N,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def _percent(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name}: {100 * share:.2f} %" for name, share in shares.items())
+
+
+def _calibrate(run: FinishedRun, held: Images) -> float:
+    """Calibrate the host's confidences on the held-out training images; return the temperature."""
+    fitted = confidence.calibrate(run.codec, held.x, held.y)
     print(
-        f"confidence: logits divided by {fitted.value:.2f}, fitted on {len(held_out):,} held-out training images; "
+        f"host's confidence: logits divided by {fitted.value:.2f}, fitted on {len(held.x):,} held-out training images; "
         f"negative log-likelihood {fitted.loss_before:.3f} -> {fitted.loss_after:.3f}"
     )
     return fitted.value
 
 
-def _prove(checks: proofs.Proofs, run: FinishedRun, converted: ConvertedCodec, images: np.ndarray) -> np.ndarray:
-    """Compare each step of the conversion with the one before it; return the int8 latents (N, h, w, c)."""
-    print(f"proofs, on {len(images)} test images:")
-    files = converted.files
-    latents = proofs.float_chain(checks, run.codec, files, images)
-    proofs.scales(checks, run.codec, operators(files.encoder_tflite))
-    int8 = proofs.int8_against_float(checks, run.codec, converted.reference, latents, images)
-    proofs.tflm(checks, files.encoder_tflite, images, int8)
-    proofs.round_trip(checks, files.encoder_tflite, files.encoder_tflite.with_name("round_trip.onnx"), images, int8)
-    proofs.decoder(checks, run.codec, files.decoder_onnx, converted.symbols(int8))
-    return int8
+def _calibrate_board(converted: ConvertedCodec, held: Images) -> dict[str, Any]:
+    """Calibrate the answer head on the held-out training images and choose the threshold; return both's figures."""
+    with _progress(len(held.x), "held-out images through the reference kernels") as advance:
+        latents, scores = converted.encode(held.x, advance)
+    scale, _ = converted.reference.output_quantization
+    fitted = confidence.calibrate_board(scores, held.y, scale * SCORE_SCALE)
+    converted.answer = fitted.head
+    index, levels = fitted.head.answers(scores)
+    host = converted.correct(converted.symbols(latents), converted.words(scores), held.y, 0.0)
+    threshold = confidence.choose_threshold(levels, index == held.y, host)
+    print(
+        f"board's confidence: scores divided by {fitted.temperature:.2f}; expected calibration error "
+        f"{100 * fitted.error_before:.2f} % -> {100 * fitted.error:.2f} %; threshold {threshold}, at which the board "
+        f"answers {100 * (levels >= threshold).mean():.1f} % of the held-out images"
+    )
+    return {
+        "threshold": threshold,
+        "board_temperature": fitted.temperature,
+        "board_calibration_error": fitted.error,
+    }
 
 
 def _measure_accuracy(
-    checks: proofs.Proofs, run: FinishedRun, converted: ConvertedCodec, images: np.ndarray, labels: np.ndarray
+    checks: proofs.Proofs, run: FinishedRun, converted: ConvertedCodec, test: Images
 ) -> dict[str, object]:
     """Measure the accuracy on test images before int8 (float encoder in PyTorch) and after (the converted codec)."""
-    codec, n = run.codec, len(images)
+    codec, n = run.codec, len(test.x)
     set_mode(codec.encoder, "off")
-    floating = evaluate.accuracy(codec, evaluate.encode(codec, images), labels, 0.0)
+    floating = evaluate.accuracy(codec, evaluate.encode(codec, test.x), test.y, 0.0)
     set_mode(codec.encoder, "quantize")
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task(f"{n:,} images through the reference kernels", total=n)
-        latents = converted.latents(images, lambda: bar.advance(task))
-    symbols = converted.symbols(latents)
-    by_ber = {f"{ber:g}": converted.accuracy(symbols, labels, ber) for ber in evaluate.BER_GRID}
+    with _progress(n, "test images through the reference kernels") as advance:
+        latents, scores = converted.encode(test.x, advance)
+    symbols, words = converted.symbols(latents), converted.words(scores)
+    by_ber = {f"{ber:g}": float(converted.correct(symbols, words, test.y, ber).mean()) for ber in evaluate.BER_GRID}
     print(f"  accuracy on {n:,} test images, float encoder: {100 * floating:.2f} %")
     # With very few test images, a single one weighs more than the limit and proves nothing.
     limit = max(MAX_INT8_COST, 1 / n)
     checks.require("int8_cost", f"accuracy lost by int8, share of {n:,} test images", floating - by_ber["0"], limit)
-    shown = ", ".join(f"{k}: {100 * v:.2f} %" for k, v in by_ber.items())
-    print(f"  accuracy by BER, int8, the decoder given the true BER, one draw of flips (seed 0): {shown}")
-    halved = {}
-    half = codec.n_symbols // 2
-    if (0, half) in run.chunks:  # a codec that was not trained with half a payload never sends one
-        symbols[:, half:] = -1
-        halved["accuracy_half_payload"] = converted.accuracy(symbols, labels, 0.0)
-        print(f"  accuracy of the first half of the payload, clean: {100 * halved['accuracy_half_payload']:.2f} %")
-    return {
+    print(f"  accuracy by BER, int8, the decoder given the true BER, one draw of flips (seed 0): {_percent(by_ber)}")
+    prefixes = {
+        str(count): float(converted.correct(symbols, words, test.y, 0.0, count).mean())
+        for first, count in run.chunks
+        if first == 0
+    }
+    if len(prefixes) > 1:
+        print(f"  accuracy by number of symbols received, clean: {_percent(prefixes)}")
+    figures: dict[str, object] = {
         "accuracy": by_ber,
+        "accuracy_by_symbols": prefixes,
         "accuracy_float_clean": floating,
-        **halved,
-        "accuracy_ber_told": "true",
+        "accuracy_ber_given": "true",
         "test_images": n,
     }
+    if converted.answer is not None:
+        index, _ = converted.answer.answers(scores)
+        figures["accuracy_board"] = float((index == test.y).mean())
+        print(f"  accuracy of the board's answer: {100 * (index == test.y).mean():.2f} %")
+    return figures
+
+
+@contextlib.contextmanager
+def _progress(total: int, text: str) -> Iterator[Callable[[], None]]:
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task(f"{total:,} {text}", total=total)
+        yield lambda: bar.advance(task)

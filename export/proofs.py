@@ -10,6 +10,7 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 from export.convert import Conversion, quiet
+from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.inspect_tflite import Op
 from export.reference import ReferenceEncoder, int8_pixels
@@ -17,6 +18,7 @@ from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit, Separable
 from train.codecs.fakequant import int8_parameters, set_mode
 from train.data.augment import as_input
+from wire.answer import ANSWER_BITS
 
 
 @dataclass
@@ -43,27 +45,38 @@ class Proofs:
 def float_chain(proofs: Proofs, codec: DeployableCodec, conversion: Conversion, images: np.ndarray) -> np.ndarray:
     """Compare PyTorch, ONNX and float TFLite on images uint8 (N, H, W, C).
 
-    Returns PyTorch's latents float32 (N, h, w, c).
+    Returns PyTorch's outputs float32 (N, L + classes), flattened one after another.
     """
     x = as_input(torch.from_numpy(images))
     set_mode(codec.encoder, "off")
-    with torch.no_grad():
-        expected = codec.encoder(x).permute(0, 2, 3, 1).numpy()
+    expected = _outputs(codec, x)
     set_mode(codec.encoder, "quantize")
     session = onnxruntime.InferenceSession(str(conversion.encoder_onnx), providers=["CPUExecutionProvider"])
-    by_onnx = session.run(None, {"image": x.numpy()})[0].transpose(0, 2, 3, 1)
+    by_onnx = _flat(session.run(None, {"image": x.numpy()}))
     proofs.require("pytorch_onnx", "PyTorch against ONNX, max difference", float(abs(expected - by_onnx).max()), 1e-3)
     with quiet():  # the interpreter prints a line about its XNNPACK delegate
         interpreter = Interpreter(model_path=str(conversion.float_tflite))
         interpreter.allocate_tensors()
-    source, sink = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    source, sinks = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
     worst = 0.0
-    for image, latent in zip(x.permute(0, 2, 3, 1).numpy(), by_onnx, strict=True):
+    for image, outputs in zip(x.permute(0, 2, 3, 1).numpy(), by_onnx, strict=True):
         interpreter.set_tensor(source, image[None])
         interpreter.invoke()
-        worst = max(worst, float(abs(interpreter.get_tensor(sink)[0] - latent).max()))
+        by_tflite = np.concatenate([interpreter.get_tensor(sink["index"]).ravel() for sink in sinks])
+        worst = max(worst, float(abs(by_tflite - outputs).max()))
     proofs.require("onnx_tflite_float", "ONNX against float TFLite, max difference", worst, 1e-3)
     return expected
+
+
+def _outputs(codec: DeployableCodec, x: torch.Tensor) -> np.ndarray:
+    """Return the encoder's outputs float32 (N, L + classes) for images (N, C, H, W) in [0, 1]."""
+    with torch.no_grad():
+        return _flat([output.numpy() for output in codec.encoder.outputs(x)])
+
+
+def _flat(outputs: list[np.ndarray]) -> np.ndarray:
+    """Flatten outputs (N, c, h, w) in the order (h, w, c), one after another, to (N, L + classes)."""
+    return np.concatenate([output.transpose(0, 2, 3, 1).reshape(len(output), -1) for output in outputs], 1)
 
 
 def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
@@ -75,56 +88,56 @@ def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
         elif isinstance(layer, Separable):
             ranges += [layer.depthwise.range, layer.pointwise.range]
             ranges += [layer.range] if layer.residual else []
-    # Ops that only move data (PAD, TRANSPOSE) have no counterpart in training.
-    computing = [op for op in ops if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")]
-    if len(ranges) != len(computing):
-        raise ExportError(f"the model has {len(computing)} computing ops, training has {len(ranges)} activations")
+    expected = sorted(int8_parameters(float(trained.low), float(trained.high)) for trained in ranges)
+    # Ops that only move data (PAD, TRANSPOSE) have no counterpart in training. Branches may run in another order.
+    found = sorted((op.scale, op.zero_point) for op in ops if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD"))
+    if len(expected) != len(found):
+        raise ExportError(f"the model has {len(found)} computing ops, training has {len(expected)} activations")
     worst, zero = 0.0, 0
-    for trained, op in zip(ranges, computing, strict=True):
-        scale, zero_point = int8_parameters(float(trained.low), float(trained.high))
-        worst = max(worst, abs(op.scale / scale - 1))
-        zero = max(zero, abs(op.zero_point - zero_point))
+    for (scale, zero_point), (found_scale, found_zero_point) in zip(expected, found, strict=True):
+        worst = max(worst, abs(found_scale / scale - 1))
+        zero = max(zero, abs(found_zero_point - zero_point))
     proofs.require("scale_difference", "int8 scales against training's, largest relative difference", worst, 0.01)
     proofs.require("zero_point_difference", "int8 zero points against training's, largest difference", zero, 1)
 
 
 def int8_against_float(
-    proofs: Proofs, codec: DeployableCodec, reference: ReferenceEncoder, latents: np.ndarray, images: np.ndarray
+    proofs: Proofs, codec: DeployableCodec, reference: ReferenceEncoder, floating: np.ndarray, images: np.ndarray
 ) -> np.ndarray:
-    """Compare int8 latents with float `latents` (N, h, w, c) and with fake quantization.
+    """Compare int8 outputs with float outputs `floating` (N, L + classes) and with fake quantization.
 
-    images uint8 (N, H, W, C). Returns the int8 latents (N, h, w, c).
+    images uint8 (N, H, W, C). Returns the int8 outputs (N, L + classes).
     """
     scale, zero_point = reference.output_quantization
-    integer = reference.latents(images)
+    integer = reference.outputs(images)
     real = (integer.astype(np.float32) - zero_point) * scale
-    error = abs(real - latents)
+    error = abs(real - floating)
     mean, worst = float(error.mean()), float(error.max())
-    proofs.note("int8_float_mean", "int8 against float latents, mean difference", mean, f"{mean:.4f}")
-    proofs.note("int8_float_max", "int8 against float latents, max difference", worst, f"{worst:.4f}")
-    with torch.no_grad():
-        trained = codec.encoder(as_input(torch.from_numpy(images))).permute(0, 2, 3, 1).numpy()
-    steps = abs(real - trained) / scale
+    proofs.note("int8_float_mean", "int8 against float outputs, mean difference", mean, f"{mean:.4f}")
+    proofs.note("int8_float_max", "int8 against float outputs, max difference", worst, f"{worst:.4f}")
+    steps = abs(real - _outputs(codec, as_input(torch.from_numpy(images)))) / scale
     text = "int8 against training's fake quantization, mean difference in int8 steps"
     proofs.require("int8_fake_quant_mean", text, float(steps.mean()), 2.0)
     return integer
 
 
-def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
-    """Compare TFLM's interpreter with the reference kernels' latents int8 (N, h, w, c), byte by byte."""
+def tflm(proofs: Proofs, tflite_file: Path, images: np.ndarray, outputs: np.ndarray) -> None:
+    """Compare TFLM's interpreter with the reference kernels' outputs int8 (N, L + classes), byte by byte."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_file(str(tflite_file))
+    count = len(ReferenceEncoder(tflite_file).shapes)
     differ = 0
-    for image, latent in zip(images, latents, strict=True):
+    for image, expected in zip(images, outputs, strict=True):
         interpreter.set_input(int8_pixels(image)[None], 0)
         interpreter.invoke()
-        differ += int((interpreter.get_output(0)[0] != latent).sum())
+        found = np.concatenate([interpreter.get_output(number).ravel() for number in range(count)])
+        differ += int((found != expected).sum())
     text = f"TFLM against reference kernels, {len(images)} images, bytes that differ"
     proofs.require("tflm_bytes_differing", text, differ, 0)
 
 
-def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, latents: np.ndarray) -> None:
+def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.ndarray, outputs: np.ndarray) -> None:
     """Convert the int8 .tflite by tf2onnx to ONNX, for inspection in ONNX tools, and record the difference."""
     with quiet():
         import tf2onnx
@@ -132,14 +145,19 @@ def round_trip(proofs: Proofs, tflite_file: Path, onnx_file: Path, images: np.nd
         tf2onnx.convert.from_tflite(str(tflite_file), opset=13, output_path=str(onnx_file))
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    latents_back = np.concatenate([session.run(None, {name: pixels[None]})[0] for pixels in int8_pixels(images)])
-    steps = abs(latents_back.reshape(latents.shape).astype(int) - latents)
+    outputs_back = np.concatenate(
+        [
+            np.concatenate([output.ravel() for output in session.run(None, {name: pixels[None]})])[None]
+            for pixels in int8_pixels(images)
+        ]
+    )
+    steps = abs(outputs_back.astype(int) - outputs)
     share = float((steps > 0).mean())
     shown = f"{100 * share:.1f} %, by at most {steps.max()}"
-    proofs.note("tf2onnx_share_differing", "tf2onnx round trip, share of latent bytes that differ", share, shown)
+    proofs.note("tf2onnx_share_differing", "tf2onnx round trip, share of output bytes that differ", share, shown)
 
 
-def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np.ndarray) -> None:
+def decoder(proofs: Proofs, codec: DeployableCodec, converted: ConvertedCodec, symbols: np.ndarray) -> None:
     """Compare the logits of decoder.onnx with PyTorch's on symbols (N, S) with flips, gaps and several BERs."""
     rng = np.random.default_rng(0)
     received = symbols.copy()
@@ -147,9 +165,10 @@ def decoder(proofs: Proofs, codec: DeployableCodec, onnx_file: Path, symbols: np
     received[damaged] = rng.integers(0, codec.quantizer.n_levels, int(damaged.sum()))
     received[::2, codec.n_symbols // 2 :] = -1
     ber = rng.choice(np.array([0.0, 1e-3, 0.05, 0.1, 0.5], np.float32), len(received))
-    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
-    by_onnx = session.run(None, {"symbols": received, "ber": ber})[0]
+    words = rng.integers(-1, 1 << ANSWER_BITS, len(received)) if codec.has_answer else None
+    by_onnx = converted.logits(received, ber, words)
     with torch.no_grad():
-        expected = codec.decode(torch.from_numpy(received), torch.from_numpy(ber)).numpy()
+        answer = None if words is None else torch.from_numpy(words)
+        expected = codec.decode(torch.from_numpy(received), torch.from_numpy(ber), answer).numpy()
     text = "decoder, PyTorch against ONNX, max difference of logits"
     proofs.require("decoder_onnx", text, float(abs(by_onnx - expected).max()), 1e-2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from export.errors import ExportError
 from wire.model import PIXEL_OFFSET
 
 
@@ -25,21 +26,31 @@ class ReferenceEncoder:
         self._interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
+        self._outputs = self._interpreter.get_output_details()
 
     @property
     def output_quantization(self) -> tuple[float, int]:
-        """Scale and zero point of the latent."""
-        scale, zero_point = self._output["quantization"]
-        return float(scale), int(zero_point)
+        """Scale and zero point that all outputs share. Raises ExportError if they do not."""
+        found = {(float(scale), int(zero_point)) for scale, zero_point in (o["quantization"] for o in self._outputs)}
+        if len(found) != 1:
+            raise ExportError(f"the outputs of the encoder have several scales: {sorted(found)}")
+        return found.pop()
 
-    def latents(self, images: np.ndarray, on_progress: Callable[[], None] | None = None) -> np.ndarray:
-        """Encode images uint8 (N, H, W, C) to latents int8 (N, h, w, c); call `on_progress` after each image."""
-        out = np.empty((len(images), *self._output["shape"][1:]), np.int8)
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes (h, w, c) of the outputs, without the batch."""
+        return [tuple(int(size) for size in output["shape"][1:]) for output in self._outputs]
+
+    def outputs(self, images: np.ndarray, on_progress: Callable[[], None] | None = None) -> np.ndarray:
+        """Encode images uint8 (N, H, W, C) to all outputs int8 (N, L + classes), flattened one after another.
+
+        Calls `on_progress` after each image.
+        """
+        out = np.empty((len(images), sum(int(np.prod(shape)) for shape in self.shapes)), np.int8)
         for i, image in enumerate(images):
             self._interpreter.set_tensor(self._input["index"], int8_pixels(image)[None])
             self._interpreter.invoke()
-            out[i] = self._interpreter.get_tensor(self._output["index"])[0]
+            out[i] = np.concatenate([self._interpreter.get_tensor(o["index"]).ravel() for o in self._outputs])
             if on_progress is not None:
                 on_progress()
         return out

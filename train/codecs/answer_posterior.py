@@ -65,6 +65,9 @@ class AnswerDecoder(nn.Module):
         likely = by_class * correct + (1 - by_class) * (1 - correct) / self.others
         return torch.log(likely * (1 - missing) + missing) / self.temperature
 
+    def fold(self) -> None:
+        """Do nothing: there is no batch norm."""
+
     def scale_logits(self, temperature: float) -> None:
         """Divide all logits by a temperature."""
         self.temperature.mul_(temperature)

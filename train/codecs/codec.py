@@ -143,7 +143,7 @@ def sending_order(heads: list[tuple[int, int, int]]) -> Tensor:
 
 def _check_chunks(chunks: tuple[tuple[int, int], ...], n_symbols: int) -> None:
     for first, count in chunks:
-        if first < 0 or count < min(1, n_symbols) or first + count > n_symbols:
+        if first < 0 or count < 1 or first + count > n_symbols:
             raise TrainError(f"link.chunks: ({first}, {count}) is outside the {n_symbols} symbols")
-    if tuple(chunks[0]) != (0, n_symbols):
+    if n_symbols and tuple(chunks[0]) != (0, n_symbols):
         raise TrainError(f"link.chunks: the first must be the whole payload, [0, {n_symbols}]")

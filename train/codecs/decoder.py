@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from train.codecs.answer_posterior import AnswerPosterior
 from train.codecs.quantizer import hamming_distances
@@ -40,9 +41,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width)
+        self.norm1: nn.Module = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.norm2: nn.Module = nn.BatchNorm2d(width)
         self.film = nn.Linear(CONDITION, 2 * width)
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
@@ -158,6 +159,16 @@ class Decoder(nn.Module):
             features.append(self.answer_embedding(known))
             direct = known @ self.confusion
         return self.classify(self.dropout(self.hidden(torch.cat(features, 1)))) + direct
+
+    def fold(self) -> None:
+        """Merge every batch norm into its convolution; for evaluation only."""
+        for module in [m for m in self.modules() if isinstance(m, ResidualBlock)]:
+            module.conv1, module.norm1 = fuse_conv_bn_eval(module.conv1, module.norm1), nn.Identity()
+            module.conv2, module.norm2 = fuse_conv_bn_eval(module.conv2, module.norm2), nn.Identity()
+        for stage in self.stages:
+            for part in (stage.down, stage.stem):
+                if part is not None:
+                    part[0], part[1] = fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
 
     def scale_logits(self, temperature: float) -> None:
         """Divide all logits by a temperature."""

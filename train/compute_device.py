@@ -55,9 +55,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     """Return whether a device computes convolutions in bfloat16 faster than in float32: CUDA, and some CPUs."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def autocast(device: torch.device, enabled: bool) -> contextlib.AbstractContextManager[None]:
     """Return a context in which matrix products and convolutions run in bfloat16, if `enabled`."""
+    if not torch.amp.is_autocast_available(device.type):
+        return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -1,7 +1,7 @@
 """Training on another device than the CPU: the same weights, and no tensor left on the CPU."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,14 @@ batch = 16
 lr = 1e-2
 """
 SYSTEMS = {"semanticnn": 0, "semanticnn_device": 1, "adjscc": 0, "deepcod": 0}  # -> int8 epochs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def float32() -> Iterator[None]:
+    """Runs in float32, on CPUs that are faster in bfloat16, too: the fake GPU has no other type."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ WRONG = {
     "unknown system 'jpeg'; known: semanticnn, semanticnn_device, adjscc, deepcod": ('"semanticnn"', '"jpeg"'),
     "unknown system 'semantic_nn' (did you mean 'semanticnn'?)": ('"semanticnn"', '"semantic_nn"'),
     "cannot read config none.toml": ('"base.toml"', '"none.toml"'),
-    "base.toml is for npz:": ('name = "npz:', 'name = "npz:/'),
+    "base.toml has data.name = npz:": ('name = "npz:', 'name = "npz:/'),
     "quantizer.bits must be 1..8": ("[options]", "[quantizer]\nbits = 9\n[options]"),
     "schedule.qat_epochs is for int8 encoders, semanticnn has none": ("lr = 2e-3", "qat_epochs = 1\nlr = 5e-3"),
     "160 training images do not fill one batch of 161": ("batch = 32", "batch = 161"),
@@ -194,7 +194,7 @@ def test_split_training_refuses_a_run_of_other_options(
 ) -> None:
     other = changed(place / "system.toml", place, "xai_images = 4", "xai_images = 5")
     other.write_text('name = "system"\n' + other.read_text())
-    message = "holds a run of another config"
+    message = "holds another run: options.xai_images was 4 and is now 5; give --out another folder"
     train_support.fails(capsys, message, other, "--out", trained / "runs" / "system", "--threads", 1)
 
 

@@ -39,10 +39,11 @@ HOST = Group(
     "receive and classify frames, and talk to boards",
     {
         "receive": _host("receive", "receive and classify what boards or a gateway send"),
-        "run": _host("run", "send images to a board and classify its answers"),
-        "capture": _host("capture", "let a board take an image and classify its answer"),
+        "run": _host("run", "send images to a board and classify what it returns"),
+        "capture": _host("capture", "let a board take an image and classify what it returns"),
         "devices": _host("devices", "list serial ports and the boards on them"),
         "info": _host("info", "show a board's firmware, model and memory"),
+        "mode": _host("mode", "show or set what a board sends: answers or features"),
         "flash": _host("flash", "build the firmware with a bundle and flash a board", "firmware"),
         "bench": _host("bench", "time a board's encoder and model its energy"),
     },

@@ -32,8 +32,9 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.closing(hub):
         hub.run()
     for device, counts in hub.devices.items():
+        answers = f" ({counts.answers} answers)" if counts.answers else ""
         print(
-            f"device {device}: {counts.sent} packets sent, {counts.air_s:.3f} s of air time; "
+            f"device {device}: {counts.sent} packets sent{answers}, {counts.air_s:.3f} s of air time; "
             f"received: {counts.clean} clean, {counts.damaged} damaged, {counts.lost} lost"
         )
     return 0

@@ -18,8 +18,9 @@ An endpoint is
   socket://HOST:PORT   a port to connect to
   /dev/ttyUSB0         a serial device
 
-The channels lora, truncation, frame-loss and duplicate need whole frames, and so --bundle. They act on feature frames
-only; replies and boot messages of the board pass unchanged. A frame that stalls for half a second passes unchanged.
+The channels lora, truncation, frame-loss and duplicate need whole frames, and so --bundle. They act on feature and
+answer frames only; replies and boot messages of the board pass unchanged. A frame that stalls for half a second passes
+unchanged.
 """
 PROXY_EXAMPLES = f"""
 examples:

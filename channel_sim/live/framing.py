@@ -7,20 +7,20 @@ from channel_sim.channels.channel import ChannelError
 from wire import bch
 from wire.bundle import Bundle
 from wire.control import control_size, parse_control
-from wire.frame import HEADER_BYTES, SYNC, FeatureLayout, FrameType, Header, check_crc
+from wire.frame import HEADER_BYTES, SYNC, AnswerHeader, FrameType, Header, check_crc
 
 START_BYTES = len(SYNC) + HEADER_BYTES
 
 
 class Piece(NamedTuple):
-    """Part of the stream: one whole feature frame with its sync word, or bytes between feature frames."""
+    """Part of the stream: one whole frame of an image with its sync word, or bytes between such frames."""
 
     data: bytes
-    is_frame: bool
+    is_frame: bool  # of features, or an answer
 
 
 class Framer:
-    """Splits the bytes from boards into feature frames and the rest (replies, boot messages), in order.
+    """Splits the bytes from boards into feature and answer frames and the rest (replies, boot messages), in order.
 
     The pieces depend on the bytes only, not on how they are cut. A frame is held until it is complete; `flush`, called
     when the line is quiet or the board is gone, returns the held bytes. A frame that was cut short by a reset contains
@@ -39,6 +39,10 @@ class Framer:
             if self._sizes.setdefault(model, sizes) != sizes:
                 raise ChannelError(f"bundles {alike[0].name} and {bundle.name} have equal model bits: give one of them")
             alike.append(bundle)
+        self._classes: dict[int, int] = {}  # model bits -> number of classes of answers
+        for bundle in bundles:
+            count = self._classes.get(bundle.model_bits, 0)
+            self._classes[bundle.model_bits] = max(count, bundle.class_count)
         self._headers: dict[bytes, Header] = {}  # cache of those seen
         self._held = b""
         self.cut = 0
@@ -71,7 +75,8 @@ class Framer:
             if done < start:
                 pieces.append(Piece(held[done:start], False))
             header = self._header(held[start + len(SYNC) : start + START_BYTES])
-            pieces.append(Piece(held[start:end], header is not None and header.type == FrameType.FEATURE))
+            is_control = header is not None and header.type in (FrameType.REPLY, FrameType.COMMAND)
+            pieces.append(Piece(held[start:end], not is_control))
             done = start = end
         if done < start:
             pieces.append(Piece(held[done:start], False))
@@ -86,6 +91,11 @@ class Framer:
                 return None
             self._headers[block] = Header.from_word(word)
         return self._headers[block]
+
+    def _answer(self, block: bytes) -> AnswerHeader | None:
+        """Return the answer if the 8 bytes are an undamaged one, of any model."""
+        decoded = AnswerHeader.decode(block)
+        return decoded[0] if decoded and decoded[0].encode() == block else None
 
     def _end(self, start: int, final: bool) -> int | None:
         """Return the end of the frame at `start`; `start` if there is none, None if more bytes are needed to decide."""
@@ -115,6 +125,13 @@ class Framer:
         self.cut += 1
         return start
 
+    def _answer_end(self, start: int, block: bytes) -> int:
+        answer = self._answer(block)
+        if answer and answer.answer.index < self._classes.get(answer.model, 0):
+            return start + START_BYTES
+        self.unknown += answer is not None and answer.model not in self._classes
+        return start
+
     def _control_end(self, start: int, undecided: int | None) -> int | None:
         body = start + len(SYNC)
         size = control_size(self._held[body : body + START_BYTES])
@@ -128,7 +145,7 @@ class Framer:
             block = self._held[start + len(SYNC) : start + START_BYTES]
             if len(block) < HEADER_BYTES and not final:
                 return None
-            if len(block) == HEADER_BYTES and self._header(block) is not None:
+            if len(block) == HEADER_BYTES and (self._header(block) or self._answer(block)):
                 return start
         return end
 
@@ -146,4 +163,4 @@ def _find_sync(data: bytes, first: int, end: int) -> int:
 
 def _sizes(bundle: Bundle) -> list[int]:
     """Return the bytes of a feature frame without sync word, per chunk."""
-    return [FeatureLayout(bundle.chunk_bits(chunk)).size for chunk in range(len(bundle.chunks))]
+    return [bundle.chunk_layout(chunk).size for chunk in range(len(bundle.chunks))]

@@ -30,6 +30,7 @@ import numpy as np
 from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import LoRa
 from channel_sim.live.background import Background
+from wire.frame import HEADER_BYTES
 
 HELLO = struct.Struct(">BIIBBHBB")
 RECEIVED = struct.Struct(">cBhhB")
@@ -43,6 +44,7 @@ class Counts:
     """Counts of the packets of one device. Receptions count once per packet and listening station."""
 
     sent: int = 0
+    answers: int = 0  # among those sent: packets that are nothing but a header
     clean: int = 0  # the CRC of the radio was correct
     damaged: int = 0  # the CRC was wrong; the payload was handed over
     lost: int = 0  # the header of the radio was damaged
@@ -204,6 +206,7 @@ class RadioHub(Background):
         air_s = self._tuned_channel(station).air_time_s(len(packet))
         counts = self._devices.setdefault(station.device, Counts())
         counts.sent += 1
+        counts.answers += len(packet) == HEADER_BYTES
         counts.air_s += air_s
         self._order += 1
         on_air = _Packet(station, counts.sent, station.tuned, packet)

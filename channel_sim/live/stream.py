@@ -15,8 +15,8 @@ from wire.frame import SYNC
 class Statistics:
     """Counts of bytes, bits and frames through a stream.
 
-    A bit that two stages flip counts twice in `bits_flipped`. Frames are feature frames; they are counted only if a
-    bundle gives their length.
+    A bit that two stages flip counts twice in `bits_flipped`. Frames are those of images, features or answers; they are
+    counted only if a bundle of their model is given.
     """
 
     bytes_in: int = 0
@@ -48,7 +48,7 @@ class Stream:
 
     Every stage of the channel has its own generator, spawned from the seed: with a shared one, the order of the draws
     would depend on how the stream is cut. A stage that works by the byte gets all bytes. A stage that needs whole
-    frames gets the feature frames, one by one, and everything else passes; a radio (`own_sync`) gets them without their
+    frames gets those of images, one by one, and everything else passes; a radio (`own_sync`) gets them without their
     sync word. Frames are found by the bundles; with bundles, a frame is held until it is complete.
 
     Raises ChannelError for a channel that needs whole frames if there is no bundle.

@@ -19,7 +19,7 @@ from host.board.errors import (
     WrongModelError,
 )
 from host.board.port import Port
-from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
+from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
 from wire import BAUD
 from wire.bundle import Bundle
@@ -30,35 +30,38 @@ from wire.control import (
     Control,
     ErrorReply,
     Info,
+    ModeSetting,
     Opcode,
     RadioReport,
     RunCost,
     command,
     run_data,
 )
-from wire.frame import ANY_DEVICE, SEQUENCES, WIRE_VERSION, FrameType, Header
+from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, WIRE_VERSION, FrameType, Header
 
 ATTEMPTS = 3
 EMPTY_REPLY_BYTES = 20
+ANSWER_BYTES = len(SYNC) + HEADER_BYTES
 BITS_PER_BYTE = 10  # on a serial line, with start and stop bit
-# A board sends an answer without pauses. Once half of it has arrived, a pause of QUIET_S means that the rest is lost.
-# Once all its bytes have arrived, a pause of GRACE_S means that it is damaged: a USB adapter may delay bytes by 16 ms.
+# A board sends without pauses. Once half of the expected bytes have arrived, a pause of QUIET_S means that the rest is
+# lost. Once all have arrived, a pause of GRACE_S means that some are damaged: a USB adapter may delay bytes by 16 ms.
 QUIET_S, GRACE_S = 0.25, 0.05
 
 FIRST_REQUEST, LAST_REQUEST = SEQUENCES, 255
 
 RADIO_S = 15.0  # air time of the longest packet, at SF12, 4/8, 125 kHz
 
-Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ErrorReply)
+Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ModeSetting, ErrorReply)
+Returned = tuple[FeatureFrame | AnswerFrame | None, RunCost | None]  # None for what was not requested or was lost
 
 
 class Board:
     """Client of one board. Every wait is bounded; failures raise DeviceError or PortError.
 
     bundle: needed for images only (`run`, `capture`, `pixels`, `run_by_radio`).
-    timeout: the maximum time in seconds that the board takes to answer.
-    device: the number of the board, if there are several on the line. If None, any board answers, and its first clean
-        answer sets `device`.
+    timeout: the maximum time in seconds that the board takes to respond.
+    device: the number of the board, if there are several on the line. If None, any board responds, and its first clean
+        response sets `device`.
     """
 
     def __init__(
@@ -120,17 +123,23 @@ class Board:
         timeout = self._timeout * (1 + repeats)
         return _unpack(BenchResult, self._ask(Opcode.BENCH, bytes((repeats,)), timeout, BenchResult.FORMAT.size).data)
 
-    def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
+    def mode(self, setting: ModeSetting | None = None) -> ModeSetting:
+        """Return the board's mode and threshold, set before if `setting` is given. A reset of the board undoes it."""
+        data = setting.pack() if setting else b""
+        return _unpack(ModeSetting, self._ask(Opcode.MODE, data, self._timeout, ModeSetting.FORMAT.size).data)
+
+    def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False, by_mode: bool = False) -> Returned:
         """Send an image, uint8 (H, W, C), and return its frame and, on request, the cost; None for what was lost.
 
-        The command is sent once. Raises ValueError if the image does not have the bundle's input shape.
+        The frame holds the features of a chunk, or with `by_mode` what the board's mode says. The command is sent once.
+        Raises ValueError if the image does not have the bundle's input shape.
         """
         self._check_image(image)
-        return self._receive_frame(Opcode.RUN, image.tobytes(), chunk, cost)
+        return self._receive_frame(Opcode.RUN, image.tobytes(), chunk, cost, by_mode)
 
-    def capture(self, chunk: int = 0, cost: bool = False) -> tuple[FeatureFrame | None, RunCost | None]:
+    def capture(self, chunk: int = 0, cost: bool = False, by_mode: bool = False) -> Returned:
         """Let the board take an image with its camera. Returns the same as `run`; the cost excludes the camera."""
-        return self._receive_frame(Opcode.CAPTURE, b"", chunk, cost)
+        return self._receive_frame(Opcode.CAPTURE, b"", chunk, cost, by_mode)
 
     def pixels(self) -> np.ndarray:
         """Return the image in the board's memory, uint8 (H, W, C). The command is sent up to three times."""
@@ -145,15 +154,18 @@ class Board:
             raise GarbledReplyError(f"the board's image has {len(data)} bytes, but the input of the bundle has {size}")
         return np.frombuffer(data, np.uint8).reshape(bundle.input_shape)
 
-    def run_by_radio(self, image: np.ndarray, chunk: int = LONGEST_PREFIX) -> tuple[RunCost, RadioReport]:
+    def run_by_radio(
+        self, image: np.ndarray, chunk: int = LONGEST_PREFIX, by_mode: bool = False
+    ) -> tuple[RunCost, RadioReport]:
         """Send an image, uint8 (H, W, C), whose frame the board sends by its radio. Returns when the frame is sent.
 
-        Without a chunk, the board sends the longest prefix that its air time allows. The command is sent once: if the
-        reply is lost, the packet may have been sent. Raises ValueError if the image does not have the bundle's shape.
+        Without a chunk, the board sends the longest prefix that its air time allows, or with `by_mode` what its mode
+        says. The command is sent once: if the reply is lost, the packet may have been sent. Raises ValueError if the
+        image does not have the bundle's shape.
         """
         self._check_image(image)
         request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
-        data = run_data(chunk, image.tobytes(), by_radio=True)
+        data = run_data(chunk, image.tobytes(), by_radio=True, by_mode=by_mode)
         for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size):
             if isinstance(event, ControlFrame) and self._is_reply(event.control, Opcode.RUN, request):
                 self.device = event.control.header.device
@@ -161,28 +173,32 @@ class Board:
                 return cost, _unpack(RadioReport, event.control.data[RunCost.FORMAT.size :])
         raise self._no_reply()
 
-    def _receive_frame(
-        self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool
-    ) -> tuple[FeatureFrame | None, RunCost | None]:
+    def _receive_frame(self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool) -> Returned:
         """Send RUN or CAPTURE, and return frame and cost."""
-        bundle = self._require_bundle()
-        size = bundle.chunk_layout(chunk).serial_size
+        bundle, request = self._require_bundle(), self._next_request()
+        sequence = request % SEQUENCES
+        expected = self._expected(bundle, sequence, chunk, by_mode)
+        self._receiver.expect(expected)
+        size = min(
+            ANSWER_BYTES if header.type == FrameType.ANSWER else bundle.chunk_layout(chunk).serial_size
+            for header in expected
+        )
         if cost:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
-        request = self._next_request()
-        devices = range(ANY_DEVICE + 1) if self.device is None else (self.device,)
-        model, sequence = bundle.model_bits, request % SEQUENCES
-        self._receiver.expect(Header(FrameType.FEATURE, device, sequence, model, chunk) for device in devices)
-        data = run_data(chunk, pixels, cost)
-        frame: FeatureFrame | None = None
+        data = run_data(chunk, pixels, cost, by_mode=by_mode)
+        frame: FeatureFrame | AnswerFrame | None = None
         run_cost: RunCost | None = None
         for event in self._send(opcode, request, data, self._timeout, size):
             match event:
-                case FeatureFrame() if self._is_answer(event.header, sequence) and event.chunk == chunk:
+                case FeatureFrame() if event.chunk == chunk and self._is_of(event.header, sequence):
                     frame = event
                     if event.crc_ok:
                         self.device = event.device
-                case UnknownModel() if self._is_answer(event.header, sequence):
+                case AnswerFrame() if by_mode and self._is_of(event.header, sequence):
+                    frame = event
+                    if not event.header_flips:
+                        self.device = event.device
+                case UnknownModel() if self._is_of(event.header, sequence):
                     raise WrongModelError(
                         f"the board does not run model {bundle.model_id} (bundle {bundle.name}): pass the bundle of "
                         "the model that `inkling info` shows, or flash firmware built from this one"
@@ -194,6 +210,17 @@ class Board:
         if not self._received:
             raise self._no_reply()
         return frame, run_cost
+
+    def _expected(self, bundle: Bundle, sequence: int, chunk: int, by_mode: bool) -> list[Header]:
+        """Return the headers of the frames that the board may return."""
+        kinds: list[tuple[FrameType, int]] = []
+        if bundle.chunks or not by_mode:
+            bundle.chunk_symbols(chunk)  # raises ChunkError
+            kinds.append((FrameType.FEATURE, chunk))
+        if by_mode and bundle.answer:
+            kinds.append((FrameType.ANSWER, 0))
+        devices = range(ANY_DEVICE + 1) if self.device is None else (self.device,)
+        return [Header(kind, device, sequence, bundle.model_bits, c) for kind, c in kinds for device in devices]
 
     def _require_bundle(self) -> Bundle:
         if self.bundle is None:
@@ -228,8 +255,8 @@ class Board:
         raise failure
 
     def _send(self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int) -> Iterator[Event]:
-        """Send a command, and yield events until nothing more of an answer of `size` bytes can arrive."""
-        self._receiver.feed(self.port.read(0))  # late answers to earlier commands
+        """Send a command, and yield events until no more of at least `size` bytes that it returns can arrive."""
+        self._receiver.feed(self.port.read(0))  # what earlier commands return late
         self._receiver.flush()
         frame = command(opcode, request, data, self._address)
         self.port.write(frame)
@@ -244,11 +271,12 @@ class Board:
             self._received += len(received)
             for event in self._receiver.feed(received):
                 if isinstance(event, ControlFrame) and event.control.request != request:
-                    size += EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: not part of the answer
+                    size += EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: not part of these
                 yield event
         yield from self._receiver.flush()
 
-    def _is_answer(self, header: Header, sequence: int) -> bool:
+    def _is_of(self, header: Header, sequence: int) -> bool:
+        """Return True if a frame with this header may be what the command with this sequence number returns."""
         return header.sequence == sequence and self.device in (None, header.device)
 
     def _is_reply(self, control: Control, opcode: Opcode, request: int) -> bool:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from host.board.port import Port
 
 MAX_SECONDS = 86400.0
+MODES = ("features", "answer", "adaptive")  # of wire.control.Mode, which is slow to import
+MAX_CONFIDENCE = 15  # the highest confidence level
 CAMERA_START_S = 5.0  # until the camera's exposure has settled
 CAMERA_TIMEOUT_S = TIMEOUT_S + CAMERA_START_S
 
@@ -33,6 +35,16 @@ def add_line(parser: ArgumentParser) -> None:
     )
 
 
+def add_threshold(parser: ArgumentParser) -> None:
+    """Add --threshold."""
+    parser.add_argument(
+        "--threshold",
+        type=confidence_level,
+        metavar="N",
+        help="confidence level, 0 to 15, from which the mode adaptive sends the answer",
+    )
+
+
 def open_port(options: Namespace, url: str | None = None) -> "Port":
     """Open `url`, by default --port, with the settings of `add_line`. Raises PortError."""
     from host.board.port import Port
@@ -44,6 +56,13 @@ def at_least_one(text: str) -> int:
     """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"must be an integer of at least 1, got {text!r}")
+    return int(text)
+
+
+def confidence_level(text: str) -> int:
+    """Parse a confidence level."""
+    if not text.isdecimal() or int(text) > MAX_CONFIDENCE:
+        raise ArgumentTypeError(f"must be a confidence level, 0 to {MAX_CONFIDENCE}, got {text!r}")
     return int(text)
 
 

@@ -12,6 +12,7 @@ from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.control import BenchResult, Info
+from wire.frame import HEADER_BYTES
 from wire.lora import air_time_s
 
 MAX_REPEATS = 100
@@ -21,7 +22,8 @@ EMULATED = ("qemu_", "sim_", "native")  # prefixes of environments without a boa
 def run(options: argparse.Namespace) -> int:
     """Time, model, show, and return the exit status."""
     bundle = load_bundle(options.bundle)
-    bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    if bundle.chunks:
+        bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
     if options.repeats > MAX_REPEATS:
         raise HostError(f"--repeats must be at most {MAX_REPEATS}, got {options.repeats}")
     with Board(open_port(options), bundle, options.timeout) as board:
@@ -37,7 +39,13 @@ def run(options: argparse.Namespace) -> int:
     if chip is None:
         raise HostError(f"no current is stated for {info.target}: name its chip with --board ({', '.join(chips())})")
     radio = radios()[options.radio] if options.radio else radio_of(info.target) or radios()[DEFAULT_RADIO]
-    console.print(_energy(bundle, options.chunk, chip.millijoules(result.mean_cycles, info.clock_hz), radio))
+    encoder_mj = chip.millijoules(result.mean_cycles, info.clock_hz)
+    if bundle.answer:
+        console.print(_energy(f"{bundle.name}, answer", HEADER_BYTES, None, encoder_mj, radio))
+    if bundle.chunks:
+        accuracy = _clean_accuracy(bundle) if options.chunk == 0 else None
+        packet_bytes = bundle.chunk_layout(options.chunk).size
+        console.print(_energy(f"{bundle.name}, chunk {options.chunk}", packet_bytes, accuracy, encoder_mj, radio))
     console.print(_sources(chip, radio))
     return 0
 
@@ -50,11 +58,9 @@ def _times(info: Info, result: BenchResult) -> str:
     )
 
 
-def _energy(bundle: Bundle, chunk: int, encoder_mj: float, radio: Radio) -> Table:
-    """Return the energies in mJ by spreading factor; per correct answer is per image over the clean accuracy."""
-    packet_bytes = bundle.chunk_layout(chunk).size
-    accuracy = _clean_accuracy(bundle) if chunk == 0 else None
-    table = Table(title=f"{bundle.name}, chunk {chunk}: {packet_bytes} bytes by {radio.name}, energy in mJ")
+def _energy(sent: str, packet_bytes: int, accuracy: float | None, encoder_mj: float, radio: Radio) -> Table:
+    """Return the energies in mJ by spreading factor; per correct answer is per image over the accuracy."""
+    table = Table(title=f"{sent}: {packet_bytes} bytes by {radio.name}, energy in mJ")
     for heading in ("", "air time, ms", "encoder", "radio", "per image", "per correct answer"):
         table.add_column(heading, justify="right")
     for sf in SPREADING_FACTORS:

@@ -23,7 +23,8 @@ MIN_SAVED_PIXELS = 256  # longer side of a saved image
 def run(options: argparse.Namespace) -> int:
     """Take images one after another and return the exit status."""
     bundle = load_bundle(options.bundle)
-    bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    if bundle.chunks:
+        bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
     output = Output("-" if options.json else None)
     with Board(open_port(options), bundle, options.timeout) as board:
         check_model(board, output)
@@ -35,7 +36,7 @@ def _capture_all(board: Board, bundle: Bundle, options: argparse.Namespace, outp
     classifier, captured, lost = Classifier.of([bundle]), 0, 0
     while True:
         next_start = time.monotonic() + (options.every or 0.0)
-        frame, cost = board.capture(options.chunk, cost=True)
+        frame, cost = board.capture(options.chunk, cost=True, by_mode=True)
         captured += 1
         values: dict[str, Any] = {"class": None}
         if frame is None:

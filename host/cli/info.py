@@ -7,8 +7,9 @@ from rich.table import Table
 
 from host.board.board import Board
 from host.cli.arguments import open_port
+from host.cli.mode import describe
 from wire.bundle import load as load_bundle
-from wire.control import Info
+from wire.control import Info, ModeSetting
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,6 +33,8 @@ def _rows(info: Info) -> list[tuple[str, str]]:
         ("model id", info.model_id),
         ("image", f"{height} x {width} x {channels}"),
         ("symbols", f"{info.symbols} of {info.bits_per_symbol} bits, {info.chunks} chunks"),
+        ("answers", f"{info.classes} classes" if info.classes else "none"),
+        ("mode", describe(ModeSetting(info.mode, info.threshold)).removeprefix("mode ")),
         ("encoder memory", f"{info.encoder_ram_bytes} bytes, including an arena of {info.arena_bytes}"),
         ("deepest stack", f"{info.stack_bytes} bytes" if info.stack_bytes else "unknown"),
         ("clock", f"{info.clock_hz / 1e6:g} MHz"),

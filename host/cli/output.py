@@ -8,6 +8,7 @@ from rich.text import Text
 
 from host.classify.classifier import Reading
 from host.errors import HostError
+from host.receive.events import AnswerFrame
 
 UNSURE = 0.5  # confidence below which a class is dimmed
 
@@ -58,16 +59,23 @@ def plain_console(stderr: bool = False) -> Console:
 
 
 def reading_parts(reading: Reading) -> list[Part]:
-    """Return the parts of a reading's line: class, confidence, bit error rate, signal, state of the frame."""
+    """Return the parts of a reading's line: class, confidence, who decided, bit error rate, signal, frame."""
     prediction, frame = reading.prediction, reading.frame
-    state = ("clean", "green") if frame.crc_ok else ("damaged", "yellow")
-    if not frame.whole:
-        state = (f"truncated to {frame.received_bits} of {frame.layout.n_bits} bits", "red")
-    style = "dim" if prediction.confidence < UNSURE else "bold"
+    style = "dim" if reading.unsure or prediction.confidence < UNSURE else "bold"
     signal = f"SNR {frame.snr_db:5.1f} dB  " if frame.snr_db is not None else ""
     signal += f"{frame.rssi_dbm:.0f} dBm  " if frame.rssi_dbm is not None else ""
     return [
         (f"{prediction.label:<12}", style),
-        f" {prediction.confidence:6.1%}  BER {reading.ber:.1e}  {signal}",
-        state,
+        f" {prediction.confidence:6.1%}  by {reading.answered_by.value:<5}  BER {reading.ber:.1e}  {signal}",
+        _state(reading),
     ]
+
+
+def _state(reading: Reading) -> Part:
+    """Return the state of the frame: an answer, or features that are clean, damaged or truncated."""
+    frame = reading.frame
+    if isinstance(frame, AnswerFrame):
+        return ("answer, unsure", "yellow") if reading.unsure else ("answer", "green")
+    if not frame.whole:
+        return f"truncated to {frame.received_bits} of {frame.layout.n_bits} bits", "red"
+    return ("clean", "green") if frame.crc_ok else ("damaged", "yellow")

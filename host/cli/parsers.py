@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from host.board import TIMEOUT_S
 from host.board.energy import DEFAULT_RADIO, chips, radios
-from host.cli.arguments import CAMERA_TIMEOUT_S, add_line, add_port, at_least_one, seconds
+from host.cli.arguments import CAMERA_TIMEOUT_S, MODES, add_line, add_port, add_threshold, at_least_one, seconds
 
 
 def receive(parser: ArgumentParser) -> None:
@@ -27,12 +27,12 @@ def receive(parser: ArgumentParser) -> None:
 def run(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling run`."""
     parser.description = (
-        "Sends each image to a board, which encodes it and returns the symbols, or sends them by its radio. "
-        "Exit status 1: a frame was lost."
+        "Sends each image to a board, which runs its network and returns its answer or features, by its mode, or sends "
+        "them by its radio. Exit status 1: a frame was lost."
     )
     parser.epilog = """examples:
   inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
-  inkling run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --chunk 1 --json
+  inkling run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --mode features --chunk 1 --json
   inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio"""
     add = parser.add_argument
     add(
@@ -44,11 +44,14 @@ def run(parser: ArgumentParser) -> None:
     add_port(parser)
     _add_bundle(parser)
     add("--by-radio", action="store_true", help="let the board send the frame by its radio, to a gateway")
+    add("--mode", choices=MODES, help="set what the board sends, until its next reset (default: as it is set)")
+    add_threshold(parser)
     add(
         "--chunk",
         type=int,
         metavar="N",
-        help="chunk of the symbols to send (default 0: all; by radio: the longest prefix that the air time allows)",
+        help="chunk of the symbols, for features (default 0: all; by radio: the longest prefix that the air time "
+        "allows)",
     )
     _add_json_and_timeout(parser, TIMEOUT_S)
 
@@ -56,7 +59,7 @@ def run(parser: ArgumentParser) -> None:
 def capture(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling capture`."""
     parser.description = (
-        "Lets a board take an image with its camera and classifies the symbols that it returns. "
+        "Lets a board take an image with its camera and classifies the answer or features that it returns. "
         "Exit status 1: a frame was lost."
     )
     parser.epilog = """examples:
@@ -72,7 +75,7 @@ def capture(parser: ArgumentParser) -> None:
     )
     add("--every", type=seconds, metavar="S", help="repeat every S seconds until Ctrl-C")
     add("--count", type=at_least_one, metavar="N", help="end after N images (default 1; with --every: no end)")
-    add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols (default 0: all)")
+    add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols, for features (default 0: all)")
     _add_json_and_timeout(parser, CAMERA_TIMEOUT_S)
 
 
@@ -94,7 +97,7 @@ def devices(parser: ArgumentParser) -> None:
         type=seconds,
         default=1.0,
         metavar="S",
-        help="seconds to wait for each of three answers (default 1)",
+        help="seconds to wait for each of three replies (default 1)",
     )
 
 
@@ -106,6 +109,21 @@ def info(parser: ArgumentParser) -> None:
   inkling info --port socket://localhost:4000 --bundle bundles/cifar10"""
     add_port(parser)
     parser.add_argument("--bundle", metavar="DIR", help="check that the board runs the model of this bundle")
+    _add_timeout(parser, TIMEOUT_S)
+
+
+def mode(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling mode`."""
+    parser.description = (
+        "Shows or sets what a board sends for an image: features, its answer, or (adaptive) its answer where it is "
+        "sure and features elsewhere. A reset of the board restores the mode that it was built with."
+    )
+    parser.epilog = """examples:
+  inkling mode --port /dev/ttyACM0
+  inkling mode adaptive --threshold 9 --port /dev/ttyACM0"""
+    parser.add_argument("mode", nargs="?", choices=MODES, help="mode to set (default: as it is set)")
+    add_threshold(parser)
+    add_port(parser)
     _add_timeout(parser, TIMEOUT_S)
 
 
@@ -136,7 +154,7 @@ def bench(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling bench`."""
     parser.description = (
         "Times the encoder on the board and models the energy per image and per correct answer, for computing and for "
-        "sending by LoRa, from currents stated in the data sheets of the chips."
+        "sending an answer or features by LoRa, from currents stated in the data sheets of the chips."
     )
     parser.epilog = """examples:
   inkling bench --port /dev/ttyUSB0 --bundle bundles/cifar10
@@ -161,7 +179,7 @@ def _add_timeout(parser: ArgumentParser, default_s: float) -> None:
         type=seconds,
         default=default_s,
         metavar="S",
-        help=f"seconds to wait for an answer (default {default_s:g})",
+        help=f"seconds to wait for the board (default {default_s:g})",
     )
 
 

@@ -14,7 +14,7 @@ from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, reading_parts
 from host.errors import PortError
-from host.receive.events import ControlFrame, Event, FeatureFrame, UnknownModel
+from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
@@ -43,7 +43,7 @@ class Listener:
         self._gateways = Gateways(PacketReceiver(bundles, parser))
         self._classifier = Classifier.of(bundles)
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
-        self._frames = 0
+        self._frames = self._answers = self._unsure = 0
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code
         self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
@@ -71,9 +71,10 @@ class Listener:
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
             f"{gateways.foreign} foreign"
         )
+        answers = f" ({self._answers} answers, {self._unsure} of them unsure)" if self._answers else ""
         return (
-            f"{self._frames} frames, {sum(s.lost for s in sources)} lost, {sum(s.duplicates for s in sources)} "
-            f"duplicates, {sum(s.late for s in sources)} late, "
+            f"{self._frames} frames{answers}, {sum(s.lost for s in sources)} lost, "
+            f"{sum(s.duplicates for s in sources)} duplicates, {sum(s.late for s in sources)} late, "
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
             f"{by_radio if gateways.packets else ''}"
         )
@@ -84,15 +85,17 @@ class Listener:
             if isinstance(received, ControlFrame):
                 self._note_error(received.control)
                 event = self._gateways.take(received.control)
-            if isinstance(event, FeatureFrame) and not self.done:
+            if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
                 self._show(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
         self._note_garbage()
 
-    def _show(self, frame: FeatureFrame) -> None:
-        self._frames += 1
+    def _show(self, frame: FeatureFrame | AnswerFrame) -> None:
         reading = self._classifier.read(frame)
+        self._frames += 1
+        self._answers += isinstance(frame, AnswerFrame)
+        self._unsure += reading.unsure
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",

@@ -1,4 +1,4 @@
-"""`inkling run`: send images to a board and classify its answers."""
+"""`inkling run`: send images to a board and classify what it returns."""
 
 import argparse
 import time
@@ -10,11 +10,12 @@ from host.board.board import Board
 from host.board.errors import BoardError, GarbledReplyError
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
+from host.cli.mode import describe, set_mode
 from host.cli.output import Output, reading_parts
 from host.image import load_image
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.control import LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
+from wire.control import ANSWER_SENT, LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
 
 AIR_TIME_WAIT_S = 60  # a node has no air time after a reset, and opening its port may reset it
 LOST = ("frame lost", "red")
@@ -31,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     output = Output("-" if options.json else None)
     with Board(open_port(options), bundle, options.timeout) as board:
         check_model(board, output)
+        if options.mode is not None or options.threshold is not None:
+            output.note(f"device {board.device}: {describe(set_mode(board, options.mode, options.threshold))}")
         if options.by_radio:
             return _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
         return _classify(board, bundle, images, options.chunk or 0, output)
@@ -58,7 +61,7 @@ def _wait_for_air_time(board: Board, pixels: np.ndarray, chunk: int, output: Out
     deadline, noted = time.monotonic() + AIR_TIME_WAIT_S, False
     while True:
         try:
-            return board.run_by_radio(pixels, chunk)
+            return board.run_by_radio(pixels, chunk, by_mode=True)
         except BoardError as error:
             if error.code != ErrorCode.AIR_TIME or time.monotonic() > deadline:
                 raise
@@ -73,7 +76,7 @@ def _classify(board: Board, bundle: Bundle, images: Images, chunk: int, output: 
     classifier, lost = Classifier.of([bundle]), 0
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
-        frame, cost = board.run(pixels, chunk, cost=True)
+        frame, cost = board.run(pixels, chunk, cost=True, by_mode=True)
         if frame is None:
             lost += 1
             output.line(f"{path:<{width}}  ", LOST)
@@ -87,7 +90,8 @@ def _classify(board: Board, bundle: Bundle, images: Images, chunk: int, output: 
 
 def _air_text(report: RadioReport) -> str:
     air_ms, left_ms = report.air_micros / 1e3, report.left_micros / 1e3
-    return f"chunk {report.chunk}, {air_ms:.1f} ms of air time, {left_ms:.1f} ms left"
+    sent = "answer" if report.chunk == ANSWER_SENT else f"chunk {report.chunk}"
+    return f"{sent}, {air_ms:.1f} ms of air time, {left_ms:.1f} ms left"
 
 
 def _cost_text(cost: RunCost | None) -> str:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +14,7 @@ from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
 from wire.answer import CONFIDENCES, FULL_WEIGHT, Answer
 from wire.bundle import FILES, SCHEMA, Bundle, compute_model_id, describe_file, load
+from wire.control import Info, Mode
 from wire.model import Model
 
 
@@ -128,7 +131,31 @@ def answers(events: Iterable[Event | None]) -> list[AnswerFrame]:
     return [event for event in events if isinstance(event, AnswerFrame)]
 
 
-def features(events: Iterable[Event]) -> list[FeatureFrame]:
+def make_info(**changes: Any) -> Info:  # noqa: ANN401 - the fields of Info
+    """Return the INFO of a native board, with changed fields."""
+    info = Info(
+        wire_version=1,
+        firmware_version=(0, 1, 0),
+        model_number=7,
+        engine="aot",
+        target="native",
+        input_shape=(8, 6, 3),
+        symbols=128,
+        bits_per_symbol=3,
+        chunks=3,
+        arena_bytes=1,
+        encoder_ram_bytes=2,
+        stack_bytes=3,
+        clock_hz=1,
+        max_data=999,
+        classes=10,
+        mode=Mode.ADAPTIVE,
+        threshold=8,
+    )
+    return replace(info, **changes)
+
+
+def features(events: Iterable[Event | None]) -> list[FeatureFrame]:
     """Return the feature frames among events."""
     return [event for event in events if isinstance(event, FeatureFrame)]
 

@@ -19,10 +19,10 @@ from host.board.errors import BoardError, DeviceError, GarbledReplyError, Silent
 from host.board.port import Port
 from host.errors import PortError
 from tests.support import firmware as firmware_tools
-from tests.support.host import make_bundle, make_frame
+from tests.support.host import make_bundle, make_frame, make_info
 from tests.support.lines import answers, fake_line, sends, stays_silent, unused_port
 from wire.bundle import Bundle, compute_model_id, load
-from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
+from wire.control import Control, ErrorCode, ErrorReply, Opcode, reply
 
 
 def raises(kind: type[Exception], pattern: str) -> AbstractContextManager[pytest.ExceptionInfo]:
@@ -213,7 +213,7 @@ def test_open_reports_a_missing_port_in_one_line() -> None:
 def test_info_reports_incompatible_firmware(bundle: Bundle) -> None:
     """A fake board sends replies that no firmware sends today."""
     old = reply(Opcode.INFO | 0x80, FIRST_REQUEST, b"\x01\x00\x01\x00", 1, 0)
-    later = Info(2, (9, 0, 0), 1, "e", "t", (1, 1, 1), 1, 1, 1, 0, 0, 0, 0, 0).pack()
+    later = make_info(wire_version=2).pack()
     newer = reply(Opcode.INFO | 0x80, FIRST_REQUEST, later, 1, 0)
     unknown = reply(Opcode.ERROR, FIRST_REQUEST, ErrorReply(77, 0).pack(), 1, 0)
     for sent, message in [
@@ -225,7 +225,7 @@ def test_info_reports_incompatible_firmware(bundle: Bundle) -> None:
             board.info()
 
 
-INFO = Info(1, (0, 1, 0), 7, "aot", "native", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
+INFO = make_info()
 
 
 def unsolicited(code: ErrorCode, opcode: int = 0) -> bytes:

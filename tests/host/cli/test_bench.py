@@ -12,8 +12,9 @@ import pytest
 from firmware.tools import core_dir
 from host.board.energy import SPREADING_FACTORS, VOLTS, Chip, Radio, chip_of, chips, radio_of, radios
 from tests.conftest import RunInkling
+from tests.support.host import make_info
 from wire.bundle import Bundle
-from wire.control import REPLY_BIT, BenchResult, Info, Opcode, reply
+from wire.control import REPLY_BIT, BenchResult, Opcode, reply
 from wire.lora import air_time_s
 
 OPCODE, REQUEST, REPEATS = 14, 15, 16  # their offsets in a command
@@ -23,8 +24,7 @@ CLOCK_HZ, CYCLES = 120_000_000, 6_000_000  # 50 ms per image
 @contextmanager
 def fake_board(bundle: Bundle, target: str) -> Iterator[str]:
     """The URL of a line to a fake board of this target, which answers INFO and BENCH."""
-    info = Info(1, (0, 1, 0), bundle.number, "aot", target, bundle.input_shape, len(bundle.symbol_order),
-                bundle.bits_per_symbol, len(bundle.chunks), 1, 2, 3, CLOCK_HZ, 4000)  # fmt: skip
+    info = make_info(model_number=bundle.number, target=target, clock_hz=CLOCK_HZ)
 
     def serve(server: socket.socket) -> None:
         connection, _ = server.accept()

@@ -11,9 +11,10 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from tests.conftest import RunInkling
 from tests.support import firmware as firmware_tools
+from tests.support.host import make_info
 from tests.support.lines import answers, fake_line, stays_silent, unused_port
 from wire.bundle import Bundle
-from wire.control import ErrorCode, ErrorReply, Info, Opcode, reply
+from wire.control import ErrorCode, ErrorReply, Opcode, reply
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,7 @@ def test_devices_lists_a_board_that_cannot_run_its_model(
 ) -> None:
     """At boot it reports that its arena is too small; it still answers INFO."""
     plug_in(monkeypatch)
-    info = Info(1, (0, 1, 0), 7, "tflm", "esp32dev", (8, 6, 3), 128, 3, 3, 0, 0, 0, 1, 999)
+    info = make_info(engine="tflm", target="esp32dev")
     at_boot = reply(Opcode.ERROR, 0, ErrorReply(ErrorCode.MODEL_ARENA, 0).pack(), 1, 0)
     board = answers(lambda command: reply(Opcode.INFO | 0x80, command.request, info.pack(), 1, 0), at_boot)
     with fake_line(board, board) as url:

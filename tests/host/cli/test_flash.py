@@ -16,9 +16,10 @@ from host.board import platformio
 from tests.conftest import RunInkling
 from tests.support import ROOT
 from tests.support import firmware as firmware_tools
+from tests.support.host import make_info
 from tests.support.lines import answers, fake_line
 from wire.bundle import Bundle
-from wire.control import Control, ErrorCode, ErrorReply, Info, Opcode, reply
+from wire.control import Control, ErrorCode, ErrorReply, Opcode, reply
 
 PROJECT = """
 [env:native]
@@ -123,8 +124,7 @@ def test_flash_by_dfu_needs_the_port_that_the_board_has_afterwards(
 def test_flash_reports_a_board_that_cannot_run_its_model(
     run_inkling: RunInkling, port: Path, built: Bundle, uploads: Callable[[str], None]
 ) -> None:
-    shape, model = built.input_shape, built.number
-    info = Info(1, (0, 1, 0), model, "tflm", "native", shape, 128, 3, 3, 0, 0, 0, 1, 999)
+    info = make_info(model_number=built.number, engine="tflm")
 
     def reply_to(command: Control) -> bytes:
         if command.opcode == Opcode.INFO:

@@ -1,6 +1,7 @@
 """firmware/lib/wire as a shared library, for tests that compare it with the Python implementation."""
 
 import subprocess
+from collections.abc import Sequence
 from ctypes import (
     CDLL,
     POINTER,
@@ -14,6 +15,7 @@ from ctypes import (
     c_uint8,
     c_uint16,
     c_uint32,
+    c_uint64,
     create_string_buffer,
 )
 from pathlib import Path
@@ -40,7 +42,15 @@ class Model(Structure):
         ("chunks", POINTER(Chunk)),
         ("chunk_count", c_uint8),
         ("bits_per_symbol", c_uint8),
+        ("threshold", c_uint8),
+        ("class_count", c_uint16),
+        ("latent_count", c_uint32),
+        ("answer_weights", POINTER(c_uint16)),
     ]
+
+
+class Answer(Structure):
+    _fields_ = [("index", c_uint16), ("confidence", c_uint8)]
 
 
 class Result(Structure):
@@ -64,6 +74,9 @@ class Info(Structure):
         ("stack_bytes", c_uint32),
         ("clock_hz", c_uint32),
         ("max_data", c_uint16),
+        ("class_count", c_uint16),
+        ("mode", c_uint8),
+        ("threshold", c_uint8),
     ]
 
 
@@ -112,10 +125,18 @@ _PROTOTYPES = {
     "wire_crc16": (c_uint16, [c_uint16, c_char_p, c_size_t]),
     "wire_crc32": (c_uint32, [c_uint32, c_char_p, c_size_t]),
     "wire_bch_encode": (None, [c_uint32, c_char_p]),
+    "wire_bch_encode_answer": (None, [c_uint64, c_char_p]),
+    "wire_bch_read_answer": (c_bool, [c_char_p, POINTER(c_uint64)]),
+    "wire_answer_of": (Answer, [POINTER(Model), POINTER(c_int8)]),
+    "wire_answer_word": (c_uint16, [Answer]),
     "wire_interleaver_step": (c_uint32, [c_uint32]),
     "wire_feature_frame": (
         Result,
         [POINTER(c_uint8), c_size_t, POINTER(Model), c_uint8, c_uint8, c_uint8, POINTER(c_int8), c_bool],
+    ),
+    "wire_answer_frame": (
+        Result,
+        [POINTER(c_uint8), c_size_t, POINTER(Model), c_uint8, c_uint8, Answer, c_bool],
     ),
     "wire_reply_frame": (
         Result,
@@ -154,15 +175,40 @@ def encode_header(library: CDLL, word: int) -> bytes:
     return block.raw
 
 
-def model(number: int, table: list[int], order: list[int], chunks: list[list[int]], bits: int) -> Model:
+def encode_answer(library: CDLL, word: int) -> bytes:
+    """Return the 8 bytes of a 36-bit answer."""
+    block = create_string_buffer(8)
+    library.wire_bch_encode_answer(word, block)
+    return block.raw
+
+
+def read_answer(library: CDLL, block: bytes) -> int | None:
+    """Return the 36 bits of an undamaged answer, None if the 8 bytes are none."""
+    word = c_uint64()
+    return word.value if library.wire_bch_read_answer(block, word) else None
+
+
+def model(
+    number: int,
+    table: Sequence[int],
+    order: Sequence[int],
+    chunks: Sequence[Sequence[int]],
+    bits: int,
+    weights: Sequence[int] = (),
+    class_count: int = 0,
+    latent_count: int = 0,
+) -> Model:
     """Return a model. It keeps its tables alive, as ctypes keeps the objects of a structure's pointers."""
     return Model(
-        number,
-        (c_uint8 * 256)(*table),
-        (c_uint16 * len(order))(*order),
-        (Chunk * len(chunks))(*(Chunk(*chunk) for chunk in chunks)),
-        len(chunks),
-        bits,
+        number=number,
+        symbol_table=(c_uint8 * 256)(*table),
+        symbol_order=(c_uint16 * len(order))(*order),
+        chunks=(Chunk * len(chunks))(*(Chunk(*chunk) for chunk in chunks)),
+        chunk_count=len(chunks),
+        bits_per_symbol=bits,
+        class_count=class_count,
+        latent_count=latent_count,
+        answer_weights=(c_uint16 * 256)(*weights),
     )
 
 

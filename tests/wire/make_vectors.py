@@ -1,18 +1,22 @@
 """Generator of tests/wire/vectors/wire_v1.json, the test vectors of the Python and the C implementation.
 
-It was run once, by `python -m tests.wire.make_vectors`: the committed file defines wire version 1, and the tests fail
-if the code would write a different one. The inputs come from a generator defined here, since numpy may change its own.
+It is run by `python -m tests.wire.make_vectors`: the committed file defines wire version 1, and the tests fail if the
+code would write a different one. The inputs come from a generator defined here, since numpy may change its own.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from wire import bch, control, frame, payload
+from wire.answer import ANSWER_BITS, FULL_WEIGHT, Answer, AnswerHead
 from wire.crc import crc16, crc32
 
+# Class scores of which 8 int8 steps are one unit of a logit.
+WEIGHTS = [round(FULL_WEIGHT * math.exp(-d / 8)) for d in range(256)]
 PATH = Path(__file__).parent / "vectors" / "wire_v1.json"
 
 
@@ -38,7 +42,7 @@ def code_vectors(source: Iterator[int]) -> dict:
     words = [0, 1, 0x800000, 0xFFFFFF, *(next(source) << 8 | next(source) & 255 for _ in range(12))]
     texts = [b"", b"\0", b"123456789", bytes(draw(source, 66, 256))]
     return {
-        "bch": [{"word": word, "block": bch.encode(word).hex()} for word in words],
+        "bch": [{"word": word, "block": bch.HEADER.encode(word).hex()} for word in words],
         "crc16": [
             {"initial": initial, "data": text.hex(), "crc": crc16(text, initial)}
             for text in texts
@@ -67,8 +71,54 @@ def payload_vectors(source: Iterator[int]) -> list[dict]:
     return vectors
 
 
-def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int, chunk: int, **fields: int) -> dict:
-    """Return one feature frame, from latent to wire. Chunks are the whole payload, its first half and the rest."""
+def answer_vectors(source: Iterator[int]) -> dict:
+    """Return the vectors of the board's answer: its code, the confidence of class scores, answer words and frames."""
+    words = [0, 1, 1 << 35, (1 << 36) - 1, *(next(source) << 20 | next(source) << 4 | i for i in range(12))]
+    answers = [Answer(0, 0), Answer(1, 1), Answer(4095, 15), *(Answer(1 << bit, bit) for bit in range(12))]
+    headers = [
+        (answer, 0x5EED1234 * (n + 1) % (1 << 32), draw(source, 1, 256)[0], draw(source, 1, 32)[0])
+        for n, answer in enumerate([*answers, Answer(3, 12)])
+    ]
+    return {
+        "answer_bch": [{"word": word, "block": bch.ANSWER.encode(word).hex()} for word in words],
+        "answer_weights": WEIGHTS,
+        "confidences": [
+            *(scores_vector(source, classes, spread) for classes in (1, 2, 10, 100) for spread in (9, 256)),
+            *({"scores": [-d, 0], **vars(answer_of([-d, 0]))} for d in range(0, 52, 2)),
+        ],
+        "answer_words": [{**vars(answer), "word": answer.word} for answer in answers],
+        "answer_frames": [
+            {
+                "model_number": number,
+                "device": device,
+                "sequence": sequence,
+                **vars(answer),
+                "frame": frame.answer_frame(frame.AnswerHeader(device, sequence, number & 31, answer)).hex(),
+            }
+            for answer, number, device, sequence in headers
+        ],
+    }
+
+
+def answer_of(scores: list[int]) -> Answer:
+    """Return the answer for class scores by WEIGHTS."""
+    index, confidence = AnswerHead(np.array(WEIGHTS), np.zeros(16)).answers(np.array([scores], np.int8))
+    return Answer(int(index[0]), int(confidence[0]))
+
+
+def scores_vector(source: Iterator[int], classes: int, spread: int) -> dict:
+    """Return class scores that are at most `spread` apart, and the answer."""
+    scores = [127 - score for score in draw(source, classes, spread)]
+    return {"scores": scores, **vars(answer_of(scores))}
+
+
+def feature_vector(
+    source: Iterator[int], shape: tuple[int, int, int], bits: int, chunk: int, classes: int = 0, **fields: int
+) -> dict:
+    """Return one feature frame, from latent to wire. Chunks are the whole payload, its first half and the rest.
+
+    With `classes`, the payload begins with an answer, by WEIGHTS.
+    """
     size = int(np.prod(shape))
     table = sorted(draw(source, 256, 1 << bits))
     order = shuffled(source, size)[: size - size // 8]
@@ -77,7 +127,12 @@ def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int
     latent = [value - 128 for value in draw(source, size, 256)]
     first, count = chunks[chunk]
     symbols = [table[latent[position] + 128] for position in order[first : first + count]]
-    packed = payload.pack(np.array(symbols), bits)
+    packed, n_bits = payload.pack(np.array(symbols), bits), count * bits
+    scores = {}
+    if classes:
+        scores = scores_vector(source, classes, 60)
+        packed = answer_of(scores["scores"]).word.to_bytes(2, "big") + packed
+        n_bits += ANSWER_BITS
     number = fields["model_number"]
     header = frame.Header(frame.FrameType.FEATURE, fields["device"], fields["sequence"], number & 31, chunk)
     return {
@@ -90,10 +145,11 @@ def feature_vector(source: Iterator[int], shape: tuple[int, int, int], bits: int
         "symbol_table": table,
         "symbol_order": order,
         "latent": latent,
+        **scores,
         "levels": symbols,
         "packed": packed.hex(),
-        "frame": frame.feature_frame(header, packed, count * bits, number).hex(),
-        "lora": frame.feature_frame(header, packed, count * bits, number, sync=False).hex(),
+        "frame": frame.feature_frame(header, packed, n_bits, number).hex(),
+        "lora": frame.feature_frame(header, packed, n_bits, number, sync=False).hex(),
     }
 
 
@@ -103,12 +159,14 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
         wire_version=1, firmware_version=(0, 1, 0), model_number=0x5EED1234,
         engine="aot", target="qemu_stm32f405", input_shape=(32, 32, 3), symbols=128,
         bits_per_symbol=3, chunks=3, arena_bytes=13312, encoder_ram_bytes=16640, stack_bytes=1536,
-        clock_hz=168000000, max_data=3074,
+        clock_hz=168000000, max_data=3074, classes=10, mode=control.Mode.ADAPTIVE, threshold=9,
     )  # fmt: skip
     cost = control.RunCost(encode_cycles=1240000, total_cycles=1251234, microseconds=7448)
     radio = control.RadioReport(chunk=1, air_micros=77056, left_micros=3410944)
     packet = control.Packet(crc_ok=True, rssi_dbm=-124.25, snr_db=-8.5, payload=bytes(range(250, 256)))
     bench = control.BenchResult(10, 1239000, 1241000, 1240000, 73810)
+    mode = control.ModeSetting(control.Mode.ANSWER, 11)
+    sent_answer = control.RadioReport(chunk=control.ANSWER_SENT, air_micros=36096, left_micros=3374848)
     error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
     return {
         "info": (control.Opcode.INFO | control.REPLY_BIT, info.pack(), vars(info)),
@@ -121,6 +179,8 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
             packet.pack(),
             vars(packet) | {"payload": packet.payload.hex()},
         ),
+        "mode": (control.Opcode.MODE | control.REPLY_BIT, mode.pack(), vars(mode)),
+        "answer by radio": (control.Opcode.RUN | control.REPLY_BIT, sent_answer.pack(), vars(sent_answer)),
     }
 
 
@@ -131,6 +191,9 @@ def control_vectors(source: Iterator[int]) -> dict:
         (control.Opcode.INFO, 200, b"", 7),
         (control.Opcode.BENCH, 33, bytes([10]), 255),
         (control.Opcode.RUN, 31, control.run_data(0, bytes(draw(source, 48, 256)), wants_cost=True), 7),
+        (control.Opcode.RUN, 32, control.run_data(2, bytes(draw(source, 3, 256)), by_mode=True), 7),
+        (control.Opcode.MODE, 255, b"", 255),
+        (control.Opcode.MODE, 0, control.ModeSetting(control.Mode.ADAPTIVE, 9).pack(), 7),
     ]
     return {
         "commands": [
@@ -170,12 +233,20 @@ def build() -> dict:
         feature_vector(source, (2, 2, 3), 8, 0, model_number=0x0BADF00D, device=42, sequence=1),
         feature_vector(source, (5, 1, 3), 1, 2, model_number=0x12345678, device=3, sequence=5),
     ]
+    codes, payloads, controls = code_vectors(source), payload_vectors(source), control_vectors(source)
+    source = numbers(12)
+    features += [
+        feature_vector(source, (1, 2, 4), 3, 0, classes=10, model_number=0x5EED1234, device=7, sequence=9),
+        feature_vector(source, (3, 5, 7), 5, 2, classes=100, model_number=0x80018001, device=128, sequence=16),
+        feature_vector(source, (1, 1, 2), 1, 1, classes=2, model_number=0x12345678, device=3, sequence=5),
+    ]
     vectors = {
         "wire_version": frame.WIRE_VERSION,
-        **code_vectors(source),
-        "payloads": payload_vectors(source),
+        **codes,
+        "payloads": payloads,
         "features": features,
-        **control_vectors(source),
+        **controls,
+        **answer_vectors(source),
     }
     return json.loads(json.dumps(vectors))
 

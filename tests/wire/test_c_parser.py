@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support import wire_c
 from tests.support.wire_c import COMMAND, ERROR, NONE, CommandReceiver
 from wire import bch, control, frame
+from wire.answer import Answer
 from wire.control import ErrorCode
 from wire.crc import crc32
 
@@ -36,7 +37,10 @@ def expected_events(stream: bytes) -> Iterator[Event]:
         at += 4
         header = stream[at : at + 8]
         word = int.from_bytes(header[:3], "big")
-        if bch.encode(word) != header:
+        if is_answer(header):
+            at += 8
+            continue
+        if bch.HEADER.encode(word) != header:
             yield error(ErrorCode.BAD_HEADER)  # the search resumes right after the sync
             continue
         at += 8
@@ -62,6 +66,12 @@ def expected_events(stream: bytes) -> Iterator[Event]:
         at = end + 4
 
 
+def is_answer(block: bytes) -> bool:
+    """Return True if 8 bytes are an undamaged answer frame."""
+    decoded = frame.AnswerHeader.decode(block)
+    return decoded is not None and decoded[0].encode() == block
+
+
 def flipped(whole: bytes, position: int) -> bytes:
     """Return the frame with one bit flipped."""
     damaged = bytearray(whole)
@@ -73,6 +83,10 @@ BYTES = st.integers(0, 255)
 COMMANDS = st.builds(
     control.command, BYTES, BYTES, st.binary(max_size=MAX_DATA + 5), st.sampled_from([DEVICE, 255, 8, 0])
 )
+ANSWERS = st.builds(
+    lambda device, sequence, index: frame.answer_frame(frame.AnswerHeader(device, sequence, 20, Answer(index, 9))),
+    BYTES, st.integers(0, 31), st.integers(0, 4095),
+)  # fmt: skip
 PIECES = st.one_of(
     st.binary(max_size=30),
     COMMANDS,
@@ -81,6 +95,8 @@ PIECES = st.one_of(
     st.builds(lambda whole, cut: whole[cut % len(whole) :], COMMANDS, st.integers(0, 100)),
     st.builds(flipped, COMMANDS, st.integers(0, 800)),
     st.builds(control.reply, BYTES, BYTES, st.binary(max_size=20), st.just(DEVICE), st.just(0x5EED1234)),
+    ANSWERS,
+    st.builds(flipped, ANSWERS, st.integers(0, 95)),
     st.just(frame.SYNC),
     st.just(frame.SYNC[:3]),
 )
@@ -195,6 +211,26 @@ def test_parser_skips_echoed_replies(c: CDLL) -> None:
     receiver = CommandReceiver(c, DEVICE, BODY)
     echo = control.reply(control.Opcode.ERROR, 1, b"\1\0", DEVICE, 0x5EED1234)
     assert receiver.feed(echo + GOOD) == [GOOD_EVENT]
+
+
+def test_parser_skips_answer_frames(c: CDLL) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
+    answer = frame.answer_frame(frame.AnswerHeader(DEVICE, 1, 20, Answer(3, 12)))
+    assert receiver.feed(answer + answer + GOOD) == [GOOD_EVENT]
+
+
+@pytest.mark.parametrize("position", range(64))
+def test_parser_reports_damaged_answer_frame(c: CDLL, position: int) -> None:
+    receiver = CommandReceiver(c, DEVICE, BODY)
+    answer = frame.answer_frame(frame.AnswerHeader(DEVICE, 1, 20, Answer(3, 12)))
+    assert receiver.feed(flipped(answer, 32 + position) + GOOD) == [error(ErrorCode.BAD_HEADER), GOOD_EVENT]
+
+
+def test_parser_reports_codeword_of_another_type(c: CDLL) -> None:
+    """A codeword of the answers' code whose type is not 3 is no answer frame."""
+    receiver = CommandReceiver(c, DEVICE, BODY)
+    block = bch.ANSWER.encode(1 << 34 | 1 << 26)
+    assert receiver.feed(frame.SYNC + block + GOOD) == [error(ErrorCode.BAD_HEADER), GOOD_EVENT]
 
 
 def test_parser_takes_sync_in_pixels_as_data(c: CDLL) -> None:

@@ -1,4 +1,4 @@
-"""The CRCs and the BCH code, against published check values and the package galois."""
+"""The CRCs and the BCH codes, against published check values and the package galois."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wire import bch
 from wire.crc import crc16, crc32
 
-WORDS = st.integers(0, (1 << 24) - 1)
+CODES = pytest.mark.parametrize("code", [bch.HEADER, bch.ANSWER], ids=["header", "answer"])
 
 
 def flipped(block: bytes, positions: list[int]) -> bytes:
@@ -48,60 +48,111 @@ def test_crc16_detects_bursts_of_up_to_16_bits(text: bytes, initial: int, data: 
 
 
 @pytest.mark.slow
-def test_bch_matches_galois() -> None:
+@pytest.mark.parametrize("size", bch.GENERATORS)
+def test_bch_generators_match_galois(size: int) -> None:
     import galois  # takes seconds, which collecting tests need not
 
+    reference = galois.BCH(63, size)
+    assert int(reference.generator_poly) == bch.GENERATORS[size]
+    assert reference.d == {7: 31, 10: 27, 16: 23, 18: 21, 24: 15, 30: 13, 36: 11}[size]
+
+
+@pytest.mark.slow
+def test_bch_header_matches_galois() -> None:
+    import galois
+
     reference = galois.BCH(63, 24)
-    assert int(reference.generator_poly) == bch.GENERATOR
-    assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.WORD_BITS, bch.MAX_ERRORS)
+    assert (reference.n, reference.k, reference.t) == (bch.N_BITS, bch.HEADER.word_bits, bch.HEADER.max_errors)
     words = np.concatenate([[0, 1, (1 << 24) - 1], np.random.default_rng(1).integers(0, 1 << 24, 500)])
     messages = (words[:, None] >> np.arange(23, -1, -1) & 1).astype(np.uint8)
     codewords = np.asarray(reference.encode(messages)).astype(np.uint8)
     for word, codeword in zip(words, codewords, strict=True):
-        assert bch.encode(int(word)) == np.packbits([*codeword, 0]).tobytes()
+        assert bch.HEADER.encode(int(word)) == np.packbits([*codeword, 0]).tobytes()
 
 
-@given(WORDS, st.lists(st.integers(0, 62), unique=True, max_size=7), st.booleans())
-def test_bch_decode_corrects_up_to_seven_flips(word: int, positions: list[int], last_bit: bool) -> None:
-    block = flipped(bch.encode(word), [*positions, 63] if last_bit else positions)
-    assert bch.decode(block) == (word, len(positions))
+def remainder(codeword: int, generator: int) -> int:
+    """Return the remainder of a polynomial divided by another, by long division."""
+    while codeword.bit_length() >= generator.bit_length():
+        codeword ^= generator << codeword.bit_length() - generator.bit_length()
+    return codeword
 
 
-@given(WORDS, st.lists(st.integers(0, 62), unique=True, min_size=8, max_size=63))
-def test_bch_decode_beyond_seven_flips(word: int, positions: list[int]) -> None:
-    block = flipped(bch.encode(word), positions)
-    decoded = bch.decode(block)
+def test_bch_answer_rows_follow_definition() -> None:
+    sizes = [min(size for size in bch.GENERATORS if size > bit) for bit in range(36)]
+    assert sizes == [7] * 7 + [10] * 3 + [16] * 6 + [18] * 2 + [24] * 6 + [30] * 6 + [36] * 6
+    for bit, (row, size) in enumerate(zip(bch.ANSWER.rows, sizes, strict=True)):
+        assert row.bit_length() - 1 == 62 - bit
+        assert row & (1 << 62 - bit) - (1 << 63 - size) == 0  # nothing between the leading term and the parity
+        assert remainder(row, bch.GENERATORS[size]) == 0
+
+
+@pytest.mark.parametrize(("size", "distance"), [(7, 31), (10, 27), (16, 23), (18, 21)])
+def test_bch_answers_with_equal_high_bits_are_far_apart(size: int, distance: int) -> None:
+    assert bch.weights(bch.ANSWER.codewords(np.arange(1, 1 << size))).min() == distance
+
+
+def test_bch_answer_is_no_header() -> None:
+    """Answer codewords with a type of 3 are none of the header's code, so that a block is one or the other."""
+    basis = [remainder(row, bch.GENERATORS[24]) for row in bch.ANSWER.rows]
+    assert not any(basis[:24])
+    sums = {0}  # of the rows of device, type and the highest bit of the model: only that of none is a header
+    for row in basis[24:]:
+        sums |= {total ^ row for total in sums}
+    assert len(sums) == 1 << 12
+
+
+@CODES
+@given(data=st.data())
+def test_bch_decode_corrects_up_to_its_limit(code: bch.Code, data: st.DataObject) -> None:
+    word = data.draw(st.integers(0, (1 << code.word_bits) - 1))
+    positions = data.draw(st.lists(st.integers(0, 62), unique=True, max_size=code.max_errors))
+    last_bit = data.draw(st.booleans())
+    block = flipped(code.encode(word), [*positions, 63] if last_bit else positions)
+    assert code.decode(block) == (word, len(positions))
+
+
+@CODES
+@given(data=st.data())
+def test_bch_decode_beyond_its_limit(code: bch.Code, data: st.DataObject) -> None:
+    word = data.draw(st.integers(0, (1 << code.word_bits) - 1))
+    positions = data.draw(st.lists(st.integers(0, 62), unique=True, min_size=code.max_errors + 1, max_size=63))
+    block = flipped(code.encode(word), positions)
+    decoded = code.decode(block)
     if decoded is not None:
         assert decoded[0] != word
-        assert distance(bch.encode(decoded[0]), block) == decoded[1] <= 7
+        assert distance(code.encode(decoded[0]), block) == decoded[1] <= code.max_errors
 
 
-@given(st.binary(min_size=8, max_size=8))
-def test_bch_decode_accepts_any_block(block: bytes) -> None:
-    decoded = bch.decode(block)
-    assert decoded is None or distance(bch.encode(decoded[0]), block) == decoded[1] <= 7
+@CODES
+@given(block=st.binary(min_size=8, max_size=8))
+def test_bch_decode_accepts_any_block(code: bch.Code, block: bytes) -> None:
+    decoded = code.decode(block)
+    assert decoded is None or distance(code.encode(decoded[0]), block) == decoded[1] <= code.max_errors
 
 
-@given(st.lists(WORDS, max_size=40), st.binary(min_size=8, max_size=8))
-def test_bch_distances(words: list[int], block: bytes) -> None:
-    candidates = bch.codewords(np.array(words))
-    assert candidates.tolist() == [int.from_bytes(bch.encode(word), "big") for word in words]
+@CODES
+@given(data=st.data(), block=st.binary(min_size=8, max_size=8))
+def test_bch_distances(code: bch.Code, data: st.DataObject, block: bytes) -> None:
+    words = data.draw(st.lists(st.integers(0, (1 << code.word_bits) - 1), max_size=40))
+    candidates = code.codewords(np.array(words, np.uint64))
+    assert candidates.tolist() == [int.from_bytes(code.encode(word), "big") for word in words]
     assert bch.distances(block, candidates).tolist() == [
-        (int.from_bytes(bch.encode(word), "big") ^ int.from_bytes(block, "big")).bit_count() for word in words
+        (int.from_bytes(code.encode(word), "big") ^ int.from_bytes(block, "big")).bit_count() for word in words
     ]
 
 
-@pytest.mark.parametrize("word", [-1, 1 << 24])
-def test_bch_encode_refuses_word_beyond_24_bits(word: int) -> None:
-    with pytest.raises(ValueError, match="24 bits"):
-        bch.encode(word)
-    with pytest.raises((ValueError, OverflowError), match=r"24 bits|bounds|negative"):
-        bch.codewords(np.array([5, word]))
+@CODES
+def test_bch_encode_refuses_too_large_word(code: bch.Code) -> None:
+    for word in (-1, 1 << code.word_bits):
+        with pytest.raises(ValueError, match=f"{code.word_bits} bits"):
+            code.encode(word)
+        with pytest.raises((ValueError, OverflowError), match=rf"{code.word_bits} bits|bounds|negative"):
+            code.codewords(np.array([5, word]))
 
 
 @pytest.mark.parametrize("size", [0, 7, 9])
 def test_bch_refuses_block_of_wrong_size(size: int) -> None:
     with pytest.raises(ValueError, match="8 bytes"):
-        bch.decode(bytes(size))
+        bch.HEADER.decode(bytes(size))
     with pytest.raises(ValueError, match="8 bytes"):
-        bch.distances(bytes(size), bch.codewords(np.array([1])))
+        bch.distances(bytes(size), bch.HEADER.codewords(np.array([1])))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.wire import make_vectors
 from wire import bch, control, frame, payload
+from wire.answer import Answer
 
 NUMBERS = st.integers(0, (1 << 32) - 1)
 HEADERS = st.builds(
@@ -21,6 +22,13 @@ HEADERS = st.builds(
     st.integers(0, 31),
     st.integers(0, 15),
 )
+ANSWERS = st.builds(
+    frame.AnswerHeader,
+    st.integers(0, 255),
+    st.integers(0, 31),
+    st.integers(0, 31),
+    st.builds(Answer, st.integers(0, 4095), st.integers(0, 15)),
+)
 
 
 def test_vectors_match_code() -> None:
@@ -30,7 +38,7 @@ def test_vectors_match_code() -> None:
 @given(HEADERS)
 def test_header_round_trip(header: frame.Header) -> None:
     assert frame.Header.from_word(header.word()) == header
-    assert bch.decode(header.encode()) == (header.word(), 0)
+    assert bch.HEADER.decode(header.encode()) == (header.word(), 0)
 
 
 def test_header_word_bit_order() -> None:
@@ -45,6 +53,62 @@ def test_header_word_bit_order() -> None:
 def test_header_refuses_field_out_of_range(fields: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match="header field"):
         frame.Header(*fields)
+
+
+@given(ANSWERS)
+def test_answer_header_round_trip(header: frame.AnswerHeader) -> None:
+    assert frame.AnswerHeader.from_word(header.word()) == header
+    assert frame.AnswerHeader.decode(header.encode()) == (header, 0)
+    assert bch.HEADER.encode(int.from_bytes(header.encode()[:3], "big")) != header.encode()
+
+
+def test_answer_header_word_bit_order() -> None:
+    header = frame.AnswerHeader(0b10110011, 0b01101, 0b11001, Answer(0b110000010011, 0b0101))
+    expected = "11" + "10110011" + "11001" + "110000010011" + "01101" + "0101"
+    assert f"{header.word():036b}" == expected
+    assert frame.header_part(header.device, header.sequence, header.model) | frame.answer_part(
+        header.answer.index, header.answer.confidence
+    ) == int(expected, 2)
+
+
+def test_answer_parts_of_arrays() -> None:
+    devices, sequences = np.array([0, 7, 255]), np.array([31, 0, 9])
+    parts = frame.header_part(devices, sequences, np.array([0, 20, 31]))
+    assert parts.tolist() == [
+        frame.header_part(0, 31, 0), frame.header_part(7, 0, 20), frame.header_part(255, 9, 31),
+    ]  # fmt: skip
+    assert frame.answer_part(np.array([4095, 0]), np.array([15, 1])).tolist() == [(1 << 21) - 1 - (31 << 4), 1]
+
+
+@given(ANSWERS, st.lists(st.integers(0, 62), unique=True, max_size=5))
+def test_answer_header_decode_corrects_five_flips(header: frame.AnswerHeader, positions: list[int]) -> None:
+    value = int.from_bytes(header.encode(), "big") ^ sum(1 << 63 - position for position in positions)
+    assert frame.AnswerHeader.decode(value.to_bytes(8, "big")) == (header, len(positions))
+
+
+@given(HEADERS)
+def test_answer_header_decode_refuses_other_frames(header: frame.Header) -> None:
+    assert frame.AnswerHeader.decode(header.encode()) is None
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_answer_header_refuses_other_type(kind: int) -> None:
+    word = kind << 34 | 12345
+    assert frame.AnswerHeader.decode(bch.ANSWER.encode(word)) is None
+    with pytest.raises(ValueError, match=f"the type of an answer frame is 3, got {kind}"):
+        frame.AnswerHeader.from_word(word)
+
+
+@pytest.mark.parametrize("fields", [(256, 0, 0), (0, 32, 0), (0, 0, 32), (-1, 0, 0)])
+def test_answer_header_refuses_field_out_of_range(fields: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="header field"):
+        frame.AnswerHeader(*fields, Answer(0, 0))
+
+
+@given(ANSWERS)
+def test_answer_frame_is_sync_and_header(header: frame.AnswerHeader) -> None:
+    assert frame.answer_frame(header) == frame.SYNC + header.encode()
+    assert frame.answer_frame(header, sync=False) == header.encode()
 
 
 @given(HEADERS, st.binary(min_size=1, max_size=60), NUMBERS, st.data())
@@ -115,13 +179,21 @@ def test_command_refuses_too_much_data() -> None:
         control.command(control.Opcode.RUN, 0, bytes(65536))
 
 
-Reply = control.Info | control.RunCost | control.RadioReport | control.BenchResult | control.ErrorReply
+Reply = (
+    control.Info
+    | control.RunCost
+    | control.RadioReport
+    | control.BenchResult
+    | control.ErrorReply
+    | control.ModeSetting
+)
 REPLIES: dict[str, type[Reply]] = {
     "info": control.Info,
     "run": control.RunCost,
     "radio": control.RadioReport,
     "bench": control.BenchResult,
     "error": control.ErrorReply,
+    "mode": control.ModeSetting,
 }
 
 
@@ -155,3 +227,5 @@ def test_run_data_layout() -> None:
     assert control.run_data(3, pixels, wants_cost=True) == b"\x01\x03" + pixels
     assert control.run_data(0, pixels) == b"\0\0" + pixels
     assert control.run_data(control.LONGEST_PREFIX, pixels, by_radio=True) == b"\x02\xff" + pixels
+    assert control.run_data(1, pixels, by_mode=True) == b"\x04\x01" + pixels
+    assert control.run_data(1, pixels, wants_cost=True, by_radio=True, by_mode=True) == b"\x07\x01" + pixels

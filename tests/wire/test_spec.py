@@ -58,7 +58,7 @@ def test_control_frame_examples_match_code_and_vectors() -> None:
 
 @pytest.mark.parametrize("name", ["feature-frame", "command", "reply"])
 def test_example_headers_match_their_explanation(name: str) -> None:
-    decoded = bch.decode(example(name)[4:12])
+    decoded = bch.HEADER.decode(example(name)[4:12])
     assert decoded is not None
     header = frame.Header.from_word(decoded[0])
     fields = f"header: {header.type:d}, {header.device}, {header.sequence}, {header.model}, {header.chunk}"
@@ -67,9 +67,12 @@ def test_example_headers_match_their_explanation(name: str) -> None:
 
 def test_constants_match_code() -> None:
     assert f"    {frame.SYNC.hex(' ').upper()}\n" in SPEC
-    assert f"    g(x) = {bch.GENERATOR:X} " in SPEC
+    assert f"    g(x) = {bch.HEADER.generator:X} " in SPEC
     assert f"The wire, version {frame.WIRE_VERSION}" in SPEC
-    assert f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.MAX_ERRORS} of the header's 63" in ONE_LINE
+    assert (
+        f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.HEADER.max_errors} of the header's 63"
+        in ONE_LINE
+    )
     assert f"nothing for {control.TIMEOUT_MS} ms" in ONE_LINE
     assert f"up to {MAX_CHUNKS} pairs" in ONE_LINE
     assert f"start FFFF gives {crc16(b'123456789', 0xFFFF):X}" in ONE_LINE
@@ -79,7 +82,7 @@ def test_constants_match_code() -> None:
 
 def test_header_examples_match_code() -> None:
     for word, block in table("24 bits"):
-        assert bytes.fromhex(block) == bch.encode(int(word, 16))
+        assert bytes.fromhex(block) == bch.HEADER.encode(int(word, 16))
 
 
 def test_gray_table_matches_code() -> None:
@@ -167,7 +170,7 @@ def test_loss_figures_are_binomial() -> None:
     radio = min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, WINDOW, headers.FALSE_PER_PACKET))
     for row in table("sync"):
         ber = float(row[0])
-        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.MAX_ERRORS, ber)
+        sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.HEADER.max_errors, ber)
         new = 1 - (1 - sync) * (1 - code)
         losses = [sync, code, new, together(one, ber), together(fifty, ber), code, tail(64, radio, ber)]
         assert row[1:] == [f"{100 * loss:.2f} %" for loss in losses]
@@ -203,7 +206,7 @@ def test_known_device_limits_match_code() -> None:
 
 def test_phantom_figures_match_code() -> None:
     sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
-    header = 2**bch.PARITY_BITS / sum(comb(63, k) for k in range(bch.MAX_ERRORS + 1))
+    header = 2**bch.HEADER.parity_bits / sum(comb(63, k) for k in range(bch.HEADER.max_errors + 1))
     assert f"bytes pass as a sync once in {sync:.0f}," in ONE_LINE
     assert f"blocks pass as a header once in {header:.0f}." in ONE_LINE
     assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

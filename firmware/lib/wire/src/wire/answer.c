@@ -26,11 +26,12 @@ struct wire_answer wire_answer_of(const struct wire_model *model, const int8_t *
 }
 
 uint16_t wire_answer_word(struct wire_answer answer) {
+    const uint32_t index = answer.index, level = answer.confidence;
     uint32_t code = 0;
     for (unsigned bit = 0; bit < sizeof class_rows / sizeof *class_rows; bit++) {
-        if ((answer.index >> bit) & 1u) {
+        if ((index >> bit) & 1u) {
             code ^= class_rows[bit];
         }
     }
-    return (uint16_t)(code << 4 | (answer.confidence ^ answer.confidence >> 1));
+    return (uint16_t)(code << 4 | (level ^ level >> 1));
 }

@@ -34,6 +34,21 @@ def add_path(parser: ArgumentParser, name: str, default: Path | str, text: str) 
     parser.add_argument(name, type=Path, default=Path(default), metavar=metavar, help=f"{text} (default: %(default)s)")
 
 
+def add_out(parser: ArgumentParser, name: str) -> None:
+    """Add --out for a benchmark of one bundle, whose default is `result_file`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"file for the figures (default: {RESULTS / name}.json, or {name}_NAME.json for another bundle)",
+    )
+
+
+def result_file(name: str, bundle: Path) -> Path:
+    """Return the file of a benchmark's figures: those of the default bundle have the benchmark's name."""
+    return RESULTS / (f"{name}.json" if bundle == BUNDLE else f"{name}_{bundle.name}.json")
+
+
 def seed(text: str) -> int:
     """Parse a random seed, an integer of at least 0."""
     if not text.isdecimal():

@@ -4,31 +4,32 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.encoding import ANSWER, Encoded
 from benchmarks.metrics import Metrics
+from benchmarks.sender import WARM_UP, Sender
 from channel_sim.channels.bsc import BitFlips
 from host.classify.classifier import Classifier, LogitsModel, Reading
 from host.errors import HostError
-from host.receive.events import FeatureFrame
+from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
-from wire.frame import SEQUENCES
 from wire.model import MIN_BER, Model
-
-DEVICE = 1
-WARM_UP = 20  # clean frames, not counted, that make the device known to the receiver
 
 
 class Delivery:
-    """Sends one chunk of each image at one bit error rate, and classifies what arrives.
+    """Sends images at one bit error rate, and classifies what arrives.
 
-    `seed` is that of the bit flips.
+    Of each image one chunk is sent (ANSWER: the board's answer), or the answer if its confidence level is at least
+    `threshold`. `seed` is that of the bit flips.
     """
 
-    def __init__(self, model: Model, decoder: LogitsModel, chunk: int, ber: float, seed: int) -> None:
-        self._model, self._chunk, self.ber = model, chunk, ber
+    def __init__(
+        self, model: Model, decoder: LogitsModel, chunk: int, ber: float, seed: int, threshold: int | None = None
+    ) -> None:
+        self._model, self._chunk, self._threshold, self.ber = model, chunk, threshold, ber
         self._receiver = StreamReceiver([model])
         self._classifier = Classifier({model.model_id: decoder})
         self._channel = BitFlips(ber)
-        self._rng = np.random.default_rng([seed, chunk, round(ber * 1e6)])
+        self._rng = np.random.default_rng([seed, chunk - ANSWER, round(ber * 1e6)])
         self._readings: list[Reading] = []
         self._labels: list[int] = []  # of the readings
         self.metrics = Metrics()
@@ -39,51 +40,57 @@ class Delivery:
         """The receiver's latest estimate, which it would report to the sender; None before the first frame."""
         return self._readings[-1].ber if self._readings else None
 
-    def send(self, symbols: np.ndarray, labels: np.ndarray, on_progress: Callable[[int], None]) -> None:
-        """Send and classify the next images.
+    def send(self, encoded: Encoded, labels: np.ndarray, on_progress: Callable[[int], None]) -> None:
+        """Send and classify the next images, with labels (n,), in the order of sending.
 
-        symbols (n, S) and labels (n,) are in the order of sending; `on_progress` is called with the number of images
-        sent since the last call.
+        `on_progress` is called with the number of images sent since the last call.
         """
-        if not self.metrics.sent:
+        first = self.metrics.sent
+        sender = Sender(self._model, encoded, encoded.chunks(self._chunk, self._threshold), first)
+        if not first:
             for number in range(-WARM_UP, 0):
-                self._transmit(symbols[0], number % SEQUENCES, BitFlips(0.0))
-        arrived: list[tuple[FeatureFrame, int]] = []
-        for number, (image, label) in enumerate(zip(symbols, labels.tolist(), strict=True), self.metrics.sent):
-            sequence = number % SEQUENCES
-            frames = self._transmit(image, sequence, self._channel)
-            matching = [f for f in frames if (f.device, f.sequence, f.chunk) == (DEVICE, sequence, self._chunk)]
-            self.wrong_headers += len(frames) - len(matching)
-            arrived += [(frame, label) for frame in matching[:1]]
+                self._transmit(sender, number, BitFlips(0.0))
+        arrived: list[tuple[FeatureFrame | AnswerFrame, int]] = []
+        for number, label in enumerate(labels.tolist(), first):
+            frame, others = sender.own(self._transmit(sender, number, self._channel), number)
+            self.wrong_headers += others
+            arrived += [(frame, label)] if frame else []
             on_progress(1)
         readings = self._classifier.read_all([frame for frame, _ in arrived])
         for reading, (_, label) in zip(readings, arrived, strict=True):
             self.metrics.arrived(reading, label)
             self._labels.append(label)
         self._readings += readings
-        for _ in range(len(symbols) - len(arrived)):
+        for _ in range(len(labels) - len(arrived)):
             self.metrics.lost()
 
-    def _transmit(self, symbols: np.ndarray, sequence: int, channel: BitFlips) -> list[FeatureFrame]:
-        """Send the chunk of one image's symbols (S,); return what the receiver finds."""
-        frame = self._model.frame(symbols[self._model.chunk_slice(self._chunk)], DEVICE, sequence, self._chunk)
-        damaged = channel.corrupt(frame, self._rng)
-        events = [*self._receiver.feed(damaged or b""), *self._receiver.flush()]
-        return [event for event in events if isinstance(event, FeatureFrame)]
+    def _transmit(self, sender: Sender, number: int, channel: BitFlips) -> list[Event]:
+        """Send one image; return what the receiver finds."""
+        damaged = channel.corrupt(sender.frame(number, sync=True), self._rng)
+        return [*self._receiver.feed(damaged or b""), *self._receiver.flush()]
 
     def figures(self) -> dict[str, float]:
         """Return the accuracies and losses of what was sent. Raises HostError if no frame arrived."""
         if not self._readings:
             raise HostError(f"no frame arrived at BER {self.ber:g}")
-        symbols = np.array([reading.symbols for reading in self._readings])
-        true_ber = np.full(len(symbols), max(self.ber, MIN_BER))
-        predictions = self._classifier.decode(self._model.model_id, symbols, true_ber)
-        pairs = zip(predictions, self._labels, strict=True)
+        told = {} if self._sends_answers else {"accuracy_true_ber_told": self._accuracy_true_ber_told()}
         return {
             "accuracy": self.metrics.accuracy,
             "accuracy_sent": self.metrics.accuracy_sent,
-            "accuracy_true_ber_told": sum(p.index == label for p, label in pairs) / len(predictions),
+            **told,
             "frames_lost": self.metrics.frames_lost,
             "wrong_headers": self.wrong_headers,
             "ber_estimated": self.metrics.ber_estimated,
         }
+
+    @property
+    def _sends_answers(self) -> bool:
+        return self._threshold is not None or self._chunk == ANSWER
+
+    def _accuracy_true_ber_told(self) -> float:
+        """Return the accuracy of the frames delivered if the decoder is given the true bit error rate."""
+        symbols = np.array([reading.symbols for reading in self._readings])
+        answers = np.array([reading.answer_word for reading in self._readings])
+        true_ber = np.full(len(symbols), max(self.ber, MIN_BER))
+        predictions = self._classifier.decode(self._model.model_id, symbols, true_ber, answers)
+        return sum(p.index == label for p, label in zip(predictions, self._labels, strict=True)) / len(predictions)

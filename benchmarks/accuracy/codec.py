@@ -1,16 +1,19 @@
 """Accuracy of a bundle on the full test set: int8 encoder, real frames, real receiver, estimated BER.
 
-The symbols come from TFLite's reference kernels, whose bytes the firmware reproduces (`make test` and `make demo` check
-that). Each image's frame passes through the binary symmetric channel into the receiver, frame after frame as a known
-device sends them. The decoder is given the BER that the receiver estimates.
+Symbols and answers come from TFLite's reference kernels, whose bytes the firmware reproduces (`make test` and
+`make demo` check that). Each image's frame passes through the binary symmetric channel into the receiver, frame after
+frame as a known device sends them. The decoder is given the BER that the receiver estimates. Measured are every prefix
+of the features, the board's answers alone, and both as in mode adaptive with the bundle's threshold.
 
-The figures of the default bundle are committed; give --out with any other option.
+The figures of the bundles that ship are committed; give --out with any other option.
 """
 
 import argparse
 import datetime
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +22,17 @@ from rich.console import Console
 
 from benchmarks import command
 from benchmarks.delivery import Delivery
+from benchmarks.encoding import ANSWER, Encoded, encode
 from benchmarks.images import images_for
 from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID
-from export.reference import ReferenceEncoder
-from host.classify.decoder import Decoder
+from host.classify.classifier import LogitsModel
+from host.classify.decoder import decoder_of
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
+from wire.frame import HEADER_BYTES, SYNC
 
-OUT = command.RESULTS / "codec.json"
+ANSWER_FRAME_BYTES = len(SYNC) + HEADER_BYTES
 
 
 def main() -> int:
@@ -35,58 +40,106 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.codec", description=__doc__)
     command.add_bundle(parser)
     command.add_count(parser, "--images", 10_000, "test images")
-    command.add_seed(parser, text="random seed of the bit flips")
-    command.add_path(parser, "--out", OUT, "file for the figures")
+    command.add_count(parser, "--draws", 3, "draws of the bit flips")
+    command.add_seed(parser, text="random seed of the first draw")
+    command.add_out(parser, "codec")
     args = parser.parse_args()
 
     def run() -> None:
-        command.write_json(args.out, measure(args.bundle, args.images, args.seed))
-        print(f"figures: {args.out}")
+        file = args.out or command.result_file("codec", args.bundle)
+        command.write_json(file, measure(args.bundle, args.images, args.draws, args.seed))
+        print(f"figures: {file}")
 
     return command.execute("codec", run)
 
 
-def measure(path: Path, count: int, seed: int) -> dict:
-    """Return all figures of one bundle, by chunk and BER."""
+@dataclass(frozen=True)
+class Way:
+    """One way to send the images: a chunk or ANSWER, or both by a threshold."""
+
+    title: str
+    chunk: int
+    threshold: int | None = None
+
+
+def measure(path: Path, count: int, draws: int, seed: int) -> dict:
+    """Return all figures of one bundle, by way to send and BER."""
     started = time.monotonic()
     bundle, console = load_bundle(path), Console()
     test = images_for(bundle, count, console.print)
-    images, labels = test.images, test.labels
     training = _training(bundle)
-    decoder = Decoder(bundle)
+    decoder = decoder_of(bundle)
     prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
-    chunks = {}
+    features = {str(bundle.chunk_bytes(chunk)): Way(f"{bundle.chunk_bytes(chunk)} bytes", chunk) for chunk in prefixes}
     with progress_bar(console) as bar:
-        task = bar.add_task("TFLite's reference kernels", total=len(images))
-        latents = ReferenceEncoder(bundle.encoder_path).latents(images, partial(bar.advance, task))
-        symbols = bundle.symbols(latents)
-        for chunk in prefixes:
+        encoded = encode(bundle, test.images, bar)
+
+        def by_ber(way: Way) -> dict[str, dict[str, float]]:
             rows = {}
             for ber in BER_GRID:
-                task = bar.add_task(f"{bundle.chunk_bytes(chunk)} bytes, BER {ber:g}", total=len(images))
-                delivery = Delivery(bundle, decoder, chunk, ber, seed)
-                delivery.send(symbols, labels, partial(bar.advance, task))
-                rows[f"{ber:g}"] = row = delivery.figures()
-                console.print(_line(bundle, chunk, ber, row), highlight=False, soft_wrap=True)
-            chunks[str(bundle.chunk_bytes(chunk))] = {
-                "frame_bytes": bundle.chunk_layout(chunk).serial_size,
-                "by_ber": rows,
+                task = bar.add_task(f"{way.title}, BER {ber:g}", total=draws * count)
+                sent = partial(_send, bundle, decoder, encoded, test.labels, way, ber, partial(bar.advance, task))
+                rows[f"{ber:g}"] = row = mean_of([sent(seed + draw) for draw in range(draws)])
+                console.print(_line(way, ber, row), highlight=False, soft_wrap=True)
+            return rows
+
+        figures: dict = {"payload_bytes": {}}
+        for size, way in features.items():
+            frame_bytes = bundle.chunk_layout(way.chunk).serial_size
+            figures["payload_bytes"][size] = {"frame_bytes": frame_bytes, "by_ber": by_ber(way)}
+        if encoded.confidences is not None:
+            figures["answers"] = {"frame_bytes": ANSWER_FRAME_BYTES, "by_ber": by_ber(Way("answers", ANSWER, 0))}
+        if encoded.confidences is not None and prefixes:
+            answered = float((encoded.confidences >= bundle.threshold).mean())
+            way = Way(f"adaptive, threshold {bundle.threshold}", 0, bundle.threshold)
+            figures["adaptive"] = {
+                "threshold": bundle.threshold,
+                "answered": answered,
+                "frame_bytes": answered * ANSWER_FRAME_BYTES + (1 - answered) * bundle.chunk_layout(0).serial_size,
+                "by_ber": by_ber(way),
             }
     return {
         "bundle": bundle.name,
         "model_id": bundle.model_id,
         "dataset": bundle.manifest["dataset"],
         "training": training,
-        "images": len(images),
+        "images": len(test.labels),
+        "draws": draws,
         "seed": seed,
         "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],
         "raw_bytes": int(np.prod(bundle.input_shape)),
-        "float_feature_bytes": 4 * int(np.prod(bundle.latent_shape)),
-        "payload_bytes": chunks,
-        "command": f"python -m benchmarks.accuracy.codec --bundle {path} --images {count} --seed {seed}",
+        "float_feature_bytes": 4 * bundle.latent_size,
+        **figures,
+        "command": f"python -m benchmarks.accuracy.codec --bundle {path} --images {count} --draws {draws} "
+        f"--seed {seed}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _send(
+    bundle: Bundle,
+    decoder: LogitsModel,
+    encoded: Encoded,
+    labels: np.ndarray,
+    way: Way,
+    ber: float,
+    on_progress: Callable[[int], None],
+    seed: int,
+) -> dict[str, float]:
+    delivery = Delivery(bundle, decoder, way.chunk, ber, seed, way.threshold)
+    delivery.send(encoded, labels, on_progress)
+    return delivery.figures()
+
+
+def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each figure over draws, and the standard deviation of the accuracies."""
+    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    spread = {
+        f"{key}_std": float(np.std([row[key] for row in rows], ddof=1)) if len(rows) > 1 else 0.0
+        for key in ("accuracy", "accuracy_sent")
+    }
+    return means | spread
 
 
 def _training(bundle: Bundle) -> dict:
@@ -100,11 +153,13 @@ def _training(bundle: Bundle) -> dict:
     return {**budget, "teacher": recipe.get("teacher") is not None}
 
 
-def _line(bundle: Bundle, chunk: int, ber: float, row: dict[str, float]) -> str:
+def _line(way: Way, ber: float, row: dict[str, float]) -> str:
+    told = row.get("accuracy_true_ber_told")
     return (
-        f"{bundle.chunk_bytes(chunk)} bytes  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
-        f"of all sent {100 * row['accuracy_sent']:.2f} %  true BER given {100 * row['accuracy_true_ber_told']:.2f} %  "
-        f"lost {row['frames_lost']}  BER estimated {row['ber_estimated']:.4f}"
+        f"{way.title}  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
+        f"of all sent {100 * row['accuracy_sent']:.2f} %  "
+        f"{'' if told is None else f'true BER given {100 * told:.2f} %  '}"
+        f"lost {row['frames_lost']:.1f}  BER estimated {row['ber_estimated']:.4f}"
     )
 
 

@@ -1,5 +1,6 @@
-"""The section of docs/RESULTS.md on the default codec, and its plot."""
+"""The sections of docs/RESULTS.md on the bundles that ship, and their plots."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from matplotlib import pyplot as plt
@@ -7,8 +8,8 @@ from matplotlib import pyplot as plt
 from benchmarks.images import title
 from benchmarks.plots import finish
 
-PLOT = "accuracy.png"
-COLOURS = ("#1f5fa8", "#c4691c", "#1b7f4b")
+COLOURS = ("#1f5fa8", "#5b9bd5", "#9dc3e6", "#c4691c")
+ANSWERS, ADAPTIVE = "#8a8f98", "#1b7f4b"
 
 
 def section(codec: dict) -> str:
@@ -16,24 +17,27 @@ def section(codec: dict) -> str:
     training = codec["training"]
     epochs = training["epochs"] + training["qat_epochs"]
     lines = [
-        "## The default codec\n",
-        f"Bundle `{codec['bundle']}`, model {codec['model_id']}; {codec['images']:,} {title(codec['dataset'])} test "
-        "images. The int8 encoder's symbols are those that the firmware computes. Each frame passes through the "
-        "receiver, and the decoder is given the estimated BER. One draw of bit flips, seed "
+        f"## The bundle {codec['bundle']}\n",
+        f"Model {codec['model_id']}; {codec['images']:,} {title(codec['dataset'])} test images. The int8 encoder's "
+        "symbols and answers are those that the firmware computes. Each frame passes through the receiver, and the "
+        f"decoder is given the estimated BER. Mean of {codec['draws']} draws of bit flips, seeds from "
         f"{codec['seed']}; {codec['date']}, `{codec['command']}`.\n",
         f"Training: {epochs} epochs ({training['epochs']} float, {training['qat_epochs']} int8), "
         f"{'with' if training['teacher'] else 'without'} a teacher. Accuracy of the float encoder over a clean link: "
         f"{100 * codec['accuracy_float_clean']:.2f} %.\n",
-        f"![accuracy against bit error rate]({PLOT})\n",
-        "| payload | frame | BER | accuracy | of all sent | accuracy, true BER given | frames lost | BER estimated |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"![accuracy against bit error rate]({plot_name(codec)})\n",
+        "*Answers* are what the board decides alone. *Adaptive* sends the answer where its confidence level is at "
+        "least the bundle's threshold, and the whole payload elsewhere. In brackets: standard deviation over draws.\n",
+        "| sent | frame | BER | accuracy | of all sent | accuracy, true BER given | frames lost | BER estimated |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for payload, chunk in codec["payload_bytes"].items():
-        for ber, row in chunk["by_ber"].items():
+    for name, way in _ways(codec):
+        for ber, row in way["by_ber"].items():
+            told = row.get("accuracy_true_ber_told")
             lines.append(
-                f"| {payload} bytes | {chunk['frame_bytes']} bytes | {ber} | {100 * row['accuracy']:.2f} % "
-                f"| {100 * row['accuracy_sent']:.2f} % | {100 * row['accuracy_true_ber_told']:.2f} % "
-                f"| {row['frames_lost']} | {row['ber_estimated']:.4f} |"
+                f"| {name} | {_bytes(way['frame_bytes'])} | {ber} | {_accuracy(row, 'accuracy')} "
+                f"| {_accuracy(row, 'accuracy_sent')} | {'-' if told is None else f'{100 * told:.2f} %'} "
+                f"| {row['frames_lost']:.0f} | {row['ber_estimated']:.4f} |"
             )
     raw, floats = codec["raw_bytes"], codec["float_feature_bytes"]
     lines += [
@@ -48,20 +52,46 @@ def section(codec: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def plot_name(codec: dict) -> str:
+    """Return the file name of a bundle's plot."""
+    return f"accuracy-{codec['bundle']}.png"
+
+
 def draw(folder: Path, codec: dict) -> list[str]:
-    """Draw accuracy against BER, two lines per payload, and return the file name."""
+    """Draw accuracy of all sent against BER, one line per way to send, and return the file name."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for colour, (payload, chunk) in zip(COLOURS, codec["payload_bytes"].items(), strict=False):
-        names = list(chunk["by_ber"])
-        rows = list(chunk["by_ber"].values())
-        axes.plot(names, [100 * r["accuracy"] for r in rows], color=colour, marker="o", linewidth=2,
-                  label=f"{payload} bytes, of the frames delivered")  # fmt: skip
-        axes.plot(names, [100 * r["accuracy_sent"] for r in rows], color=colour, linestyle="--", linewidth=1.2,
-                  label=f"{payload} bytes, of all sent")  # fmt: skip
+    colours = [*COLOURS[: len(codec["payload_bytes"])], ANSWERS, ADAPTIVE]
+    if "answers" not in codec:
+        colours = colours[:-2]
+    lowest = 100.0
+    for colour, (name, way) in zip(colours, _ways(codec), strict=False):
+        heights = [100 * row["accuracy_sent"] for row in way["by_ber"].values()]
+        lowest = min(lowest, *heights)
+        axes.plot(list(way["by_ber"]), heights, color=colour, marker="o", linewidth=2, label=name)
     axes.axhline(
         100 * codec["accuracy_float_clean"], color="#8a8f98", linestyle=":", label="float encoder, clean, whole payload"
     )
-    axes.set_ylim(50, 100)
+    axes.set_ylim(max(0, 5 * (lowest // 5) - 5), 100)
     heading = f"{title(codec['dataset'])}, {codec['images']:,} test images, int8 encoder, estimated BER"
-    finish(figure, axes, folder / PLOT, heading, "accuracy, %")
-    return [PLOT]
+    finish(figure, axes, folder / plot_name(codec), heading, "accuracy of all sent, %")
+    return [plot_name(codec)]
+
+
+def _ways(codec: dict) -> Iterator[tuple[str, dict]]:
+    """Yield the title and the figures of each way to send."""
+    for payload, way in codec["payload_bytes"].items():
+        yield f"{payload} bytes", way
+    if "answers" in codec:
+        yield "answers", codec["answers"]
+    if "adaptive" in codec:
+        adaptive = codec["adaptive"]
+        answered = f"{100 * adaptive['answered']:.0f} % answered"
+        yield f"adaptive, threshold {adaptive['threshold']}: {answered}", adaptive
+
+
+def _bytes(size: float) -> str:
+    return f"{size:.0f} bytes" if float(size).is_integer() else f"{size:.1f} bytes"
+
+
+def _accuracy(row: dict[str, float], key: str) -> str:
+    return f"{100 * row[key]:.2f} % ({100 * row[f'{key}_std']:.2f})"

@@ -14,11 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment
 from benchmarks.delivery import Delivery
+from benchmarks.encoding import Encoded
 from host.classify.classifier import LogitsModel
 from train import evaluate
 from train.classifiers.architectures import Classifier, feature_shape
 from train.codecs.codec import Codec
-from train.codecs.deployable import SymbolCodec
+from train.codecs.deployable import Payload, SymbolCodec
 from train.codecs.split.plain import Plain
 from train.codecs.split.split_codec import SplitCodec, frozen
 from train.config import ClassifierConfig, CodecConfig, RunConfig
@@ -30,6 +31,7 @@ from train.trainers.classifier import accuracy as classifier_accuracy
 from train.trainers.codec import CodecTrainer, load_codec
 from train.trainers.split import RUNS, SplitConfig, SplitTrainer, load_or_train_classifier, load_split_codec
 from train.trainers.trainer import Trainer
+from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead, answer_word
 from wire.model import Model
 
 BLOCK = 500  # images that are sent before the sender is given a new estimate of the BER
@@ -58,28 +60,29 @@ class TrainedSystem(Protocol):
 class TorchDecoder:
     """Decoder of a trained system, as the host's classifier uses it.
 
-    decode: symbols (N, S), BER (N,) -> logits (N, classes), all tensors.
+    decode: symbols (N, S), BER (N,), answer words (N,) -> logits (N, classes), all tensors.
     """
 
-    decode: Callable[[Tensor, Tensor], Tensor]
+    decode: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     classes: tuple[str, ...]
     batch: int = BLOCK
 
     @torch.inference_mode()
     def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes); ignore answers."""
-        return self.decode(torch.from_numpy(symbols), torch.from_numpy(ber).float()).numpy()
+        """See LogitsModel.logits."""
+        words = None if answers is None else torch.from_numpy(answers)
+        return self.decode(torch.from_numpy(symbols), torch.from_numpy(ber).float(), words).float().numpy()
 
 
 @dataclass(frozen=True)
 class FramedSystem:
     """A system whose symbols travel in Inkling's frames to the host's receiver and classifier.
 
-    encode: the images to send, the BER that the receiver last reported or None -> symbols (n, S).
+    encode: the images to send, the BER that the receiver last reported or None -> what the board computes.
     """
 
     model: Model
-    encode: Callable[[slice, float | None], np.ndarray]
+    encode: Callable[[slice, float | None], Encoded]
     decoder: LogitsModel
     encoder_macs: int
     feature_values: int
@@ -231,13 +234,14 @@ def _seconds(folder: Path) -> float:
 
 def inkling(name: str, codec: Codec, images: np.ndarray, classes: tuple[str, ...]) -> FramedSystem:
     """Return Inkling's codec, its int8 encoder rounded as in training. Its features are its own latent."""
-    symbols = evaluate.encode(codec, images).numpy()
+    model = wire_model(name, codec, len(classes))
+    whole = encoded(evaluate.encode(codec, images), model)
     return FramedSystem(
-        wire_model(name, codec),
-        lambda part, _: symbols[part],
+        model,
+        lambda part, _: whole[part],
         TorchDecoder(codec.decode, classes),
         codec.encoder.macs(*codec.input_shape[:2]),
-        int(np.prod(codec.latent_shape)),
+        model.latent_size,
         "int8",
     )
 
@@ -246,13 +250,14 @@ def split_codec(
     name: str, codec: SplitCodec, images: np.ndarray, classes: tuple[str, ...], arithmetic: str
 ) -> FramedSystem:
     """Return a codec that splits a classifier. Its features are those of the classifier's stem."""
+    model = wire_model(name, codec, len(classes))
 
-    def encode(part: slice, ber: float | None) -> np.ndarray:
+    def encode(part: slice, ber: float | None) -> Encoded:
         batch = as_input(torch.from_numpy(images[part]))
-        return codec.send(batch, None if ber is None else torch.full((len(batch),), ber)).numpy()
+        return encoded(codec.send(batch, None if ber is None else torch.full((len(batch),), ber)), model)
 
     return FramedSystem(
-        wire_model(name, codec),
+        model,
         encode,
         TorchDecoder(codec.decode, classes),
         codec.encoder_macs(),
@@ -270,15 +275,30 @@ def plain(classifier: Classifier, data: Dataset, images: np.ndarray) -> PacketSy
     return PacketSystem(Plain.fit(classifier, data.x_train), images, counter.get_total_flops() // 2, values)
 
 
-def wire_model(name: str, codec: SymbolCodec) -> Model:
+def encoded(payload: Payload, model: Model) -> Encoded:
+    """Return what the board computes, given the content of payloads (n,)."""
+    symbols = payload.symbols.numpy()
+    if payload.answers is None:
+        return Encoded(symbols)
+    words = answer_word(np.arange(model.class_count)[:, None], np.arange(CONFIDENCES)).ravel()
+    by_word = np.argsort(words)
+    places = by_word[np.searchsorted(words[by_word], payload.answers.numpy())]
+    return Encoded(symbols, places // CONFIDENCES, places % CONFIDENCES)
+
+
+def wire_model(name: str, codec: SymbolCodec, n_classes: int) -> Model:
     """Return the model of a codec without a bundle, for frames and the receiver: one chunk, the whole payload."""
+    answer = AnswerHead(np.full(256, FULL_WEIGHT, np.uint16), np.zeros(CONFIDENCES)) if codec.has_answer else None
     return Model(
         name=name,
         model_id=hashlib.sha256(name.encode()).hexdigest()[:8],
         input_shape=codec.input_shape,
-        latent_shape=codec.latent_shape,
+        heads=tuple(codec.heads),
         bits_per_symbol=codec.quantizer.bits,
         symbol_table=np.zeros(256, np.uint8),
         symbol_order=np.arange(codec.n_symbols, dtype=np.uint16),
         chunks=[(0, codec.n_symbols)],
+        answer=answer,
+        class_count=n_classes if answer else 0,
+        threshold=0,
     )

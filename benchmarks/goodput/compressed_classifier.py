@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import command
@@ -100,12 +101,12 @@ def _make(form: Format, data: Dataset, settings: Settings, console: Console) -> 
     )
 
 
-def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console) -> tuple[teacher.CifarResNet, dict]:
+def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console) -> tuple[nn.Module, dict]:
     """Return the classifier of the best epoch, in evaluation mode, and that epoch's number and accuracy."""
     file, epochs, seed = settings.out / f"{form.name}.pt", settings.epochs, settings.seed
     count = len(data.x_train) - DATA.holdout
     held_out, labels = pixels(data.x_train[count:], form), torch.from_numpy(data.y_train)
-    model = teacher.load(START, len(data.classes))
+    model = teacher.load(START, data)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks this overload
     optimizer = torch.optim.SGD(model.parameters(), PEAK_RATE, MOMENTUM, weight_decay=DECAY, nesterov=True)
     views = Views(data.x_train[:count], DATA, seed)
@@ -156,7 +157,7 @@ def _rate(progress: float) -> float:
     return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
-def _copy(model: teacher.CifarResNet) -> dict[str, torch.Tensor]:
+def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 

@@ -12,13 +12,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.encoding import encode
 from benchmarks.goodput.baselines import Outcome, Scheme
 from benchmarks.goodput.links import LINKS
 from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes
 from benchmarks.images import images_for
 from benchmarks.progress import progress_bar
-from export.reference import ReferenceEncoder
-from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.lora import DUTY_CYCLE, messages_per_hour
 
@@ -72,7 +71,7 @@ def measure(settings: Settings) -> dict:
     figures: dict[str, dict] = {}
     seconds = 0.0
     with progress_bar(console) as bar:
-        schemes = feature_schemes(bundle, _symbols(bundle, images, folder / "symbols.npy", bar), labels)
+        schemes = feature_schemes(bundle, encode(bundle, images, bar, folder / "outputs.npy"), labels)
         compressed, reports = image_schemes(bundle.manifest["dataset"], settings.compressed, test.index, console.print)
         schemes |= compressed
         for name in settings.links:
@@ -112,17 +111,6 @@ def figures_of(outcome: Outcome) -> dict[str, float]:
         "correct_per_hour": messages_per_hour(air_s) * accuracy_sent,
         **outcome.extra,
     }
-
-
-def _symbols(bundle: Bundle, images: np.ndarray, file: Path, bar: Progress) -> np.ndarray:
-    """Return symbols (n, S) by TFLite's reference kernels, kept beside the experiments."""
-    if not file.is_file():
-        task = bar.add_task("TFLite's reference kernels", total=len(images))
-        latents = ReferenceEncoder(bundle.encoder_path).latents(images, partial(bar.advance, task))
-        part = file.with_suffix(".part.npy")
-        np.save(part, bundle.symbols(latents))
-        part.replace(file)
-    return np.load(file)
 
 
 def _line(name: str, scheme: Scheme, rows: dict[str, dict]) -> str:

@@ -7,35 +7,42 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.encoding import ANSWER, Encoded, classes_if_intact
 from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
 from benchmarks.goodput.compressed import DATASET, FORMATS
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
-from host.classify.classifier import Classifier
+from benchmarks.sender import Sender
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle
-from wire.model import MIN_BER
 
 TRIES = 4  # the first, and up to three retransmissions
 # Schemes that are also measured without LoRa's explicit header, which costs air time and loses packets.
-IMPLICIT = ("inkling", "inkling_prefix", "crc_prefix", "crc_48_prefix", "again_prefix", "rs", "rs_short")
+IMPLICIT = (
+    "inkling", "inkling_prefix", "inkling_answer", "crc_prefix", "crc_48_prefix", "again_prefix", "rs", "rs_short",
+    "board", "board_48", "board_again",
+)  # fmt: skip
+ANSWER_BYTES = 1
 
 
-def feature_schemes(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> dict[str, Scheme]:
-    """Return Inkling and the baselines that carry the same features: symbols (n, S) of images labelled (n,).
+def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dict[str, Scheme]:
+    """Return Inkling and the baselines that carry the same features of images labelled (n,).
 
     The prefix is the bundle's shortest chunk that starts at the first symbol.
     """
     decoder = Decoder(bundle)
     prefix = min((i for i, (first, _) in enumerate(bundle.chunks) if first == 0), key=bundle.chunk_bytes)
     whole_bytes, prefix_bytes = bundle.chunk_bytes(0), bundle.chunk_bytes(prefix)
-    classifier = Classifier({bundle.model_id: decoder})
-    whole, part = (_correct_if_intact(bundle, classifier, symbols, labels, chunk) for chunk in (0, prefix))
+    whole, part = (classes_if_intact(bundle, decoder, encoded, chunk) == labels for chunk in (0, prefix))
     long, short = (bundle.chunk_layout(chunk) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
-    with_header: dict[str, Inkling | Crc | ReedSolomon] = {
-        "inkling": Inkling(f"Inkling, {whole_bytes} bytes", bundle, decoder, symbols, labels, 0),
-        "inkling_prefix": Inkling(f"Inkling, {prefix_bytes} bytes", bundle, decoder, symbols, labels, prefix),
+
+    def inkling(title: str, chunk: int, threshold: int | None = None) -> Inkling:
+        return Inkling(title, Sender(bundle, encoded, encoded.chunks(chunk, threshold)), decoder, labels)
+
+    with_header: dict[str, Scheme] = {
+        "inkling": inkling(f"Inkling, {whole_bytes} bytes", 0),
+        "inkling_prefix": inkling(f"Inkling, {prefix_bytes} bytes", prefix),
         "crc": Crc(f"CRC, {whole_bytes} bytes", whole_bytes, whole),
         "crc_prefix": Crc(f"CRC, {prefix_bytes} bytes", prefix_bytes, part),
         "crc_48": Crc(f"CRC, {whole_bytes} bytes, coding rate 4/8", whole_bytes, whole, coding_rate=8),
@@ -45,10 +52,23 @@ def feature_schemes(bundle: Bundle, symbols: np.ndarray, labels: np.ndarray) -> 
         "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
         "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
     }
-    without = {
-        f"{key}_implicit": replace(with_header[key], title=f"{with_header[key].title}, implicit header", header=False)
-        for key in IMPLICIT
-    }
+    if encoded.classes is not None:
+        board, level = encoded.classes == labels, bundle.threshold
+        with_header |= {
+            "inkling_answer": inkling("Inkling, answers only", ANSWER, 0),
+            "inkling_adaptive": inkling(f"Inkling, adaptive, {whole_bytes} bytes below level {level}", 0, level),
+            "inkling_adaptive_prefix": inkling(
+                f"Inkling, adaptive, {prefix_bytes} bytes below level {level}", prefix, level
+            ),
+            "board": Crc("board alone, 1 byte behind a CRC", ANSWER_BYTES, board),
+            "board_48": Crc("board alone, 1 byte behind a CRC, coding rate 4/8", ANSWER_BYTES, board, coding_rate=8),
+            "board_again": Crc(f"board alone, 1 byte behind a CRC, {again}", ANSWER_BYTES, board, tries=TRIES),
+        }
+    without: dict[str, Scheme] = {}
+    for key in IMPLICIT:
+        if (scheme := with_header.get(key)) is not None:
+            assert isinstance(scheme, Inkling | Crc | ReedSolomon)
+            without[f"{key}_implicit"] = replace(scheme, title=f"{scheme.title}, implicit header", header=False)
     return {**with_header, **without}
 
 
@@ -81,14 +101,3 @@ def fits(scheme: Scheme, link: Link) -> bool:
     if link.sf is not None:
         return True
     return getattr(scheme, "coding_rate", Crc.coding_rate) == Crc.coding_rate and getattr(scheme, "header", True)
-
-
-def _correct_if_intact(
-    bundle: Bundle, classifier: Classifier, symbols: np.ndarray, labels: np.ndarray, chunk: int
-) -> np.ndarray:
-    """Return bool (n,): classified correctly when the image's chunk arrives intact."""
-    received = np.full_like(symbols, -1)
-    place = bundle.chunk_slice(chunk)
-    received[:, place] = symbols[:, place]
-    predictions = classifier.decode(bundle.model_id, received, np.full(len(symbols), MIN_BER))
-    return np.array([prediction.index for prediction in predictions]) == labels

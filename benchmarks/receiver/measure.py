@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 
+from benchmarks.encoding import ANSWER
 from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID, BitFlips
 from channel_sim.channels.lora import LoRa
 from host.classify.ber import BerEstimator
-from host.receive.events import Event, FeatureFrame
+from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
+from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, FrameType, Header
 
@@ -50,13 +52,14 @@ class Sender:
         self._bundle, self._rng = bundle, np.random.default_rng(seed)
         count, bits = bundle.chunk_symbols(0)[1], bundle.bits_per_symbol
         self._symbols = [self._rng.integers(0, 1 << bits, count) for _ in range(256)]
+        self._answer = Answer(0, 0) if bundle.answer else None
         self._sequence = [0] * ANY_DEVICE
 
     def next(self, device: int = 0) -> tuple[bytes, tuple[int, int, int]]:
         """Return the device's next frame, and its device, sequence and chunk."""
         sequence = self._sequence[device] = (self._sequence[device] + 1) % SEQUENCES
         symbols = self._symbols[int(self._rng.integers(len(self._symbols)))]
-        return self._bundle.frame(symbols, device, sequence), (device, sequence, 0)
+        return self._bundle.frame(symbols, device, sequence, answer=self._answer), (device, sequence, 0)
 
 
 def knowing_receiver(bundle: Bundle, sender: Sender, devices: int) -> StreamReceiver:
@@ -218,5 +221,6 @@ def measure(settings: Settings, console: Console) -> dict:
 
 
 def _headers(events: Sequence[Event]) -> list[tuple[int, int, int]]:
-    """Return device, sequence and chunk of the feature frames."""
-    return [(e.device, e.sequence, e.chunk) for e in events if isinstance(e, FeatureFrame)]
+    """Return device, sequence and chunk of the feature frames, and of answers, whose chunk is ANSWER."""
+    found = [event for event in events if isinstance(event, FeatureFrame | AnswerFrame)]
+    return [(e.device, e.sequence, e.chunk if isinstance(e, FeatureFrame) else ANSWER) for e in found]

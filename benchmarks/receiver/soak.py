@@ -35,10 +35,10 @@ from host.classify.classifier import Classifier
 from host.errors import PortError
 from host.receive.events import Event, FeatureFrame
 from host.receive.stream import StreamReceiver
+from wire.answer import CONFIDENCES, Answer
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.frame import QUIET_S, SEQUENCES, SYNC
-from wire.payload import pack
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
 GARBAGE_SHARE, GARBAGE_BYTES = 0.01, 40
@@ -71,8 +71,11 @@ class Library:
     def _make(self, device: int, sequence: int, chunk: int, rng: np.random.Generator) -> bytes:
         bundle, (_, count) = self.bundle, self.bundle.chunk_symbols(chunk)
         symbols = rng.integers(0, 1 << bundle.bits_per_symbol, count)
-        frame = bundle.frame(symbols, device, sequence, chunk)
-        self.keys[frame] = (device, sequence, chunk, pack(symbols, bundle.bits_per_symbol))
+        answer = (
+            Answer(int(rng.integers(bundle.class_count)), int(rng.integers(CONFIDENCES))) if bundle.answer else None
+        )
+        frame = bundle.frame(symbols, device, sequence, chunk, answer=answer)
+        self.keys[frame] = (device, sequence, chunk, bundle.payload(symbols, answer))
         return frame
 
 

@@ -1,0 +1,85 @@
+"""What a board computes of images, by TFLite's reference kernels, whose bytes the firmware reproduces."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from export.reference import ReferenceEncoder
+from host.classify.classifier import Classifier, LogitsModel
+from wire.answer import Answer, answer_word
+from wire.bundle import Bundle
+from wire.model import MIN_BER, Model
+
+ANSWER = -1  # in place of a chunk: the image is sent as an answer frame
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What a board computes of n images.
+
+    symbols (n, S) int64. classes and confidences (n,) int64: the board's answers; None without an answer head.
+    """
+
+    symbols: np.ndarray
+    classes: np.ndarray | None = None
+    confidences: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, model: Model, outputs: np.ndarray) -> "Encoded":
+        """Return what follows from the encoder's outputs int8 (n, L + classes)."""
+        symbols = model.symbols(outputs[:, : model.latent_size])
+        if model.answer is None:
+            return cls(symbols)
+        return cls(symbols, *model.answer.answers(outputs[:, model.latent_size :]))
+
+    def __getitem__(self, part: slice) -> "Encoded":
+        """Return a part of the images."""
+        if self.classes is None or self.confidences is None:
+            return Encoded(self.symbols[part])
+        return Encoded(self.symbols[part], self.classes[part], self.confidences[part])
+
+    def answer(self, i: int) -> Answer | None:
+        """Return the board's answer to image i."""
+        if self.classes is None or self.confidences is None:
+            return None
+        return Answer(int(self.classes[i]), int(self.confidences[i]))
+
+    def chunks(self, chunk: int, threshold: int | None = None) -> np.ndarray:
+        """Return what a board sends of each image (n,): the chunk, or ANSWER from a confidence level on.
+
+        threshold: None for features only. Raises ValueError if there are no answers.
+        """
+        if threshold is None:
+            return np.full(len(self.symbols), chunk)
+        if self.confidences is None:
+            raise ValueError("a model without an answer head has no threshold")
+        return np.where(self.confidences >= threshold, ANSWER, chunk)
+
+
+def encode(bundle: Bundle, images: np.ndarray, bar: Progress, file: Path | None = None) -> Encoded:
+    """Encode images uint8 (n, H, W, C). The encoder's outputs are kept in `file` and read from there the next time."""
+    if file is not None and file.is_file():
+        return Encoded.of(bundle, np.load(file))
+    task = bar.add_task("TFLite's reference kernels", total=len(images))
+    outputs = ReferenceEncoder(bundle.encoder_path).outputs(images, partial(bar.advance, task))
+    if file is not None:
+        part = file.with_suffix(".part.npy")
+        np.save(part, outputs)
+        part.replace(file)
+    return Encoded.of(bundle, outputs)
+
+
+def classes_if_intact(model: Model, decoder: LogitsModel, encoded: Encoded, chunk: int) -> np.ndarray:
+    """Return the host's classes (n,) for images of which one chunk arrives undamaged."""
+    symbols = np.full_like(encoded.symbols, -1)
+    place = model.chunk_slice(chunk)
+    symbols[:, place] = encoded.symbols[:, place]
+    words = None
+    if encoded.classes is not None and encoded.confidences is not None:
+        words = answer_word(encoded.classes, encoded.confidences)
+    classifier = Classifier({model.model_id: decoder})
+    predictions = classifier.decode(model.model_id, symbols, np.full(len(symbols), MIN_BER), words)
+    return np.array([prediction.index for prediction in predictions])

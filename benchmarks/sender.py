@@ -1,0 +1,52 @@
+"""A simulated board: the frames that it sends for images, each as an answer or as the features of one chunk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.encoding import ANSWER, Encoded
+from host.receive.events import AnswerFrame, Event, FeatureFrame
+from wire.frame import SEQUENCES
+from wire.model import Model
+
+DEVICE = 1
+WARM_UP = 20  # clean frames, not counted, that make the device known to the receiver
+
+
+@dataclass(frozen=True, eq=False)
+class Sender:
+    """A board that sends images in the order of their numbers, which begin with `first`.
+
+    chunks (n,): what it sends of each image, a chunk's number or ANSWER. Numbers below `first` are the warm-up, which
+    repeats the first image.
+    """
+
+    model: Model
+    encoded: Encoded
+    chunks: np.ndarray
+    first: int = 0
+
+    def frame(self, number: int, sync: bool) -> bytes:
+        """Return the frame of an image, in the serial form with sync or in the radio's form."""
+        i = self._index(number)
+        chunk, answer, sequence = int(self.chunks[i]), self.encoded.answer(i), number % SEQUENCES
+        if chunk == ANSWER:
+            assert answer is not None
+            return self.model.answer_frame(answer, DEVICE, sequence, sync=sync)
+        symbols = self.encoded.symbols[i, self.model.chunk_slice(chunk)]
+        return self.model.frame(symbols, DEVICE, sequence, chunk, answer=answer, sync=sync)
+
+    def own(self, events: Sequence[Event | None], number: int) -> tuple[FeatureFrame | AnswerFrame | None, int]:
+        """Return the image's frame among received events, None if it is not there, and the number of other frames."""
+        expected = (DEVICE, number % SEQUENCES, int(self.chunks[self._index(number)]))
+        frames = [event for event in events if isinstance(event, FeatureFrame | AnswerFrame)]
+        matching = [frame for frame in frames if (frame.device, frame.sequence, _chunk(frame)) == expected]
+        return (matching[0] if matching else None), len(frames) - len(matching)
+
+    def _index(self, number: int) -> int:
+        return max(number - self.first, 0)
+
+
+def _chunk(frame: FeatureFrame | AnswerFrame) -> int:
+    return frame.chunk if isinstance(frame, FeatureFrame) else ANSWER

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.accuracy import cli, codec, models, page
+from benchmarks.accuracy import cli, models, page
 from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, Figures, experiments, stored
 from benchmarks.accuracy.findings import findings
 from benchmarks.delivery import Delivery
+from benchmarks.encoding import Encoded
 from channel_sim.channels.bsc import BER_GRID
 from host.classify.decoder import Decoder
-from tests.support.firmware import bundle_path
+from tests.support.host import make_bundle
 from tests.support.train import CONFIG, ROOT, golden, one_line, write_npz
-from wire.bundle import load as load_bundle
+from train.codecs.deployable import Payload
+from wire.answer import answer_word
 
 CLASSIFIER = """
 architecture = "resnet20"
@@ -175,15 +178,14 @@ def test_accuracy_refuses_unknown_names_in_one_line(measure: Measure) -> None:
     one_line(measure("--configs", "nowhere")[2], "accuracy: nowhere has no configs of systems")
 
 
-def test_framed_system_reports_the_ber_to_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = load_bundle(bundle_path())
-    with np.load(bundle.golden_path) as golden_file:
-        symbols, labels = golden_file["symbols"].astype(np.int64), golden_file["labels"].astype(np.int64)
+def test_framed_system_reports_the_ber_to_the_sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, rng = make_bundle(tmp_path / "bundle"), np.random.default_rng(0)
+    images, labels = Encoded(rng.integers(0, 8, (32, 128))), rng.integers(0, 10, 32)
     reported = []
 
-    def encode(part: slice, ber: float | None) -> np.ndarray:
+    def encode(part: slice, ber: float | None) -> Encoded:
         reported.append(ber)
-        return symbols[part]
+        return images[part]
 
     monkeypatch.setattr(models, "BLOCK", 10)
     decoder = Decoder(bundle)
@@ -191,7 +193,7 @@ def test_framed_system_reports_the_ber_to_the_sender(monkeypatch: pytest.MonkeyP
     for ber in (0.0, 0.1):
         figures = system.figures(labels, ber, 3, lambda done: None)
         delivery = Delivery(bundle, decoder, 0, ber, 3)
-        delivery.send(symbols, labels, lambda done: None)
+        delivery.send(images, labels, lambda done: None)
         assert figures == {**delivery.figures(), "payload_bytes": bundle.chunk_bytes(0)}
     # Nothing before the first block has arrived, then the receiver's estimate.
     blocks = -(-len(labels) // 10)
@@ -201,30 +203,14 @@ def test_framed_system_reports_the_ber_to_the_sender(monkeypatch: pytest.MonkeyP
     assert max(clean) < 1e-3 and 0.03 < noisy[-1] < 0.2
 
 
-def test_codec_measures_a_bundle_on_its_own_data_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    images, labels = golden()
-    folder, out = tmp_path / "bundle", tmp_path / "new" / "codec.json"
-    shutil.copytree(bundle_path(), folder)
-    manifest = json.loads((folder / "bundle.json").read_text())
-    manifest["recipe"]["data"]["name"] = f"npz:{write_npz(tmp_path / 'golden.npz', images, labels, copies=1)}"
-    (folder / "bundle.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr("sys.argv", ["codec", "--bundle", str(folder), "--images", "16", "--out", str(out)])
-    assert codec.main() == 0
-    assert capsys.readouterr().out.endswith(f"figures: {out}\n")
-    figures = json.loads(out.read_text())
-    assert (figures["images"], figures["dataset"]) == (16, "cifar10")
-    assert figures["training"] == {"epochs": 84, "qat_epochs": 10, "teacher": True}
-    assert list(figures["payload_bytes"]) == ["48", "24"]
-    for chunk in figures["payload_bytes"].values():
-        assert list(chunk["by_ber"]) == GRID
-        assert chunk["by_ber"]["0"]["accuracy"] > 0.6 and chunk["by_ber"]["0"]["frames_lost"] == 0
-        assert 0.05 < chunk["by_ber"]["0.1"]["ber_estimated"] < 0.15
-    del manifest["recipe"]["schedule"]
-    (folder / "bundle.json").write_text(json.dumps(manifest))
-    assert codec.main() == 1
-    assert "the recipe in bundle.json has no 'schedule'" in capsys.readouterr().err
+def test_encoded_inverts_the_answer_words_of_a_run(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle", answer=True)
+    index, confidence = np.array([3, 9, 0]), np.array([15, 0, 7])
+    payload = Payload(torch.zeros(3, 128, dtype=torch.int64), torch.from_numpy(answer_word(index, confidence)))
+    result = models.encoded(payload, bundle)
+    assert result.classes is not None and result.confidences is not None
+    assert (result.classes.tolist(), result.confidences.tolist()) == (index.tolist(), confidence.tolist())
+    assert models.encoded(Payload(payload.symbols), bundle).classes is None
 
 
 def test_committed_figures_match_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:

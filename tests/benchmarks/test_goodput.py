@@ -9,16 +9,17 @@ import pytest
 import reedsolo
 from rich.progress import Progress
 
+from benchmarks.encoding import Encoded, classes_if_intact
 from benchmarks.goodput.baselines import Crc, Files, OnProgress, Outcome, ReedSolomon
 from benchmarks.goodput.compressed import FORMATS, Format, decoded, sizes
 from benchmarks.goodput.findings import best, compared_snrs, findings, is_inkling, is_opponent, lowest_snr
-from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import BAUD, BITS_PER_BYTE, LINKS, Link, Radio, SerialRadio, crc_of_rows
 from benchmarks.goodput.measure import Experiment, figures_of
 from benchmarks.goodput.page import section
 from benchmarks.goodput.schemes import feature_schemes, image_schemes
+from host.classify.decoder import Decoder
+from tests.support.host import make_bundle
 from tests.support.train import ROOT
-from wire.bundle import load
 from wire.crc import crc16
 from wire.frame import FeatureLayout
 
@@ -151,15 +152,28 @@ def golden() -> Iterator[dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize(("name", "value"), [("bsc", 0.0), ("sf7", 10.0)])
-def test_feature_schemes_deliver_golden_classes(golden: dict[str, np.ndarray], name: str, value: float) -> None:
-    classes = golden["logits"].argmax(1)
-    schemes = feature_schemes(load(ROOT / "bundles" / "cifar10"), golden["symbols"].astype(np.int64), classes)
-    for key, scheme in schemes.items():
-        outcome = scheme.send(LINKS[name], value, np.random.default_rng(0), lambda done: None)
-        assert outcome.arrived.all(), key
-        assert "prefix" in key or key.startswith("rs") or outcome.correct.all(), key
-    inkling = schemes["inkling"]
-    assert isinstance(inkling, Inkling) and outcome.air_s[0] <= LINKS[name].inkling_air_s(SHORT) + 1e-9
+def test_feature_schemes_deliver_the_classes_of_their_contents(tmp_path: Path, name: str, value: float) -> None:
+    bundle, rng = make_bundle(tmp_path / "bundle", answer=True), np.random.default_rng(0)
+    encoded = Encoded(rng.integers(0, 8, (32, 128)), rng.integers(0, 10, 32), np.arange(32) % 16)
+    assert encoded.classes is not None and encoded.confidences is not None
+    host = classes_if_intact(bundle, Decoder(bundle), encoded, 0)
+    schemes = feature_schemes(bundle, encoded, host)
+    assert {"inkling_answer", "inkling_adaptive", "board", "board_48_implicit"} <= schemes.keys()
+    by_board = host == encoded.classes
+    expected = {"inkling": np.ones(32, bool), "crc": np.ones(32, bool), "inkling_answer": by_board, "board": by_board,
+                "inkling_adaptive": by_board | (encoded.confidences < bundle.threshold)}  # fmt: skip
+    outcomes = {
+        key: scheme.send(LINKS[name], value, np.random.default_rng(0), lambda done: None)
+        for key, scheme in schemes.items()
+    }
+    assert all(outcome.arrived.all() for outcome in outcomes.values())
+    for key, correct in expected.items():
+        np.testing.assert_array_equal(outcomes[key].correct, correct, key)
+    short = LINKS[name].inkling_air_s(bundle.chunk_layout(1))
+    assert outcomes["rs_short"].air_s[0] <= short + 1e-9 == pytest.approx(outcomes["inkling_prefix"].air_s[0])
+    assert set(np.round(outcomes["inkling_adaptive"].air_s, 9)) == {
+        round(outcomes[key].air_s[0], 9) for key in ("inkling", "inkling_answer")
+    }
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)

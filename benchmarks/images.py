@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.config import DataConfig
-from train.data.datasets import PUBLIC, load_for
-from train.data.sampling import stratified
+from export.evaluation.data import data_config, data_of
+from train.data.datasets import PUBLIC
+from train.data.sampling import split_holdout, stratified
 from wire.bundle import Bundle, BundleError
 
 # A bundle works without these, but it cannot be compared.
@@ -38,16 +38,17 @@ def images_for(bundle: Bundle, count: int, log: Callable[[str], None] = print) -
     missing = [key for key in NEEDED if key not in bundle.manifest]
     if missing:
         raise BundleError(f"bundle {bundle.path}: bundle.json has no {missing[0]!r}, which the benchmarks need")
-    try:
-        data_config = bundle.manifest["recipe"]["data"]
-        size, test_share = data_config["size"], data_config.get("test_share", DataConfig.test_share)
-        data_config = DataConfig(
-            data_config["name"], size=tuple(size) if size else None, grey=data_config["grey"], test_share=test_share
-        )
-    except (KeyError, TypeError):
-        raise BundleError(f"bundle {bundle.path}: bundle.json has no recipe that names a data set") from None
-    data = load_for(data_config, log)
-    if data.x_test.shape[1:] != bundle.input_shape:
-        raise BundleError(f"bundle {bundle.path} takes {bundle.input_shape}, the images are {data.x_test.shape[1:]}")
+    data = data_of(bundle, log)
     index = stratified(data.y_test, count)
     return TestImages(data.x_test[index], data.y_test[index], index)
+
+
+def held_out_for(bundle: Bundle, count: int, log: Callable[[str], None] = print) -> tuple[np.ndarray, np.ndarray]:
+    """Return `count` of the training images that were held out, and their labels: settings are chosen on them.
+
+    Raises as images_for does.
+    """
+    data = data_of(bundle, log)
+    _, held_out = split_holdout(data, data_config(bundle).holdout)
+    chosen = held_out[stratified(data.y_train[held_out], count)]
+    return data.x_train[chosen], data.y_train[chosen]

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from benchmarks.images import images_for
+from benchmarks.images import held_out_for, images_for
 from wire.bundle import Bundle
 
 
@@ -32,3 +32,10 @@ def test_images_for_takes_as_many_of_every_class(bundle: Bundle) -> None:
 def test_images_for_takes_the_same_every_time_and_no_more_than_there_are(bundle: Bundle) -> None:
     np.testing.assert_array_equal(images_for(bundle, 20).index, images_for(bundle, 20).index)
     assert sorted(images_for(bundle, 1000).index) == list(range(100))
+
+
+def test_held_out_for_takes_training_images_of_every_class(bundle: Bundle) -> None:
+    bundle.manifest["recipe"]["data"]["holdout"] = 50
+    images, labels = held_out_for(bundle, 30)
+    assert images.shape == (30, 1, 1, 3) and np.bincount(labels).tolist() == [3] * 10
+    assert len(held_out_for(bundle, 1000)[1]) == 50

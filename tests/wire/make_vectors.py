@@ -75,9 +75,9 @@ def answer_vectors(source: Iterator[int]) -> dict:
     """Return the vectors of the board's answer: its code, the confidence of class scores, answer words and frames."""
     words = [0, 1, 1 << 35, (1 << 36) - 1, *(next(source) << 20 | next(source) << 4 | i for i in range(12))]
     answers = [Answer(0, 0), Answer(1, 1), Answer(4095, 15), *(Answer(1 << bit, bit) for bit in range(12))]
-    headers = [
-        (answer, 0x5EED1234 * (n + 1) % (1 << 32), draw(source, 1, 256)[0], draw(source, 1, 32)[0])
-        for n, answer in enumerate([*answers, Answer(3, 12)])
+    headers = [(Answer(3, 12), 0x5EED1234, 7, 9)] + [
+        (answer, next(source) << 16 | next(source), draw(source, 1, 256)[0], draw(source, 1, 32)[0])
+        for answer in answers
     ]
     return {
         "answer_bch": [{"word": word, "block": bch.ANSWER.encode(word).hex()} for word in words],

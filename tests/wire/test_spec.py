@@ -7,17 +7,18 @@ from math import comb
 import numpy as np
 import pytest
 
-from host.receive import headers
+from host.receive import headers, matching
 from tests.support import ROOT
 from tests.wire import make_vectors
-from wire import bch, control, frame, payload
+from wire import answer, bch, control, frame, payload
+from wire.answer import Answer
 from wire.crc import crc16, crc32
 from wire.frame import MAX_CHUNKS
 
 SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
 WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
 ONE_LINE = " ".join(SPEC.split())
-Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply
+Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply | control.ModeSetting
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
 
 
@@ -48,6 +49,59 @@ def test_feature_frame_example_matches_code_and_vectors() -> None:
     assert "levels 6 2 6 7 2 7 5: codes 101 011 101 100 011 100 111" in ONE_LINE
 
 
+def test_feature_frame_with_answer_example_matches_code_and_vectors() -> None:
+    vector = VECTORS["features"][6]
+    whole = example("feature-frame-with-answer")
+    assert whole.hex() == vector["frame"]
+    packed = Answer(4, 2).word.to_bytes(2, "big") + payload.pack(np.array([0, 0, 0, 4, 0, 4, 5]), 3)
+    assert whole == frame.feature_frame(frame.Header(frame.FrameType.FEATURE, 7, 9, 20, 0), packed, 37, 0x5EED1234)
+    assert "levels 0 0 0 4 0 4 5, and the answer class 4, confidence 2: answer word AE13" in ONE_LINE
+    assert f"packed {packed.hex(' ').upper()}, n = 37, step = {payload.interleaver(37)[1]}" in ONE_LINE
+
+
+def test_answer_frame_example_matches_code_and_vectors() -> None:
+    header = frame.AnswerHeader(7, 9, 20, Answer(3, 12))
+    assert example("answer-frame") == frame.answer_frame(header)
+    assert example("answer-frame").hex() == VECTORS["answer_frames"][0]["frame"]
+    assert f"class 3, confidence 12: the 36 bits {header.word():09X}." in ONE_LINE
+    assert "answer: 7, 9, 20, 3, 12" in SPEC
+
+
+def test_answer_code_tables_match_code() -> None:
+    rows = table("minimum distance")
+    assert [(name, generator) for _, name, _, generator in rows] == [
+        (f"BCH(63,{size})", f"{generator:X}") for size, generator in bch.GENERATORS.items()
+    ]
+    firsts = [0, *bch.GENERATORS][: len(bch.GENERATORS)]
+    assert [bits for bits, *_ in rows] == [
+        f"{first}..{size - 1}" for first, size in zip(firsts, bch.GENERATORS, strict=True)
+    ]
+    for word, block in table("36 bits"):
+        assert bytes.fromhex(block) == bch.ANSWER.encode(int(word, 16))
+
+
+def test_answer_arithmetic_matches_code() -> None:
+    floors = [f"{100 * answer.confidence_floor(level):.2f} %" for level in range(1, 16)]
+    bounds = [str(bound) for bound in answer.BOUNDS]
+    assert [tuple(row) for row in table("p from")] == [*zip(map(str, range(1, 16)), floors, bounds, strict=True)]
+    given = re.search(r"the scores ([\d ]+) give class (\d+), S = (\d+), level (\d+)\.", ONE_LINE)
+    assert given
+    scores = [int(score) for score in given[1].split()]
+    assert scores == VECTORS["features"][6]["scores"]
+    assert Answer(int(given[2]), int(given[4])) == make_vectors.answer_of(scores)
+    assert int(given[3]) == sum(VECTORS["answer_weights"][max(scores) - score] for score in scores)
+
+
+def test_class_code_table_matches_code() -> None:
+    rows = table("row")
+    assert [(int(bit), int(row, 16)) for bit, row, _ in rows] == [*enumerate(answer.CLASS_ROWS)]
+    for bit, _, distance in rows:
+        codes = answer.class_code(np.arange(1, 2 << int(bit)))
+        assert int(distance) == min(int(code).bit_count() for code in codes)
+    assert f"For class 3 (rows 0 and 1) and level 12 (Gray code {payload.gray(12):04b})" in ONE_LINE
+    assert f"the word is {Answer(3, 12).word:04X}." in ONE_LINE
+
+
 def test_control_frame_examples_match_code_and_vectors() -> None:
     assert example("command") == control.command(control.Opcode.INFO, 0)
     assert example("command").hex() == VECTORS["commands"][0]["frame"]
@@ -56,7 +110,7 @@ def test_control_frame_examples_match_code_and_vectors() -> None:
     assert example("reply").hex() == VECTORS["replies"][3]["frame"]
 
 
-@pytest.mark.parametrize("name", ["feature-frame", "command", "reply"])
+@pytest.mark.parametrize("name", ["feature-frame", "feature-frame-with-answer", "command", "reply"])
 def test_example_headers_match_their_explanation(name: str) -> None:
     decoded = bch.HEADER.decode(example(name)[4:12])
     assert decoded is not None
@@ -67,7 +121,7 @@ def test_example_headers_match_their_explanation(name: str) -> None:
 
 def test_constants_match_code() -> None:
     assert f"    {frame.SYNC.hex(' ').upper()}\n" in SPEC
-    assert f"    g(x) = {bch.HEADER.generator:X} " in SPEC
+    assert f"    g(x) = {bch.GENERATORS[24]:X} " in SPEC
     assert f"The wire, version {frame.WIRE_VERSION}" in SPEC
     assert (
         f"at most {frame.SYNC_MAX_FLIPS} of the sync's 32 bits and {bch.HEADER.max_errors} of the header's 63"
@@ -104,6 +158,7 @@ def test_interleaver_steps_match_code() -> None:
         ("INFO reply", control.Info),
         ("RUN reply", control.RunCost),
         ("BENCH reply", control.BenchResult),
+        ("MODE command (no data: only report) and MODE reply", control.ModeSetting),
         ("ERROR reply", control.ErrorReply),
     ],
 )
@@ -148,11 +203,11 @@ def changed(fields: dict, data: bytes, name: str, value: object) -> tuple[int, i
 
 
 def test_opcodes_match_code() -> None:
-    for opcode, name, answer in table("opcode"):
+    for opcode, name, reply in table("opcode"):
         member = control.Opcode(int(opcode, 16))
-        assert member.name in (name, answer.split(",")[0])
+        assert member.name in (name, reply.split(",")[0])
         if member != control.Opcode.ERROR:
-            assert f"reply {member | control.REPLY_BIT:X}" in answer
+            assert f"reply {member | control.REPLY_BIT:X}" in reply
     assert len(table("opcode")) == len(control.Opcode)
 
 
@@ -204,9 +259,23 @@ def test_known_device_limits_match_code() -> None:
     assert f"({50 * WINDOW} candidates)" in ONE_LINE
 
 
+def test_answer_limits_match_code() -> None:
+    def limit(devices: int, classes: int, bits: int = 96, rate: float = matching.FALSE_PER_BYTE) -> int:
+        return matching.max_flips(bits, devices * WINDOW * classes * answer.CONFIDENCES, rate)
+
+    assert f"with one device {limit(1, 10)} of 96 for 10 classes and {limit(1, 100)} for 100;" in ONE_LINE
+    assert f"with fifty devices {limit(50, 10)} for 10 classes" in ONE_LINE
+    radio = min(headers.KNOWN_HEADER_MAX_FLIPS, limit(1, 10, 64, matching.FALSE_ANSWER_PER_PACKET))
+    assert f"in {1 / matching.FALSE_ANSWER_PER_PACKET:.0e} may match: {radio} of 64".replace("+0", "") in ONE_LINE
+    assert f"is less than {headers.MIN_LEAD} flips farther makes the answer *unsure*" in ONE_LINE
+    assert f"at most {frame.SYNC_MAX_FLIPS} flips in the sync and {bch.ANSWER.max_errors} in the 63 bits" in ONE_LINE
+    anyone = matching.max_flips(96, 10 * 16 * frame.SEQUENCES * frame.ANY_DEVICE, matching.FALSE_PER_BYTE)
+    assert f"{anyone} of 96 for 10 classes. The same" in ONE_LINE
+
+
 def test_phantom_figures_match_code() -> None:
     sync = 2**32 / sum(comb(32, k) for k in range(frame.SYNC_MAX_FLIPS + 1))
-    header = 2**bch.HEADER.parity_bits / sum(comb(63, k) for k in range(bch.HEADER.max_errors + 1))
+    header = 2**39 / sum(comb(63, k) for k in range(bch.HEADER.max_errors + 1))
     assert f"bytes pass as a sync once in {sync:.0f}," in ONE_LINE
     assert f"blocks pass as a header once in {header:.0f}." in ONE_LINE
     assert f"once in {sync * header / 1e6:.1f} million random bytes" in ONE_LINE

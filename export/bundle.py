@@ -80,7 +80,8 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
     height, width, _ = codec.input_shape
     head = converted.answer
     answer = None if head is None else {"weights": head.weights.tolist(), "probability": head.probability.tolist()}
-    answer_bits = ANSWER_BITS if head else 0
+    # A board that classifies alone sends answer frames only, which have no payload.
+    bits = (ANSWER_BITS if head else 0) + codec.n_symbols * converted.bits if codec.n_symbols else 0
     return {
         "schema": SCHEMA,
         "name": name,
@@ -98,7 +99,7 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
         "symbol_table": converted.table.tolist(),
         "symbol_order": converted.order.tolist(),
         "chunks": [list(chunk) for chunk in run.chunks],
-        "payload_bytes": payload_bytes(answer_bits + codec.n_symbols * converted.bits, 1),
+        "payload_bytes": payload_bytes(bits, 1),
         "answer": answer,
         **({} if measured.threshold is None else {"threshold": measured.threshold}),
         "arena_bytes": measured.arena_bytes,
@@ -132,9 +133,10 @@ def _golden(converted: ConvertedCodec, golden: Golden) -> dict[str, np.ndarray]:
             "answers": np.stack(converted.answer.answers(scores), 1).astype(np.uint16),
         }
     )
-    n_bytes = ANSWER_BITS // 8
-    first = [b""] * len(symbols) if words is None else [int(word).to_bytes(n_bytes, "big") for word in words]
-    payloads = [word + pack(row, converted.bits) for word, row in zip(first, symbols, strict=True)]
+    payloads = [pack(row, converted.bits) for row in symbols]
+    if words is not None and converted.latent_size:
+        n_bytes = ANSWER_BITS // 8
+        payloads = [int(word).to_bytes(n_bytes, "big") + part for word, part in zip(words, payloads, strict=True)]
     return {
         "images": golden.images,
         "labels": golden.labels,

@@ -237,8 +237,8 @@ def _in_order(results: dict[str, Any], names: list[str]) -> list[Any]:
 def in_order(model: Any) -> None:  # noqa: ANN401 - a generated class
     """Sort the outputs of a parsed .tflite file by the numbers that end their names: the converter shuffles them."""
     graph = model.subgraphs[0]
-    number = {index: int(re.search(rb"(\d*)$", graph.tensors[index].name)[1] or 0) for index in graph.outputs}
-    graph.outputs = sorted(graph.outputs, key=number.__getitem__)
+    number = {index: re.findall(rb"\d*$", graph.tensors[index].name)[0] for index in graph.outputs}
+    graph.outputs = sorted(graph.outputs, key=lambda index: int(number[index] or 0))
     model.signatureDefs = None  # they list the outputs in the old order
 
 

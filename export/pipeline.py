@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.progress import Progress
@@ -56,7 +55,7 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
     proofs.round_trip(checks, files.encoder_tflite, round_trip, proof_images, outputs)
     proofs.decoder(checks, run.codec, converted, converted.symbols(outputs[:, : converted.latent_size]))
 
-    board = _calibrate_board(converted, held) if run.codec.has_answer else {}
+    threshold, board = _calibrate_board(converted, held) if run.codec.has_answer else (None, {})
     figures = _measure_accuracy(checks, run, converted, test)
     ops, arena = operators(files.encoder_tflite), arena_bytes(files.encoder_tflite)
     extra = sorted({op.name for op in ops} & set(UNWANTED))
@@ -69,7 +68,7 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
     figures |= {"proofs": checks.figures, "held_out": run.saved["held_out"], "temperature": temperature, **board}
     n = bundle.GOLDEN_IMAGES
     golden = bundle.Golden(test.x[:n], test.y[:n], outputs[:n])
-    measured = bundle.Measured(ops, arena, figures.pop("threshold", None), figures)
+    measured = bundle.Measured(ops, arena, threshold, figures)
     model_id = bundle.write(out, run, converted, measured, golden)
     size = sum(f.stat().st_size for f in out.iterdir())
     print(f"bundle {out}: model {model_id}, {size / 1e6:.2f} MB, {datetime.date.today().isoformat()}")
@@ -97,8 +96,8 @@ def _calibrate(run: FinishedRun, held: Images) -> float:
     return fitted.value
 
 
-def _calibrate_board(converted: ConvertedCodec, held: Images) -> dict[str, Any]:
-    """Calibrate the answer head on the held-out training images and choose the threshold; return both's figures."""
+def _calibrate_board(converted: ConvertedCodec, held: Images) -> tuple[int, dict[str, float]]:
+    """Calibrate the answer head on the held-out training images; return the default threshold and the figures."""
     with _progress(len(held.x), "held-out images through the reference kernels") as advance:
         latents, scores = converted.encode(held.x, advance)
     scale, _ = converted.reference.output_quantization
@@ -112,11 +111,7 @@ def _calibrate_board(converted: ConvertedCodec, held: Images) -> dict[str, Any]:
         f"{100 * fitted.error_before:.2f} % -> {100 * fitted.error:.2f} %; threshold {threshold}, at which the board "
         f"answers {100 * (levels >= threshold).mean():.1f} % of the held-out images"
     )
-    return {
-        "threshold": threshold,
-        "board_temperature": fitted.temperature,
-        "board_calibration_error": fitted.error,
-    }
+    return threshold, {"board_temperature": fitted.temperature, "board_calibration_error": fitted.error}
 
 
 def _measure_accuracy(

@@ -32,6 +32,8 @@ class Codec(DeployableCodec):
     most.
     """
 
+    encoder: Encoder
+    decoder: Decoder | AnswerDecoder
     words: Tensor
     floors: Tensor
     temperature: Tensor

@@ -54,6 +54,11 @@ class ResidualBlock(nn.Module):
         y = F.relu(self.norm1(self.conv1(x)) * (1 + scale) + shift)
         return F.relu(x + self.norm2(self.conv2(y)))
 
+    def fold(self) -> None:
+        """Merge both batch norms into their convolutions."""
+        self.conv1, self.norm1 = _folded(self.conv1, self.norm1), nn.Identity()
+        self.conv2, self.norm2 = _folded(self.conv2, self.norm2), nn.Identity()
+
 
 class Stage(nn.Module):
     """The network at one grid: the stage before it at half the grid, plus the heads of this grid; then blocks."""
@@ -76,9 +81,21 @@ class Stage(nn.Module):
             y = block(y, condition)
         return y
 
+    def fold(self) -> None:
+        """Merge the batch norms of the first convolutions into them; the blocks have their own `fold`."""
+        for part in (self.down, self.stem):
+            if part is not None:
+                part[0], part[1] = _folded(part[0], part[1]), nn.Identity()
+
 
 def _norm_conv(cin: int, cout: int, stride: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(cin, cout, 3, stride, 1, bias=False), nn.BatchNorm2d(cout))
+
+
+def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """Return a convolution with a batch norm after it merged into it."""
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)
 
 
 class Decoder(nn.Module):
@@ -162,13 +179,8 @@ class Decoder(nn.Module):
 
     def fold(self) -> None:
         """Merge every batch norm into its convolution; for evaluation only."""
-        for module in [m for m in self.modules() if isinstance(m, ResidualBlock)]:
-            module.conv1, module.norm1 = fuse_conv_bn_eval(module.conv1, module.norm1), nn.Identity()
-            module.conv2, module.norm2 = fuse_conv_bn_eval(module.conv2, module.norm2), nn.Identity()
-        for stage in self.stages:
-            for part in (stage.down, stage.stem):
-                if part is not None:
-                    part[0], part[1] = fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
+        for module in [m for m in self.modules() if isinstance(m, ResidualBlock | Stage)]:
+            module.fold()
 
     def scale_logits(self, temperature: float) -> None:
         """Divide all logits by a temperature."""

@@ -5,10 +5,13 @@ representable. Sources: Jacob et al. 2018 (arXiv 1712.05877); TensorFlow Lite 8-
 Gradients pass straight through inside the range and stop outside (`torch.fake_quantize_*`).
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:  # an encoder uses this module
+    from train.codecs.encoder import ConvEncoder
 
 
 def int8_parameters(low: float, high: float) -> tuple[float, int]:
@@ -65,25 +68,15 @@ def set_mode(model: nn.Module, mode: str) -> None:
                 module.high.zero_()
 
 
-class HasOutputs(Protocol):
-    """An encoder: a module with `outputs`."""
-
-    training: bool
-
-    def eval(self) -> nn.Module: ...
-    def train(self, mode: bool = True) -> nn.Module: ...
-    def outputs(self, x: Tensor) -> list[Tensor]: ...
-
-
 @torch.no_grad()
-def calibrate(model: HasOutputs, images: Tensor) -> None:
-    """Record every range over `images` (N, C, H, W) with the float model, then switch to "quantize".
+def calibrate(encoder: "ConvEncoder", images: Tensor) -> None:
+    """Record every range over `images` (N, C, H, W) with the float encoder, then switch to "quantize".
 
     The converter does the same over the same images, so the scales of training are those of the .tflite file.
     """
-    training = model.training
-    model.eval()
-    set_mode(model, "observe")
-    model.outputs(images)
-    set_mode(model, "quantize")
-    model.train(training)
+    training = encoder.training
+    encoder.eval()
+    set_mode(encoder, "observe")
+    encoder.outputs(images)
+    set_mode(encoder, "quantize")
+    encoder.train(training)

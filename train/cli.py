@@ -1,30 +1,41 @@
 """`inkling train`: train a codec, a split codec or a base classifier from a config file."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped setting need not wait for
-    from train.config import RunConfig
+    from train.config import ClassifierConfig, CodecConfig, RunConfig
+    from train.data.listing import Listing
     from train.trainers.trainer import Trainer
 
     T = TypeVar("T", bound=Trainer)
 
 CLASSIFIER = "classifier"  # a word before the config, not a sub-command: `inkling train CONFIG` works without one
+BUNDLES = Path("build", "bundles")
 
 
 def parser(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.usage = "%(prog)s [classifier] CONFIG [--out DIR] [--threads N] [--device DEVICE]"
+    parser.usage = "%(prog)s [classifier] CONFIG [--set NAME=VALUE] [--out DIR] [--threads N] [--device DEVICE]"
     parser.description = (
         "Trains a codec through a channel that flips bits, or with the word classifier a base classifier. "
         "An interrupted run is resumed by the same command."
     )
     parser.epilog = """examples:
   inkling train configs/cifar10.toml && inkling export runs/cifar10 -o build/bundles/mine
+  inkling train configs/cifar10.toml --set schedule.epochs=20 --set seed=1 --out runs/short
   inkling train classifier configs/classifiers/cifar10-mobilenet_v2.toml"""
     add = parser.add_argument
     add("words", nargs="+", metavar="CONFIG", help="TOML file, as in configs/ (docs/settings.md lists all settings)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting in place of the file's, as in schedule.epochs=5 (can be repeated)",
+    )
     add("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)")
     add("--device", help="cpu, cuda, cuda:1 (default: cuda where available, else cpu)")
@@ -33,84 +44,102 @@ def parser(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train and return the exit status. Raises InklingError."""
     from train import settings
+    from train.config import BASE_CLASSIFIER, SPLIT_CODEC, ClassifierConfig, CodecConfig, SplitRunConfig, kind_of
     from train.errors import TrainError
 
-    classifier, config = options.words[:-1] == [CLASSIFIER], Path(options.words[-1])
-    if not classifier and len(options.words) > 1:
+    is_classifier, file = options.words[:-1] == [CLASSIFIER], Path(options.words[-1])
+    if not is_classifier and len(options.words) > 1:
         raise TrainError(f"expected CONFIG or {CLASSIFIER} CONFIG, got {' '.join(options.words)}")
-    # Settings are checked before torch is imported: a mistyped one is reported at once.
-    values = settings.read_toml(config)
-    if {"system", "encoder"} & values.keys() if classifier else "architecture" in values:
-        word = "" if classifier else f"{CLASSIFIER} "
-        raise TrainError(f"{config} configures another kind of run; use: inkling train {word}{config}")
-    if classifier:
-        _classifier(config, options)
-    elif "system" in values:
-        _split(config, options)
+    kind = kind_of(settings.read_toml(file))
+    if kind and (kind == BASE_CLASSIFIER) != is_classifier:
+        command = ["inkling", "train", *([] if is_classifier else [CLASSIFIER]), str(file)]
+        raise TrainError(f"{file} configures a {kind}; use: {shlex.join(command)}")
+    # Settings and data are checked before torch is imported and images are read: a mistake is reported at once.
+    if is_classifier:
+        classifier = ClassifierConfig.load(file, options.set)
+        _look_up(classifier, options)
+        _classifier(classifier, options)
+    elif kind == SPLIT_CODEC:
+        split = SplitRunConfig.load(file, options.set)
+        ClassifierConfig.load(Path(split.classifier))
+        _look_up(split, options)
+        _split(file, options)
     else:
-        _codec(config, options)
+        codec = CodecConfig.load(file, options.set)
+        if codec.teacher:
+            codec.teacher.find()
+        _codec(codec, _look_up(codec, options), options)
     return 0
 
 
-def _codec(file: Path, options: argparse.Namespace) -> None:
-    from train.config import CodecConfig
+def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | None":
+    """Check data set and folder of a run, and print the number of images; None if the data must be downloaded first."""
+    from train.data.datasets import look_up
+    from train.data.listing import check_fit, images_per_class
+    from train.trainers.resuming import config_of_run
 
-    config = CodecConfig.load(file)
+    listing = look_up(config.data)
+    if listing:
+        check_fit(config, listing)
+        config_of_run(_folder(config, options), config, len(listing.y_train))
+        per_class = images_per_class(listing.classes, listing.y_train)
+        print(f"{config.data.name}: {per_class} to train on; {len(listing.y_test):,} test images")
+    return listing
+
+
+def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
+    from train.codecs.codec import Codec
     from train.trainers.codec import CodecTrainer
 
+    if listing:
+        Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
-    _train(
-        trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", "build/bundles"
-    )
+    _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", True)
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:
-    from train.config import SplitRunConfig
-
-    SplitRunConfig.load(file)
     from train.codecs.deployable import DeployableCodec
     from train.trainers.split import SplitConfig, SplitTrainer
 
-    config = SplitConfig.load(file)
+    config = SplitConfig.load(file, options.set)
     trainer = _create_trainer(SplitTrainer, config, options)
     model = trainer.state.model
-    exportable = bool(config.schedule.qat_epochs) and isinstance(model, DeployableCodec)
     _train(
         trainer,
         f"{config.system}, encoder {model.encoder_macs():,} MACs, "
         f"{model.n_symbols} symbols of {config.quantizer.bits} bits",
-        "build/bundles" if exportable else None,
+        bool(config.schedule.qat_epochs) and isinstance(model, DeployableCodec),
     )
 
 
-def _classifier(file: Path, options: argparse.Namespace) -> None:
-    from train.config import ClassifierConfig
-
-    config = ClassifierConfig.load(file)
+def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None:
     from train.trainers.classifier import ClassifierTrainer
 
-    _train(_create_trainer(ClassifierTrainer, config, options), config.architecture, None)
+    _train(_create_trainer(ClassifierTrainer, config, options), config.architecture, False)
+
+
+def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:
+    return options.out or Path("runs") / config.name
 
 
 def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) -> "T":
     import torch
 
     from train.compute_device import choose_device
-    from train.data.datasets import load
+    from train.data.datasets import load_for
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
-    data = load(config.data.name, config.data.size, config.data.grey)
-    return kind(config, data, options.out or Path("runs") / config.name, device)
+    return kind(config, load_for(config.data), _folder(config, options), device)
 
 
-def _train(trainer: "Trainer", description: str, bundles: str | None) -> None:
+def _train(trainer: "Trainer", description: str, exportable: bool) -> None:
     name, held = trainer.config.name, len(trainer.y_held)
     images = f"{len(trainer.data.x_train):,} training images ({held:,} held out)"
     print(f"{name}: {images}, {description}; on {trainer.device}")
     trainer.run()
-    export = f"; next: inkling export {trainer.folder} -o {bundles}/{name}" if bundles else ""
-    print(f"done: {trainer.folder}/best.pt{export}")
+    export = ["inkling", "export", str(trainer.folder), "-o", str(BUNDLES / name)]
+    print(f"done: {trainer.folder}/best.pt{f'; next: {shlex.join(export)}' if exportable else ''}")

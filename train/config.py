@@ -4,7 +4,9 @@ docs/settings.md is made from these classes: the comment at a field becomes its 
 """
 
 import dataclasses
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +18,9 @@ from wire.frame import MAX_CHUNKS
 from wire.lora import MAX_PACKET_BYTES
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
+CODEC, SPLIT_CODEC, BASE_CLASSIFIER = "codec", "split codec", "base classifier"
 # The setting that only configs of one kind have -> the kind of run.
-KINDS = {"architecture": "base classifier", "system": "split codec", "encoder": "codec"}
+KINDS = {"architecture": BASE_CLASSIFIER, "system": SPLIT_CODEC, "encoder": CODEC}
 Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
 
 
@@ -49,21 +52,6 @@ class DataConfig:
 def kind_of(values: object) -> str | None:
     """Return the kind of run that a config's tables are for, None if it cannot be told."""
     return next((kind for key, kind in KINDS.items() if isinstance(values, dict) and key in values), None)
-
-
-def held_out_count(holdout: int | float, n_images: int) -> int:
-    """Return the number of held-out images of `n_images`. Raises TrainError if none would be left to train on."""
-    count = holdout if isinstance(holdout, int) else max(1, round(holdout * n_images))
-    if not 0 < count < n_images:
-        raise TrainError(f"data.holdout = {holdout}, but there are {n_images} training images")
-    return count
-
-
-def steps_per_epoch(n_images: int, batch: int) -> int:
-    """Return the number of whole batches of `n_images` training images. Raises TrainError if there is none."""
-    if n_images < batch:
-        raise TrainError(f"{n_images} training images do not fill one batch of {batch}")
-    return n_images // batch
 
 
 @dataclass(frozen=True)
@@ -158,6 +146,14 @@ class TeacherConfig:
     weight: float = 0.7  # share of the distillation loss in the whole loss
     temperature: float = 4.0  # temperature by which the logits of teacher and student are divided
 
+    def find(self) -> Path:
+        """Return the checkpoint's path, which is also searched for below INKLING_DATA. Raises TrainError without it."""
+        candidates = [Path(self.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / self.checkpoint]
+        path = next((p for p in candidates if p.is_file()), None)
+        if path is None:
+            raise TrainError(f"teacher checkpoint {self.checkpoint} not found (nor below INKLING_DATA)")
+        return path
+
     def rules(self) -> Rules:
         """Return the rules of the table `[teacher]`."""
         return {
@@ -208,14 +204,23 @@ class RunConfig(ABC):
     schedule: ScheduleConfig
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read and check a TOML file. Raises TrainError of one line with the mistake and its place."""
-        return cls.from_dict(settings.read_toml(path), str(path))
+    def load(cls, path: Path, assignments: Sequence[str] = ()) -> Self:
+        """Read and check a TOML file, with settings such as `schedule.epochs=5` in place of its own.
+
+        Raises TrainError of one line with the mistake and its place.
+        """
+        values = settings.override(cls, settings.read_toml(path), assignments)
+        if kind_of(values) not in (None, kind_of(settings.types(cls))):
+            raise TrainError(f"{path} configures a {kind_of(values)}, not a {kind_of(settings.types(cls))}")
+        return cls.from_dict(values, str(path))
 
     @classmethod
     def from_run(cls, folder: Path) -> Self:
         """Read and check config.json of a run's folder."""
-        return cls.from_dict(settings.read_run(folder), str(folder / "config.json"))
+        values = settings.read_run(folder)
+        if kind_of(values) not in (None, kind_of(settings.types(cls))):
+            raise TrainError(f"{folder} holds a run of a {kind_of(values)}, not of a {kind_of(settings.types(cls))}")
+        return cls.from_dict(values, str(folder / "config.json"))
 
     @classmethod
     def from_dict(cls, values: object, where: str = "config") -> Self:

@@ -65,7 +65,7 @@ def kind_words(kind: Any) -> str:  # noqa: ANN401 - any field's type
         return " or ".join(map(kind_words, kinds))
     kind = kinds[0]
     if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
+        kinds = list(typing.get_args(kind))
         count = "" if kinds[-1] is Ellipsis else f"{len(kinds)} "
         first, _, rest = kind_words(kinds[0]).partition(" ")
         return f"list of {count}{first}s {rest}".strip()

@@ -4,7 +4,6 @@ Hinton et al. 2015 (arXiv 1503.02531). The teacher is a CIFAR ResNet from one of
 or the best.pt of a run of `inkling train classifier`.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +20,9 @@ from train.errors import TrainError
 from train.run_files import load_tensors, load_weights
 
 
-def find_checkpoint(config: TeacherConfig) -> Path:
-    """Return the path of the teacher's checkpoint, which is also searched for below INKLING_DATA."""
-    candidates = [Path(config.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / config.checkpoint]
-    path = next((p for p in candidates if p.is_file()), None)
-    if path is None:
-        raise TrainError(f"teacher checkpoint {config.checkpoint} not found (nor below INKLING_DATA)")
-    return path
-
-
 def load(config: TeacherConfig, data: Dataset) -> nn.Module:
     """Load the teacher in evaluation mode: a checkpoint of a CIFAR ResNet, or the best.pt of a classifier's run."""
-    path = find_checkpoint(config)
+    path = config.find()
     saved = load_tensors(path)
     if isinstance(saved, dict) and {"config", "model"} <= saved.keys():
         architecture = ClassifierConfig.from_dict(saved["config"], f"{path}: config").architecture

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.config import RunConfig, held_out_count, steps_per_epoch
+from train.config import RunConfig
+from train.data.sampling import held_out_count, steps_per_epoch
 
 SHOWN_CLASSES = 12  # in full, with their numbers of images; of more classes only the smallest
 SHOWN_SMALLEST = 3

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from train.config import held_out_count
+from train.errors import TrainError
 
 if TYPE_CHECKING:  # a data set uses this module
     from train.data.datasets import Dataset
@@ -39,3 +39,18 @@ def split_holdout(data: "Dataset", holdout: int | float) -> tuple[np.ndarray, np
     count = held_out_count(holdout, len(data.x_train))
     order = stratified(data.y_train, len(data.y_train), SPLIT)
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def held_out_count(holdout: int | float, n_images: int) -> int:
+    """Return the number of held-out images of `n_images`. Raises TrainError if none would be left to train on."""
+    count = holdout if isinstance(holdout, int) else max(1, round(holdout * n_images))
+    if not 0 < count < n_images:
+        raise TrainError(f"data.holdout = {holdout}, but there are {n_images} training images")
+    return count
+
+
+def steps_per_epoch(n_images: int, batch: int) -> int:
+    """Return the number of whole batches of `n_images` training images. Raises TrainError if there is none."""
+    if n_images < batch:
+        raise TrainError(f"{n_images} training images do not fill one batch of {batch}")
+    return n_images // batch

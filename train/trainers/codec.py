@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from train import evaluate
-from train.classifiers.teacher import SoftLabels, find_checkpoint
+from train.classifiers.teacher import SoftLabels
 from train.codecs.codec import Codec
 from train.codecs.fakequant import calibrate
 from train.config import CodecConfig
@@ -118,7 +118,7 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
 def soft_labels_file(config: CodecConfig, views: Views) -> Path:
     """Return the file of the teacher's logits, in the cache: runs with equal images, views and teacher share it."""
     assert config.teacher is not None
-    digest = hashlib.sha256(find_checkpoint(config.teacher).read_bytes())
+    digest = hashlib.sha256(config.teacher.find().read_bytes())
     digest.update(views.padded.numpy().tobytes())
     digest.update(repr((config.teacher.depth, config.teacher.views, views.flip, views.seed)).encode())
     folder = cache_dir() / "soft_labels"

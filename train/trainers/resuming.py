@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from train import settings
-from train.config import RunConfig, held_out_count, kind_of
+from train.config import RunConfig
 from train.data.datasets import Dataset
+from train.data.sampling import held_out_count
 from train.errors import TrainError
 
 EXTENDABLE = ("schedule.epochs", "schedule.qat_epochs")
@@ -43,9 +44,6 @@ def config_of_run(folder: Path, config: C, n_images: int) -> C | None:
     """
     if not (folder / "config.json").exists():
         return None
-    values = settings.read_run(folder)
-    if kind_of(values) not in (None, kind_of(config.as_dict())):
-        raise TrainError(f"{folder} holds a run of a {kind_of(values)}; give --out another folder")
     old = type(config).from_run(folder)
     found = settings.differences(_counted(old, n_images).as_dict(), _counted(config, n_images).as_dict())
     other = [str(one) for one in found if not (one.name in EXTENDABLE and one.new > one.old)]

@@ -15,9 +15,9 @@ from train.codecs.fakequant import calibrate
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
 from train.compute_device import CPU
-from train.config import ClassifierConfig, LinkConfig, SplitRunConfig, held_out_count
+from train.config import ClassifierConfig, LinkConfig, SplitRunConfig
 from train.data.datasets import Dataset
-from train.data.sampling import split_holdout
+from train.data.sampling import held_out_count, split_holdout
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best

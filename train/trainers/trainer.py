@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from train.codecs.encoder import ConvEncoder
 from train.codecs.fakequant import calibrate
 from train.compute_device import CPU, autocast, device_name, has_fast_bf16
-from train.config import RunConfig, steps_per_epoch
+from train.config import RunConfig
 from train.data.augment import Views, as_input
 from train.data.datasets import Dataset
-from train.data.sampling import CALIBRATION, split_holdout, stratified
+from train.data.sampling import CALIBRATION, split_holdout, steps_per_epoch, stratified
 from train.errors import TrainError
 from train.run_files import load_tensors, load_weights, read_best, read_log, save_tensors
 from train.trainers import resuming

@@ -131,7 +131,7 @@ def test_load_cifar10_without_network_names_all_sources_in_one_line(
     }.items():  # fmt: skip
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use
-    config = train_support.ROOT / "configs" / "cifar10.toml"
+    config = train_support.ROOT / "configs" / "cifar10-hour.toml"
     assert train_support.main(config, "--out", tmp_path / "run") == 1
     error = capsys.readouterr().err
     line = train_support.one_line(error, "inkling: cannot get CIFAR-10: torchvision's download failed (")

@@ -20,6 +20,7 @@ from train.errors import TrainError
 from train.run_files import read_log
 from train.trainers.codec import CodecTrainer, load_codec
 
+CLASS_COUNTS = "airplane 96, automobile 96, bird 96, cat 128, deer 96, dog 96, frog 96, horse 96, ship 128, truck 96"
 WAIT_SECONDS = 300  # on a loaded machine, where torch alone takes long to import
 
 
@@ -65,10 +66,12 @@ def test_codec_training_learns_its_images_by_heart(trained: Trained) -> None:
 @pytest.mark.training
 def test_codec_training_prints_each_epoch_and_the_next_command(trained: Trained) -> None:
     lines = trained.output.splitlines()
-    assert lines[0].startswith("tiny: 1,024 training images (64 held out), encoder ")
-    assert lines[0].endswith(" MACs, 128 symbols of 3 bits; on cpu")
+    assert lines[0].endswith("golden.npz: " + CLASS_COUNTS + " to train on; 32 test images")
+    assert lines[1].startswith("tiny: 1,024 training images (64 held out), encoder ")
+    assert lines[1].endswith(" MACs, 128 symbols of 3 bits; on cpu")
     assert sum(line.startswith("epoch ") for line in lines) == EPOCHS + QAT_EPOCHS
-    assert lines[-1].startswith(f"done: {trained.folder}/best.pt; next: inkling export {trained.folder}")
+    assert lines[-2].startswith("test % by BER, 32 images  0: ")
+    assert lines[-1] == f"done: {trained.folder}/best.pt; next: inkling export {trained.folder} -o build/bundles/tiny"
 
 
 # Resuming
@@ -168,7 +171,7 @@ WRONG = {
     ),
     "teacher checkpoint none.th not found": ("[schedule]", '[teacher]\ncheckpoint = "none.th"\n[schedule]'),
     "the teacher takes colour images, these have 1 channel": (
-        "[encoder]", 'grey = true\n[teacher]\ncheckpoint = "none.th"\n[encoder]',
+        "[encoder]", 'grey = true\n[teacher]\ncheckpoint = "README.md"\n[encoder]',
     ),
     "the loss is nan in epoch 1: lower schedule.lr": ("lr = 1e-2", "lr = 1e30"),
 }  # fmt: skip

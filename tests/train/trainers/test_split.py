@@ -101,7 +101,8 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 @pytest.mark.training
 def test_split_training_trains_the_base_classifier_then_both_stages(trained: Path) -> None:
     lines = (trained / "output").read_text().splitlines()
-    assert lines[0] == "training the base classifier base first"
+    assert lines[0].endswith(", truck 18 to train on; 32 test images")
+    assert lines[1] == "training the base classifier base first"
     (title,) = (line for line in lines if line.startswith("system: "))
     assert title.startswith("system: 192 training images (32 held out), semanticnn, encoder ")
     assert title.endswith(" MACs, 128 symbols of 3 bits; on cpu")

@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     radio = radios()[options.radio] if options.radio else radio_of(info.target) or radios()[DEFAULT_RADIO]
     encoder_mj = chip.millijoules(result.mean_cycles, info.clock_hz)
     if bundle.answer:
-        console.print(_energy(f"{bundle.name}, answer", HEADER_BYTES, None, encoder_mj, radio))
+        accuracy = bundle.manifest.get("accuracy_board")
+        console.print(_energy(f"{bundle.name}, answer", HEADER_BYTES, accuracy, encoder_mj, radio))
     if bundle.chunks:
         accuracy = _clean_accuracy(bundle) if options.chunk == 0 else None
         packet_bytes = bundle.chunk_layout(options.chunk).size

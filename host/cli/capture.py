@@ -36,7 +36,7 @@ def _capture_all(board: Board, bundle: Bundle, options: argparse.Namespace, outp
     classifier, captured, lost = Classifier.of([bundle]), 0, 0
     while True:
         next_start = time.monotonic() + (options.every or 0.0)
-        frame, cost = board.capture(options.chunk, cost=True, by_mode=True)
+        frame, cost = board.capture_by_mode(options.chunk, cost=True)
         captured += 1
         values: dict[str, Any] = {"class": None}
         if frame is None:

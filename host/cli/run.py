@@ -76,7 +76,7 @@ def _classify(board: Board, bundle: Bundle, images: Images, chunk: int, output: 
     classifier, lost = Classifier.of([bundle]), 0
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
-        frame, cost = board.run(pixels, chunk, cost=True, by_mode=True)
+        frame, cost = board.run_by_mode(pixels, chunk, cost=True)
         if frame is None:
             lost += 1
             output.line(f"{path:<{width}}  ", LOST)

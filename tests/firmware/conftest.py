@@ -2,11 +2,11 @@
 
 import pytest
 
-from host.board import board as host_board
+from host.board import command_line
 from tests.support.firmware import REPLY_SECONDS
 
 
 @pytest.fixture(autouse=True)
 def patient_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a reply pause for any time: on a loaded machine, emulated boards pause longer than a serial line does."""
-    monkeypatch.setattr(host_board, "QUIET_S", REPLY_SECONDS)
+    monkeypatch.setattr(command_line, "QUIET_S", REPLY_SECONDS)

@@ -14,7 +14,8 @@ import pytest
 from channel_sim import BitFlips, ByteLoss, Compose
 from channel_sim.live.proxy import Proxy
 from firmware.tools import emulator
-from host.board.board import FIRST_REQUEST, Board
+from host.board.board import Board
+from host.board.command_line import FIRST_REQUEST
 from host.board.errors import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from host.board.port import Port
 from host.errors import PortError
@@ -138,10 +139,10 @@ def test_run_refuses_frames_of_another_model(url: str, bundle: Bundle, images: n
     """The bundle has the same input, but another symbol table: only the frames show it."""
     shutil.copytree(bundle.path, tmp_path / "other")
     manifest, table = dict(bundle.manifest), bundle.symbol_table.copy()
-    encoder = bundle.encoder_path.read_bytes()
+    encoder, weights = bundle.encoder_path.read_bytes(), bundle.answer.weights if bundle.answer else None
     for n in range(256):
         table[n] = 0
-        manifest["model_id"] = compute_model_id(encoder, table, bundle.bits_per_symbol, bundle.symbol_order)
+        manifest["model_id"] = compute_model_id(encoder, table, bundle.bits_per_symbol, bundle.symbol_order, weights)
         if (int(manifest["model_id"], 16) - bundle.number) % 32:
             break
     manifest["symbol_table"] = table.tolist()

@@ -35,7 +35,9 @@ def model(*nodes: NodeProto, initializers: tuple[TensorProto, ...] = ()) -> Mode
 
 def node(operator: str = "Add", domain: str = "", **attributes: object) -> NodeProto:
     """Return a node."""
-    return helper.make_node(operator, ["x", "y"], ["z"], domain=domain, **attributes)
+    made = helper.make_node(operator, ["x", "y"], ["z"], domain=domain)
+    made.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+    return made
 
 
 def subgraph(*nodes: NodeProto, initializers: tuple[TensorProto, ...] = ()) -> GraphProto:

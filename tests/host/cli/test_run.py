@@ -9,9 +9,12 @@ from PIL import Image
 
 from channel_sim import BitFlips
 from channel_sim.live.proxy import Proxy
+from host.classify.decoder import Decoder
 from tests.conftest import RunInkling
 from tests.host.cli.process import run
+from wire.answer import answer_word
 from wire.bundle import Bundle
+from wire.model import MIN_BER
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +26,61 @@ def images(built: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[Path
     return sorted(folder.iterdir())
 
 
-def test_run_classifies_what_the_board_encodes(
-    run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path]
-) -> None:
-    code, out, err = run("run", *images, "--port", native_url, "--bundle", built.path)
-    assert (code, err) == (0, "")
-    logits = np.load(built.golden_path)["logits"]
-    for image, shown, row in zip(images, out.splitlines(), logits, strict=False):
+def test_run_classifies_features(run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path]) -> None:
+    line = ("--port", native_url, "--bundle", built.path)
+    code, out, err = run("run", *images, *line, "--mode", "features")
+    assert (code, err) == (0, "inkling: device 1: mode features\n")
+    golden, count = np.load(built.golden_path), len(images)
+    words = answer_word(*golden["answers"][:count].T.astype(np.int64))
+    logits = Decoder(built).logits(golden["symbols"][:count], np.full(count, MIN_BER), words)  # as on a clean link
+    for image, shown, row in zip(images, out.splitlines(), logits, strict=True):
         assert shown.startswith(str(image)) and built.classes[row.argmax()] in shown
-        assert "clean" in shown and "cycles to encode" in shown
-    code, out, _ = run_inkling("run", images[0], "--port", native_url, "--bundle", built.path, "--chunk", 1, "--json")
+        assert "by host" in shown and "clean" in shown and "cycles to encode" in shown
+    code, out, _ = run_inkling("run", images[0], *line, "--chunk", 1, "--json")
     reading = json.loads(out)
-    assert code == 0 and (reading["chunk"], reading["image"]) == (1, str(images[0]))
+    assert code == 0 and (reading["chunk"], reading["image"]) == (1, str(images[0])), "the mode stays as it was set"
+    assert (reading["frame"], reading["answered_by"]) == ("features", "host")
     assert reading["received_bits"] == built.chunk_bits(1) and reading["encode_cycles"] > 0
 
 
-def test_run_through_noise_continues_without_checking_the_model(
+def test_run_shows_answers(run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path]) -> None:
+    line = ("--port", native_url, "--bundle", built.path)
+    code, out, err = run_inkling("run", *images, *line, "--mode", "answer")
+    assert (code, err) == (0, "inkling: device 1: mode answer\n") and built.answer
+    golden = np.load(built.golden_path)["answers"]
+    for shown, (index, confidence) in zip(out.splitlines(), golden, strict=False):
+        assert f"{built.classes[index]:<12} {built.answer.probability[confidence]:6.1%}  by board  BER" in shown
+        assert "answer" in shown and "cycles to encode" in shown
+    code, out, _ = run_inkling("run", images[0], *line, "--json")
+    reading = json.loads(out)
+    assert (reading["frame"], reading["answered_by"], reading["unsure"]) == ("answer", "board", False)
+    assert (reading["index"], reading["chunk"], reading["payload"]) == (golden[0][0], None, None)
+    assert reading["confidence"] == pytest.approx(built.answer.probability[golden[0][1]], abs=1e-4)
+
+
+def test_run_by_threshold_sends_answers_where_the_board_is_sure(
     run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path]
 ) -> None:
+    levels = np.load(built.golden_path)["answers"][: len(images), 1]
+    threshold = int(levels.max())
+    line = ("--port", native_url, "--bundle", built.path, "--json")
+    code, out, err = run_inkling("run", *images, *line, "--mode", "adaptive", "--threshold", threshold)
+    assert code == 0 and err.startswith(f"inkling: device 1: mode adaptive, threshold {threshold}: the answer if ")
+    expected = ["board" if level >= threshold else "host" for level in levels]
+    assert [json.loads(line)["answered_by"] for line in out.splitlines()] == expected
+    code, out, _ = run_inkling("run", *images, *line, "--threshold", 0)
+    assert [json.loads(line)["answered_by"] for line in out.splitlines()] == ["board"] * len(images)
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("features", "damaged  cost lost"), ("answer", "answer  cost lost")])
+def test_run_through_noise_continues_without_checking_the_model(
+    run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path], mode: str, shown: str
+) -> None:
+    line = ("--bundle", built.path)
+    assert run_inkling("run", images[0], "--port", native_url, *line, "--mode", mode)[0] == 0
     with Proxy(native_url, BitFlips(0.05), seed=1) as proxy:
-        code, out, err = run_inkling("run", *images, "--port", proxy.url, "--bundle", built.path)
-    assert code == 0 and out.count("damaged  cost lost") == 3
+        code, out, err = run_inkling("run", *images, "--port", proxy.url, *line)
+    assert code == 0 and out.count(shown) == 3
     assert err.startswith("inkling: the model of the board was not checked: ")
 
 

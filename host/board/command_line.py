@@ -1,0 +1,156 @@
+"""Commands to a board on a port, and the replies to them. Every wait is bounded."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+from host.board import TIMEOUT_S
+from host.board.errors import (
+    RECEIVE_ERRORS,
+    TRANSIENT,
+    BoardError,
+    DeviceError,
+    GarbledReplyError,
+    SilentBoardError,
+)
+from host.board.port import Port
+from host.receive.events import ControlFrame, Event
+from host.receive.stream import StreamReceiver
+from wire.bundle import Bundle
+from wire.control import (
+    REPLY_BIT,
+    BenchResult,
+    Control,
+    ErrorReply,
+    Info,
+    ModeSetting,
+    Opcode,
+    RadioReport,
+    RunCost,
+    command,
+)
+from wire.frame import ANY_DEVICE, SEQUENCES
+
+ATTEMPTS = 3
+EMPTY_REPLY_BYTES = 20
+BITS_PER_BYTE = 10  # on a serial line, with start and stop bit
+# A board sends without pauses. Once half of the expected bytes have arrived, a pause of QUIET_S means that the rest is
+# lost. Once all have arrived, a pause of GRACE_S means that some are damaged: a USB adapter may delay bytes by 16 ms.
+QUIET_S, GRACE_S = 0.25, 0.05
+
+FIRST_REQUEST, LAST_REQUEST = SEQUENCES, 255
+
+Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ModeSetting, ErrorReply)
+
+
+class CommandLine:
+    """A line on which commands are sent to one board. Failures raise DeviceError or PortError.
+
+    bundle: of the board's model, to receive its frames.
+    timeout: the maximum time in seconds that the board takes to respond.
+    device: the number of the board, if there are several on the line. If None, any board responds, and its first clean
+        response sets `device`.
+    """
+
+    def __init__(
+        self, port: Port, bundle: Bundle | None = None, timeout: float = TIMEOUT_S, device: int | None = None
+    ) -> None:
+        self.port = port
+        self.bundle = bundle
+        self.device = device
+        self._address = ANY_DEVICE if device is None else device
+        self._timeout = timeout
+        self._receiver = StreamReceiver([bundle] if bundle else [])
+        self._request = LAST_REQUEST
+        self._received = 0  # bytes since the last command
+
+    def close(self) -> None:
+        """Close the port."""
+        self.port.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _line_s(self, n_bytes: int) -> float:
+        """Return the time in seconds that bytes take on the serial line."""
+        return BITS_PER_BYTE * n_bytes / self.port.baud
+
+    def _ask(self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int) -> Control:
+        """Send a command up to ATTEMPTS times and return its reply."""
+        request = self._next_request()
+        failure: DeviceError | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                for event in self._send(opcode, request, data, timeout, EMPTY_REPLY_BYTES + reply_bytes):
+                    if isinstance(event, ControlFrame) and self._is_reply(event.control, opcode, request):
+                        self.device = event.control.header.device
+                        return event.control
+                failure = self._no_reply()
+            except BoardError as error:
+                if error.code not in TRANSIENT:
+                    raise
+                failure = error
+        assert failure is not None
+        raise failure
+
+    def _send(self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int) -> Iterator[Event]:
+        """Send a command, and yield events until no more of at least `size` bytes that it returns can arrive."""
+        self._receiver.feed(self.port.read(0))  # what earlier commands return late
+        self._receiver.flush()
+        frame = command(opcode, request, data, self._address)
+        self.port.write(frame)
+        deadline = time.monotonic() + timeout + self._line_s(len(frame))
+        self._received = 0
+        while (wait := deadline - time.monotonic()) > 0:
+            if 2 * self._received >= size:
+                wait = min(wait, GRACE_S if self._received >= size else QUIET_S)
+            received = self.port.read(wait)
+            if not received:
+                break
+            self._received += len(received)
+            for event in self._receiver.feed(received):
+                if isinstance(event, ControlFrame) and event.control.request != request:
+                    size += EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: not part of these
+                yield event
+        yield from self._receiver.flush()
+
+    def _is_reply(self, control: Control, opcode: Opcode, request: int) -> bool:
+        """Return True if this replies to the command. Raises BoardError if it reports that the command failed."""
+        if control.opcode == Opcode.ERROR:
+            reply = unpack(ErrorReply, control.data)
+            # Unsolicited errors are unrelated, except for a command that was damaged before its request number.
+            unnumbered = (control.request, reply.opcode) == (0, 0) and reply.code in RECEIVE_ERRORS
+            if control.request == request or unnumbered:
+                raise BoardError(reply)
+        return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
+
+    def _next_request(self) -> int:
+        """Return the next request number.
+
+        Never 0, the number of unsolicited messages. Modulo 32, the numbers have no gap, as sequence numbers of frames.
+        """
+        self._request = FIRST_REQUEST if self._request == LAST_REQUEST else self._request + 1
+        return self._request
+
+    def _no_reply(self) -> DeviceError:
+        url, baud = self.port.url, self.port.baud
+        if self._received:
+            return GarbledReplyError(
+                f"{url}: received {self._received} bytes but no valid reply: "
+                f"check the baud rate ({baud}), and the line for noise"
+            )
+        return SilentBoardError(f"{url}: the board does not respond: check that it is running and on this port")
+
+
+def unpack(kind: type[Reply], data: bytes) -> Reply:
+    """Parse the data of a reply. Raises GarbledReplyError if it is too short."""
+    try:
+        return kind.unpack(data)
+    except ValueError as error:
+        raise GarbledReplyError(f"the board's firmware is not compatible with this program: {error}") from None

@@ -1,0 +1,66 @@
+"""Curves of a run: log.jsonl, log.csv and TensorBoard's events."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from train.run_files import read_log
+from train.trainers.history import EVENTS, History, Record
+
+
+def record(epoch: int, **held_out: float) -> Record:
+    return {
+        "epoch": epoch,
+        "phase": "float",
+        "loss": 2.5 / epoch,
+        "lr": 1e-3,
+        "seconds": 10.0,
+        "device": "cpu",
+        "held_out_images": 100,
+        "held_out": {name.replace("_", " "): value for name, value in held_out.items()},
+    }
+
+
+RECORDS = [record(1, board=0.25), record(2, board=0.5, prefix_64=0.375), record(3, board=0.625, prefix_64=0.75)]
+
+
+def test_history_writes_a_csv_with_a_column_for_each_accuracy(tmp_path: Path) -> None:
+    history = History(tmp_path, [])
+    history.cut(0)
+    for one in RECORDS:
+        history.append(one)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "epoch", "phase", "loss", "lr", "seconds", "device", "held_out_images", "held_out board", "held_out prefix 64",
+    ]  # fmt: skip
+    assert [row["held_out prefix 64"] for row in rows] == ["", "0.375", "0.75"]
+    assert rows[1]["loss"] == "1.25" and rows[2]["epoch"] == "3"
+    assert read_log(tmp_path) == RECORDS
+
+
+def test_history_cut_removes_epochs_that_are_trained_again(tmp_path: Path) -> None:
+    history = History(tmp_path, [])
+    for one in RECORDS:
+        history.append(one)
+    History(tmp_path, read_log(tmp_path)).cut(1)
+    assert read_log(tmp_path) == RECORDS[:1]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
+
+
+def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
+    """An epoch that was recorded before a restart is read like one after it."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for one in RECORDS[:2]:
+        History(tmp_path, read_log(tmp_path)).append(one)
+    history = History(tmp_path, read_log(tmp_path))
+    history.cut(2)
+    history.append(RECORDS[2])
+    events = accumulator.EventAccumulator(str(tmp_path / EVENTS)).Reload()
+    assert events.file_version == 2.0
+    assert set(events.Tags()["scalars"]) == {"loss", "lr", "seconds", "held_out/board", "held_out/prefix_64"}
+    assert [(one.step, one.value) for one in events.Scalars("held_out/board")] == [(1, 0.25), (2, 0.5), (3, 0.625)]
+    assert [(one.step, one.value) for one in events.Scalars("held_out/prefix_64")] == [(2, 0.375), (3, 0.75)]
+    times = [one.wall_time for one in events.Scalars("loss")]
+    assert times[1] - times[0] == pytest.approx(10.0, abs=0.01) and times[2] >= times[1]

@@ -43,11 +43,13 @@ class Measured:
     figures: dict[str, Any]
 
 
-def check_out(folder: Path) -> None:
-    """Raise ExportError if `write` would replace a folder that is not a bundle."""
+def check_out(folder: Path, force: bool) -> None:
+    """Raise ExportError if `write` would replace a folder that is not a bundle, or a bundle without `force`."""
     not_empty = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
     if not_empty and not (folder / "bundle.json").is_file():
-        raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or the bundle to replace")
+        raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or a bundle to replace")
+    if not_empty and not force:
+        raise ExportError(f"{folder} is a bundle already; replace it with --force, or give -o another folder")
 
 
 def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: Measured, golden: Golden) -> str:

@@ -16,6 +16,7 @@ def parser(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="folder of a run, made by inkling train")
     add("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
+    add("--force", action="store_true", help="replace the bundle in DIR, if there is one")
     add(
         "--test-images",
         type=count,
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from export.pipeline import export
 
     with tempfile.TemporaryDirectory() as scratch:
-        export(options.run, options.out, options.test_images, Path(scratch))
+        export(options.run, options.out, options.test_images, Path(scratch), options.force)
     return 0
 
 

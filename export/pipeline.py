@@ -25,13 +25,13 @@ MAX_INT8_COST = 0.03  # share of images; above this the int8 encoder is broken, 
 UNWANTED = ("PAD", "PADV2", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE")
 
 
-def export(folder: Path, out: Path, test_images: int, scratch: Path) -> None:
+def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool = False) -> None:
     """Write the bundle `out` of the run in `folder`, with accuracies on that many test images.
 
-    `scratch` is an empty folder for the files of the conversion. Raises ExportError if a step or a proof fails, and
-    TrainError if the run is not finished.
+    `scratch` is an empty folder for the files of the conversion. With `force`, a bundle in `out` is replaced. Raises
+    ExportError if a step or a proof fails, and TrainError if the run is not finished.
     """
-    bundle.check_out(out)
+    bundle.check_out(out, force)
     run = load_run(folder)
     print(f"run {folder}: epoch {run.saved['epoch']}, held-out accuracies {_percent(run.saved['held_out'])}")
     _, held_out = split_holdout(run.data, run.config.data.holdout)

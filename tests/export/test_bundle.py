@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from export.bundle import check_out
 from export.inspect_tflite import operators
 from export.reference import ReferenceEncoder
 from tests.conftest import Exported, Trained
@@ -163,6 +164,12 @@ def test_export_replaces_only_a_bundle(trained: Trained, tmp_path: Path, capsys:
     for out in (tmp_path / "thesis", tmp_path, tmp_path / "thesis" / "chapter1.tex"):
         fails(capsys, "exists and is no bundle", trained.folder, "-o", out)
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "bundle.json").write_text("{}")
+    message = f"{tmp_path / 'old'} is a bundle already; replace it with --force, or give -o another folder"
+    fails(capsys, message, trained.folder, "-o", tmp_path / "old")
+    assert (tmp_path / "old" / "bundle.json").read_text() == "{}"
+    check_out(tmp_path / "old", force=True)
 
 
 def test_export_uses_and_prints_the_best_int8_epoch(exported: Exported) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.adaptive.cells import CLEAN, Cell
-from benchmarks.adaptive.modes import Way
-from benchmarks.adaptive.streams import Images, RememberingDecoder, Streams
+from benchmarks.adaptive.schemes.cells import CLEAN, Cell
+from benchmarks.adaptive.schemes.modes import Way
+from benchmarks.adaptive.schemes.streams import Images, RememberingDecoder, Streams
 from benchmarks.encoding import Encoded, classes_if_intact
 from host.classify.decoder import Decoder
 from tests.support.host import make_bundle

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.adaptive.cells import CLEAN, Cell
-from benchmarks.adaptive.packets import CodedPacket, LoRaPacket, Simulation, crc_packet
+from benchmarks.adaptive.schemes.cells import CLEAN, Cell
+from benchmarks.adaptive.schemes.packets import CodedPacket, LoRaPacket, Simulation, crc_packet
 from channel_sim.channels.lora import LoRa
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.adaptive.cells import Cell
+from benchmarks.adaptive.schemes.cells import Cell
 from channel_sim.channels.coded_css import CodedCss
 from channel_sim.channels.lora import LoRa
 from wire.frame import CRC16_BYTES

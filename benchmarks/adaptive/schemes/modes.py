@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.adaptive.cells import Cell
-from benchmarks.adaptive.energy import EnergyModel
 from benchmarks.adaptive.frontier import Point
+from benchmarks.adaptive.schemes.cells import Cell
+from benchmarks.adaptive.schemes.energy import EnergyModel
 from channel_sim.channels.lora import LoRa
 from wire.answer import CONFIDENCES
 from wire.frame import CRC16_BYTES

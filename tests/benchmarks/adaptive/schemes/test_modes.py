@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.adaptive.cells import Cell
-from benchmarks.adaptive.energy import EnergyModel
-from benchmarks.adaptive.modes import ADAPTIVE, ANSWERS, FEATURES, Confidences, Modes, Stream, Way
+from benchmarks.adaptive.schemes.cells import Cell
+from benchmarks.adaptive.schemes.energy import EnergyModel
+from benchmarks.adaptive.schemes.modes import ADAPTIVE, ANSWERS, FEATURES, Confidences, Modes, Stream, Way
 from wire.lora import air_time_s
 
 CELL = Cell(8, -9.0)

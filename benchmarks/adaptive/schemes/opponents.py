@@ -6,13 +6,14 @@ repair is dropped. Their shares of delivered packets come from `packets`, so tha
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from benchmarks.adaptive.cells import Cell
-from benchmarks.adaptive.energy import EnergyModel
 from benchmarks.adaptive.frontier import Point
-from benchmarks.adaptive.packets import CODING_RATES, CodedPacket, LoRaPacket, Packet, crc_packet
+from benchmarks.adaptive.schemes.cells import Cell
+from benchmarks.adaptive.schemes.energy import EnergyModel
+from benchmarks.adaptive.schemes.packets import CODING_RATES, CodedPacket, LoRaPacket, Packet, crc_packet
 from wire.frame import CRC16_BYTES
 from wire.lora import MAX_PACKET_BYTES
 
@@ -23,6 +24,17 @@ CODED_ANSWER_BITS = 16 + 20 + 8 * CRC16_BYTES
 COPIES = (2, 3)
 TRIES = 4  # the first, and up to three retransmissions
 CORRECTABLE = (2, 4, 8, 12, 16, 24, 32, 48)  # bytes, of the Reed-Solomon codes tried
+
+
+class Competitor(Protocol):
+    """One way to send images or what a board made of them, over a conventional link."""
+
+    @property
+    def packets(self) -> list[Packet]:
+        """The packets whose shares of delivery `point` needs."""
+
+    def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
+        """Return the operating point in a cell, given the shares of packets delivered, by their keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +60,11 @@ class Opponent:
 
     @property
     def packets(self) -> list[Packet]:
-        """The packets whose shares of delivery `point` needs."""
+        """See Competitor.packets."""
         return [self.packet]
 
     def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
-        """Return the operating point in a cell, given the shares of packets delivered, by their keys.
+        """See Competitor.point.
 
         Acknowledgements are never lost, in the opponent's favour. Their air time counts; the board listens for as
         long after each try.
@@ -89,12 +101,12 @@ class CompressedImages:
 
     @property
     def packets(self) -> list[Packet]:
-        """See Opponent.packets."""
+        """See Competitor.packets."""
         rows, _ = self._rows()
         return [self._packet(length) for length in np.unique(rows[rows > 0])]
 
     def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
-        """See Opponent.point."""
+        """See Competitor.point."""
         rows, lengths = self._rows()
         arrives, air_s, sent = (np.zeros(len(self.sizes)) for _ in range(3))
         arrives += 1
@@ -168,9 +180,9 @@ def feature_opponents(content: Content) -> Iterator[Opponent]:
     yield from _coded(content, 8 * (HEADER_BYTES + content.bytes + CRC16_BYTES))
 
 
-def packets_of(opponents: Iterable[Opponent | CompressedImages]) -> list[Packet]:
-    """Return all packets that opponents need, without repetitions."""
-    return list(dict.fromkeys(packet for opponent in opponents for packet in opponent.packets))
+def packets_of(competitors: Iterable[Competitor]) -> list[Packet]:
+    """Return all packets that competitors need, without repetitions."""
+    return list(dict.fromkeys(packet for competitor in competitors for packet in competitor.packets))
 
 
 def _coded(content: Content, bits: int) -> Iterator[Opponent]:

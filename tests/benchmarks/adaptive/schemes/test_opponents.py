@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.adaptive.cells import CLEAN, Cell
-from benchmarks.adaptive.energy import EnergyModel
-from benchmarks.adaptive.opponents import (
+from benchmarks.adaptive.schemes.cells import CLEAN, Cell
+from benchmarks.adaptive.schemes.energy import EnergyModel
+from benchmarks.adaptive.schemes.opponents import (
     CompressedImages,
     Content,
     Opponent,

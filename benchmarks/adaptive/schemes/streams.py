@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.adaptive.cells import CLEAN, Cell
-from benchmarks.adaptive.modes import Stream, Way
+from benchmarks.adaptive.schemes.cells import CLEAN, Cell
+from benchmarks.adaptive.schemes.modes import Stream, Way
 from benchmarks.encoding import ANSWER, Encoded
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link

@@ -1,0 +1,114 @@
+"""Plots of the comparison: accuracy of all sent against air time, bytes and energy, and the sweep of thresholds."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, INKLING, OFFLOADING
+
+mpl.use("Agg")
+
+BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
+STYLES: dict[str, dict[str, Any]] = {
+    INKLING: {"color": BLUE, "linewidth": 2.4},
+    BOARD: {"color": ORANGE, "linewidth": 1.8},
+    OFFLOADING: {"color": GREEN, "linewidth": 1.8},
+    COMPRESSED: {"color": GREY, "linewidth": 1.5},
+    CONVENTIONAL: {"color": PURPLE, "linewidth": 1.2, "linestyle": "--"},
+}
+SHOWN_SNRS = ("-15", "-12", "-10", "-8", "-5", "clean")
+COLUMNS = 3
+COSTS = {  # of the second plot: key -> label and factor
+    "bytes": ("mean bytes per image", 1.0),
+    "energy_mj": ("modelled energy per image, mJ", 1.0),
+}
+SWEEP_COLOURS = (BLUE, "#5b9bd5", GREEN, ORANGE, PURPLE)
+
+
+def names(figures: dict) -> list[str]:
+    """Return the file names of the plots."""
+    return [f"adaptive-{part}-{figures['bundle']}.png" for part in ("air", "cost", "sweep")]
+
+
+def draw(folder: Path, figures: dict) -> list[str]:
+    """Draw all plots and return their names."""
+    air, cost, sweep = names(figures)
+    _draw_air(folder / air, figures)
+    _draw_cost(folder / cost, figures)
+    _draw_sweep(folder / sweep, figures)
+    return [air, cost, sweep]
+
+
+def _draw_air(file: Path, figures: dict) -> None:
+    """Draw accuracy against air time on a logarithmic axis, one panel per SNR."""
+    shown = [snr for snr in SHOWN_SNRS if snr in figures["by_snr"]]
+    rows = -(-len(shown) // COLUMNS)
+    figure, grid = plt.subplots(
+        rows, COLUMNS, figsize=(4.1 * COLUMNS, 3.4 * rows + 0.8), sharex=True, sharey=True, squeeze=False
+    )
+    for panel in grid.flat[len(shown) :]:
+        panel.axis("off")
+    for panel, snr in zip(grid.flat, shown, strict=False):
+        _curves(panel, figures["by_snr"][snr]["frontiers"]["air_s"], 1e3)
+        panel.set_xscale("log")
+        panel.set_title("clean link" if snr == "clean" else f"SNR {snr} dB", fontsize=11)
+    for panel in grid[-1]:
+        panel.set_xlabel("mean air time per image, ms")
+    for panel in grid[:, 0]:
+        panel.set_ylabel("accuracy of all sent, %")
+    _finish(figure, grid.flat, file)
+
+
+def _draw_cost(file: Path, figures: dict) -> None:
+    """Draw accuracy against bytes and against energy, at the middle SNR and over a clean link."""
+    shown = [snr for snr in ("-10", "clean") if snr in figures["by_snr"]]
+    figure, grid = plt.subplots(len(shown), 2, figsize=(10, 3.4 * len(shown) + 0.8), sharey=True, squeeze=False)
+    for row, snr in zip(grid, shown, strict=True):
+        for panel, (cost, (label, factor)) in zip(row, COSTS.items(), strict=True):
+            _curves(panel, figures["by_snr"][snr]["frontiers"][cost], factor)
+            panel.set_xscale("log")
+            panel.set_xlabel(label)
+            panel.set_title("clean link" if snr == "clean" else f"SNR {snr} dB", fontsize=11)
+        row[0].set_ylabel("accuracy of all sent, %")
+    _finish(figure, grid.flat, file)
+
+
+def _curves(panel: plt.Axes, frontiers: dict[str, list], factor: float) -> None:
+    for name, style in STYLES.items():
+        if name in frontiers:
+            places = [factor * point[0] for point in frontiers[name]]
+            heights = [100 * point[1] for point in frontiers[name]]
+            panel.plot(places, heights, marker="o", markersize=3, label=name, **style)
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_sweep(file: Path, figures: dict) -> None:
+    """Draw accuracy against the share of images that the board answers, one line per prefix for the others."""
+    figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
+    for colour, (size, row) in zip(SWEEP_COLOURS, figures["thresholds"].items(), strict=False):
+        answered, accuracy = ([100 * point[place] for point in row["sweep"]] for place in (0, 1))
+        axes.plot(answered, accuracy, color=colour, marker="o", markersize=4, label=f"{size} bytes if not answered")
+        default = row["default"]
+        axes.plot(
+            100 * default["answered"], 100 * default["accuracy"], "s", color=colour, markersize=9, fillstyle="none"
+        )
+    axes.set_xlabel("images that the board answers itself, %")
+    axes.set_ylabel("accuracy of all, clean link, %")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def _finish(figure: plt.Figure, panels: Any, file: Path) -> None:  # noqa: ANN401 - a flat view of an array of Axes
+    """Add one legend below all panels, and write the file."""
+    shown = {label: line for one in panels for line, label in zip(*one.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
+    height = figure.get_size_inches()[1]
+    figure.tight_layout(rect=(0, 0.6 / height, 1, 1))
+    figure.savefig(file, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,85 @@
+"""From operating points to figures: frontiers, comparisons at equal cost, and the best within an hour's air time."""
+
+from typing import Any
+
+from benchmarks.adaptive.frontier import COSTS, Frontier, Point, best_within, compare
+from benchmarks.adaptive.schemes.contents import BOARD, FEATURES
+from benchmarks.adaptive.schemes.conventional import SCHEME as CONVENTIONAL
+from wire.lora import DUTY_CYCLE, messages_per_hour
+
+INKLING, OPPONENTS = "Inkling", "every opponent"
+OFFLOADING, COMPRESSED = "features over conventional links", "compressed images"
+IMAGES_PER_HOUR = 60
+
+
+def group(scheme: str) -> str:
+    """Return the group of a scheme: Inkling, the board alone, features, compressed images, or the conventional mode."""
+    if scheme.startswith(INKLING):
+        return INKLING
+    if scheme.startswith(BOARD):
+        return BOARD
+    if scheme == CONVENTIONAL:
+        return CONVENTIONAL
+    return OFFLOADING if scheme.startswith(FEATURES) else COMPRESSED
+
+
+def reduce(points: list[Point]) -> dict[str, Any]:
+    """Return the figures of one SNR from the points of all schemes and spreading factors."""
+    schemes: dict[str, list[Point]] = {}
+    groups: dict[str, list[Point]] = {INKLING: [], OPPONENTS: []}
+    for point in points:
+        schemes.setdefault(point.scheme, []).append(point)
+        name = group(point.scheme)
+        groups.setdefault(name, []).append(point)
+        # The conventional adaptive mode is Inkling's idea: it is shown, but it is not what users have today.
+        if name not in (INKLING, CONVENTIONAL):
+            groups[OPPONENTS].append(point)
+    groups = {name: members for name, members in groups.items() if members}
+    frontiers = {
+        cost: {name: _frontier(Frontier.of(members, cost)) for name, members in groups.items()} for cost in COSTS
+    }
+    frontiers["air_s"] |= {name: _frontier(Frontier.of(members, "air_s")) for name, members in schemes.items()}
+    return {
+        "frontiers": frontiers,
+        "against": {cost: _against(groups, schemes if cost == "air_s" else {}, cost) for cost in COSTS},
+        "hour": {name: _hour(members) for name, members in groups.items()},
+    }
+
+
+def _frontier(frontier: Frontier) -> list[list[float | str]]:
+    """Return cost, accuracy, its standard deviation over draws, and setting of each point."""
+    return [
+        [_round(frontier.cost(point)), _round(point.accuracy), _round(point.std), point.setting]
+        for point in frontier.points
+    ]
+
+
+def _against(groups: dict[str, list[Point]], schemes: dict[str, list[Point]], cost: str) -> dict[str, list]:
+    """Return Inkling's lead over each opponent: cost, difference of accuracies and its standard error."""
+    if INKLING not in groups:
+        return {name: [] for name in (*groups, *schemes)}
+    inkling = Frontier.of(groups[INKLING], cost)
+    opponents = groups | {name: members for name, members in schemes.items() if group(name) != INKLING}
+    return {
+        name: [
+            [_round(c.cost), _round(c.difference), _round(c.error)]
+            for c in compare(inkling, Frontier.of(members, cost))
+        ]
+        for name, members in opponents.items()
+        if name != INKLING
+    }
+
+
+def _hour(points: list[Point]) -> dict[str, list]:
+    """Return the most correct answers per hour, and the best accuracy at IMAGES_PER_HOUR, each with its setting."""
+    most = max(points, key=lambda point: point.selected_by * messages_per_hour(point.air_s))
+    regular = best_within(points, "air_s", 3600 * DUTY_CYCLE / IMAGES_PER_HOUR)
+    return {
+        "correct": [_round(most.accuracy * messages_per_hour(most.air_s)), most.setting],
+        "accuracy_at_60": [_round(regular.accuracy), regular.setting] if regular else [0.0, "none"],
+    }
+
+
+def _round(value: float) -> float:
+    """Return a number with six digits."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,105 @@
+"""What is sent in the comparison: answers of several boards, features of each prefix, compressed images."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from benchmarks.adaptive.schemes.opponents import CompressedImages, Content
+from benchmarks.encoding import Encoded, classes_if_intact, encode
+from benchmarks.goodput.compressed import DATASET, FORMATS
+from benchmarks.images import TestImages
+from export.reference import ReferenceEncoder
+from host.classify.classifier import LogitsModel
+from wire.bundle import Bundle, BundleError
+from wire.bundle import load as load_bundle
+
+BOARD, FEATURES, IMAGES = "board alone", "features", "images"
+TARGET, ENGINES = "cortex-m4", ("aot", "tflm")  # whose instructions count; the first engine that was measured
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Instructions per image, from the figures of `make bench-device`."""
+
+    by_name: dict[str, dict]
+    file: Path
+
+    @classmethod
+    def read(cls, file: Path) -> "Costs":
+        """Read device.json. Raises BundleError if that fails."""
+        try:
+            return cls(json.loads(file.read_text(encoding="utf-8")), file)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{file} cannot be read ({error}): run make bench-device") from None
+
+    def instructions(self, name: str) -> int:
+        """Return those of a bundle or a classifier. Raises BundleError if it was not measured."""
+        variants = self.by_name.get(name, {}).get(TARGET, {})
+        for engine in ENGINES:
+            if engine in variants:
+                return int(variants[engine]["instructions"])
+        raise BundleError(f"{self.file} has no costs of {name}: run python -m benchmarks.device with it")
+
+
+def own_answers(bundle: Bundle, encoded: Encoded, labels: np.ndarray, costs: Costs) -> Content:
+    """Return the answers of the adaptive bundle's own board."""
+    assert encoded.classes is not None
+    return Content(f"{BOARD} ({bundle.name})", 1, encoded.classes == labels, costs.instructions(bundle.name))
+
+
+def other_answers(path: Path, test: TestImages, costs: Costs, bar: Progress) -> Content:
+    """Return the answers of another bundle's board, or of a classifier in a .tflite file, to the same images.
+
+    Raises BundleError if it takes other images or has other classes.
+    """
+    if path.suffix == ".tflite":
+        task = bar.add_task(f"{path.name}: TFLite's reference kernels", total=len(test.labels))
+        scores = ReferenceEncoder(path).outputs(test.images, partial(bar.advance, task))
+        return Content(f"{BOARD} ({path.stem})", 1, scores.argmax(axis=1) == test.labels, costs.instructions(path.stem))
+    bundle = load_bundle(path)
+    if bundle.input_shape != test.images.shape[1:] or bundle.answer is None:
+        raise BundleError(f"bundle {path}: it takes other images, or its board does not answer")
+    return own_answers(bundle, encode(bundle, test.images, bar), test.labels, costs)
+
+
+def features(
+    bundle: Bundle, decoder: LogitsModel, encoded: Encoded, labels: np.ndarray, chunks: Sequence[int], costs: Costs
+) -> list[Content]:
+    """Return the features of each prefix, as a host classifies them if they arrive undamaged."""
+    instructions = costs.instructions(bundle.name)
+    return [
+        Content(
+            FEATURES,
+            bundle.chunk_bytes(chunk),
+            classes_if_intact(bundle, decoder, encoded, chunk) == labels,
+            instructions,
+        )
+        for chunk in chunks
+    ]
+
+
+def compressed(
+    dataset: str, folder: Path, index: np.ndarray, coding_rates: Sequence[int], log: Callable[[str], None]
+) -> list[CompressedImages]:
+    """Return JPEG and WebP of the test images `index` (n,), in their bare forms, if their classifiers are there."""
+    if dataset != DATASET:
+        log(f"without JPEG and WebP: their classifiers are for {DATASET}, not {dataset}")
+        return []
+    found = []
+    for form in FORMATS:
+        file = folder / f"{form.name}.npz"
+        if not file.is_file():
+            log(f"without {form.title}: run python -m benchmarks.goodput.compressed_classifier to include it")
+            continue
+        with np.load(file) as kept:
+            sizes, correct = kept["bare_bytes"][index], kept["correct"][index]
+        found += [
+            CompressedImages(f"{IMAGES}, {form.title}", f"4/{rate}, explicit header", sizes, correct, rate)
+            for rate in coding_rates
+        ]
+    return found

@@ -46,7 +46,7 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
     program = folder / "firmware"
     includes = [f"-I{header}" for header in (*own, HARNESS, *encoder)]
     flags = [*_flags(), "-DINKLING_CAMERA=1", *compiler[1:], *includes]
-    _run([compiler[0], *flags, *sources, *objects, "-o", program], folder)
+    _run([compiler[0], *flags, *sources, *objects, "-o", program, "-lm"], folder)
     return program
 
 

@@ -27,19 +27,22 @@ UNREACHED = {
     "commands.c": ["return start_error;"],
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
-    "image.c": [
-        "const enum wire_error error = node_send(",
-        "if (error != WIRE_ERROR_NONE)",
-        "return error;",
-        "ready = by_radio.ready_cycles;",
-        "wire_radio_report_write(",
-        "size += WIRE_RADIO_REPORT_BYTES;",
-    ],
+    "image.c": ["return error;", "wire_radio_report_write(", "size += WIRE_RADIO_REPORT_BYTES;"],
     "radio_reply.c": [""],
     "reply.c": ["result.status |= ", "return result;"],
+    "send.c": [
+        "static enum wire_error send_by_radio(",
+        "if (!answers) {",
+        "const enum wire_error error = node_send_features(",
+        "if (mode != WIRE_MODE_ADAPTIVE || error",
+        "return error;",
+        "return node_send_answer(",
+        "return send_by_radio(",
+    ],
 }
 FAULTS = {
     "parser.c": [
+        ("answer >> 34 == WIRE_ANSWER_FRAME", "answer >> 35 == 0u"),
         ("p->length > wire_parser_max_data(p)", "p->length > wire_parser_max_data(p) + 1u"),
         ("i < sizeof bytes; i++", "i < sizeof bytes - 1u; i++"),
         ("if (word >> 22 != WIRE_COMMAND)", "if (word >> 22 == 3u)"),
@@ -52,10 +55,21 @@ FAULTS = {
         ("> WIRE_TIMEOUT_MS * 1000u", ">= WIRE_TIMEOUT_MS * 1100u"),
         ("while (board_read() >= 0)", "if (board_read() >= 0)"),
     ],
-    "image.c": [
+    "image.c": [("WIRE_RUN_BY_RADIO | WIRE_RUN_BY_MODE;", "WIRE_RUN_BY_RADIO | WIRE_RUN_BY_MODE | 8u;")],
+    "send.c": [
         ("chunk < inkling_model.chunk_count", "chunk <= inkling_model.chunk_count"),
-        ("~(WIRE_RUN_WANTS_COST | WIRE_RUN_BY_RADIO)) != 0u", "~7u) != 0u"),
+        ("request->by_mode ? mode_get().mode :", "false ? mode_get().mode :"),
     ],
+    "mode.c": [
+        ("mode.threshold > WIRE_MAX_CONFIDENCE", "mode.threshold > WIRE_MAX_CONFIDENCE + 1u"),
+        ("answer.confidence >= present.threshold", "answer.confidence > present.threshold"),
+    ],
+    "answer.c": [
+        ("scores[i] > scores[answer.index]", "scores[i] >= scores[answer.index]"),
+        ("sum <= bounds[answer.confidence]", "sum < bounds[answer.confidence]"),
+        ("level ^ level >> 1", "level"),
+    ],
+    "bch.c": [("UINT64_C(0x0000000010DD0226)", "UINT64_C(0x0000000010DD0224)")],
     "capture.c": [
         ("started && take()", "take()"),
         ("    capture_stop(); /*", "    /*"),
@@ -70,7 +84,10 @@ FAULTS = {
         ("if (command->length != WIRE_HEAD_BYTES)", "if (command->length > WIRE_HEAD_BYTES)"),
         ("if (error == WIRE_ERROR_NONE) {\n        error = capture_take", "{\n        error = capture_take"),
     ],
-    "payload.c": [("inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : ", "")],
+    "payload.c": [
+        ("outputs + model->latent_count", "outputs"),
+        ("inverse < 0 ? (uint32_t)(inverse + (int32_t)n) : ", ""),
+    ],
 }
 
 

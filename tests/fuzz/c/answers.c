@@ -77,8 +77,8 @@ void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request) {
     require(data[1] == failed_opcode, "the failed opcode");
 }
 
-void answers_info(uint8_t request) {
-    const uint8_t *data = take_reply(0x81, request, 67);
+void answers_info(uint8_t request, uint8_t mode, uint8_t threshold) {
+    const uint8_t *data = take_reply(0x81, request, 71);
     char engine[9] = {0};
     char target[25] = {0};
     memcpy(engine, data + 8, 8);
@@ -97,25 +97,67 @@ void answers_info(uint8_t request) {
     require(reference_number(data + 57, 4) == board_stack_bytes(), "stack bytes");
     require(reference_number(data + 61, 4) == board_clock_hz(), "clock rate");
     require(reference_number(data + 65, 2) == INKLING_INPUT_BYTES + 2u, "maximum data bytes");
+    require(reference_number(data + 67, 2) == INKLING_CLASS_COUNT, "class count");
+    require(data[69] == mode && data[70] == threshold, "mode and threshold");
 }
 
-/* Return bit k of the packed payload: of symbol k / bits, in Gray code. */
-static uint32_t payload_bit(struct wire_chunk chunk, const int8_t *latent, uint64_t k) {
+void answers_mode(uint8_t request, uint8_t mode, uint8_t threshold) {
+    const uint8_t *data = take_reply(0x87, request, 2);
+    require(data[0] == mode && data[1] == threshold, "mode and threshold");
+}
+
+/* Return the class of the top score, the first of equal ones. */
+static uint32_t top_class(const int8_t *scores) {
+    uint32_t top = 0;
+    for (uint32_t i = 0; i < INKLING_CLASS_COUNT; i++) {
+        top = scores[i] > scores[top] ? i : top;
+    }
+    return top;
+}
+
+uint32_t answers_confidence(const int8_t *outputs) {
+    const int8_t *scores = outputs + INKLING_LATENT_BYTES;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < INKLING_CLASS_COUNT; i++) {
+        sum += inkling_model.answer_weights[scores[top_class(scores)] - scores[i]];
+    }
+    return reference_confidence(sum);
+}
+
+void answers_answer(uint8_t request, const int8_t *outputs) {
+    const uint64_t index = top_class(outputs + INKLING_LATENT_BYTES);
+    const uint64_t word = (uint64_t)ANSWER << 34 | (uint64_t)INKLING_DEVICE << 26 |
+                          (uint64_t)(inkling_model.number % 32u) << 21 | index << 9 | (uint64_t)(request % 32u) << 4 |
+                          answers_confidence(outputs);
+    const uint8_t *frame = take(START_BYTES);
+    require(memcmp(frame, reference_sync, SYNC_BYTES) == 0, "the sync");
+    require(reference_number(frame + SYNC_BYTES, HEADER_BYTES) == reference_answer(word), "this answer");
+    frames++;
+}
+
+/* Return bit k of the packed payload: of the answer word, then of symbols, in Gray code. */
+static uint32_t payload_bit(struct wire_chunk chunk, const int8_t *outputs, uint64_t k) {
     const uint32_t bits = inkling_model.bits_per_symbol;
+    if (INKLING_CLASS_COUNT > 0u && k < 16u) {
+        const uint32_t index = top_class(outputs + INKLING_LATENT_BYTES);
+        return reference_payload_word(index, answers_confidence(outputs)) >> (15u - k) & 1u;
+    }
+    k -= INKLING_CLASS_COUNT > 0u ? 16u : 0u;
     const uint16_t position = inkling_model.symbol_order[chunk.first + k / bits];
-    const uint32_t level = inkling_model.symbol_table[latent[position] + 128];
+    const uint32_t level = inkling_model.symbol_table[outputs[position] + 128];
     return (level ^ level >> 1) >> (bits - 1u - k % bits) & 1u;
 }
 
-void answers_feature(uint8_t request, uint8_t number, const int8_t *latent) {
+void answers_feature(uint8_t request, uint8_t number, const int8_t *outputs) {
     const struct wire_chunk chunk = inkling_model.chunks[number];
-    const uint64_t n_bits = (uint64_t)chunk.count * inkling_model.bits_per_symbol;
+    const uint64_t answer_bits = INKLING_CLASS_COUNT > 0u ? 16u : 0u;
+    const uint64_t n_bits = answer_bits + (uint64_t)chunk.count * inkling_model.bits_per_symbol;
     const size_t bytes = (size_t)(n_bits + 7u) / 8u;
     const uint64_t step = reference_step(n_bits);
     const uint8_t *frame = take_frame(START_BYTES + bytes + 2u, FEATURE, request, number);
     const uint8_t *payload = frame + START_BYTES;
     for (uint64_t j = 0; j < 8u * bytes; j++) {
-        const uint32_t expected = j < n_bits ? payload_bit(chunk, latent, j * step % n_bits) : 0u;
+        const uint32_t expected = j < n_bits ? payload_bit(chunk, outputs, j * step % n_bits) : 0u;
         require((payload[j / 8u] >> (7u - j % 8u) & 1u) == expected, "the payload");
     }
     const uint16_t crc = reference_crc16(inkling_model.number, frame + SYNC_BYTES, HEADER_BYTES + bytes);

@@ -20,11 +20,16 @@ unsigned answers_count(void);
 
 /* Check that the next recorded frame is this one. */
 void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request);
-void answers_info(uint8_t request);
-void answers_feature(uint8_t request, uint8_t chunk, const int8_t *latent);
+void answers_info(uint8_t request, uint8_t mode, uint8_t threshold);
+void answers_mode(uint8_t request, uint8_t mode, uint8_t threshold);
+void answers_feature(uint8_t request, uint8_t chunk, const int8_t *outputs);
+void answers_answer(uint8_t request, const int8_t *outputs);
 void answers_cost(uint8_t request, uint8_t opcode);
 void answers_bench(uint8_t request, uint8_t repeats);
 void answers_pixels(uint8_t request, const int8_t *input);
+
+/* Return the confidence level, 0..15, for the encoder's outputs of a model with an answer head. */
+uint32_t answers_confidence(const int8_t *outputs);
 
 /* Check that no recorded bytes are left. */
 void answers_end(void);

@@ -13,9 +13,16 @@
 static uint8_t received[CONTROL_BYTES(0xFFFFu)];
 static size_t count;
 static size_t needed; /* bytes needed for the next step */
+static uint8_t mode;
+static uint8_t threshold;
+
+#define HAS_ANSWER (INKLING_CLASS_COUNT > 0u)
+#define HAS_FEATURES (INKLING_SYMBOL_COUNT > 0u)
 
 void oracle_start(void) {
     count = needed = 0;
+    mode = HAS_ANSWER ? (HAS_FEATURES ? 2 : 1) : 0;
+    threshold = inkling_model.threshold;
     answers_start();
 }
 
@@ -47,11 +54,13 @@ static bool is_foreign(void) {
 
 /* Return true if flags and chunk are valid; otherwise check for the error. */
 static bool check_head(uint8_t opcode, uint8_t request, const uint8_t *data) {
-    if (data[0] > 3u || (data[0] < 2u && data[1] >= inkling_model.chunk_count)) {
+    const bool by_radio = data[0] & 2u;
+    const bool answers = data[0] & 4u && mode == 1u;
+    if (data[0] > 7u || (!by_radio && !answers && data[1] >= inkling_model.chunk_count)) {
         answers_error(7, opcode, request);
         return false;
     }
-    if (data[0] >= 2u) {
+    if (by_radio) {
         answers_error(16, opcode, request); /* by radio: the board has none */
         return false;
     }
@@ -66,13 +75,18 @@ static void expect_input(const uint8_t *pixels) {
 
 static void expect_image(uint8_t opcode, uint8_t request, const uint8_t *data, const uint8_t *pixels) {
     expect_input(pixels);
-    const int8_t *latent = encoder_run(); /* again: gives the same latent */
-    if (latent == NULL) {
+    const int8_t *outputs = encoder_run(); /* again: gives the same outputs */
+    if (outputs == NULL) {
         answers_error(8, opcode, request);
         return;
     }
-    answers_feature(request, data[1], latent);
-    if (data[0] == 1u) {
+    const bool by_mode = data[0] & 4u;
+    if (by_mode && (mode == 1u || (mode == 2u && answers_confidence(outputs) >= threshold))) {
+        answers_answer(request, outputs);
+    } else {
+        answers_feature(request, data[1], outputs);
+    }
+    if (data[0] & 1u) {
         answers_cost(request, opcode);
     }
 }
@@ -123,11 +137,27 @@ static void expect_bench(uint8_t request, const uint8_t *data, size_t length) {
     }
 }
 
+static void expect_mode(uint8_t request, const uint8_t *data, size_t length) {
+    if (length != 0 && length != 2u) {
+        answers_error(6, 7, request);
+        return;
+    }
+    if (length == 2u) {
+        if (data[0] > 2u || data[1] > 15u || (data[0] != 0 && !HAS_ANSWER) || (data[0] != 1u && !HAS_FEATURES)) {
+            answers_error(7, 7, request);
+            return;
+        }
+        mode = data[0];
+        threshold = data[1];
+    }
+    answers_mode(request, mode, threshold);
+}
+
 static void expect_answer(uint8_t opcode, uint8_t request, const uint8_t *data, size_t length) {
     switch (opcode) {
         case 1:
             if (length == 0) {
-                answers_info(request);
+                answers_info(request, mode, threshold);
             } else {
                 answers_error(6, 1, request);
             }
@@ -143,6 +173,9 @@ static void expect_answer(uint8_t opcode, uint8_t request, const uint8_t *data, 
             break;
         case 5:
             expect_pixels(request, length);
+            break;
+        case 7:
+            expect_mode(request, data, length);
             break;
         default:
             answers_error(5, opcode, request);
@@ -161,7 +194,12 @@ static bool process(void) {
     if (wait_for(has_begun() ? START_BYTES : SYNC_BYTES)) {
         return false;
     }
-    if (reference_number(received + SYNC_BYTES, HEADER_BYTES) != reference_codeword(header_word())) {
+    const uint64_t block = reference_number(received + SYNC_BYTES, HEADER_BYTES);
+    if (reference_answer_word(block) >> 34 == ANSWER) {
+        discard(START_BYTES);
+        return true;
+    }
+    if (block != reference_codeword(header_word())) {
         answers_error(1, 0, 0);
         discard(SYNC_BYTES);
         return true;

@@ -13,7 +13,7 @@
 #define CRC32_BYTES 4u
 #define CONTROL_BYTES(data) (START_BYTES + FIXED_BYTES + (data) + CRC32_BYTES)
 
-enum { FEATURE = 0, REPLY = 1, COMMAND = 2 };
+enum { FEATURE = 0, REPLY = 1, COMMAND = 2, ANSWER = 3 };
 
 extern const uint8_t reference_sync[SYNC_BYTES];
 
@@ -26,6 +26,17 @@ uint64_t reference_header(uint32_t type, uint32_t device, uint32_t sequence, uin
 
 /* Return the valid header that starts with the low 24 bits of `word`. */
 uint64_t reference_codeword(uint32_t word);
+
+/* Return the 8 bytes of an answer frame with the low 36 bits of `word`, as a number; and those 36 bits of an undamaged
+ * one, UINT64_MAX if it is damaged. */
+uint64_t reference_answer(uint64_t word);
+uint64_t reference_answer_word(uint64_t block);
+
+/* Return the number of bounds that the sum of weights of all scores does not exceed, 0..15. */
+uint32_t reference_confidence(uint32_t sum);
+
+/* Return the answer word of a class and a confidence level. */
+uint32_t reference_payload_word(uint32_t index, uint32_t confidence);
 
 uint16_t reference_crc16(uint32_t start, const uint8_t *data, size_t length);
 uint32_t reference_crc32(const uint8_t *data, size_t length);

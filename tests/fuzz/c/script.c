@@ -6,7 +6,7 @@
  *     CUT      as WHOLE, then position (2)                             its start
  *     TAIL     as WHOLE, then position (2)                             its end
  *     FLIPPED  as WHOLE, then position (2)                             with one bit flipped
- *     OTHER    type, then as WHOLE                                     with a header of another type
+ *     OTHER    type, then as WHOLE                                     with a header of another type, or an answer
  *     SILENCE  time                                                    in 16 ms; 255: for hours
  *     LOSS     count                                                   bytes are lost, this many bytes later
  *
@@ -51,7 +51,10 @@ static void receive(const uint8_t *bytes, size_t count) {
 /* 0: the opcode's correct length; 1 and 2: off by one. Only one device gets the maximum length, so that few inputs are
  * slow. */
 static size_t length_of(uint8_t choice, uint8_t opcode, uint8_t device) {
-    const size_t correct = opcode == 2u ? INKLING_INPUT_BYTES + 2u : opcode == 3u ? 1u : opcode == 4u ? 2u : 0;
+    const size_t correct = opcode == 2u                   ? INKLING_INPUT_BYTES + 2u
+                           : opcode == 3u                 ? 1u
+                           : opcode == 4u || opcode == 7u ? 2u
+                                                          : 0;
     switch (choice) {
         case 0:
             return correct;
@@ -86,6 +89,12 @@ static size_t make_frame(uint32_t type, uint8_t device, uint8_t opcode, uint8_t 
     return (size_t)(reference_put(out, crc, CRC32_BYTES) - frame);
 }
 
+/* Replace the frame by an answer frame with some of its fields. */
+static size_t make_answer(uint8_t device, uint8_t opcode, uint8_t request) {
+    const uint64_t word = (uint64_t)ANSWER << 34 | (uint64_t)device << 26 | (uint64_t)opcode << 9 | request;
+    return (size_t)(reference_put(frame + SYNC_BYTES, reference_answer(word), HEADER_BYTES) - frame);
+}
+
 static void send_raw(void) {
     uint8_t bytes[255];
     const size_t count = next();
@@ -100,7 +109,10 @@ static void send_frame(enum operation operation) {
     const uint8_t device = next();
     const uint8_t opcode = next();
     const uint8_t request = next();
-    const size_t size = make_frame(type, device, opcode, request, length_of(next(), opcode, device));
+    size_t size = make_frame(type, device, opcode, request, length_of(next(), opcode, device));
+    if (type == ANSWER) {
+        size = make_answer(device, opcode, request);
+    }
     size_t first = 0;
     size_t end = size;
     if (operation == CUT) {

@@ -1,4 +1,5 @@
-/* Stub engine: every pixel affects every output. Encoding fails for one image in 256, to test that error. */
+/* Stub engine: every pixel affects every output, and scores are often equal. Encoding fails for one image in 256, to
+ * test that error. */
 #include "encoder.h"
 
 #include <stddef.h>
@@ -22,7 +23,7 @@ const int8_t *encoder_run(void) {
         sum = 31u * sum + (uint8_t)input[i];
     }
     for (size_t i = 0; i < sizeof outputs; i++) {
-        outputs[i] = (int8_t)(sum >> i);
+        outputs[i] = (int8_t)(sum >> i & (i < INKLING_LATENT_BYTES ? 0xFFu : 0xE0u));
     }
     return input[0] == REFUSED ? NULL : outputs;
 }

@@ -7,11 +7,10 @@ static const uint8_t symbol_table[256] = {
 
 static const uint16_t symbol_order[INKLING_SYMBOL_COUNT] = {7, 3, 11, 0, 1, 10, 4, 5, 2, 9, 8};
 
-static const struct wire_chunk chunks[] = {{0, 11}, {0, 4}, {4, 7}, {10, 1}};
+static const struct wire_chunk chunks[] = {{0, 11}, {0, 4}, {1, 10}, {10, 1}};
 
 static const uint16_t answer_weights[256] = {
-    [0 ... 7] = 32768,   [8 ... 15] = 16384,  [16 ... 31] = 8192, [32 ... 63] = 4096,
-    [64 ... 127] = 1024, [128 ... 191] = 128, [192 ... 255] = 1,
+    [0 ... 7] = 32768, [8 ... 15] = 16384, [16 ... 31] = 8192, [32 ... 63] = 4096, [64 ... 127] = 1024,
 };
 
 const struct wire_model inkling_model = {

@@ -88,10 +88,9 @@ class ImageBits:
 
 def _bit_ratios(costs: np.ndarray) -> np.ndarray:
     """Return the log-likelihood ratios (ANSWER_BITS,) of the bits of an answer word, given the costs of the answers."""
-    likelihoods = np.exp(costs.min() - costs)
-    ones = likelihoods @ _words(len(costs))
+    likelihoods, words = np.exp(costs.min() - costs), _words(len(costs))
     with np.errstate(divide="ignore"):  # a bit may be equal in all answers
-        return np.clip(np.log(likelihoods.sum() - ones) - np.log(ones), -MAX_LLR, MAX_LLR)
+        return np.clip(np.log(likelihoods @ (1 - words)) - np.log(likelihoods @ words), -MAX_LLR, MAX_LLR)
 
 
 @lru_cache(maxsize=16)

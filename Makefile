@@ -1,8 +1,8 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-accuracy \
-	bench-receiver bench-goodput bench-device results clean
+.PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
+	bench-answers bench-accuracy bench-receiver bench-goodput bench-device results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -62,8 +62,14 @@ train: ## train CONFIG (default configs/cifar10.toml); the same command resumes 
 export: ## make build/bundles/NAME from the run of CONFIG
 	@$(DEV) -m export runs/$(NAME) -o build/bundles/$(NAME) $(ARGS)
 
-bench-codec: ## accuracy of the default bundle: 10,000 test images over the BER grid
+bench-codec: ## accuracy of a bundle (ARGS='--bundle DIR'): 10,000 test images over the BER grid
 	@$(DEV) -m benchmarks.accuracy.codec $(ARGS)
+
+bench-adaptive: ## accuracy against air time, bytes and energy, beside boards that classify alone, hours (ARGS='--boards ...')
+	@$(DEV) -m benchmarks.adaptive $(ARGS)
+
+bench-answers: ## answer frames: lost, wrong, unsure and false answers by bit error rate, an hour
+	@$(DEV) -m benchmarks.answers $(ARGS)
 
 bench-accuracy: ## train and measure the split codecs under equal terms, hours (ARGS=--list shows what is there)
 	@$(DEV) -m benchmarks.accuracy $(ARGS)

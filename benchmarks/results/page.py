@@ -10,6 +10,10 @@ from typing import Any
 from benchmarks.accuracy import codec_page
 from benchmarks.accuracy import page as accuracy_page
 from benchmarks.accuracy.experiments import experiments, stored
+from benchmarks.adaptive import page as adaptive_page
+from benchmarks.adaptive import plots as adaptive_plots
+from benchmarks.answers import page as answers_page
+from benchmarks.command import BUNDLE, result_file
 from benchmarks.demo import page as demo_page
 from benchmarks.device import page as device_page
 from benchmarks.device.baseline import load as load_baseline
@@ -22,8 +26,8 @@ PAGE = Path("docs/RESULTS.md")
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
-`make bench-receiver`, `make bench-goodput`, `make bench-device`, `make bench-accuracy` and `make demo` measure. Nothing
-here is typed by hand.
+`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-goodput`, `make bench-device`,
+`make bench-accuracy` and `make demo` measure. Nothing here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -41,6 +45,7 @@ class Section:
     """A section of the page: its heading, the command that measures its figures, its text and its plots.
 
     read: folder of the results -> figures; text: figures -> Markdown; draw: folder, figures -> names of the plots.
+    bundle: whose figures these are; those of one bundle must be of one model.
     """
 
     heading: str
@@ -48,6 +53,7 @@ class Section:
     read: Callable[[Path], tuple[Any, ...]]
     text: Callable[..., str]
     draw: Callable[..., list[str]] = lambda folder, *figures: []
+    bundle: str = BUNDLE.name
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -80,8 +86,35 @@ def _read_accuracy(results: Path) -> tuple[Any, ...]:
     return experiments(), measured
 
 
+def _of_bundle(name: str) -> dict[str, Section]:
+    """Return the sections about one bundle that ships, by the names of their files."""
+    bundle = Path("bundles") / name
+    codec, adaptive = (result_file(benchmark, bundle).stem for benchmark in ("codec", "adaptive"))
+    argument = "" if bundle == BUNDLE else f" ARGS='--bundle {bundle}'"
+    return {
+        codec: Section(
+            f"The bundle {name}",
+            f"make bench-codec{argument}",
+            _json(f"{codec}.json"),
+            codec_page.section,
+            codec_page.draw,
+            name,
+        ),
+        adaptive: Section(
+            f"Adaptive mode, {name}",
+            f"make bench-adaptive{argument}",
+            _json(f"{adaptive}.json"),
+            adaptive_page.section,
+            adaptive_plots.draw,
+            name,
+        ),
+    }
+
+
 SECTIONS = {
-    "codec": Section("The default codec", "make bench-codec", _json("codec.json"), codec_page.section, codec_page.draw),
+    **_of_bundle("cifar10"),
+    **_of_bundle("cifar100"),
+    "answers": Section("Answer frames", "make bench-answers", _json("answers.json"), answers_page.section),
     "receiver": Section(
         "The receiver at its limits", "make bench-receiver", _json("receiver.json"), receiver_page.section
     ),
@@ -121,15 +154,16 @@ def read_figures(results: Path, names: Iterable[str]) -> dict[str, tuple[Any, ..
             problems.append(f"{error}: run {SECTIONS[name].command}")
     if problems:
         raise ResultsError("; ".join(problems))
-    models = {
-        name: part["model_id"]
-        for name, parts in figures.items()
-        for part in parts
-        if isinstance(part, dict) and "model_id" in part
-    }
-    if len(set(models.values())) > 1:
-        listed = ", ".join(f"{name} {model_id}" for name, model_id in models.items())
-        raise ResultsError(f"the figures are of different models: {listed}; measure again those of the old model")
+    for bundle in {section.bundle for section in SECTIONS.values()}:
+        models = {
+            name: part["model_id"]
+            for name, parts in figures.items()
+            for part in parts
+            if SECTIONS[name].bundle == bundle and isinstance(part, dict) and "model_id" in part
+        }
+        if len(set(models.values())) > 1:
+            listed = ", ".join(f"{name} {model_id}" for name, model_id in models.items())
+            raise ResultsError(f"the figures are of different models: {listed}; measure again those of the old model")
     return figures
 
 

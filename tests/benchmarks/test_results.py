@@ -51,8 +51,8 @@ def test_results_command_renews_only_the_sections_asked_for(tmp_path: Path, caps
     renewed = out.read_text(encoding="utf-8")
     assert list(sections_of(renewed)) == [SECTIONS["codec"].heading, demo]
     assert f"## {demo}\n\nby hand\n" in renewed and "\nold\n" not in renewed and renewed.startswith(HEAD)
-    assert capsys.readouterr().out == f"Written: {out}, accuracy.png\n"
-    assert (tmp_path / "accuracy.png").stat().st_size > 5000
+    assert capsys.readouterr().out == f"Written: {out}, accuracy-cifar10.png\n"
+    assert (tmp_path / "accuracy-cifar10.png").stat().st_size > 5000
 
 
 def test_results_command_lists_all_missing_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,3 +76,6 @@ def test_read_figures_refuses_two_models(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps({"model_id": model_id}))
     with pytest.raises(InklingError, match="different models: codec 0000000a, demo 0000000b"):
         read_figures(tmp_path, ["codec", "demo"])
+    # Another bundle is another model.
+    (tmp_path / "codec_cifar100.json").write_text(json.dumps({"model_id": "0000000c"}))
+    assert len(read_figures(tmp_path, ["codec", "codec_cifar100"])) == 2

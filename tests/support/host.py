@@ -155,6 +155,11 @@ def make_info(**changes: Any) -> Info:  # noqa: ANN401 - the fields of Info
     return replace(info, **changes)
 
 
+def images(events: Iterable[Event | None]) -> list[FeatureFrame | AnswerFrame]:
+    """Return the frames of images among events."""
+    return [event for event in events if isinstance(event, FeatureFrame | AnswerFrame)]
+
+
 def features(events: Iterable[Event | None]) -> list[FeatureFrame]:
     """Return the feature frames among events."""
     return [event for event in events if isinstance(event, FeatureFrame)]

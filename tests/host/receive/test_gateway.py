@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from host.receive.events import ControlFrame, FeatureFrame, UnknownModel
+from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import MAX_REPLY_BYTES, StreamReceiver
 from tests.support import ROOT
-from tests.support.host import make_bundle, make_frame, receive
+from tests.support.host import answer_of, make_answer, make_bundle, make_frame, receive
 from tests.support.lines import fake_line, sends
 from wire.bundle import Bundle
 from wire.control import Control, ErrorCode, ErrorReply, Opcode, Packet, parse_control, reply
@@ -41,6 +41,14 @@ def test_take_returns_event_with_signal_measurements(bundle: Bundle) -> None:
     frame = gateways.take(control(packet_reply(0, on_air(bundle, 5))))
     assert isinstance(frame, FeatureFrame) and frame.crc_ok and (frame.device, frame.sequence) == (7, 5)
     assert (frame.snr_db, frame.rssi_dbm) == (-8.5, -124.25)
+    assert (gateways.packets, gateways.lost, gateways.foreign) == (1, 0, 0)
+
+
+def test_take_returns_answers_with_signal_measurements(adaptive: Bundle) -> None:
+    gateways = Gateways(PacketReceiver([adaptive]))
+    frame = gateways.take(control(packet_reply(0, make_answer(adaptive, 5, sync=False))))
+    assert isinstance(frame, AnswerFrame) and (frame.device, frame.sequence) == (7, 5)
+    assert (frame.answer, frame.snr_db, frame.rssi_dbm) == (answer_of(adaptive, 5), -8.5, -124.25)
     assert (gateways.packets, gateways.lost, gateways.foreign) == (1, 0, 0)
 
 

@@ -10,7 +10,8 @@ from channel_sim import BitFlips
 from host.receive.events import FeatureFrame, UnknownModel
 from host.receive.sources import Source
 from host.receive.stream import StreamReceiver
-from tests.support.host import features, make_bundle, make_frame, receive
+from tests.support.host import features, images, make_answer, make_bundle, make_frame, receive
+from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import SYNC, FrameType, Header, feature_frame
 
@@ -129,3 +130,52 @@ def test_chunk_unknown_to_the_model_is_garbage(bundle: Bundle) -> None:
     receiver = StreamReceiver([bundle])
     assert receive(receiver, feature_frame(header, bytes(48), 384, bundle.number)) == []
     assert receiver.garbage_bytes == 62
+
+
+def test_answers_and_features_of_an_image_are_counted_together(adaptive: Bundle) -> None:
+    receiver = StreamReceiver([adaptive])
+    stream = [
+        make_answer(adaptive, 0),
+        make_answer(adaptive, 0),  # a copy
+        make_frame(adaptive, 2),
+        make_answer(adaptive, 2),  # of the same image
+        make_answer(adaptive, 1),  # late
+        make_frame(adaptive, 5, chunk=1),
+        make_frame(adaptive, 5, chunk=2),
+    ]
+    places = [frame.place for data in stream for frame in images(receiver.feed(data))]
+    assert [place.image_number for place in places] == [0, 0, 2, 2, 1, 5, 5]
+    assert [place.lost for place in places] == [0, 0, 1, 0, 0, 2, 0]
+    assert [place.duplicate for place in places] == [False, True, False, False, False, False, False]
+    assert [place.late for place in places] == [False] * 4 + [True] + [False] * 2
+    source = receiver.sources[7, adaptive.model_id]
+    assert (source.received, source.lost, source.duplicates, source.late) == (7, 2, 1, 1)
+
+
+@pytest.mark.parametrize("kinds", ["answer answer", "answer features", "features answer", "features continuation"])
+def test_other_answer_shows_that_the_board_restarted(adaptive: Bundle, kinds: str) -> None:
+    """All frames of an image carry the same answer."""
+    receiver, (before, after) = StreamReceiver([adaptive]), kinds.split()
+
+    def sent(kind: str, answer: Answer) -> bytes:
+        if kind == "answer":
+            return make_answer(adaptive, 3, answer)
+        return make_frame(adaptive, 3, answer=answer, chunk=2 if kind == "continuation" else 1)
+
+    for answer, number in ((Answer(1, 9), 3), (Answer(1, 9), 3), (Answer(2, 9), 3 + 32)):
+        kind = before if receiver.sources == {} else after
+        (frame,) = images(receiver.feed(sent(kind, answer)))
+        assert frame.image_number == number
+    assert receiver.sources[7, adaptive.model_id].lost == 0
+
+
+def test_copies_of_answers_are_recognised_through_noise(adaptive: Bundle) -> None:
+    receiver, rng, copies = StreamReceiver([adaptive]), np.random.default_rng(9), 0
+    receiver.feed(make_answer(adaptive, 0))
+    for n in range(1, 301):
+        sent = make_answer(adaptive, n)
+        received = images(receive(receiver, b"".join(BitFlips(0.05).corrupt(sent, rng) or b"" for _ in range(2))))
+        assert {frame.image_number for frame in received} == {n}
+        copies += len(received) == 2
+    source = receiver.sources[7, adaptive.model_id]
+    assert copies > 295 and source.duplicates == copies

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from channel_sim import BitFlips, ByteLoss, Compose, Stream, Truncation
 from host.receive import frames
-from host.receive.events import ControlFrame, Event, FeatureFrame
+from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
-from tests.support.host import features, make_bundle, make_frame, receive, symbols_of
+from tests.support.host import features, make_answer, make_bundle, make_frame, receive, symbols_of
 from wire.bundle import Bundle
 from wire.control import ErrorReply, Opcode, reply
 from wire.frame import SYNC
@@ -28,6 +28,8 @@ def outline(event: Event) -> tuple:
             (event.sync_flips, event.header_flips),
             (event.crc_ok, event.place),
         )
+    if isinstance(event, AnswerFrame):
+        return (event.header, event.distances.tolist(), (event.sync_flips, event.header_flips), event.place)
     return (event,)
 
 
@@ -49,6 +51,7 @@ PIECES = st.lists(
         st.binary(max_size=80),
         st.tuples(st.integers(0, 40), st.integers(0, 2), st.sampled_from([0.0, 0.0, 0.02, 0.1])),
         st.tuples(st.integers(0, 40), st.integers(0, 60)),  # a frame that lost one byte
+        st.tuples(st.integers(0, 40), st.sampled_from([0.0, 0.05, 0.1])),  # an answer
         st.just(SYNC),
         st.just(reply(Opcode.ERROR, 5, ErrorReply(3, 2).pack(), 9, 11)),
     ),
@@ -65,6 +68,8 @@ def build(bundle: Bundle, pieces: list, seed: int) -> bytes:
                 stream += piece
             case (sequence, chunk, ber):
                 stream += BitFlips(ber).corrupt(make_frame(bundle, sequence, chunk=chunk), rng) or b""
+            case (sequence, float() as ber):
+                stream += BitFlips(ber).corrupt(make_answer(bundle, sequence), rng) or b""
             case (sequence, missing):
                 frame = make_frame(bundle, sequence)
                 stream += frame[:missing] + frame[missing + 1 :]
@@ -73,9 +78,11 @@ def build(bundle: Bundle, pieces: list, seed: int) -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(pieces=PIECES, cuts=st.lists(st.integers(0, 900), max_size=30), seed=st.integers(0, 1000))
-def test_events_do_not_depend_on_how_the_stream_is_divided(bundle: Bundle, pieces: list, cuts: list, seed: int) -> None:
-    stream = build(bundle, pieces, seed)
-    whole, cut, single = StreamReceiver([bundle]), StreamReceiver([bundle]), StreamReceiver([bundle])
+def test_events_do_not_depend_on_how_the_stream_is_divided(
+    adaptive: Bundle, pieces: list, cuts: list, seed: int
+) -> None:
+    stream = build(adaptive, pieces, seed)
+    whole, cut, single = StreamReceiver([adaptive]), StreamReceiver([adaptive]), StreamReceiver([adaptive])
     expected = [outline(event) for event in receive(whole, stream)]
     edges = [0, *sorted(min(c, len(stream)) for c in cuts), len(stream)]
     events = [e for a, b in pairwise(edges) for e in cut.feed(stream[a:b])] + cut.flush()

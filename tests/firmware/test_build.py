@@ -90,7 +90,7 @@ def test_build_refuses_missing_bundle(tmp_path: Path) -> None:
 def test_generate_refuses_broken_bundle(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     (tmp_path / "bundle" / "encoder.tflite").write_bytes(b"TFL3")
-    with pytest.raises(ModelError, match="model_id is") as caught:
+    with pytest.raises(ModelError, match=r"encoder\.tflite has 4 bytes") as caught:
         generate(tmp_path / "bundle", tmp_path / "out", "portable")
     assert "\n" not in str(caught.value)
 

@@ -16,9 +16,12 @@ import numpy as np
 from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import emulator
 from host.board.board import Board
+from host.classify.decoder import Decoder
 from tests.support import ROOT
 from tests.support.firmware import REPLY_SECONDS, SANITIZED, bundle_path, program
+from wire.answer import Answer
 from wire.bundle import Bundle, load
+from wire.model import MIN_BER
 
 GATEWAY = 9
 NO_LIMIT = "-D INKLING_LORA_DUTY_PERMILLE=1000"
@@ -43,14 +46,18 @@ class Golden(NamedTuple):
     bundle: Bundle
     images: np.ndarray  # (n, H, W, C) uint8
     payloads: list[str]  # hex, chunk 0
-    indices: np.ndarray  # (n,) class by the decoder, from all symbols
+    answers: list[Answer]  # by the board
+    indices: np.ndarray  # (n,) class by the decoder, from all symbols and the answer of an undamaged frame
 
 
 def load_golden() -> Golden:
     bundle = load(bundle_path())
     stored = np.load(bundle.golden_path)
     payloads = [bytes(payload).hex() for payload in stored["payload"]]
-    return Golden(bundle, stored["images"], payloads, stored["logits"].argmax(axis=1))
+    answers = [Answer(int(index), int(level)) for index, level in stored["answers"]]
+    words = np.array([answer.word for answer in answers])
+    logits = Decoder(bundle).logits(stored["symbols"], np.full(len(words), MIN_BER), words)
+    return Golden(bundle, stored["images"], payloads, answers, logits.argmax(axis=1))
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.support.host import make_frame, symbols_of
+from tests.support.host import answer_of, make_answer, make_frame, symbols_of
+from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.control import reply
 from wire.crc import crc16
@@ -41,12 +42,18 @@ class Expect:
 
 @dataclass(frozen=True)
 class Sent:
-    """A feature frame as a board sends it, and its contents."""
+    """A feature or answer frame as a board sends it, and its contents."""
 
     bundle: Bundle
     header: Header
-    symbols: tuple[int, ...]
+    symbols: tuple[int, ...]  # none in an answer frame
+    answer: Answer | None
     frame: bytes
+
+    @property
+    def is_answer(self) -> bool:
+        """True for an answer frame."""
+        return self.header.type == FrameType.ANSWER
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,17 @@ Operation = Bytes | Quiet | Expect | Intact | Packet
 
 @cache
 def send(bundle: Bundle, number: int, device: int, chunk: int) -> Sent:
-    """Return the frame with this number, which gives its sequence number (modulo 32) and its image."""
+    """Return the frame with this number, which gives its sequence number (modulo 32) and its image.
+
+    After the chunks of a bundle with an answer head comes its answer frame.
+    """
+    answer = answer_of(bundle, number, device) if bundle.answer else None
+    if chunk == len(bundle.chunks):
+        header = Header(FrameType.ANSWER, device, number % 32, bundle.model_bits, 0)
+        return Sent(bundle, header, (), answer, make_answer(bundle, number, device=device))
     header = Header(FrameType.FEATURE, device, number % 32, bundle.model_bits, chunk)
     symbols = tuple(symbols_of(bundle, number, device, chunk).tolist())
-    return Sent(bundle, header, symbols, make_frame(bundle, number, device=device, chunk=chunk))
+    return Sent(bundle, header, symbols, answer, make_frame(bundle, number, device=device, chunk=chunk))
 
 
 class Script:
@@ -103,7 +117,7 @@ class Script:
     def _sent(self) -> Sent:
         byte, number = self._next(), self._next()
         bundle = self._bundles[byte // 4 % len(self._bundles)]
-        return send(bundle, number, DEVICES[byte % 4], byte // 16 % len(bundle.chunks))
+        return send(bundle, number, DEVICES[byte % 4], byte // 16 % (len(bundle.chunks) + (bundle.answer is not None)))
 
     def _frame(self) -> bytes:
         return self._sent().frame
@@ -158,6 +172,8 @@ class Script:
     def _nested(self) -> Bytes:
         """Return a frame with a correct CRC-16 whose payload contains another frame or its start."""
         outer, inner = self._sent(), self._frame()
+        if outer.is_answer:  # it has no payload: the other frame follows
+            return Bytes(outer.frame + inner)
         payload = outer.frame[HEADER.stop : -CRC16_BYTES]
         place = self._next() % len(payload)
         inside = outer.frame[HEADER] + (payload[:place] + inner)[: len(payload)] + payload[place + len(inner) :]

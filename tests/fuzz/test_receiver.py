@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from host.classify import classifier
-from host.receive import frames, stream
+from host.receive import events, frames, stream
+from host.receive.answers import AnswerDecoder
 from host.receive.stream import StreamReceiver
 from tests.fuzz import fuzzer, script_runner
 from tests.fuzz.__main__ import target
+from wire.answer import Answer
 
 MORE_EXECUTIONS = 100  # than inputs in the corpus
 MAX_SECONDS = 600
@@ -37,6 +39,8 @@ def test_corpus_passes(path: Path) -> None:
         (StreamReceiver, "_incomplete", lambda self, body, header: False),
         (StreamReceiver, "flush", lambda self: []),
         (frames, "is_clean", lambda body, header, bundle: False),
+        (AnswerDecoder, "decode_by_code", lambda self, block, sync_flips=None: None),
+        (events, "nearest_answer", lambda costs: (Answer(0, 0), 9.0)),
         (classifier, "payload_ber", lambda frame, ber: 0.0),
     ],
 )

@@ -15,8 +15,9 @@ from wire.model import Model
 MAX_LLR = 40.0
 # No copy of an answer is trusted more than at this bit error rate: radios flip bits in bursts.
 MIN_ANSWER_BER = 0.1
-# An answer is unsure if another class is at most e^8.8 times less likely. For one copy, that is a lead of MIN_LEAD.
-MIN_ANSWER_LEAD = MIN_LEAD * log((1 - MIN_ANSWER_BER) / MIN_ANSWER_BER)
+# An answer is unsure if another class is not e^7.7 times less likely. For one copy, that is a lead under MIN_LEAD (half
+# a flip less, because of rounding).
+MIN_ANSWER_LEAD = (MIN_LEAD - 0.5) * log((1 - MIN_ANSWER_BER) / MIN_ANSWER_BER)
 
 
 class ImageBits:
@@ -31,7 +32,7 @@ class ImageBits:
     def __init__(self, model: Model) -> None:
         self._model = model
         # Of the answer bits, if the model has an answer head, then of the bits of the symbols.
-        self._llr = np.zeros(model.chunk_bits(0) if model.chunks else 0)
+        self._llr = np.zeros(model.answer_bits + model.n_symbols * model.bits_per_symbol)
         self._received = np.zeros(len(self._llr), bool)
         self._costs = np.zeros(model.class_count * CONFIDENCES)  # of each answer, in answer frames: -log-likelihood
         self._answers = 0

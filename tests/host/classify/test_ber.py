@@ -10,7 +10,7 @@ from host.receive.matching import Match
 from host.receive.radio import PacketReceiver
 from host.receive.sources import Place
 from host.receive.stream import StreamReceiver
-from tests.support.host import features, make_frame
+from tests.support.host import answers, features, make_answer, make_frame
 from wire.bundle import Bundle
 from wire.frame import SYNC, FrameType, Header
 from wire.model import MIN_BER
@@ -41,6 +41,21 @@ def test_estimate_is_unbiased_and_steady(bundle: Bundle, ber: float, chunk: int)
     assert truth / 2.5 <= low and high <= truth * 2.5
     if ber >= 1e-2:
         assert truth / 1.5 <= low and high <= truth * 1.5
+
+
+@pytest.mark.parametrize("ber", [0.0, 1e-2, 5e-2, 1e-1])
+def test_estimate_from_answers_is_unbiased(adaptive: Bundle, ber: float) -> None:
+    """An answer shows the flips in its 64 bits and the sync's 32; the rarely received ones are accounted for."""
+    receiver, estimator, rng, out = StreamReceiver([adaptive]), BerEstimator(), np.random.default_rng(1), []
+    receiver.feed(make_answer(adaptive, 0))
+    for n in range(1, 1000):
+        for frame in answers(receiver.feed(BitFlips(ber).corrupt(make_answer(adaptive, n), rng) or b"")):
+            out.append(estimator.update(frame))
+            assert payload_ber(frame, estimator.estimate) == estimator.estimate
+    low, high = np.quantile(out[20:], [0.05, 0.95])
+    print(f"BER {ber:g}: mean {np.mean(out[20:]):.2e}, 5 % {low:.2e}, 95 % {high:.2e}")
+    assert np.mean(out[20:]) == pytest.approx(ber, rel=0.1, abs=2e-4)
+    assert ber / 2.5 <= low and high <= max(ber * 2.5, 2e-4)
 
 
 JUMPS = [(0.0, 0.05), (0.0, 0.01), (0.01, 0.1), (0.1, 0.01), (0.05, 0.0)]

@@ -1,17 +1,31 @@
 """The classifier: single frames, batches of frames, several devices and models."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from channel_sim import BitFlips
-from host.classify.classifier import Classifier, Reading
+from host.classify.classifier import AnsweredBy, Classifier, Reading
 from host.classify.decoder import Prediction
-from host.receive.events import FeatureFrame
+from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.stream import StreamReceiver
-from tests.support.host import features, make_bundle, make_frame, symbols_of, weights
+from tests.support.host import (
+    ANSWER_WEIGHT,
+    PROBABILITY,
+    answers,
+    features,
+    images,
+    make_answer,
+    make_bundle,
+    make_frame,
+    symbols_of,
+    weights,
+)
+from wire.answer import CONFIDENCES, Answer
 from wire.bundle import Bundle
 
 
@@ -133,3 +147,77 @@ def test_each_device_and_model_has_its_own_estimate(tmp_path: Path) -> None:
             assert (reading.frame.device, reading.frame.model) == (device, bundle)
             assert (reading.ber > 3e-3) == (bundle is first and device == 1)
     assert reading.as_json()["model_id"] == second.model_id
+
+
+def readings_of(bundle: Bundle, *frames: bytes) -> list[Reading]:
+    """Return the readings of frames that arrive on one line."""
+    receiver, classifier = StreamReceiver([bundle]), Classifier.of([bundle])
+    return [classifier.read(frame) for data in frames for frame in images(receiver.feed(data))]
+
+
+def test_answer_is_the_boards_reading(adaptive: Bundle) -> None:
+    (reading,) = readings_of(adaptive, make_answer(adaptive, 4, Answer(6, 9)))
+    assert reading.prediction == Prediction(6, "class6", PROBABILITY[9])
+    assert reading.answered_by == AnsweredBy.BOARD and not reading.unsure and reading.frames == 1
+    assert (reading.symbols == -1).all() and len(reading.symbols) == adaptive.n_symbols
+    values = reading.as_json()
+    assert (values["frame"], values["answered_by"], values["unsure"]) == ("answer", "board", False)
+    assert [values[name] for name in ("chunk", "crc_ok", "received_bits", "payload")] == [None] * 4
+    assert (values["class"], values["index"], values["confidence"]) == ("class6", 6, PROBABILITY[9])
+    assert json.loads(json.dumps(values)) == values
+
+
+def test_features_are_the_hosts_reading_with_the_answer_as_input(adaptive: Bundle) -> None:
+    for answer in (Answer(0, 0), Answer(9, 15)):
+        (reading,) = readings_of(adaptive, make_frame(adaptive, 4, answer=answer))
+        symbols = symbols_of(adaptive, 4)
+        logits = symbols @ weights(2) - reading.payload_ber + answer.word * ANSWER_WEIGHT * np.arange(10)
+        assert reading.prediction.index == logits.argmax() and reading.answered_by == AnsweredBy.HOST
+        assert reading.answer_word == answer.word
+        assert (reading.as_json()["frame"], reading.as_json()["answered_by"]) == ("features", "host")
+        assert reading.as_json()["payload"].startswith(f"{answer.word:04x}")
+
+
+def test_answer_and_features_of_one_image_combine_to_the_hosts_reading(adaptive: Bundle) -> None:
+    answer, frame = make_answer(adaptive, 4), make_frame(adaptive, 4)
+    (alone,) = readings_of(adaptive, frame)
+    for sent in ((answer, frame), (frame, answer)):
+        first, second = readings_of(adaptive, *sent)
+        assert first.answered_by == (AnsweredBy.BOARD if sent[0] is answer else AnsweredBy.HOST)
+        assert (second.answered_by, second.frames) == (AnsweredBy.HOST, 2)
+        assert second.prediction.index == alone.prediction.index
+        assert second.answer_word == alone.answer_word and second.symbols.tolist() == alone.symbols.tolist()
+    assert second.as_json()["frame"] == "answer" and second.as_json()["answered_by"] == "host"
+
+
+def test_read_all_mixes_answers_and_features(adaptive: Bundle) -> None:
+    rng, receiver, frames = np.random.default_rng(8), StreamReceiver([adaptive]), []
+    for n in range(60):
+        sent = make_answer(adaptive, n) if n % 3 else make_frame(adaptive, n)
+        frames += images(receiver.feed(sent) + receiver.feed(BitFlips(0.03).corrupt(sent, rng) or b""))
+    single = Classifier.of([adaptive])
+    expected = [values(single.read(frame)) for frame in frames]
+    readings = Classifier.of([adaptive]).read_all(frames)
+    assert [values(reading) for reading in readings] == expected and len(frames) > 110
+    by_board = [reading.answered_by == AnsweredBy.BOARD for reading in readings]
+    assert by_board == [isinstance(frame, AnswerFrame) for frame in frames]
+
+
+def test_unsure_answer_becomes_sure_by_a_copy(adaptive: Bundle) -> None:
+    receiver, classifier = StreamReceiver([adaptive]), Classifier.of([adaptive])
+    (frame,) = answers(receiver.feed(make_answer(adaptive, 1, Answer(3, 8))))
+    doubtful = frame.distances.copy()
+    doubtful[6 * CONFIDENCES] = doubtful.min() + 3
+    first = classifier.read(replace(frame, distances=doubtful))
+    assert first.unsure and first.prediction.index == 3 and first.as_json()["unsure"]
+    second = classifier.read(frame)
+    assert not second.unsure and (second.prediction.index, second.frames) == (3, 2)
+
+
+def test_bundle_without_features_needs_no_decoder(tmp_path: Path) -> None:
+    alone = make_bundle(tmp_path / "alone", n_symbols=0, answer=True)
+    alone.decoder_path.write_bytes(b"not read")
+    (reading,) = readings_of(alone, make_answer(alone, 4, Answer(6, 9)))
+    assert reading.prediction.label == "class6" and reading.symbols.tolist() == []
+    with pytest.raises(ValueError, match="this model sends no features"):
+        Classifier.of([alone]).decode(alone.model_id, np.zeros((1, 0)), np.zeros(1))

@@ -1,17 +1,33 @@
 """Combination of chunks and copies, by the reliability of each bit."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from channel_sim import BitFlips
 from host.classify.classifier import Classifier
 from host.classify.combine import ImageBits
-from host.receive.events import FeatureFrame
+from host.receive.answers import AnswerTable
+from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.receive.radio import PacketReceiver
 from host.receive.stream import START_BYTES, StreamReceiver
-from tests.support.host import features, make_frame, receive, symbols_of
+from tests.support.host import (
+    answer_of,
+    answers,
+    features,
+    make_answer,
+    make_bundle,
+    make_frame,
+    receive,
+    symbols_of,
+)
+from wire import bch
+from wire.answer import CONFIDENCES, Answer
 from wire.bundle import Bundle
-from wire.frame import SYNC
+from wire.frame import SYNC, header_part
 from wire.payload import symbols_to_bits
 
 
@@ -137,3 +153,102 @@ def test_memory_does_not_grow_with_images(bundle: Bundle) -> None:
     (images,) = classifier._images.values()
     (source,) = receiver.sources.values()
     assert len(images) <= 9 and len(source._images) <= 9
+
+
+def answer_copies(bundle: Bundle, answer: Answer, bers: Sequence[float], rng: np.random.Generator) -> list[AnswerFrame]:
+    """Return copies of an answer as of a known device, with these bit error rates; none of them is lost."""
+    sent, copies = make_answer(bundle, 5, answer, sync=False), []
+    (clean,) = answers([PacketReceiver([bundle]).take(sent)])
+    table = AnswerTable(bundle.class_count)
+    headers = bch.ANSWER.codewords([header_part(7, 5, bundle.model_bits)])
+    for ber in bers:
+        distances = table.distances(BitFlips(ber).corrupt(sent, rng) or b"", headers)[0]
+        copies.append(replace(clean, distances=distances))
+    return copies
+
+
+def test_copies_of_answers_are_better_than_the_best_of_them(tmp_path: Path) -> None:
+    """At 0.25, an answer of 100 classes alone is often wrong. Three add up to more than the nearest of them."""
+    many, rng = make_bundle(tmp_path / "many", classes=100, answer=True), np.random.default_rng(4)
+    wrong = {"single": 0, "best": 0, "sum": 0}
+    for _ in range(600):
+        sent = Answer(int(rng.integers(100)), int(rng.integers(CONFIDENCES)))
+        copies = answer_copies(many, sent, [0.25] * 3, rng)
+        image = ImageBits(many)
+        for copy in copies:
+            image.add(copy, 0.25)
+        nearest = min(copies, key=lambda copy: copy.distances.min())
+        wrong["single"] += copies[0].answer.index != sent.index
+        wrong["best"] += nearest.answer.index != sent.index
+        wrong["sum"] += image.answer()[0].index != sent.index
+    print(wrong)
+    assert wrong["sum"] * 5 < wrong["best"] < wrong["single"]
+
+
+def test_sum_of_copies_is_unsure_where_it_is_wrong(tmp_path: Path) -> None:
+    many, rng = make_bundle(tmp_path / "many", classes=100, answer=True), np.random.default_rng(5)
+    for bers in ([0.15], [0.2, 0.2], [0.3, 0.1]):
+        wrong = unsure = 0
+        for _ in range(300):
+            image, sent = ImageBits(many), Answer(int(rng.integers(100)), 7)
+            for copy, ber in zip(answer_copies(many, sent, bers, rng), bers, strict=True):
+                image.add(copy, ber)
+            answer, doubtful = image.answer()
+            unsure += doubtful
+            wrong += answer.index != sent.index and not doubtful
+        print(bers, wrong, unsure)
+        assert wrong == 0 and unsure < 100
+
+
+def test_single_copy_is_as_unsure_as_its_frame(adaptive: Bundle) -> None:
+    rng, differing = np.random.default_rng(6), 0
+    for _ in range(300):
+        (copy,) = answer_copies(adaptive, Answer(3, 8), [0.2], rng)
+        image = ImageBits(adaptive)
+        image.add(copy, 0.01)
+        assert image.answer() == (copy.answer, copy.unsure) and not image.has_features
+        differing += copy.unsure
+    assert 0 < differing < 300
+
+
+def test_answer_word_of_features_is_combined_over_chunks_and_copies(adaptive: Bundle) -> None:
+    rng, sent = np.random.default_rng(7), answer_of(adaptive, 0)
+    wrong = np.zeros(4)
+    for _ in range(300):
+        image, receiver = ImageBits(adaptive), StreamReceiver([adaptive])
+        assert image.answer_word() == NO_ANSWER
+        for n, chunk in enumerate((1, 2, 0, 0)):
+            frame = make_frame(adaptive, 0, symbols_of(adaptive, 0)[adaptive.chunk_slice(chunk)], chunk=chunk)
+            damaged = frame[:START_BYTES] + (BitFlips(0.1).corrupt(frame[START_BYTES:], rng) or b"")
+            (received,) = features(receive(receiver, damaged))
+            image.add(received, 0.1)
+            wrong[n] += (image.answer_word() ^ sent.word).bit_count() / 16 / 300
+    print(wrong.round(4))
+    assert wrong[0] == pytest.approx(0.1, rel=0.1) and wrong[2] == pytest.approx(0.028, rel=0.25)
+    assert image.symbols().shape == (128,) and image.has_features
+
+
+def test_missing_answer_bit_leaves_no_answer_word(adaptive: Bundle) -> None:
+    frame = make_frame(adaptive, 0)
+    whole, cut = (features(receive(StreamReceiver([adaptive]), data))[0] for data in (frame, frame[:40]))
+    image = ImageBits(adaptive)
+    image.add(cut, 0.01)
+    assert not cut.whole and image.answer_word() == NO_ANSWER
+    image.add(whole, 0.01)
+    assert image.answer_word() == answer_of(adaptive, 0).word
+
+
+def test_answer_frame_corrects_the_answer_word_of_features(adaptive: Bundle) -> None:
+    sent = answer_of(adaptive, 0)
+    frame = bytearray(make_frame(adaptive, 0))
+    frame[START_BYTES:] = bytes(byte ^ 0x11 for byte in frame[START_BYTES:])
+    (damaged,) = features(receive(StreamReceiver([adaptive]), bytes(frame)))
+    (answer,) = answers([PacketReceiver([adaptive]).take(make_answer(adaptive, 0, sync=False))])
+    image = ImageBits(adaptive)
+    image.add(damaged, 0.2)
+    assert image.answer_word() != sent.word
+    image.add(answer, 0.2)
+    assert image.answer_word() == sent.word and image.has_features and image.frames == 2
+    alone = ImageBits(adaptive)
+    alone.add(answer, 0.2)
+    assert alone.answer_word() == sent.word and not alone.has_features

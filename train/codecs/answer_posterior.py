@@ -53,6 +53,7 @@ class AnswerDecoder(nn.Module):
         super().__init__()
         self.posterior = AnswerPosterior(classes)
         floors = torch.tensor([confidence_floor(level) for level in range(CONFIDENCES)] + [1.0])
+        floors = floors.clamp_min(1 / classes)  # the top class is at least as probable as the others
         self.register_buffer("correct", (floors[1:] + floors[:-1]) / 2)  # P(answer is correct) by level (16,)
         self.register_buffer("temperature", torch.tensor(1.0))
         self.others = max(1, classes - 1)

@@ -115,7 +115,7 @@ class Codec(DeployableCodec):
     def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
         """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes).
 
-        answer int64 (B,): received answer words, -1 where missing.
+        answer int64 (B,): received answer words, -1 where missing, by default everywhere.
         """
         return self.decoder(symbols, ber, answer, self.quantizer.centres())
 

@@ -154,6 +154,8 @@ class Decoder(nn.Module):
 
     def classify_values(self, values: Tensor, received: Tensor, ber: Tensor, answer: Tensor | None) -> Tensor:
         """Map symbol values (B, S), which of them were received (B, S) float, BER (B,) and answer (B,) to logits."""
+        if self.answer is not None and answer is None:
+            answer = torch.full_like(ber, -1, dtype=torch.int64)
         parts = values[:, self.place].split(self.sizes, 1)
         maps = [
             part.reshape(-1, h, w, c).permute(0, 3, 1, 2) for part, (h, w, c) in zip(parts, self.heads, strict=True)
@@ -170,7 +172,7 @@ class Decoder(nn.Module):
             here = [m.flatten(1) for m, (h, w, _) in zip(maps, self.heads, strict=True) if h * w == 1]
             features.append(self.pooled(torch.cat(here, 1)))
         direct: Tensor | float = 0.0
-        if self.answer is not None and answer is not None:
+        if self.answer is not None:
             sent_class, sent_level = self.answer(answer, ber)
             known = sent_class * (sent_level @ self.gain)[:, None]  # (B, classes), 0 without an answer
             features.append(self.answer_embedding(known))

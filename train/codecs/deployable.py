@@ -50,7 +50,8 @@ class SymbolCodec(nn.Module, ABC):
     def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
         """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to logits (B, classes).
 
-        answer int64 (B,): received answer words, -1 where missing; unused by a codec without an answer head.
+        answer int64 (B,): received answer words, -1 where missing, by default everywhere; unused by a codec
+        without an answer head.
         """
 
 

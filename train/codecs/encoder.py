@@ -164,6 +164,10 @@ class Encoder(ConvEncoder):
                         "images must be divisible by 2 for each such layer"
                     )
                 height, width = height // 2, width // 2
+            if kind == "answer" and (height, width) != (1, 1):
+                raise TrainError(
+                    f"encoder.layers: 'answer' needs a grid of 1 x 1, not {height} x {width}: put 'pool' before it"
+                )
             if kind in ("head", "answer"):
                 layer: nn.Module = ConvUnit(channels, cout or classes, 1, relu=False, norm=kind == "head")
                 layer.range = output_range

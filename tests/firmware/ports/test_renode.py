@@ -12,6 +12,7 @@ import pytest
 from firmware.tools import emulator
 from tests.support import ROOT, golden_frame
 from tests.support.firmware import bundle_path, program
+from wire.answer import Answer
 
 RENODE = ROOT / "firmware" / "renode"
 TARGET = "qemu_stm32f405"
@@ -37,14 +38,19 @@ def test_robot_test_of_the_board_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.emulated
-def test_golden_frame_accepts_the_golden_payload_only(
+def test_golden_frame_accepts_the_golden_answer_and_payload_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with emulator.qemu(program(TARGET)) as url:
         golden_frame.main(url, str(bundle_path()))
-        assert capsys.readouterr().out.endswith(" bytes of payload, equal\n")
+        answer, payload = capsys.readouterr().out.splitlines()
+        assert answer.startswith("class ") and answer.endswith(", equal")
+        assert payload.endswith(" bytes of payload, equal")
         monkeypatch.setattr(golden_frame, "interleave", lambda packed, bits: bytes(len(packed)))
         with pytest.raises(SystemExit, match=r"the payload is [0-9a-f]+, not (00)+$"):
+            golden_frame.main(url, str(bundle_path()))
+        monkeypatch.setattr(golden_frame, "Answer", lambda index, level: Answer(index ^ 1, level))
+        with pytest.raises(SystemExit, match=r"the answer is Answer\(.*\), not Answer\(.*\)$"):
             golden_frame.main(url, str(bundle_path()))
 
 

@@ -17,6 +17,7 @@ from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.run_files import load_tensors, load_weights, read_best
 from train.trainers.optimizer import Phase
+from train.trainers.resuming import check_data
 from train.trainers.trainer import Trainer
 
 
@@ -64,10 +65,11 @@ def correct(model: nn.Module, images: np.ndarray, labels: np.ndarray) -> np.ndar
 def load_classifier(folder: Path, data: Dataset) -> tuple[Classifier, ClassifierConfig, dict[str, Any]]:
     """Load a finished run: the classifier in evaluation mode, its config, and the record of best.pt.
 
-    Raises TrainError if the run is not finished.
+    Raises TrainError if the run is not finished, or was trained on other data.
     """
     config = ClassifierConfig.from_run(folder)
     saved = read_best(folder, "last epoch")
+    check_data(folder, data)
     return _with_weights(config, data, saved, folder / "best.pt"), config, saved
 
 

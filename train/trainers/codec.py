@@ -22,6 +22,7 @@ from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.temperature import fit_temperature
 from train.trainers.optimizer import Phase
+from train.trainers.resuming import check_data
 from train.trainers.trainer import Trainer, calibration_images
 
 BOARD = "board"  # phase that trains the trunk and the answer head alone
@@ -130,9 +131,10 @@ def load_codec(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec,
     """Load a finished run: the codec in evaluation mode, the calibration images, and the record of best.pt.
 
     The codec is folded and its int8 ranges are calibrated. Raises TrainError if the run has not reached its
-    quantization-aware epochs.
+    quantization-aware epochs, or was trained on other data.
     """
     saved = read_best(folder, "int8 epochs")
+    check_data(folder, data)
     height, width, channels = data.x_train.shape[1:]
     codec = Codec(config, (height, width, channels), len(data.classes))
     codec.encoder.fold()

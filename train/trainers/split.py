@@ -23,6 +23,7 @@ from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.trainers.classifier import ClassifierTrainer, load_classifier, load_pretrained
 from train.trainers.optimizer import Phase
+from train.trainers.resuming import check_data
 from train.trainers.trainer import Trainer, calibration_images, int8_encoder
 
 # One link for every split codec, so that they are compared under equal terms. Only Inkling's own codec has prefixes.
@@ -136,10 +137,12 @@ def create_codec(config: SplitConfig, classifier: Classifier, data: Dataset) -> 
 def load_split_codec(folder: Path, data: Dataset) -> tuple[SplitCodec, SplitConfig, dict[str, Any]]:
     """Load a finished run: the codec in evaluation mode, its config, and the record of best.pt.
 
-    The encoder computes in int8 if it was trained so. Raises TrainError if the run is not finished.
+    The encoder computes in int8 if it was trained so. Raises TrainError if the run is not finished, or was trained on
+    other data.
     """
     config = SplitConfig.from_run(folder)
     saved = read_best(folder, "last epoch")
+    check_data(folder, data)
     base = ClassifierConfig.load(Path(config.classifier))
     codec = create_codec(config, build(base.architecture, len(data.classes), data.x_train.shape[3]), data)
     if config.schedule.qat_epochs:

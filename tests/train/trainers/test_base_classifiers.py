@@ -98,12 +98,12 @@ def test_classifier_trainer_evaluates_the_rounded_weights(trained: Path) -> None
     linear = model.head.get_submodule("2")
     assert isinstance(linear, nn.Linear)
     with torch.no_grad():
-        # Both biases become 1: the second class wins by 1e-4 in float32, the first, as on every tie, when rounded.
+        # Both biases become 1: the fourth class wins by 1e-4 in float32, the first, as on every tie, when rounded.
         linear.weight.zero_()
-        linear.bias.copy_(torch.tensor([1.0, 1.0001] + [0.0] * 8))
+        linear.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 1.0001] + [0.0] * 6))
     assert run.evaluate(model, run.x_held, run.y_held) == {"0": float(np.mean(run.y_held == 0))}
-    assert accuracy(model, run.x_held, run.y_held) == np.mean(run.y_held == 1)
-    assert np.mean(run.y_held == 0) != np.mean(run.y_held == 1)
+    assert accuracy(model, run.x_held, run.y_held) == np.mean(run.y_held == 3)
+    assert np.mean(run.y_held == 0) != np.mean(run.y_held == 3)
 
 
 def test_base_classifier_uses_pretrained_file_and_trains_none(trained: Path, place: Path) -> None:

@@ -216,6 +216,8 @@ def test_load_codec_refuses_another_data_set_and_unfinished_run(trained: Trained
     config = CodecConfig.load(trained.config)
     with pytest.raises(TrainError, match="was trained on other images, labels or classes than other has now"):
         CodecTrainer(config, fewer, tmp_path / "run")
+    with pytest.raises(TrainError, match="was trained on other images, labels or classes than other has now"):
+        load_codec(tmp_path / "run", config, fewer)
     (tmp_path / "run" / "data.json").unlink()  # a run from before it was kept
     with pytest.raises(TrainError, match="does not fit the data set: other classes"):
         CodecTrainer(config, fewer, tmp_path / "run").resume()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from train import config
 from train.codecs.codec import Codec
 from train.codecs.decoder import Decoder, ResidualBlock
+from train.codecs.deployable import SymbolCodec
 from train.config import CodecConfig
 from train.impairment import Impairment
 
@@ -42,7 +43,7 @@ def images(count: int = 6, seed: int = 1) -> Tensor:
 
 
 def impairment(
-    codec: Codec,
+    codec: SymbolCodec,
     count: int = 6,
     flips: Tensor | int = 0,
     missing: Tensor | bool = False,

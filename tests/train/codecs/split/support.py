@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from tests.support.codec import impairment
 from train.classifiers.architectures import Classifier
 from train.codecs.split.split_codec import SplitCodec
 from train.impairment import Impairment
@@ -27,9 +28,7 @@ def batch(size: int = 8, n: int = 12) -> tuple[Tensor, Tensor]:
 
 def flipped_symbols(codec: SplitCodec, n: int = 12, flipped: int = 0) -> Impairment:
     """Return an impairment that flips the lowest bit of the first `flipped` symbols per image; given BER 1e-2."""
-    flips = torch.zeros(n, codec.n_symbols, dtype=torch.int64)
-    flips[:, :flipped] = 1
-    return Impairment(flips, torch.zeros_like(flips, dtype=torch.bool), torch.full((n,), 1e-2))
+    return impairment(codec, n, flips=(torch.arange(codec.n_symbols) < flipped).long())
 
 
 def train_steps(codec: SplitCodec, steps: int, stage: str = "task", rate: float = 1e-2) -> list[float]:

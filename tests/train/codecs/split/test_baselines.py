@@ -10,6 +10,7 @@ from tests.support import ROOT
 from tests.train.codecs.split.support import batch, flipped_symbols, gradient, small_classifier, train_steps
 from train import evaluate
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
+from train.codecs.deployable import Payload
 from train.codecs.quantizer import Quantizer
 from train.codecs.split import adjscc, deepcod
 from train.codecs.split.registry import SPLIT_CODECS
@@ -45,8 +46,8 @@ def test_code_has_a_quarter_of_the_size_and_half_the_channels(name: str, size: i
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_send_and_decode_for_every_base_classifier(name: str, architecture: str) -> None:
     codec = make(name, 32, build(architecture, 4)).eval()
-    symbols = codec.send(torch.rand(2, 3, 32, 32))
-    assert symbols.shape == (2, codec.n_symbols)
+    symbols, answers = codec.send(torch.rand(2, 3, 32, 32))
+    assert answers is None and symbols.shape == (2, codec.n_symbols)
     assert symbols.min() >= 0 and symbols.max() < 8
     assert codec.decode(symbols, torch.full((2,), 1e-2)).shape == (2, 4)
 
@@ -106,7 +107,7 @@ def test_accuracies_given_ber_give_the_encoder_the_ber(name: str, monkeypatch: p
     given = []
     send = codec.send
 
-    def recorded(batch: Tensor, ber: Tensor) -> Tensor:
+    def recorded(batch: Tensor, ber: Tensor) -> Payload:
         given.append(ber[0].item())
         return send(batch, ber)
 
@@ -115,7 +116,7 @@ def test_accuracies_given_ber_give_the_encoder_the_ber(name: str, monkeypatch: p
     assert given == pytest.approx(BER_GRID)
     assert list(figures) == ["0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1"]
     monkeypatch.undo()
-    same = torch.equal(evaluate.encode(codec, images, given_ber=0.1), evaluate.encode(codec, images))
+    same = torch.equal(evaluate.encode(codec, images, given_ber=0.1).symbols, evaluate.encode(codec, images).symbols)
     assert same == (name == "deepcod")
 
 
@@ -127,7 +128,7 @@ def test_adjscc_code_has_unit_power() -> None:
 
 def test_adjscc_uses_every_level_at_the_start() -> None:
     starts = [make("adjscc", 32, seed=seed) for seed in range(4)]
-    symbols = torch.cat([codec.send(torch.rand(20, 3, 32, 32)).flatten() for codec in starts])
+    symbols = torch.cat([codec.send(torch.rand(20, 3, 32, 32)).symbols.flatten() for codec in starts])
     assert (symbols.bincount(minlength=8) / len(symbols)).min() > 0.03
 
 

@@ -47,8 +47,10 @@ def test_code_has_a_quarter_of_the_size_and_half_the_channels(architecture: str,
     assert set(ARCHITECTURES) == {"mobilenet_v2", "resnet50", "efficientnet_v2_s", "resnet20"}
     assert model.latent_shape == latent and model.n_symbols == math.prod(latent)
     images = torch.rand(2, 3, 32, 32)
-    symbols = model.send(images)
-    assert symbols.shape == (2, model.n_symbols) and 0 <= int(symbols.min()) <= int(symbols.max()) <= 7
+    symbols, answers = model.send(images)
+    assert (
+        answers is None and symbols.shape == (2, model.n_symbols) and 0 <= int(symbols.min()) <= int(symbols.max()) <= 7
+    )
     with torch.no_grad():
         assert model.decode(symbols, torch.full((2,), 0.01)).shape == (2, 10)
         code = torch.zeros(2, latent[2], *latent[:2])
@@ -80,7 +82,7 @@ def test_code_has_unit_power() -> None:
 
 
 def test_send_uses_every_level_at_the_start() -> None:
-    symbols = torch.cat([make(32, seed=seed).send(torch.rand(20, 3, 32, 32)).flatten() for seed in range(4)])
+    symbols = torch.cat([make(32, seed=seed).send(torch.rand(20, 3, 32, 32)).symbols.flatten() for seed in range(4)])
     assert (symbols.bincount(minlength=8) / len(symbols)).min() > 0.03
 
 
@@ -152,7 +154,8 @@ def test_usage_loss_is_zero_for_even_use_and_descends_towards_it() -> None:
 
 def no_flips(z: Tensor) -> Impairment:
     flips = torch.zeros(z.shape, dtype=torch.int64)
-    return Impairment(flips, flips.bool(), torch.full((len(z),), 1e-3))
+    none = torch.zeros(len(z), dtype=torch.int64)
+    return Impairment(flips, flips.bool(), torch.full((len(z),), 1e-3), none, none.bool())
 
 
 def steps(model: SemanticNN, stage: str, count: int) -> list[float]:
@@ -265,7 +268,7 @@ def test_central_positions_are_unique_and_inside_the_code(grid: tuple[int, int, 
 
 def test_decode_takes_missing_symbols_as_zero() -> None:
     model = make().eval()
-    symbols = model.send(batch()[0])
+    symbols = model.send(batch()[0]).symbols
     ber = torch.full((12,), 1e-2)
     with torch.no_grad():
         values = model.quantizer.centres()[symbols]
@@ -277,7 +280,7 @@ def test_decode_takes_missing_symbols_as_zero() -> None:
 @pytest.mark.parametrize(("ber_input", "same"), [(True, False), (False, True)])
 def test_decode_uses_the_ber_only_with_ber_input(ber_input: bool, same: bool) -> None:
     model = make(options=SemanticNN.Options(ber_input=ber_input)).eval()
-    symbols = model.send(batch()[0])
+    symbols = model.send(batch()[0]).symbols
     with torch.no_grad():
         low, high = (model.decode(symbols, torch.full((12,), ber)) for ber in (1e-3, 1e-1))
     assert torch.equal(low, high) == same

@@ -1,6 +1,5 @@
 """Plots of the demo: accuracy against BER, and some images with their payloads."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from host.classify.decoder import Prediction
+from host.classify.classifier import Reading
+from host.receive.events import AnswerFrame
 from wire.bundle import Bundle
 
 mpl.use("Agg")
@@ -20,14 +20,22 @@ BYTES_PER_LINE = 12
 
 @dataclass(frozen=True)
 class ShownImage:
-    """An image whose frame arrived: its number, pixels, label, prediction and payload."""
+    """An image whose frame arrived: its number, pixels, label and reading."""
 
     number: int
     image: np.ndarray  # uint8 (H, W, C)
     label: int
-    prediction: Prediction
-    payload: bytes
+    reading: Reading
     ber: float
+
+    @property
+    def lines(self) -> list[str]:
+        """What was received, as text: an answer, or the payload in hex."""
+        frame = self.reading.frame
+        if isinstance(frame, AnswerFrame):
+            return [f"answer: class {frame.answer.index},", f"level {frame.answer.confidence} of 15"]
+        text, width = frame.payload.hex(), 2 * BYTES_PER_LINE
+        return [text[i : i + width] for i in range(0, len(text), width)]
 
 
 def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
@@ -53,8 +61,8 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
     axes.set_xlabel("bit error rate of the serial line")
     axes.set_ylabel("accuracy, %")
     axes.set_title(
-        f"{report['images']} test images through {report['target']}, {report['payload_bytes']}-byte payload, "
-        f"{len(bundle.classes)} classes",
+        f"{report['images']} test images through {report['target']}, {len(bundle.classes)} classes, "
+        f"{100 * report['answered']['0']:.0f} % answered by the board",
         fontsize=11,
     )
     axes.grid(axis="y", alpha=0.25)
@@ -65,9 +73,9 @@ def draw_accuracy(file: Path, report: dict, bundle: Bundle) -> None:
 
 
 def draw_images(file: Path, rows: list[list[ShownImage]], bundle: Bundle) -> None:
-    """Draw one row per BER with the first images that arrived: image, true and predicted class, payload in hex."""
-    longest = max((len(item.payload) for row in rows for item in row), default=0)
-    height = 3.0 + 0.13 * math.ceil(longest / BYTES_PER_LINE)  # image and title, then the bytes
+    """Draw one row per BER with the first images that arrived: image, classes, who decided, and what was received."""
+    longest = max((len(item.lines) for row in rows for item in row), default=0)
+    height = 3.2 + 0.13 * longest  # image and title, then what was received
     figure, grid = plt.subplots(
         len(rows), COLUMNS, figsize=(2.35 * COLUMNS, height * len(rows)), layout="constrained", squeeze=False
     )
@@ -83,14 +91,20 @@ def draw_images(file: Path, rows: list[list[ShownImage]], bundle: Bundle) -> Non
 def _draw_one(axes: plt.Axes, item: ShownImage, bundle: Bundle) -> None:
     pixels = item.image[..., 0] if item.image.shape[-1] == 1 else item.image
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    correct = item.prediction.index == item.label
+    prediction, decided = item.reading.prediction, item.reading.answered_by
     axes.set_title(
         f"BER {item.ber:g}, image {item.number}\ntrue: {bundle.classes[item.label]}\n"
-        f"predicted: {item.prediction.label} ({100 * item.prediction.confidence:.0f} %)",
+        f"{decided.value}: {prediction.label} ({100 * prediction.confidence:.0f} %)",
         fontsize=9,
-        color=CORRECT if correct else WRONG,
+        color=CORRECT if prediction.index == item.label else WRONG,
     )
-    text = item.payload.hex()
-    width = 2 * BYTES_PER_LINE
-    lines = "\n".join(text[i : i + width] for i in range(0, len(text), width))
-    axes.text(0.5, -0.04, lines, transform=axes.transAxes, ha="center", va="top", family="monospace", fontsize=7)
+    axes.text(
+        0.5,
+        -0.04,
+        "\n".join(item.lines),
+        transform=axes.transAxes,
+        ha="center",
+        va="top",
+        family="monospace",
+        fontsize=7,
+    )

@@ -38,14 +38,18 @@ def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
     layout = FeatureLayout(bundle.chunk_bits(0))
     kinds = {
         "target": str, "engine": str, "bundle": str, "model_id": str, "dataset": str, "images": int,
-        "payload_bytes": int, "frame_bytes": int,
-        "accuracy": dict, "accuracy_sent": dict, "accuracy_float_clean": float, "frames_lost": dict,
+        "threshold": int, "payload_bytes": int, "frame_bytes": int,
+        "accuracy": dict, "accuracy_sent": dict, "accuracy_float_clean": float,
+        "answered": dict, "accuracy_answered": dict, "mean_frame_bytes": dict, "mean_air_time_s": dict,
+        "air_time_features_s": float, "frames_lost": dict,
         "ber_estimated": dict, "parity_mismatches": int, "instructions_per_image": int, "model_flash_bytes": int,
         "flash_bytes": int, "ram_bytes": int, "encoder_ram_bytes": int, "encoder_macs": int, "command": str,
         "date": str, "seconds": float,
     }  # fmt: skip
     assert {key: type(value) for key, value in report.items()} == kinds
-    for key, kind in {"accuracy": float, "accuracy_sent": float, "frames_lost": int, "ber_estimated": float}.items():
+    shares = ("accuracy", "accuracy_sent", "ber_estimated", "answered", "accuracy_answered")
+    numbers = dict.fromkeys((*shares, "mean_frame_bytes", "mean_air_time_s"), float) | {"frames_lost": int}
+    for key, kind in numbers.items():
         assert {ber: type(value) for ber, value in report[key].items()} == dict.fromkeys(BERS, kind)
     assert (report["target"], report["engine"]) == ("qemu_stm32f405", "aot")
     assert (report["bundle"], report["model_id"], report["images"]) == (bundle.name, bundle.model_id, IMAGES)
@@ -53,7 +57,10 @@ def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
     assert report["command"] == f"python -m benchmarks.demo --bundle {bundle_path()} --images {IMAGES} --seed 1"
     assert (report["payload_bytes"], report["frame_bytes"]) == (bundle.chunk_bytes(0), layout.serial_size)
     assert report["parity_mismatches"] == 0 and report["frames_lost"]["0"] == 0
+    assert 0 <= report["answered"]["0"] <= 1 and report["threshold"] == bundle.threshold
     for ber in BERS:
+        assert 12 <= report["mean_frame_bytes"][ber] <= report["frame_bytes"]
+        assert 0 < report["mean_air_time_s"][ber] <= report["air_time_features_s"]
         delivered = IMAGES - report["frames_lost"][ber]
         correct = report["accuracy"][ber] * delivered
         assert 0 <= delivered <= IMAGES

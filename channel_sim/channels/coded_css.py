@@ -1,8 +1,8 @@
-"""LoRa's chirps with a stronger code: what a radio with the same modulation, power and band could do with soft bits.
+"""LoRa's chirps without LoRa's coding chain: what a radio with the same modulation, power and band could do.
 
-LoRa chips decode their weak Hamming codes on hard decisions. Here, the convolutional code of `convolutional.py` takes
-the place of LoRa's whole coding chain (header, whitening, Hamming codes): every symbol carries coded bits of equal
-protection, spread over the packet by an interleaver. No chip offers this. It is an opponent for comparisons, and every
+LoRa chips decode their weak Hamming codes on hard decisions. Here, every symbol carries bits of equal protection, and
+the receiver gets a log-likelihood ratio per bit: for `Css` raw bits, for `CodedCss` the convolutional code of
+`convolutional.py`, spread over the packet by an interleaver. No chip offers this. It is for comparisons, and every
 choice is in its favour: perfect detection, timing and SNR knowledge, and no header, so that both ends know the length.
 """
 
@@ -19,7 +19,7 @@ _PREAMBLE_EXTRA_SYMBOLS = 4.25  # sync word and start of frame
 _TINY = 1e-30
 
 
-class CodedCss:
+class Css:
     """Packets of chirps in white noise, received by a non-coherent receiver. Parameters as those of `LoRa`."""
 
     def __init__(self, snr_db: float, sf: int, bandwidth_hz: float = 125e3, preamble_symbols: int = 8) -> None:
@@ -28,30 +28,25 @@ class CodedCss:
         # With low data rate optimisation, only every fourth bin is used, and only those compete.
         self.bits_per_symbol = sf - 2 * needs_low_data_rate(sf, bandwidth_hz)
 
-    def n_symbols(self, data_bits: int) -> int:
-        """Return the number of symbols that carry so many data bits."""
-        return -(-convolutional.coded_bits(data_bits) // self.bits_per_symbol)
+    def n_symbols(self, bits: int) -> int:
+        """Return the number of symbols that carry so many bits."""
+        return -(-bits // self.bits_per_symbol)
 
-    def air_time_s(self, data_bits: int) -> float:
-        """Return the air time in seconds of a packet of so many data bits."""
-        return (self.preamble_symbols + _PREAMBLE_EXTRA_SYMBOLS + self.n_symbols(data_bits)) * self.symbol_s
+    def air_time_s(self, bits: int) -> float:
+        """Return the air time in seconds of a packet of so many bits."""
+        return (self.preamble_symbols + _PREAMBLE_EXTRA_SYMBOLS + self.n_symbols(bits)) * self.symbol_s
 
-    def transmit(self, data: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Send packets of bits (n, k). Return the bits uint8 (n, k) decoded from soft and from hard decisions.
+    def transmit(self, bits: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Send packets of bits (n, L). Return log P(0) / P(1) of each (n, L), and +1 or -1 by the strongest bin.
 
         Both come from the same received symbols. A last symbol that is not filled carries random bits.
         """
-        n, length = len(data), convolutional.coded_bits(data.shape[1])
-        order = interleaver(length)
-        sent = rng.integers(0, 2, (n, self.n_symbols(data.shape[1]) * self.bits_per_symbol), np.uint8)
-        sent[:, :length] = convolutional.encode(data)[:, order]
+        n, length = bits.shape
+        sent = rng.integers(0, 2, (n, self.n_symbols(length) * self.bits_per_symbol), np.uint8)
+        sent[:, :length] = bits
         labels = sent.reshape(n, -1, self.bits_per_symbol) @ (1 << np.arange(self.bits_per_symbol)[::-1])
-        decoded = []
-        for ratios in self.receive(labels, rng):
-            restored = np.empty((n, length), np.float32)
-            restored[:, order] = ratios.reshape(n, -1)[:, :length]
-            decoded.append(convolutional.decode(restored))
-        return decoded[0], decoded[1]
+        soft, hard = self.receive(labels, rng)
+        return soft.reshape(n, -1)[:, :length], hard.reshape(n, -1)[:, :length]
 
     def receive(self, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Send symbols with Gray labels (n, S); return soft and hard log-likelihood ratios (n, S, bits_per_symbol)."""
@@ -85,3 +80,24 @@ class CodedCss:
         at_one, at_zero = weight @ ones, weight @ (1 - ones)
         soft = np.log(np.maximum(at_zero, _TINY)) - np.log(np.maximum(at_one, _TINY))
         return soft, 1 - 2 * ones[strongest]
+
+
+class CodedCss:
+    """Packets of data bits behind the convolutional code, on `Css`."""
+
+    def __init__(self, snr_db: float, sf: int, bandwidth_hz: float = 125e3, preamble_symbols: int = 8) -> None:
+        self._css = Css(snr_db, sf, bandwidth_hz, preamble_symbols)
+
+    def air_time_s(self, data_bits: int) -> float:
+        """Return the air time in seconds of a packet of so many data bits."""
+        return self._css.air_time_s(convolutional.coded_bits(data_bits))
+
+    def transmit(self, data: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Send packets of bits (n, k). Return the bits uint8 (n, k) decoded from soft and from hard decisions."""
+        order = interleaver(convolutional.coded_bits(data.shape[1]))
+        decoded = []
+        for ratios in self._css.transmit(convolutional.encode(data)[:, order], rng):
+            restored = np.empty_like(ratios)
+            restored[:, order] = ratios
+            decoded.append(convolutional.decode(restored))
+        return decoded[0], decoded[1]

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from channel_sim.channels.coded_css import CodedCss
+from channel_sim.channels.coded_css import CodedCss, Css
 from channel_sim.channels.lora import LoRa
 from channel_sim.channels.lora_theory import symbol_error_rate
 
 
 @pytest.mark.parametrize(("sf", "snr_db"), [(7, -12.0), (9, -17.0)])
 def test_hard_decisions_have_the_symbol_error_rate_of_theory(sf: int, snr_db: float) -> None:
-    channel, rng = CodedCss(snr_db, sf), np.random.default_rng(0)
+    channel, rng = Css(snr_db, sf), np.random.default_rng(0)
     labels = rng.integers(0, 1 << sf, (40, 100))
     soft, hard = channel.receive(labels, rng)
     sent = labels[..., None] >> np.arange(sf)[::-1] & 1
@@ -34,11 +34,16 @@ def test_packets_survive_where_lora_loses_them() -> None:
 
 
 def test_low_data_rate_uses_fewer_bits_per_symbol() -> None:
-    channel = CodedCss(-22.0, 12)
-    assert channel.bits_per_symbol == 10
+    assert Css(-22.0, 12).bits_per_symbol == 10
     data = np.random.default_rng(2).integers(0, 2, (20, 40), np.uint8)
-    soft, _ = channel.transmit(data, np.random.default_rng(3))
+    soft, _ = CodedCss(-22.0, 12).transmit(data, np.random.default_rng(3))
     np.testing.assert_array_equal(soft, data)
+
+
+def test_raw_bits_arrive_in_order() -> None:
+    bits = np.random.default_rng(4).integers(0, 2, (30, 64), np.uint8)
+    for ratios in Css(10.0, 7).transmit(bits, np.random.default_rng(5)):
+        np.testing.assert_array_equal(ratios < 0, bits == 1)
 
 
 def test_air_time_counts_preamble_and_coded_symbols() -> None:

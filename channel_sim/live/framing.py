@@ -84,10 +84,10 @@ class Framer:
         return pieces
 
     def _header(self, block: bytes) -> Header | None:
-        """Return the header if the 8 bytes are an undamaged one."""
+        """Return the header if the 8 bytes are an undamaged one. An answer frame has none."""
         if block not in self._headers:
             word = int.from_bytes(block[: bch.HEADER.word_bits // 8], "big")
-            if bch.HEADER.encode(word) != block:
+            if bch.HEADER.encode(word) != block or Header.from_word(word).type == FrameType.ANSWER:
                 return None
             self._headers[block] = Header.from_word(word)
         return self._headers[block]
@@ -103,9 +103,10 @@ class Framer:
         undecided = start if final else None
         if len(self._held) < start + START_BYTES:
             return undecided
-        header = self._header(self._held[body : start + START_BYTES])
-        if header is None or header.type == FrameType.ANSWER:
-            return start
+        block = self._held[body : start + START_BYTES]
+        header = self._header(block)
+        if header is None:
+            return self._answer_end(start, block)
         if header.type != FrameType.FEATURE:
             return self._control_end(start, undecided)
         sizes = self._sizes.get(header.model, [])

@@ -7,7 +7,8 @@ import pytest
 
 from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, LoRa, Stream, Truncation
 from channel_sim.live.framing import Framer, Piece
-from tests.support.host import make_bundle, make_frame
+from tests.support.host import make_answer, make_bundle, make_frame
+from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.control import reply
 from wire.frame import SYNC
@@ -19,6 +20,12 @@ REPLY = reply(0x82, 5, SYNC + bytes(12), device=7, model_number=1)  # a sync ins
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_bundle(tmp_path_factory.mktemp("framing") / "model")
+
+
+@pytest.fixture(scope="module")
+def adaptive(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The model of a board that sends answers or features."""
+    return make_bundle(tmp_path_factory.mktemp("framing") / "adaptive", seed=2, answer=True)
 
 
 def cut(data: bytes, seed: int) -> list[bytes]:
@@ -59,6 +66,45 @@ def test_framer_finds_frames_between_other_bytes(bundle: Bundle) -> None:
     for seed in range(30):
         assert split(Framer([bundle]), cut(stream, seed)) == expected
     assert split(Framer([bundle]), [bytes((byte,)) for byte in stream]) == expected
+
+
+def test_framer_finds_answers_between_other_frames(adaptive: Bundle) -> None:
+    answers = [make_answer(adaptive, n) for n in range(4)]
+    frame = make_frame(adaptive, 9)
+    stream = BOOT + answers[0] + answers[1] + REPLY + frame + answers[2] + BOOT + answers[3]
+    expected = [
+        Piece(BOOT, False),
+        *(Piece(answer, True) for answer in answers[:2]),
+        Piece(REPLY, False),
+        Piece(frame, True),
+        Piece(answers[2], True),
+        Piece(BOOT, False),
+        Piece(answers[3], True),
+    ]
+    for pieces in ([stream], [bytes((byte,)) for byte in stream], *(cut(stream, seed) for seed in range(20))):
+        framer = Framer([adaptive])
+        assert split(framer, pieces) == expected and framer.cut == framer.unknown == framer.held_bytes == 0
+
+
+def test_framer_takes_only_answers_that_a_model_can_give(adaptive: Bundle, bundle: Bundle) -> None:
+    impossible = make_answer(adaptive, 1, Answer(10, 0))
+    assert split(Framer([adaptive]), [impossible]) == [Piece(impossible, False)]
+    damaged = bytearray(make_answer(adaptive, 1))
+    damaged[-1] ^= 1
+    assert split(Framer([adaptive]), [bytes(damaged)]) == [Piece(bytes(damaged), False)]
+    framer = Framer([bundle])
+    assert split(framer, [make_answer(adaptive, 1)]) == [Piece(make_answer(adaptive, 1), False)]
+    assert framer.unknown == 1
+
+
+@pytest.mark.parametrize("size", range(12, 64))
+def test_framer_keeps_answer_after_truncated_frame(adaptive: Bundle, size: int) -> None:
+    truncated, answer, frame = make_frame(adaptive, 0)[:size], make_answer(adaptive, 1), make_frame(adaptive, 2)
+    framer = Framer([adaptive])
+    assert split(framer, [truncated + answer + frame]) == [
+        Piece(truncated, False), Piece(answer, True), Piece(frame, True)
+    ]  # fmt: skip
+    assert framer.cut == 1
 
 
 def test_framer_passes_frame_with_its_last_byte(bundle: Bundle) -> None:
@@ -117,12 +163,13 @@ CHANNELS = [
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: type(channel).__name__)
-def test_stream_damage_is_independent_of_cuts(bundle: Bundle, channel: Channel) -> None:
-    stream = b"".join(make_frame(bundle, n) + (REPLY + BOOT) * (n % 5 == 0) for n in range(60))
-    whole = Stream(channel, 3, [bundle])
+def test_stream_damage_is_independent_of_cuts(adaptive: Bundle, channel: Channel) -> None:
+    frames = [make_frame(adaptive, n) if n % 3 else make_answer(adaptive, n) for n in range(60)]
+    stream = b"".join(frame + (REPLY + BOOT) * (n % 5 == 0) for n, frame in enumerate(frames))
+    whole = Stream(channel, 3, [adaptive])
     expected = whole.feed(stream) + whole.flush()
     for seed in range(5):
-        other = Stream(channel, 3, [bundle])
+        other = Stream(channel, 3, [adaptive])
         assert b"".join(other.feed(piece) for piece in cut(stream, seed)) + other.flush() == expected
         assert other.statistics == whole.statistics
     assert whole.statistics.frames == 60 and expected != stream
@@ -157,6 +204,26 @@ def test_stream_radio_gets_frames_without_sync_only(bundle: Bundle) -> None:
         received += stream.feed(frame + REPLY)
         packet = radio.corrupt(frame[len(SYNC) :], rng)
         expected += (SYNC + packet if packet else b"") + REPLY
+    assert received == expected and stream.statistics.frames_damaged > 0
+
+
+def test_stream_counts_and_damages_answers_as_frames(adaptive: Bundle) -> None:
+    lost, duplicated = Stream(FrameLoss(1.0), 0, [adaptive]), Stream(Duplicate(1.0), 0, [adaptive])
+    answer = make_answer(adaptive, 3)
+    assert lost.feed(answer + REPLY) == REPLY and duplicated.feed(answer) == 2 * answer
+    assert (lost.statistics.frames, lost.statistics.frames_lost) == (1, 1)
+    assert (duplicated.statistics.frames, duplicated.statistics.frames_damaged) == (1, 0)
+    cut_short = Stream(Truncation(1.0), 0, [adaptive])
+    assert answer.startswith(cut_short.feed(answer)) and cut_short.statistics.bytes_lost > 0
+
+
+def test_stream_radio_gets_answers_as_packets_of_8_bytes(adaptive: Bundle) -> None:
+    answer, radio, rng = make_answer(adaptive, 1), LoRa(-9.5), np.random.default_rng(4).spawn(1)[0]
+    stream, received, expected = Stream(radio, 4, [adaptive]), b"", b""
+    for _ in range(100):
+        received += stream.feed(answer)
+        packet = radio.corrupt(answer[len(SYNC) :], rng)
+        expected += SYNC + packet if packet else b""
     assert received == expected and stream.statistics.frames_damaged > 0
 
 

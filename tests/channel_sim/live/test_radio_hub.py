@@ -210,11 +210,13 @@ def test_air_command_prints_port_and_counts() -> None:
     good, bad, listener = Station(air, 1), Station(air, 2), Station(air, 3).listen()
     good.send(), bad.send()
     assert listener.receive() is not None
+    good.line.sendall(b"S" + bytes((8,)) + PACKET[:8])
+    assert listener.listen().receive() is not None
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == [
-        "device 1: 1 packets sent, 0.113 s of air time; received: 1 clean, 0 damaged, 0 lost",
+        "device 1: 2 packets sent (1 answers), 0.149 s of air time; received: 2 clean, 0 damaged, 0 lost",
         "device 2: 1 packets sent, 0.113 s of air time; received: 0 clean, 0 damaged, 1 lost",
     ]
 

@@ -14,18 +14,19 @@ from channel_sim import BitFlips, Compose, FrameLoss, Stream
 from channel_sim.live.proxy import Proxy
 from channel_sim.live.recording import Passage, Recorder, Recording, RecordingError
 from tests.support.channel import ROOT, connect, printed_url, read, read_all, start, until
-from tests.support.host import make_bundle, make_frame
+from tests.support.host import make_answer, make_bundle, make_frame
 from wire.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_bundle(tmp_path_factory.mktemp("recording") / "model")
+    return make_bundle(tmp_path_factory.mktemp("recording") / "model", answer=True)
 
 
 @pytest.fixture(scope="module")
 def frames(bundle: Bundle) -> bytes:
-    return b"".join(make_frame(bundle, n) for n in range(100))
+    """Features and answers, 100 of them."""
+    return b"".join(make_frame(bundle, n) if n % 3 else make_answer(bundle, n) for n in range(100))
 
 
 def bad_link(bundle: Bundle) -> Stream:
@@ -142,8 +143,8 @@ def test_recorder_records_traffic_and_times(tmp_path: Path, bundle: Bundle, fram
         board.close()
         assert proxy.wait(60)
     passages = list(Recording(tmp_path / "trace.jsonl").passages())
-    assert next(p for p in passages if p.received)[2:] == (frames[:70], frames[:62])
-    assert passages[-1][2:] == (b"", frames[62:70]) and passages[-1].seconds - passages[0].seconds > 0.4
+    assert next(p for p in passages if p.received)[2:] == (frames[:70], frames[:12])
+    assert passages[-1][2:] == (b"", frames[12:70]) and passages[-1].seconds - passages[0].seconds > 0.4
 
 
 def replay(*arguments: str | Path) -> tuple[bytes, str, str, int]:

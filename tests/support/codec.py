@@ -87,6 +87,7 @@ def make_codec(bits: int = 3, seed: int = 0, base: CodecConfig = CONFIG) -> Code
         if isinstance(codec.decoder, Decoder):
             codec.decoder.prior.normal_()
             if codec.has_answer:
+                codec.decoder.gain.mul_(0.2)  # symbols count too
                 codec.decoder.confusion.add_(torch.randn_like(codec.decoder.confusion) * 0.2)
             logits = codec.train()(images(32), impairment(codec, 32)).host
             codec.decoder.classify.bias.sub_(logits.mean(0))  # so that every class is predicted for some image

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.channels.by_ber import AT_BER, at_ber
 from train.config import LinkConfig
 from train.impairment import draw_impairment, payload_flips, symbol_flips
+from wire.answer import ANSWER_BITS
 from wire.payload import interleaver
 
 LINK = LinkConfig(chunks=((0, 64), (0, 24), (24, 40)))
@@ -50,7 +52,7 @@ def test_draw_impairment_prefixes_end_at_chunks_or_anywhere() -> None:
     np.testing.assert_array_equal(missing, np.arange(64)[None, :] >= kept[:, None])
     assert (kept < 64).mean() == pytest.approx(0.3, abs=0.03)
     assert (kept == 24).mean() == pytest.approx(0.15, abs=0.03)
-    assert kept.min() >= 16 and len(np.unique(kept)) > 30
+    assert kept.min() == 64 // 16 and len(np.unique(kept)) > 30
     _, missing, _ = drawn(replace(LINK, prefix_share=0.0))
     assert not missing.any()
 
@@ -94,6 +96,54 @@ def test_payload_flips_of_bursts_are_spread_by_the_interleaver() -> None:
 def test_payload_flips_of_a_channel_that_no_image_drew() -> None:
     channels = ("lora", "bsc", "bpsk-rayleigh")
     assert payload_flips(channels, np.array([0.1]), 24, np.random.default_rng(3)).shape == (1, 24)
+
+
+# Answers
+
+
+@pytest.mark.parametrize("ber", [1e-2, 0.1])
+def test_draw_impairment_flips_answers_and_symbols_at_the_same_ber(ber: float) -> None:
+    link = replace(EXACT, ber=(ber, ber), answer_missing_share=0.25)
+    drawn = draw_impairment(link, 4000, 64, 3, np.random.default_rng(0), answers=True)
+    flips = drawn.answer_flips.numpy()
+    assert flips.shape == (4000,) and flips.min() >= 0 and flips.max() < 1 << ANSWER_BITS
+    bits = flips[:, None] >> np.arange(ANSWER_BITS) & 1
+    assert bits.mean(0) == pytest.approx([ber] * ANSWER_BITS, rel=0.6)
+    assert bits.mean() == pytest.approx(ber, rel=0.1)
+    assert drawn.answer_missing.float().mean() == pytest.approx(0.25, abs=0.03)
+    symbols = drawn.flips.numpy()[..., None] >> np.arange(3) & 1
+    assert symbols.mean() == pytest.approx(ber, rel=0.1)
+    assert abs(np.corrcoef(bits.sum(1), symbols.sum((1, 2)))[0, 1]) < 0.1  # independent, as all bits
+
+
+def test_draw_impairment_of_answers_takes_the_first_bits_of_the_payload() -> None:
+    link = replace(EXACT, ber=(0.1, 0.1))
+    drawn = draw_impairment(link, 50, 64, 3, np.random.default_rng(3), answers=True)
+    rng = np.random.default_rng(3)
+    rng.uniform(size=50), rng.random(50)  # BERs, clean images
+    mask, _ = BitFlips(0.1).flips(50, ANSWER_BITS + 64 * 3, rng)
+    np.testing.assert_array_equal(drawn.answer_flips, symbol_flips(mask[:, :ANSWER_BITS], ANSWER_BITS)[:, 0])
+    np.testing.assert_array_equal(drawn.flips, symbol_flips(mask[:, ANSWER_BITS:], 3))
+
+
+def test_draw_impairment_without_answers_has_none() -> None:
+    drawn = draw_impairment(LINK, 20, 64, 3, np.random.default_rng(0))
+    assert not drawn.answer_flips.any() and drawn.answer_missing.all()
+    assert (drawn.answer_flips.dtype, drawn.answer_missing.dtype) == (torch.int64, torch.bool)
+
+
+def test_draw_impairment_of_no_clean_link_keeps_answers_of_clean_images() -> None:
+    drawn = draw_impairment(replace(LINK, ber=(0.1, 0.15)), 2000, 64, 3, np.random.default_rng(0), answers=True)
+    clean = ~drawn.flips.bool().any(1)
+    assert clean.float().mean() == pytest.approx(0.6, abs=0.05)
+    assert not drawn.answer_flips[clean].any() and drawn.answer_flips[~clean].bool().float().mean() > 0.7
+
+
+def test_clean_impairment_flips_and_loses_nothing() -> None:
+    drawn = draw_impairment(replace(LINK, clean_share=0.0), 20, 64, 3, np.random.default_rng(0), answers=True)
+    clean = drawn.clean(7)
+    assert clean.flips.shape == (7, 64) and not any(part.any() for part in vars(clean).values())
+    assert clean.answer_missing.dtype == torch.bool and len(clean.answer_flips) == 7
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8])

@@ -54,7 +54,8 @@ def other_version(library: Path) -> None:
 FAULTS = {
     "level": ("aot", replace("inkling_model.c", r"symbol_table\[256\] = \{\s*0", "symbol_table[256] = {1"), 10),
     "order": ("aot", replace("inkling_model.c", r"(symbol_order\[\w+\] = \{\s*)(\d+), (\d+)", r"\1\3, \2"), 10),
-    "chunk": ("aot", replace("inkling_model.c", r"(chunks\[\] = \{\s*\{0u, )\d+", r"\g<1>1"), 10),
+    "chunk": ("aot", replace("inkling_model.c", r"(chunks\[\d+\] = \{\s*\{0u, )\d+", r"\g<1>1"), 10),
+    "answer weight": ("aot", replace("inkling_model.c", r"(answer_weights\[256\] = \{\s*)\d+", r"\g<1>1"), 10),
     "weight": ("aot", replace("bknn_inkling_weights.c", r"-?\d+(,\s*\},\s*\};\s*)$", r"99\1"), 10),
     "multiplier": ("aot", replace("bknn_inkling_weights.c", r"(op0_multiplier = \{\s*)\d+", r"\g<1>99"), 10),
     "byte": ("tflm", replace("inkling_model_tflite.c", r"(= \{\s*)\d+", r"\g<1>99"), 10),
@@ -63,7 +64,13 @@ FAULTS = {
     "operator": ("tflm", replace("inkling_model_ops.h", r"resolver.AddConv2D\(\) == kTfLiteOk &&", ""), 12),
     "more operators": ("tflm", replace("inkling_model_ops.h", r"Resolver<\d+>", "Resolver<1>"), 12),
     "arena": ("tflm", replace("inkling_model.h", r"ARENA_BYTES \d+u", "ARENA_BYTES 9000u"), 13),
-    "height": ("tflm", replace("inkling_model.h", r"_LATENT_HEIGHT \d+u", "_LATENT_HEIGHT 99u"), 14),
+    "height": ("tflm", replace("inkling_model_tflite.c", r"(_shapes\[\w+\] = \{\s*\{)\d+", r"\g<1>99"), 14),
+    "outputs": ("tflm", replace("inkling_model.h", r"_OUTPUT_COUNT \d+u", "_OUTPUT_COUNT 1u"), 14),
+    "output's zero point": (
+        "tflm",
+        replace("inkling_model.h", r"OUTPUT_ZERO_POINT \(-?\d+\)", "OUTPUT_ZERO_POINT (99)"),
+        14,
+    ),
     "zero point": ("tflm", replace("inkling_model.h", r"INPUT_ZERO_POINT \(-128\)", "INPUT_ZERO_POINT (-127)"), 14),
 }
 

@@ -31,12 +31,6 @@ def images_of(board: RunningBoard) -> list[bytes]:
     return [image.tobytes() for image in np.load(board.bundle.golden_path)["images"]]
 
 
-def frame_of(board: RunningBoard, n: int, chunk: int = 0) -> bytes:
-    """Return the feature frame of golden image number n."""
-    symbols = np.load(board.bundle.golden_path)["symbols"][n][board.bundle.chunk_slice(chunk)]
-    return board.bundle.frame(symbols, 1, board.request % 32, chunk, answer=answers_of(board)[n])
-
-
 @pytest.fixture
 def reset(board: RunningBoard) -> Iterator[RunningBoard]:
     """A board in the mode of its bundle, before and after."""
@@ -66,7 +60,7 @@ class TestCommand:
     def test_features_mode_sends_features(self, reset: RunningBoard) -> None:
         reset.mode(Mode.FEATURES)
         for chunk in range(len(reset.bundle.chunks)):
-            assert reset.run_by_mode(images_of(reset)[0], chunk) == frame_of(reset, 0, chunk)
+            assert reset.run_by_mode(images_of(reset)[0], chunk) == reset.golden_frame(0, chunk)
 
     @pytest.mark.parametrize("threshold", [0, 1, 8, 15])
     def test_adaptive_mode_sends_answers_from_the_threshold_on(self, reset: RunningBoard, threshold: int) -> None:
@@ -75,13 +69,13 @@ class TestCommand:
             frame = reset.run_by_mode(image)
             sure = answer.confidence >= threshold
             answered = reset.bundle.answer_frame(answer, 1, reset.request % 32)
-            assert frame == (answered if sure else frame_of(reset, n))
+            assert frame == (answered if sure else reset.golden_frame(n))
 
     def test_run_without_the_flag_sends_features_in_every_mode(self, reset: RunningBoard) -> None:
         for mode in Mode:
             reset.mode(mode)
             frame, _ = reset.run(images_of(reset)[0], 1)
-            assert frame == frame_of(reset, 0, 1)
+            assert frame == reset.golden_frame(0, 1)
 
     def test_run_by_mode_gives_the_cost_of_an_answer(self, reset: RunningBoard) -> None:
         reset.mode(Mode.ANSWER)
@@ -133,8 +127,7 @@ def test_board_refuses_modes_that_its_bundle_lacks(
             board.send(board.command(Opcode.RUN, run_data(0, image)))
             assert board.error() == (ErrorCode.BAD_ARGUMENT, Opcode.RUN, board.request), "it has no features"
         else:
-            symbols = np.load(path / "golden.npz")["symbols"][0]
-            assert board.run_by_mode(image) == board.bundle.frame(symbols, 1, board.request % 32)
+            assert board.run_by_mode(image) == board.golden_frame(0)
 
 
 def compile_mode(heads: Heads, folder: Path, *flags: str) -> str:

@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import serial
 
 from firmware.tools import core_dir, emulator
 from firmware.tools.build import build
 from wire import control
+from wire.answer import Answer
 from wire.bundle import Bundle, load
 from wire.control import Control, ErrorCode, ErrorReply, Info, ModeSetting, Opcode, RunCost
 from wire.frame import HEADER_BYTES, SYNC, AnswerHeader
@@ -167,6 +169,19 @@ class RunningBoard:
             if not error or not self._timed_out(error):
                 return start + self.read(self.bundle.chunk_layout(chunk).serial_size - len(start))
             self._resend()
+
+    def golden_answer(self, n: int) -> Answer | None:
+        """Return the board's answer to a golden image; None if the bundle has no answer head."""
+        if self.bundle.answer is None:
+            return None
+        index, confidence = np.load(self.bundle.golden_path)["answers"][n]
+        return Answer(int(index), int(confidence))
+
+    def golden_frame(self, n: int, chunk: int = 0, *, sync: bool = True) -> bytes:
+        """Return the feature frame with which device 1 replies to the last command, for a golden image."""
+        symbols = np.load(self.bundle.golden_path)["symbols"][n][self.bundle.chunk_slice(chunk)]
+        answer = self.golden_answer(n)
+        return self.bundle.frame(symbols, 1, self.request % 32, chunk, answer=answer, sync=sync)
 
     def is_silent(self) -> bool:
         """Return True if the board has sent nothing since its last reply: the next thing it sends answers INFO."""

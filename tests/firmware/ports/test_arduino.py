@@ -16,7 +16,8 @@ from tests.firmware.camera import camera_library
 from tests.firmware.ports import mock_arduino
 from tests.firmware.ports.mock_arduino import BOARDS, CROSS, HOST, check
 from tests.support.firmware import RunningBoard, bundle_path
-from wire.control import REPLY_BIT, Control, ErrorCode, ErrorReply, Opcode, Packet, RadioReport, RunCost, run_data
+from wire.bundle import load
+from wire.control import REPLY_BIT, Control, ErrorCode, ErrorReply, Mode, Opcode, Packet, RadioReport, RunCost, run_data
 from wire.frame import SYNC
 
 pytestmark = pytest.mark.emulated
@@ -79,11 +80,15 @@ def test_port_runs_and_encodes_byte_exactly(program: Callable[..., Path], tmp_pa
         assert info.model_number == board.bundle.number
         assert info.clock_hz == (240_000_000 if name.startswith(("esp", "ttgo", "heltec")) else 180_000_000)
         golden = np.load(board.bundle.golden_path)
-        for chunk, (first, count) in enumerate(board.bundle.chunks):
+        for chunk in range(len(board.bundle.chunks)):
             frame, cost = board.run(golden["images"][chunk].tobytes(), chunk)
-            symbols = golden["symbols"][chunk][first : first + count]
-            assert frame == board.bundle.frame(symbols, 1, board.request % 32, chunk)
+            assert frame == board.golden_frame(chunk, chunk)
             assert 0 < cost.encode_cycles < cost.total_cycles
+        board.mode(Mode.ANSWER)
+        answer = board.golden_answer(1)
+        assert answer is not None
+        sent = board.run_by_mode(golden["images"][1].tobytes())
+        assert sent == board.bundle.answer_frame(answer, 1, board.request % 32)
     usb = name == "blackpill_f411ce"
     assert ("usb" if usb else "serial 115200") in log(tmp_path / "log")
     assert ("watchdog off" in log(tmp_path / "log")) == (name == "esp32-c3-devkitm-1")
@@ -189,11 +194,10 @@ def send_by_radio(board: RunningBoard, chunk: int = 0) -> Control:
 def test_node_sends_a_frame_by_radio(program: Callable[..., Path], tmp_path: Path, name: str) -> None:
     with mock_arduino.run(program(name, NO_LIMIT), log=str(tmp_path / "log")) as board:
         reply = send_by_radio(board)
-        golden = np.load(board.bundle.golden_path)
         assert (reply.opcode, reply.request) == (Opcode.RUN | REPLY_BIT, board.request)
         RunCost.unpack(reply.data[:RUN_COST_BYTES])
         assert RadioReport.unpack(reply.data[RUN_COST_BYTES:]).chunk == 0
-        frame = board.bundle.frame(golden["symbols"][0], 1, board.request % 32, sync=False)
+        frame = board.golden_frame(0, sync=False)
     assert f"sent {frame.hex()}" in log(tmp_path / "log")
     assert "limit 140 mA" in log(tmp_path / "log")
 
@@ -254,13 +258,12 @@ def test_gateway_passes_every_packet_to_the_host(program: Callable[..., Path], t
 def test_gateway_keeps_the_crc_result_of_packets_with_implicit_header(
     program: Callable[..., Path], tmp_path: Path, name: str
 ) -> None:
-    air = tmp_path / "air"
-    air.write_text(f"ok -90 5 {PACKET.hex()}\nbad -125 -11 {PACKET.hex()}\n")
+    air, size = tmp_path / "air", load(bundle_path()).chunk_layout(0).size
+    packet_sent = PACKET.ljust(size, b"\x55")[:size]
+    air.write_text(f"ok -90 5 {packet_sent.hex()}\nbad -125 -11 {packet_sent.hex()}\n")
     gateway = program(f"{name}_gateway", "-DINKLING_LORA_IMPLICIT=1")
     with mock_arduino.run(gateway, air=str(air), log=str(tmp_path / "log")) as board:
         for crc_ok in (True, False):
             packet = receive_packet(board)
-            assert (packet.crc_ok, packet.payload) == (crc_ok, PACKET)
-        size = len(board.bundle.frame(np.zeros(board.bundle.n_symbols, np.uint8), 1, 0, sync=False))
-    assert size == len(PACKET)
+            assert (packet.crc_ok, packet.payload) == (crc_ok, packet_sent)
     assert f"implicit {size}" in log(tmp_path / "log")

@@ -4,8 +4,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +12,16 @@ import pytest
 
 from channel_sim import BitFlips, ByteLoss, Compose
 from channel_sim.live.proxy import Proxy
-from firmware.tools import emulator
 from host.board.board import Board
 from host.board.command_line import FIRST_REQUEST
 from host.board.errors import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from host.board.port import Port
 from host.errors import PortError
-from tests.support import firmware as firmware_tools
+from tests.host.board.conftest import raises
 from tests.support.host import make_bundle, make_frame, make_info
 from tests.support.lines import answers, fake_line, sends, stays_silent, unused_port
 from wire.bundle import Bundle, compute_model_id, load
 from wire.control import Control, ErrorCode, ErrorReply, Opcode, reply
-
-
-def raises(kind: type[Exception], pattern: str) -> AbstractContextManager[pytest.ExceptionInfo]:
-    """Short form of pytest.raises."""
-    return pytest.raises(kind, match=pattern)
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with emulator.native(firmware_tools.program("native")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return load(firmware_tools.bundle_path())
-
-
-@pytest.fixture(scope="module")
-def images(bundle: Bundle) -> np.ndarray:
-    return np.load(bundle.golden_path)["images"]
 
 
 def test_info_and_bench_report_the_board(url: str, bundle: Bundle) -> None:

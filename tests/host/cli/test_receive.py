@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.host.cli.process import finish, run, start
-from tests.support.host import make_frame, symbols_of, weights
+from tests.support.host import PROBABILITY, make_answer, make_bundle, make_frame, symbols_of, weights
 from tests.support.lines import fake_line, sends
+from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.control import ErrorCode, ErrorReply, Opcode, reply
 
@@ -37,6 +38,27 @@ def test_receive_shows_readings_and_writes_json(bundle: Bundle, other: Bundle, t
         assert (reading["lost"], reading["lost_total"], reading["crc_ok"]) == (lost, lost, True)
         assert 0 < reading["ber"] < 2e-3 and abs(reading["time"] - time.time()) < 60
         assert f"device {device}" in shown and "clean" in shown and f"{lost} lost" in shown
+
+
+def test_receive_shows_who_decided(tmp_path: Path) -> None:
+    bundle, target = make_bundle(tmp_path / "adaptive", answer=True), tmp_path / "readings.jsonl"
+    sent = [
+        make_answer(bundle, 0, Answer(3, 12)),
+        make_frame(bundle, 1),
+        make_answer(bundle, 2),
+        make_answer(bundle, 2),
+    ]
+    with fake_line(sends(b"".join(sent), hold=True)) as url:
+        code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--json", target, "--count", 4)
+    summary = "4 frames (3 answers, 0 of them unsure), 0 lost, 1 duplicates, 0 late, 0 of unknown models"
+    assert (code, err) == (0, f"inkling: {summary}, 0 bytes of garbage\n")
+    shown = out.splitlines()[1:]
+    assert f"{'class3':<12} {PROBABILITY[12]:6.1%}  by board  BER" in shown[0] and shown[0].endswith("answer  0 lost")
+    assert "by host " in shown[1] and "clean" in shown[1] and shown[3].endswith("answer  0 lost  duplicate")
+    readings = [json.loads(text) for text in target.read_text().splitlines()]
+    assert [reading["answered_by"] for reading in readings] == ["board", "host", "board", "board"]
+    assert [reading["frame"] for reading in readings] == ["answer", "features", "answer", "answer"]
+    assert readings[0]["class"] == "class3" and readings[0]["confidence"] == PROBABILITY[12]
 
 
 def test_receive_with_json_on_standard_output_prints_nothing_else_there(bundle: Bundle) -> None:

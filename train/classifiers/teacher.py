@@ -4,6 +4,7 @@ Hinton et al. 2015 (arXiv 1503.02531). The teacher is a CIFAR ResNet from one of
 or the best.pt of a run of `inkling train classifier`.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ class SoftLabels:
         self.model = load(config, data).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         shape = (config.views, n_images, len(data.classes))
         if not file.is_file() or np.load(file, mmap_mode="r").shape != shape:
-            part = file.with_suffix(".part")
+            part = file.with_suffix(f".{os.getpid()}.part")  # another run may start at the same time
             empty = np.lib.format.open_memmap(part, "w+", np.float16, shape)
             empty[:] = np.nan
             empty.flush()

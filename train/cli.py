@@ -88,11 +88,16 @@ def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | Non
 
 
 def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
+    from firmware.tools.boards import fits
     from train.codecs.codec import Codec
+    from train.codecs.cost import estimate
     from train.trainers.codec import CodecTrainer
 
-    if listing:
-        Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
+    if listing:  # a mistake in its layers is found before images are read
+        codec = Codec(config, listing.shape, len(listing.classes))
+        cost = estimate(codec.encoder, listing.shape, codec.n_symbols)
+        fit = fits(cost.ram_bytes, cost.flash_bytes)
+        print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {fit}")
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
@@ -139,7 +144,7 @@ def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Name
 def _train(trainer: "Trainer", description: str, exportable: bool) -> None:
     name, held = trainer.config.name, len(trainer.y_held)
     images = f"{len(trainer.data.x_train):,} training images ({held:,} held out)"
-    print(f"{name}: {images}, {description}; on {trainer.device}")
+    print(f"{name}: {images}, {description}; on {trainer.device} in {'bfloat16' if trainer.bf16 else 'float32'}")
     trainer.run()
     export = ["inkling", "export", str(trainer.folder), "-o", str(BUNDLES / name)]
     print(f"done: {trainer.folder}/best.pt{f'; next: {shlex.join(export)}' if exportable else ''}")

@@ -30,12 +30,15 @@ crop_padding = 1
 flip = false
 
 [encoder]
-layers = ["conv4s2 8", "sep4s2 12", "sep 12", "sep4s2 16", "head 8"]
+layers = ["conv4s2 8", "sep4s2 12", "sep 12", "head 2", "sep4s2 16", "head 6", "pool", "head 8", "answer"]
 
 [decoder]
 width = 24
 blocks = 1
 dropout = 0.1
+
+[link]
+chunks = [[0, 232], [0, 104], [0, 8], [104, 128]]
 
 [schedule]
 epochs = 4

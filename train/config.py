@@ -113,7 +113,7 @@ class LinkConfig:
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
-    answer_missing_share: float = 0.1  # share of the images whose answer does not reach the decoder
+    answer_missing_share: float = 0.5  # share of the images whose answer does not reach the decoder
     # [first symbol, count], whole payload first; by default the whole payload, its first half and its second half
     chunks: tuple[tuple[int, int], ...] | None = None
 

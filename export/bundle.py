@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from export import card
 from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.finished_run import FinishedRun
@@ -64,6 +65,7 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
     (part / "bundle.json").write_text(_json(manifest))
+    (part / "MODEL_CARD.md").write_text(card.text(manifest))
     try:
         load_bundle(part)  # as both ends will
     except BundleError as error:

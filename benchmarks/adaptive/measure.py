@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.adaptive.prepare import Bench, Settings, prepare
-from benchmarks.adaptive.reduce import OPPONENTS, reduce
+from benchmarks.adaptive.reduce import CHIPS, reduce
 from benchmarks.adaptive.schemes.cells import SNRS_DB, SPREADING_FACTORS, Cell, snr_name
+from benchmarks.adaptive.schemes.modes import INKLING
 from benchmarks.progress import progress_bar
 
 CHECKED_CELLS = (Cell(7, -9.0), Cell(7, -11.0))  # in which a mixed stream is compared with its parts
@@ -77,9 +78,9 @@ def _command(settings: Settings) -> str:
 
 
 def _line(snr: str, row: dict) -> str:
-    compared = row["against"]["air_s"].get(OPPONENTS, [])
+    compared = row["against"][INKLING]["air_s"].get(CHIPS, [])
     place = "clean link" if snr == "clean" else f"{snr} dB"
     if not compared:
         return f"{place}: nothing to compare"
     cost, lead, _ = min(compared, key=lambda each: each[1])
-    return f"{place}: Inkling's least lead at equal air time {100 * lead:+.2f} points, at {1e3 * cost:.0f} ms"
+    return f"{place}: lead over all opponents on LoRa chips at least {100 * lead:+.2f} points, at {1e3 * cost:.0f} ms"

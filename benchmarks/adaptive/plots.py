@@ -6,13 +6,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, INKLING, OFFLOADING
+from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, INKLING, OFFLOADING, SOFT
 
 mpl.use("Agg")
 
 BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
 STYLES: dict[str, dict[str, Any]] = {
     INKLING: {"color": BLUE, "linewidth": 2.4},
+    SOFT: {"color": BLUE, "linewidth": 1.4, "linestyle": ":"},
     BOARD: {"color": ORANGE, "linewidth": 1.8},
     OFFLOADING: {"color": GREEN, "linewidth": 1.8},
     COMPRESSED: {"color": GREY, "linewidth": 1.5},
@@ -20,6 +21,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 SHOWN_SNRS = ("-15", "-12", "-10", "-8", "-5", "clean")
 COLUMNS = 3
+TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 COSTS = {  # of the second plot: key -> label and factor
     "bytes": ("mean bytes per image", 1.0),
     "energy_mj": ("modelled energy per image, mJ", 1.0),
@@ -52,7 +54,6 @@ def _draw_air(file: Path, figures: dict) -> None:
         panel.axis("off")
     for panel, snr in zip(grid.flat, shown, strict=False):
         _curves(panel, figures["by_snr"][snr]["frontiers"]["air_s"], 1e3)
-        panel.set_xscale("log")
         panel.set_title("clean link" if snr == "clean" else f"SNR {snr} dB", fontsize=11)
     for panel in grid[-1]:
         panel.set_xlabel("mean air time per image, ms")
@@ -68,7 +69,6 @@ def _draw_cost(file: Path, figures: dict) -> None:
     for row, snr in zip(grid, shown, strict=True):
         for panel, (cost, (label, factor)) in zip(row, COSTS.items(), strict=True):
             _curves(panel, figures["by_snr"][snr]["frontiers"][cost], factor)
-            panel.set_xscale("log")
             panel.set_xlabel(label)
             panel.set_title("clean link" if snr == "clean" else f"SNR {snr} dB", fontsize=11)
         row[0].set_ylabel("accuracy of all sent, %")
@@ -81,6 +81,12 @@ def _curves(panel: plt.Axes, frontiers: dict[str, list], factor: float) -> None:
             places = [factor * point[0] for point in frontiers[name]]
             heights = [100 * point[1] for point in frontiers[name]]
             panel.plot(places, heights, marker="o", markersize=3, label=name, **style)
+    best = max(100 * point[1] for points in frontiers.values() for point in points)
+    panel.set_ylim(best / 2, best + 3)  # below half of the best, nobody would use it
+    panel.set_xscale("log")
+    panel.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    panel.minorticks_off()
+    panel.set_xlim(min(p[0] for points in frontiers.values() for p in points) * factor * 0.8, None)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
 

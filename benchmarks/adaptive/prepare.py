@@ -124,10 +124,14 @@ def prepare(settings: Settings, console: Console, bar: Progress) -> Bench:
 
 
 def _ways(bundle: Bundle, prefixes: Sequence[int], coding_rates: Sequence[int]) -> list[Way]:
-    """Return Inkling's ways to send: all with explicit headers, and with implicit ones at the least coding rate."""
+    """Return Inkling's ways to send.
+
+    By LoRa, all with explicit headers, and with implicit ones at the least coding rate; and on the soft radio.
+    """
     frames = [(None, HEADER_BYTES), *((chunk, bundle.chunk_layout(chunk).size) for chunk in prefixes)]
     explicit = [Way(chunk, size, rate, True) for chunk, size in frames for rate in coding_rates]
-    return [*explicit, *(Way(chunk, size, min(coding_rates), False) for chunk, size in frames)]
+    implicit = [Way(chunk, size, min(coding_rates), False) for chunk, size in frames]
+    return [*explicit, *implicit, *(Way(chunk, size, 0, False, soft=True) for chunk, size in frames)]
 
 
 def _conventional(own: Content, features: Sequence[Content], confidences: np.ndarray) -> Iterator[AdaptiveCrc]:

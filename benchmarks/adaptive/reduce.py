@@ -5,15 +5,19 @@ from typing import Any
 from benchmarks.adaptive.frontier import COSTS, Frontier, Point, best_within, compare
 from benchmarks.adaptive.schemes.contents import BOARD, FEATURES
 from benchmarks.adaptive.schemes.conventional import SCHEME as CONVENTIONAL
+from benchmarks.adaptive.schemes.modes import INKLING, SOFT
 from wire.lora import DUTY_CYCLE, messages_per_hour
 
-INKLING, OPPONENTS = "Inkling", "every opponent"
+OPPONENTS, CHIPS = "every opponent", "every opponent on LoRa chips"
+CODED = "K=9"  # in the schemes that no LoRa chip offers
 OFFLOADING, COMPRESSED = "features over conventional links", "compressed images"
 IMAGES_PER_HOUR = 60
 
 
 def group(scheme: str) -> str:
-    """Return the group of a scheme: Inkling, the board alone, features, compressed images, or the conventional mode."""
+    """Return the group of a scheme: Inkling by LoRa or on the soft radio, the board alone, features, ..."""
+    if scheme.startswith(SOFT):
+        return SOFT
     if scheme.startswith(INKLING):
         return INKLING
     if scheme.startswith(BOARD):
@@ -26,22 +30,27 @@ def group(scheme: str) -> str:
 def reduce(points: list[Point]) -> dict[str, Any]:
     """Return the figures of one SNR from the points of all schemes and spreading factors."""
     schemes: dict[str, list[Point]] = {}
-    groups: dict[str, list[Point]] = {INKLING: [], OPPONENTS: []}
+    groups: dict[str, list[Point]] = {name: [] for name in (INKLING, SOFT, CHIPS, OPPONENTS)}
     for point in points:
         schemes.setdefault(point.scheme, []).append(point)
         name = group(point.scheme)
         groups.setdefault(name, []).append(point)
         # The conventional adaptive mode is Inkling's idea: it is shown, but it is not what users have today.
-        if name not in (INKLING, CONVENTIONAL):
+        if name not in (INKLING, SOFT, CONVENTIONAL):
             groups[OPPONENTS].append(point)
+            groups[CHIPS] += [] if CODED in point.scheme else [point]
     groups = {name: members for name, members in groups.items() if members}
     frontiers = {
         cost: {name: _frontier(Frontier.of(members, cost)) for name, members in groups.items()} for cost in COSTS
     }
     frontiers["air_s"] |= {name: _frontier(Frontier.of(members, "air_s")) for name, members in schemes.items()}
+    against = {}
+    for own in (INKLING, SOFT):
+        singles = {name: members for name, members in schemes.items() if group(name) not in (INKLING, SOFT)}
+        against[own] = {cost: _against(groups, singles if cost == "air_s" else {}, own, cost) for cost in COSTS}
     return {
         "frontiers": frontiers,
-        "against": {cost: _against(groups, schemes if cost == "air_s" else {}, cost) for cost in COSTS},
+        "against": against,
         "hour": {name: _hour(members) for name, members in groups.items()},
     }
 
@@ -54,19 +63,20 @@ def _frontier(frontier: Frontier) -> list[list[float | str]]:
     ]
 
 
-def _against(groups: dict[str, list[Point]], schemes: dict[str, list[Point]], cost: str) -> dict[str, list]:
-    """Return Inkling's lead over each opponent: cost, difference of accuracies and its standard error."""
-    if INKLING not in groups:
-        return {name: [] for name in (*groups, *schemes)}
-    inkling = Frontier.of(groups[INKLING], cost)
-    opponents = groups | {name: members for name, members in schemes.items() if group(name) != INKLING}
+def _against(
+    groups: dict[str, list[Point]], schemes: dict[str, list[Point]], own: str, cost: str
+) -> dict[str, list[list[float]]]:
+    """Return the lead of Inkling (`own`) over each opponent: cost, difference of accuracies, and its standard error."""
+    opponents = {name: members for name, members in groups.items() if name not in (INKLING, SOFT)} | schemes
+    if own not in groups:
+        return {name: [] for name in opponents}
+    inkling = Frontier.of(groups[own], cost)
     return {
         name: [
-            [_round(c.cost), _round(c.difference), _round(c.error)]
-            for c in compare(inkling, Frontier.of(members, cost))
+            [_round(each.cost), _round(each.difference), _round(each.error)]
+            for each in compare(inkling, Frontier.of(members, cost))
         ]
         for name, members in opponents.items()
-        if name != INKLING
     }
 
 

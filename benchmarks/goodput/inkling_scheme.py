@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -9,13 +10,21 @@ from benchmarks.goodput.baselines import OnProgress, Outcome
 from benchmarks.goodput.links import BAUD, BITS_PER_BYTE, Link
 from benchmarks.sender import WARM_UP, Sender
 from channel_sim.channels.bsc import BitFlips
-from channel_sim.channels.lora import LoRa, Reception
+from channel_sim.channels.lora import Reception
 from host.classify.classifier import Classifier, LogitsModel
 from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 
 BATCH = 500  # frames sent at once
+
+
+@runtime_checkable
+class PacketRadio(Protocol):
+    """A radio that hands over packets with its readings, such as LoRa."""
+
+    def receive_all(self, frames: np.ndarray, rng: np.random.Generator) -> list[Reception | None]:
+        """Send frames uint8 (n, B) and return what is received."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Inkling:
         if link.sf is None:
             return self._received_by_line(value, rng)
         radio = link.radio(value, self.coding_rate, header=self.header)
-        assert isinstance(radio, LoRa)
+        assert isinstance(radio, PacketRadio)
         return self._received_by_radio(radio, rng)
 
     def _received_by_line(self, ber: float, rng: np.random.Generator) -> Iterator[Sequence[Event | None]]:
@@ -75,7 +84,7 @@ class Inkling:
             damaged = (clean if number < 0 else channel).corrupt(self.sender.frame(number, sync=True), rng)
             yield [*receiver.feed(damaged or b""), *receiver.flush()]
 
-    def _received_by_radio(self, radio: LoRa, rng: np.random.Generator) -> Iterator[Sequence[Event | None]]:
+    def _received_by_radio(self, radio: PacketRadio, rng: np.random.Generator) -> Iterator[Sequence[Event | None]]:
         receiver = PacketReceiver([self.sender.model])
         for number in range(-WARM_UP, 0):
             yield [receiver.take(self.sender.frame(number, sync=False))]

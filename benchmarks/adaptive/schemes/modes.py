@@ -12,49 +12,57 @@ import numpy as np
 from benchmarks.adaptive.frontier import Point
 from benchmarks.adaptive.schemes.cells import Cell
 from benchmarks.adaptive.schemes.energy import EnergyModel
+from channel_sim.channels.coded_css import Css
 from channel_sim.channels.lora import LoRa
 from wire.answer import CONFIDENCES
 from wire.frame import CRC16_BYTES
 
-ANSWERS, FEATURES, ADAPTIVE = "Inkling, answers only", "Inkling, features only", "Inkling, adaptive"
+INKLING, SOFT = "Inkling", "Inkling with soft bits"  # on LoRa chips, and on the radio of `soft_radio`
+ANSWERS, FEATURES, ADAPTIVE = "answers only", "features only", "adaptive"
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to send an image by LoRa. `chunk` is None for an answer frame; `size` is that of the frame in bytes.
+    """One way to send an image. `chunk` is None for an answer frame; `size` is that of the frame in bytes.
 
-    The radio's own CRC is on, as in the firmware, and drops nothing.
+    By LoRa, the radio's own CRC is on, as in the firmware, and drops nothing. `soft` is the radio of `soft_radio`,
+    which has no coding rate (0) and needs no header.
     """
 
     chunk: int | None
     size: int
     coding_rate: int
     header: bool  # LoRa's explicit header; without it, both ends know the length
+    soft: bool = False
 
     @property
     def name(self) -> str:
         """Name in the kept figures."""
         frame = "answer" if self.chunk is None else f"chunk{self.chunk}"
-        return f"{frame}_4-{self.coding_rate}_{'explicit' if self.header else 'implicit'}"
+        link = "soft" if self.soft else f"4-{self.coding_rate}_{'explicit' if self.header else 'implicit'}"
+        return f"{frame}_{link}"
 
     @property
     def setting(self) -> str:
         """The setting as text."""
         frame = "answer" if self.chunk is None else f"{self.size} bytes"
-        return f"{frame} 4/{self.coding_rate}"
+        return frame if self.soft else f"{frame} 4/{self.coding_rate}"
 
-    def radio(self, cell: Cell) -> LoRa:
-        """Return the channel of a cell, as this way uses it."""
-        return LoRa(cell.snr_db, cell.sf, self.coding_rate, explicit_header=self.header)
+    @property
+    def adapts(self) -> bool:
+        """True if a receiver can tell the lengths of two frames apart."""
+        return self.header or self.soft
 
     def air_time_s(self, sf: int) -> float:
         """Return the air time in seconds."""
+        if self.soft:
+            return Css(0.0, sf).air_time_s(8 * self.size)
         return LoRa(0.0, sf, self.coding_rate, explicit_header=self.header).air_time_s(self.size)
 
     @property
     def bytes(self) -> int:
-        """Bytes on the air, with the radio's CRC."""
-        return self.size + CRC16_BYTES
+        """Bytes on the air, with the radio's CRC if there is one."""
+        return self.size + CRC16_BYTES * (not self.soft)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,18 +95,17 @@ class Modes:
         answers = [stream for stream in streams if stream.way.chunk is None]
         features = [stream for stream in streams if stream.way.chunk is not None]
         for stream in streams:
-            mode = "explicit" if stream.way.header else "implicit"
-            scheme = ANSWERS if stream.way.chunk is None else FEATURES
-            yield self._point(cell, scheme, f"{stream.way.setting}, {mode} header", stream, stream, 0)
+            header = "" if stream.way.soft else f", {'explicit' if stream.way.header else 'implicit'} header"
+            mode = ANSWERS if stream.way.chunk is None else FEATURES
+            yield self._point(cell, mode, f"{stream.way.setting}{header}", stream, stream, 0)
         for answer in answers:
             for feature in features:
-                # Two lengths need a header that says which it is.
-                if answer.way.header and feature.way.header:
+                if answer.way.adapts and feature.way.adapts and answer.way.soft == feature.way.soft:
                     for threshold in range(1, CONFIDENCES):
                         setting = f"threshold {threshold}, {answer.way.setting}, {feature.way.setting}"
                         yield self._point(cell, ADAPTIVE, setting, answer, feature, threshold)
 
-    def _point(self, cell: Cell, scheme: str, setting: str, answer: Stream, feature: Stream, threshold: int) -> Point:
+    def _point(self, cell: Cell, mode: str, setting: str, answer: Stream, feature: Stream, threshold: int) -> Point:
         """Return the point at which images of at least this confidence are answered, and the others described."""
         answered = self.confidences.test >= threshold
         correct = np.where(answered, answer.correct, feature.correct)  # (draws, n)
@@ -106,7 +113,7 @@ class Modes:
         share = float(answered.mean())
         air_s = share * answer.way.air_time_s(cell.sf) + (1 - share) * feature.way.air_time_s(cell.sf)
         return Point(
-            scheme,
+            f"{SOFT if answer.way.soft else INKLING}, {mode}",
             f"SF{cell.sf}, {setting}",
             air_s,
             share * answer.way.bytes + (1 - share) * feature.way.bytes,

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.adaptive.schemes.cells import CLEAN, Cell
 from benchmarks.adaptive.schemes.modes import Stream, Way
+from benchmarks.adaptive.schemes.soft_radio import HardBitsLink, soft_answers
 from benchmarks.encoding import ANSWER, Encoded
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
@@ -61,9 +62,9 @@ class Streams:
 
     def mixed(self, cell: Cell, chunk: int, threshold: int, coding_rate: int, on_progress: OnProgress) -> np.ndarray:
         """Return (draws, n) bool of the test images in mode adaptive, answers and features in one stream."""
-        chunks = self.test.encoded.chunks(chunk, threshold)
-        draws = range(self.draws)
-        return np.stack([self._send(self.test, chunks, cell, coding_rate, True, draw, on_progress) for draw in draws])
+        chunks, draws = self.test.encoded.chunks(chunk, threshold), range(self.draws)
+        way = Way(chunk, 0, coding_rate, header=True)
+        return np.stack([self._send(self.test, chunks, cell, way, draw, on_progress) for draw in draws])
 
     def _correct(
         self, images: Images, cell: Cell, way: Way, draws: int, name: str, on_progress: OnProgress
@@ -73,9 +74,7 @@ class Streams:
         if file.is_file():
             return np.load(file)
         chunks = np.full(len(images.labels), ANSWER if way.chunk is None else way.chunk)
-        correct = np.stack(
-            [self._send(images, chunks, cell, way.coding_rate, way.header, draw, on_progress) for draw in range(draws)]
-        )
+        correct = np.stack([self._send(images, chunks, cell, way, draw, on_progress) for draw in range(draws)])
         self.folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part.npy")
         np.save(part, correct)
@@ -83,21 +82,19 @@ class Streams:
         return correct
 
     def _send(
-        self,
-        images: Images,
-        chunks: np.ndarray,
-        cell: Cell,
-        coding_rate: int,
-        header: bool,
-        draw: int,
-        on_progress: OnProgress,
+        self, images: Images, chunks: np.ndarray, cell: Cell, way: Way, draw: int, on_progress: OnProgress
     ) -> np.ndarray:
+        """Return bool (n,) of one draw: correctly classified."""
         sender = Sender(self.model, images.encoded, chunks)
-        scheme = Inkling("", sender, self.decoder, images.labels, coding_rate, header)
         snr_db = CLEAN_SNR_DB if cell.snr_db == CLEAN else cell.snr_db
-        kind = f"{cell.name} {chunks.min()} {chunks.max()} {coding_rate} {header}"
+        kind = f"{cell.name} {chunks.min()} {chunks.max()} {way.coding_rate} {way.header}"
         rng = np.random.default_rng([self.seed, draw, zlib.crc32(kind.encode())])
-        return scheme.send(Link("", (), cell.sf), snr_db, rng, on_progress).correct
+        if way.soft and way.chunk is None:
+            on_progress(len(images.labels))
+            return soft_answers(sender, snr_db, cell.sf, rng) == images.labels
+        scheme = Inkling("", sender, self.decoder, images.labels, way.coding_rate, way.header)
+        link = HardBitsLink("", (), cell.sf) if way.soft else Link("", (), cell.sf)
+        return scheme.send(link, snr_db, rng, on_progress).correct
 
 
 class RememberingDecoder:

@@ -8,7 +8,7 @@ import pytest
 from rich.progress import Progress
 
 from benchmarks.adaptive import cli, measure, page, plots, prepare
-from benchmarks.adaptive.reduce import INKLING, OPPONENTS
+from benchmarks.adaptive.reduce import CHIPS, INKLING, OPPONENTS, SOFT
 from benchmarks.adaptive.schemes.cells import CLEAN
 from benchmarks.encoding import Encoded
 from benchmarks.images import TestImages
@@ -54,7 +54,8 @@ def test_command_compares_all_schemes_at_equal_cost(out: Path) -> None:
     assert figures["boards"]["board alone (small)"]["instructions"] == 5_000_000
     assert list(figures["by_snr"]) == ["-10", "clean"]
     clean = figures["by_snr"]["clean"]
-    assert {INKLING, OPPONENTS, "board alone", "features over conventional links"} <= clean["frontiers"]["bytes"].keys()
+    assert {INKLING, SOFT, OPPONENTS, CHIPS, "board alone"} <= clean["frontiers"]["bytes"].keys()
+    assert not any("K=9" in point[3] for point in clean["frontiers"]["air_s"][CHIPS])
     assert {"Inkling, adaptive", "board alone (small), K=9 code, soft decisions"} <= clean["frontiers"]["air_s"].keys()
     for cost in ("air_s", "bytes", "energy_mj"):
         inkling = clean["frontiers"][cost][INKLING]

@@ -5,9 +5,10 @@ import pytest
 
 from benchmarks.adaptive.schemes.cells import Cell
 from benchmarks.adaptive.schemes.energy import EnergyModel
-from benchmarks.adaptive.schemes.modes import ADAPTIVE, ANSWERS, FEATURES, Confidences, Modes, Stream, Way
+from benchmarks.adaptive.schemes.modes import Confidences, Modes, Stream, Way
 from wire.lora import air_time_s
 
+ADAPTIVE, ANSWERS, FEATURES = (f"Inkling, {mode}" for mode in ("adaptive", "answers only", "features only"))
 CELL = Cell(8, -9.0)
 CONFIDENCE = np.arange(160) % 16
 
@@ -50,3 +51,13 @@ def test_points_adapt_only_with_explicit_headers(modes: Modes) -> None:
     points = list(modes.points(CELL, [stream(None, 8, correct, header=False), stream(0, 58, correct)]))
     assert [p.scheme for p in points] == [ANSWERS, FEATURES]
     assert points[0].setting.endswith("implicit header") and points[0].std == 0
+
+
+def test_points_of_the_soft_radio_are_a_scheme_of_their_own(modes: Modes) -> None:
+    correct = np.ones((1, 160), bool)
+    ways = [Way(None, 8, 0, False, soft=True), Way(0, 58, 0, False, soft=True), Way(0, 58, 5, True)]
+    points = list(modes.points(CELL, [Stream(way, correct, correct) for way in ways]))
+    soft = [p for p in points if p.scheme.startswith("Inkling with soft bits")]
+    assert len(soft) == 2 + 15 and len(points) == len(soft) + 1
+    # 64 bits are 8 symbols of SF8, after a preamble of 12.25, of 2.048 ms each.
+    assert soft[0].air_s == pytest.approx(20.25 * 2.048e-3) and soft[0].bytes == 8

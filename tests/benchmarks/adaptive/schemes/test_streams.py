@@ -87,3 +87,12 @@ def test_remembering_decoder_computes_undamaged_payloads_once(bundle: Bundle) ->
         np.testing.assert_allclose(decoder.logits(symbols, ber, answers), expected, rtol=1e-5)
     assert calls == [6, 2]
     assert (decoder.batch, decoder.classes) == (plain.batch, plain.classes)
+
+
+def test_streams_of_the_soft_radio_go_farther(bundle: Bundle, streams: Streams) -> None:
+    encoded, labels = streams.test.encoded, streams.test.labels
+    for way in (Way(None, 8, 0, False, soft=True), Way(0, bundle.chunk_layout(0).size, 0, False, soft=True)):
+        clean = streams.send(Cell(7, CLEAN), way, ignore).correct[0]
+        np.testing.assert_array_equal(clean, encoded.classes == labels if way.chunk is None else np.ones(N, bool))
+    answers = streams.send(Cell(7, -12.0), Way(None, 8, 0, False, soft=True), ignore)
+    assert answers.correct.mean() >= 0.9 * np.mean(encoded.classes == labels)

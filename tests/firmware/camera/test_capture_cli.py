@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from firmware.tools import emulator
+from host.board.board import Board
 from host.cli import capture as capture_command
 from host.image import load_image
 from inkling.cli import main
@@ -19,6 +20,7 @@ from tests.firmware.camera.native_camera import write_frame
 from tests.support import ROOT
 from tests.support.firmware import REPLY_SECONDS, bundle_path, program
 from wire.bundle import load
+from wire.control import Mode, ModeSetting
 
 pytestmark = pytest.mark.emulated
 
@@ -57,14 +59,23 @@ def arguments(url: str, *options: str | Path) -> list[str]:
     return [str(word) for word in words]
 
 
+def set_mode(url: str, mode: Mode) -> None:
+    with Board.open(url, timeout=REPLY_SECONDS) as board:
+        board.mode(ModeSetting(mode, 0))
+
+
+@pytest.mark.parametrize(
+    ("mode", "decided"), [(Mode.FEATURES, ("by host", "clean")), (Mode.ANSWER, ("by board", "answer"))]
+)
 def test_capture_classifies_and_saves_the_image(
-    url: str, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    url: str, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: Mode, decided: tuple[str, str]
 ) -> None:
     file = tmp_path / "seen.png"
+    set_mode(url, mode)
     assert main(arguments(url, "--save", file)) == 0
     printed = capsys.readouterr().out
     bundle = load(bundle_path())
-    assert printed.split()[0] in bundle.classes and "clean" in printed
+    assert printed.split()[0] in bundle.classes and all(words in printed for words in decided)
     with Image.open(file) as image:
         assert image.size == (256, 256)
         seen = np.asarray(image)[::8, ::8]
@@ -75,6 +86,7 @@ def test_capture_every_prints_a_json_line_per_interval(
     url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimulatedClock()
+    set_mode(url, Mode.FEATURES)
     monkeypatch.setattr(capture_command, "time", clock)
     assert main(arguments(url, "--every", "60", "--count", "3", "--chunk", "1", "--json")) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -98,7 +110,7 @@ def test_capture_every_runs_until_interrupted(url: str) -> None:
 
 def test_capture_reports_mistakes_in_one_line(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mistakes: list[tuple[list[str | Path], str]] = [
-        (["--chunk", "9"], "has chunks 0..2, not 9"),
+        (["--chunk", "9"], f"has chunks 0..{len(load(bundle_path()).chunks) - 1}, not 9"),
         (["--save", tmp_path / "no" / "seen.png"], "No such file"),
         (["--save", tmp_path / "seen.unknown"], "unknown file extension"),
     ]

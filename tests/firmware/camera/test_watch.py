@@ -17,7 +17,7 @@ from channel_sim import LoRa
 from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import emulator
 from host.board.port import Port
-from host.receive.events import ControlFrame, FeatureFrame
+from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame
 from host.receive.stream import StreamReceiver
 from tests.firmware.camera.native_camera import Recording
 from tests.firmware.radio import native_radio
@@ -26,10 +26,13 @@ from wire.bundle import Bundle, load
 from wire.control import (
     LONGEST_PREFIX,
     REPLY_BIT,
+    RUN_BY_MODE,
     RUN_BY_RADIO,
     Control,
     ErrorCode,
     ErrorReply,
+    Mode,
+    ModeSetting,
     Opcode,
     command,
     run_data,
@@ -38,7 +41,7 @@ from wire.control import (
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
 PERIOD_S, AWAKE_S = 1, 2
-PERIODIC = f"{SANITIZED} -D INKLING_PERIOD_S={PERIOD_S}"
+PERIODIC = f"{SANITIZED} -D INKLING_PERIOD_S={PERIOD_S} -D INKLING_MODE=0"
 MOTION = f"{PERIODIC} -D INKLING_MOTION=4"
 DEEP_SLEEP = f"{MOTION} -D INKLING_DEEP_SLEEP=1 -D INKLING_AWAKE_S={AWAKE_S}"
 
@@ -72,7 +75,7 @@ class Listener:
 
     def __init__(self, url: str, bundle: Bundle) -> None:
         self._port, self._receiver = Port(url), StreamReceiver([bundle])
-        self.events: list[tuple[float, FeatureFrame | Control]] = []
+        self.events: list[tuple[float, FeatureFrame | AnswerFrame | Control]] = []
 
     def close(self) -> None:
         self._port.close()
@@ -85,8 +88,8 @@ class Listener:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             for event in self._receiver.feed(self._port.read(left)):
-                if isinstance(event, FeatureFrame):
-                    assert event.crc_ok
+                if isinstance(event, FeatureFrame | AnswerFrame):
+                    assert isinstance(event, AnswerFrame) or event.crc_ok
                     self.events.append((time.monotonic(), event))
                 elif isinstance(event, ControlFrame):
                     self.events.append((time.monotonic(), event.control))
@@ -101,6 +104,10 @@ class Listener:
     @property
     def frames(self) -> list[FeatureFrame]:
         return [event for _, event in self.events if isinstance(event, FeatureFrame)]
+
+    @property
+    def answers(self) -> list[AnswerFrame]:
+        return [event for _, event in self.events if isinstance(event, AnswerFrame)]
 
     @property
     def sequences(self) -> list[int]:
@@ -133,6 +140,20 @@ def test_watch_sends_numbered_images_by_period(tmp_path: Path, bundle: Bundle, s
     assert all(at - started >= PERIOD_S * n for (at, _), n in zip(board.events, board.sequences, strict=True))
     assert np.array_equal(board.frames[0].symbols, board.frames[2].symbols)
     assert not np.array_equal(board.frames[0].symbols, board.frames[1].symbols)
+
+
+def test_watch_follows_the_mode(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:
+    """Features as built, then answers, each to the image that CAPTURE shows."""
+    with listening(Recording(tmp_path / "frames", scene), PERIODIC, bundle) as board:
+        board.wait(lambda: bool(board.frames))
+        assert not board.answers
+        board.send(command(Opcode.MODE, 200, ModeSetting(Mode.ANSWER, 0).pack()))
+        board.wait(lambda: len(board.answers) >= 3)
+        board.send(command(Opcode.CAPTURE, 201, bytes((RUN_BY_MODE, 0))))
+        board.wait(lambda: 201 % 32 in [answer.header.sequence for answer in board.answers])
+    numbers = [answer.header.sequence for answer in board.answers if answer.header.sequence != 201 % 32]
+    assert [(b - a) % 32 for a, b in pairwise(numbers)] == [1] * (len(numbers) - 1), "sequence numbers go on"
+    assert len({answer.answer for answer in board.answers}) == 1, "all of the same scene"
 
 
 @pytest.mark.parametrize("flags", [MOTION, DEEP_SLEEP], ids=["awake", "with deep sleep"])

@@ -18,7 +18,7 @@ from wire.frame import SYNC
 
 pytestmark = pytest.mark.emulated
 
-INFO_REPLY_BYTES = 4 + 8 + 4 + 67 + 4
+INFO_REPLY_BYTES = 4 + 8 + 4 + 71 + 4
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_pty_that_is_not_read_does_not_block_the_process() -> None:
     with process() as child:
         path = port_of(child)
         unread = os.open(path, os.O_WRONLY | os.O_NOCTTY)
-        for _ in range(300):  # 300 replies of 87 bytes: more than a terminal keeps
+        for _ in range(300):  # 300 replies of 91 bytes: more than a terminal keeps
             os.write(unread, command(Opcode.INFO, 1))
         os.close(unread)
         child.terminate()
@@ -160,7 +160,7 @@ def test_random_garbage_is_harmless_under_the_sanitizers(seed: int) -> None:
             stream += SYNC + noise.randbytes(noise.randrange(40))
         else:
             broken = bytearray(
-                command(noise.choice((0, 1, 2, 3, 77)), noise.randrange(256), noise.randbytes(noise.randrange(9)))
+                command(noise.choice((0, 1, 2, 3, 7, 77)), noise.randrange(256), noise.randbytes(noise.randrange(9)))
                 if kind == 2
                 else command(Opcode.RUN, 3, run_data(noise.randrange(20), image, True))
             )

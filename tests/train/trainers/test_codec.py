@@ -14,11 +14,14 @@ import torch
 from tests.conftest import Trained
 from tests.support import train as train_support
 from tests.support.train import EPOCHS, QAT_EPOCHS, changed, fails, main
+from train.compute_device import CPU, has_fast_bf16
 from train.config import CodecConfig
 from train.data import datasets
+from train.data.augment import Views
+from train.data.sampling import split_holdout
 from train.errors import TrainError
 from train.run_files import read_log
-from train.trainers.codec import CodecTrainer, load_codec
+from train.trainers.codec import CodecTrainer, load_codec, soft_labels_file
 
 CLASS_COUNTS = "airplane 96, automobile 96, bird 96, cat 128, deer 96, dog 96, frog 96, horse 96, ship 128, truck 96"
 WAIT_SECONDS = 300  # on a loaded machine, where torch alone takes long to import
@@ -60,15 +63,18 @@ def test_codec_training_learns_its_images_by_heart(trained: Trained) -> None:
     assert log[0]["loss"] < 2.2 and log[-1]["loss"] < 0.5 * log[0]["loss"]
     held_out = log[-1]["held_out"]  # other copies of the same images
     assert held_out["0"] > 0.9
-    assert held_out["0.1"] > 0.7 and held_out["prefix 64"] > 0.7
+    assert held_out["0.1"] > 0.7 and held_out["prefix 104"] > 0.7 and held_out["prefix 8"] > 0.7
+    assert held_out["board"] > 0.9
+    assert list(held_out)[-3:] == ["prefix 104", "prefix 8", "board"]
 
 
 @pytest.mark.training
 def test_codec_training_prints_each_epoch_and_the_next_command(trained: Trained) -> None:
     lines = trained.output.splitlines()
     assert lines[0].endswith("golden.npz: " + CLASS_COUNTS + " to train on; 32 test images")
-    assert lines[1].startswith("tiny: 1,024 training images (64 held out), encoder ")
-    assert lines[1].endswith(" MACs, 128 symbols of 3 bits; on cpu")
+    assert lines[1].startswith("estimate: 0.8 M instructions per image on a Cortex-M4; the encoder needs about ")
+    title = "tiny: 1,024 training images (64 held out), encoder 138,528 MACs, 232 symbols of 3 bits; on cpu"
+    assert lines[2] == title + " in bfloat16" * has_fast_bf16(CPU)
     assert sum(line.startswith("epoch ") for line in lines) == EPOCHS + QAT_EPOCHS
     assert lines[-2].startswith("test % by BER, 32 images  0: ")
     assert lines[-1] == f"done: {trained.folder}/best.pt; next: inkling export {trained.folder} -o build/bundles/tiny"
@@ -138,9 +144,47 @@ def test_codec_training_learns_from_a_teacher(tmp_path: Path, monkeypatch: pytes
         folder = tmp_path / f"run{weight}"
         CodecTrainer(CodecConfig.from_dict(values), data, folder).train()
         losses[weight] = [entry["loss"] for entry in read_log(folder)]
+        if weight == 0.0:  # the second run finds all that it needs in the file of the first
+            monkeypatch.setattr("train.classifiers.teacher.CifarResNet.forward", None)
     (file,) = (tmp_path / "cache" / "soft_labels").glob("*.npy")  # both runs have the same images, views and teacher
     assert np.isfinite(np.load(file)).all()
     assert losses[0.0][0] != losses[1.0][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "shared"),
+    [
+        ({}, True),
+        ({"teacher": {"weight": 0.2, "temperature": 2.0}}, True),
+        ({"answer_weight": 0.5, "name": "other"}, True),
+        ({"teacher": {"views": 3}}, False),
+        ({"teacher": {"checkpoint": "other.th"}}, False),
+        ({"data": {"flip": True}}, False),
+        ({"data": {"crop_padding": 2}}, False),
+        ({"data": {"holdout": 8}}, False),
+        ({"seed": 6}, False),
+    ],
+)
+def test_soft_labels_file_is_that_of_equal_images_views_and_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict, shared: bool
+) -> None:
+    monkeypatch.setenv("INKLING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INKLING_DATA", str(tmp_path))
+    for number, name in enumerate(("one.th", "other.th")):
+        (tmp_path / name).write_bytes(bytes([number]))
+    images, labels = train_support.golden()
+    data = datasets.Dataset("test", images, labels, images, labels, datasets.CIFAR10_CLASSES)
+
+    def file(change: dict) -> Path:
+        values = CodecConfig.load(train_support.write_config(tmp_path)).as_dict()
+        values |= {"teacher": {"checkpoint": "one.th", "views": 2}}
+        for key, value in change.items():
+            values[key] = values[key] | value if isinstance(value, dict) else value
+        config = CodecConfig.from_dict(values)
+        kept, _ = split_holdout(data, min(16, config.data.holdout))
+        return soft_labels_file(config, Views(images[kept], config.data, config.seed))
+
+    assert (file(change) == file({})) == shared
 
 
 # Mistakes
@@ -162,12 +206,13 @@ WRONG = {
     "data.holdout = 1024, but there are 1024 training images": ("holdout = 64", "holdout = 1024"),
     "960 training images do not fill one batch of 961": ("batch = 32", "batch = 961"),
     "no such file or folder: /none.npz": ('name = "npz:', 'name = "npz:/none.npz"  # '),
+    "encoder.layers: 'answer' needs a grid of 1 x 1, not 4 x 4: put 'pool' before it": ('"pool", ', ""),
     "encoder.layers: 'sep4s2 16' halves a grid of 1 x 1": (
         '"sep 12", ', '"sep4s2 12", "sep4s2 12", "sep4s2 12", ',
     ),
     "cannot read 'sept 12'": ('"sep 12"', '"sept 12"'),
-    "link.chunks: (0, 128) is outside the 64 symbols": (
-        '"head 8"]', '"head 4"]\n[link]\nchunks = [[0, 128], [0, 64]]',
+    "link.chunks: (0, 232) is outside the 224 symbols": (
+        '"head 8", ', "",
     ),
     "teacher checkpoint none.th not found": ("[schedule]", '[teacher]\ncheckpoint = "none.th"\n[schedule]'),
     "the teacher takes colour images, these have 1 channel": (

@@ -38,6 +38,8 @@ def describe(setting: ModeSetting) -> str:
     mode = Mode(setting.mode)
     if mode != Mode.ADAPTIVE:
         return f"mode {mode.name.lower()}"
+    if setting.threshold == 0:
+        return "mode adaptive, threshold 0: always the answer"
     floor = confidence_floor(setting.threshold)
     return f"mode adaptive, threshold {setting.threshold}: the answer if its confidence is at least {floor:.1%}"
 

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from benchmarks import command
 from benchmarks.demo.plots import ShownImage, draw_accuracy, draw_images
-from benchmarks.device.measure import COUNTED_IMAGES, count_instructions
-from benchmarks.encoding import Encoded, encode
+from benchmarks.device.measure import COUNTED_IMAGES, count_instructions, is_as_computed
+from benchmarks.encoding import encode
 from benchmarks.images import images_for, title
 from benchmarks.metrics import Metrics
 from benchmarks.progress import progress_bar
@@ -115,7 +115,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     with progress_bar(console) as bar:
         encoded = encode(bundle, images, bar)
     clean = results["0"].frames
-    mismatches = sum(not _is_as_computed(frame, encoded, i) for i, frame in clean.items())
+    mismatches = sum(not is_as_computed(frame, encoded, i) for i, frame in clean.items())
     costs = Costs(bundle)
     answered = {k: r.by_board.delivered / max(1, r.metrics.delivered) for k, r in results.items()}
     report = {
@@ -159,14 +159,6 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
     if mismatches or len(clean) < len(images):
         raise HostError(f"at BER 0, {len(images) - len(clean)} frames were lost and {mismatches} differ from TFLite's")
     return report
-
-
-def _is_as_computed(frame: FeatureFrame | AnswerFrame, encoded: Encoded, i: int) -> bool:
-    """Return True if a frame received without bit errors holds what the reference kernels give for image i."""
-    answer = encoded.answer(i)
-    if isinstance(frame, AnswerFrame):
-        return frame.answer == answer
-    return frame.payload == frame.model.payload(encoded.symbols[i], answer)
 
 
 def _send_all(

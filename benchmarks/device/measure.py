@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.encoding import Encoded
 from firmware.tools.emulator import instructions, qemu
 from firmware.tools.footprint import measure as footprint
 from host.board.board import Board
 from host.errors import HostError
+from host.receive.events import AnswerFrame, FeatureFrame
 from wire.bundle import Bundle
-from wire.control import Info
+from wire.control import Info, Mode, ModeSetting
 
 TIMEOUT_S = 60.0  # an emulated board may take long on a busy machine
 COUNTED_IMAGES = 3  # the count hardly depends on the image
@@ -75,11 +77,11 @@ class Cost:
 def measure(elf: Path, environment: str, engine: str, bundle: Bundle) -> Cost:
     """Boot the program, let it encode the bundle's golden images, and return its cost.
 
-    Raises HostError if the program has another engine, or if its symbols differ from those of TFLite's reference
-    kernels: the cost of a wrong result means nothing.
+    Raises HostError if the program has another engine, or if its symbols or answers differ from those of TFLite's
+    reference kernels: the cost of a wrong result means nothing.
     """
-    images, symbols = _golden(bundle)
-    info, per_image = count_instructions(elf, environment, bundle, images, symbols)
+    images, expected = _golden(bundle)
+    info, per_image = count_instructions(elf, environment, bundle, images, expected)
     if info.engine != engine:
         raise HostError(f"{elf} has engine {info.engine}, not {engine}: build it again")
     size = footprint(elf)
@@ -95,29 +97,40 @@ def measure(elf: Path, environment: str, engine: str, bundle: Bundle) -> Cost:
 
 
 def count_instructions(
-    elf: Path, environment: str, bundle: Bundle, images: np.ndarray, symbols: np.ndarray | None = None
+    elf: Path, environment: str, bundle: Bundle, images: np.ndarray, expected: Encoded | None = None
 ) -> tuple[Info, int]:
     """Encode images uint8 (n, H, W, C); return INFO after them, and the encoder's instructions per image.
 
-    Raises HostError if the board's symbols differ from `symbols` int64 (n, S), or if it does not report its cost.
+    Raises HostError if the board's symbols or answers differ from the expected ones, or if it does not report its cost.
     """
     with (
         qemu(elf, environment, count_instructions=True) as url,
         Board.open(url, bundle, timeout=TIMEOUT_S) as board,
     ):
         board.check(board.info())
+        modes = [Mode.FEATURES] if bundle.heads else []
+        modes += [Mode.ANSWER] if bundle.answer else []
         cycles = []
-        for i, image in enumerate(images):
-            frame, cost = board.run(image, cost=True)
-            if frame is None or cost is None:
-                raise HostError(f"{environment} did not reply with a frame and its cost")
-            if symbols is not None and not np.array_equal(frame.symbols, symbols[i]):
-                raise HostError(
-                    f"{environment}: the symbols of image {i} differ from those of TFLite's reference kernels"
-                )
-            cycles.append(cost.encode_cycles)
+        for mode in modes:
+            if bundle.answer:
+                board.mode(ModeSetting(mode, bundle.threshold))
+            for i, image in enumerate(images):
+                frame, cost = board.run_by_mode(image, cost=True)
+                if frame is None or cost is None:
+                    raise HostError(f"{environment} did not reply with a frame and its cost")
+                if expected is not None and not is_as_computed(frame, expected, i):
+                    raise HostError(f"{environment}: the result of image {i} is not that of TFLite's reference kernels")
+                cycles.append(cost.encode_cycles)
         info = board.info()
     return info, instructions(round(sum(cycles) / len(cycles)), info.clock_hz)
+
+
+def is_as_computed(frame: FeatureFrame | AnswerFrame, expected: Encoded, i: int) -> bool:
+    """Return True if a frame received without bit errors holds what is expected of image i."""
+    answer = expected.answer(i)
+    if isinstance(frame, AnswerFrame):
+        return frame.answer == answer
+    return frame.payload == frame.model.payload(expected.symbols[i], answer)
 
 
 def compiler_version(target: Target) -> str:
@@ -129,10 +142,14 @@ def compiler_version(target: Target) -> str:
     return done.stdout.splitlines()[0]
 
 
-def _golden(bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
-    """Return images uint8 (n, H, W, C) and their symbols (n, S)."""
+def _golden(bundle: Bundle) -> tuple[np.ndarray, Encoded]:
+    """Return images uint8 (n, H, W, C) and what the board computes of them."""
     try:
         with np.load(bundle.golden_path) as golden:
-            return golden["images"][:COUNTED_IMAGES], golden["symbols"][:COUNTED_IMAGES]
+            images, symbols = golden["images"][:COUNTED_IMAGES], golden["symbols"][:COUNTED_IMAGES]
+            if bundle.answer is None:
+                return images, Encoded(symbols)
+            classes, confidences = golden["answers"][:COUNTED_IMAGES].astype(np.int64).T
+            return images, Encoded(symbols, classes, confidences)
     except (OSError, ValueError, KeyError) as error:
-        raise HostError(f"{bundle.golden_path} has no images and symbols: {error}") from None
+        raise HostError(f"{bundle.golden_path} has no images, symbols and answers: {error}") from None

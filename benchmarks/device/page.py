@@ -39,7 +39,7 @@ class Program:
     target: str
     variant: str  # of the target, or WHOLE_MODEL
     figures: dict[str, int]
-    accuracy: float  # clean link, all test images
+    accuracy: float | None  # clean link, all test images
     source: str
 
     @property
@@ -87,8 +87,9 @@ def whole_model(whole: dict) -> Program:
     return Program(title, whole["target"], WHOLE_MODEL, figures, whole["accuracy"], whole["note"])
 
 
-def section(bundle: str, device: dict, details: dict, baseline: Baseline) -> str:
+def section(bundle: str, device: dict, all_details: dict, baseline: Baseline) -> str:
     """Return the section in Markdown, without its heading."""
+    details = all_details[bundle]
     shown = programs(bundle, device, details, baseline)
     lines = [
         "Instructions counted by QEMU with `-icount`, of the encoder alone; bytes from the linked program. All "
@@ -98,7 +99,7 @@ def section(bundle: str, device: dict, details: dict, baseline: Baseline) -> str
         f"| | {' | '.join(program.title for program in shown)} |",
         "| --- |" + " ---: |" * len(shown),
         *[f"| {text} | {' | '.join(program.text(row) for program in shown)} |" for row, text in ROWS.items()],
-        f"| accuracy, clean link, all test images | {' | '.join(f'{100 * each.accuracy:.2f} %' for each in shown)} |",
+        f"| accuracy, clean link, all test images | {' | '.join(_percent(each.accuracy) for each in shown)} |",
         "",
         *[f"- {program.title}: {program.source}." for program in shown],
     ]
@@ -106,8 +107,32 @@ def section(bundle: str, device: dict, details: dict, baseline: Baseline) -> str
     if "aot" in cortex_m4 and "tflm" in cortex_m4:
         lines += ["", _engines(cortex_m4["aot"], cortex_m4.get("aot_bakenn_add"), cortex_m4["tflm"])]
     if "aot" in cortex_m4 and (whole := cortex_m4.get(WHOLE_MODEL)):
-        lines += ["", _offloading(cortex_m4["aot"], cortex_m4.get("tflm"), whole, details["payload_bytes"])]
-    return "\n".join(lines) + "\n"
+        lines += ["", _offloading(cortex_m4["aot"], cortex_m4.get("tflm"), whole, details)]
+    return "\n".join([*lines, "", *_boards(device, all_details)]) + "\n"
+
+
+def _boards(device: dict, all_details: dict) -> list[str]:
+    """Return a table of all networks that were measured, with the accuracies of the board alone and of the host."""
+    lines = [
+        "All networks on Cortex-M4, with the ahead-of-time engine; *host* is behind the whole payload, over a clean "
+        "link:\n",
+        "| network | data set | board alone | host | payload | instructions | model flash | encoder RAM |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, targets in device.items():
+        cost, details = targets.get("cortex-m4", {}).get("aot"), all_details[name]
+        if cost:
+            payload = details.get("payload_bytes")
+            lines.append(
+                f"| {name} | {details['dataset'] or '-'} | {_percent(details.get('accuracy_board'))} "
+                f"| {_percent(details['accuracy'] if payload else None)} | {f'{payload} bytes' if payload else '-'} "
+                f"| {cost['instructions']:,} | {cost['model_flash_bytes']:,} | {cost['encoder_ram_bytes']:,} |"
+            )
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def _engines(aot: Program, bakenn_add: Program | None, tflm: Program) -> str:
@@ -128,14 +153,16 @@ def _engines(aot: Program, bakenn_add: Program | None, tflm: Program) -> str:
     )
 
 
-def _offloading(aot: Program, tflm: Program | None, whole: Program, payload_bytes: int) -> str:
+def _offloading(aot: Program, tflm: Program | None, whole: Program, details: dict) -> str:
     """Compare the encoder with a whole classifier on the board."""
-    points = 100 * (whole.accuracy - aot.accuracy)
+    points = 100 * ((aot.accuracy or 0.0) - (whole.accuracy or 0.0))
+    board = details.get("accuracy_board")
+    alone = f" The encoder's own answers have {_percent(board)}, the whole classifier {_percent(whole.accuracy)}."
     same_engine = f"; with TFLite Micro for both, {_times(tflm, whole)}" if tflm else ""
     return (
         f"Compared with the whole classifier on the board under TFLite Micro, the encoder under `aot` takes "
-        f"{_times(aot, whole)}{same_engine}. The accuracy with the host's decoder, from {payload_bytes} bytes over a "
-        f"clean link, is {points:.1f} points lower."
+        f"{_times(aot, whole)}{same_engine}. The accuracy with the host's decoder, from {details['payload_bytes']} "
+        f"bytes over a clean link, differs by {points:+.1f} points.{alone if board else ''}"
     )
 
 
@@ -147,9 +174,9 @@ def _times(encoder: Program, whole: Program) -> str:
     )
 
 
-def draw(folder: Path, bundle: str, device: dict, details: dict, baseline: Baseline) -> list[str]:
+def draw(folder: Path, bundle: str, device: dict, all_details: dict, baseline: Baseline) -> list[str]:
     """Draw device.png, instructions, flash and RAM with one bar per program; return the name."""
-    shown = programs(bundle, device, details, baseline)
+    shown = programs(bundle, device, all_details[bundle], baseline)
     figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 0.55 * len(shown) + 1.5), sharey=True)
     places = range(len(shown))
     for side, (row, (label, divisor)) in zip(axes, PANELS.items(), strict=True):

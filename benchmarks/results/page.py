@@ -74,9 +74,10 @@ def _read_device(results: Path) -> tuple[Any, ...]:
     costs = read_json(results / "device.json")
     details = read_json(results / "device_details.json")
     bundle = next(iter(costs), "")
-    if bundle not in details:
-        raise ResultsError(f"{results / 'device_details.json'} has nothing about bundle {bundle!r}")
-    return bundle, costs, details[bundle], load_baseline(results / "device_baseline.json")
+    for name in costs:
+        if name not in details:
+            raise ResultsError(f"{results / 'device_details.json'} has nothing about {name!r}")
+    return bundle, costs, details, load_baseline(results / "device_baseline.json")
 
 
 def _read_accuracy(results: Path) -> tuple[Any, ...]:
@@ -156,15 +157,22 @@ def read_figures(results: Path, names: Iterable[str]) -> dict[str, tuple[Any, ..
         raise ResultsError("; ".join(problems))
     for bundle in {section.bundle for section in SECTIONS.values()}:
         models = {
-            name: part["model_id"]
+            name: model_id
             for name, parts in figures.items()
-            for part in parts
-            if SECTIONS[name].bundle == bundle and isinstance(part, dict) and "model_id" in part
+            if SECTIONS[name].bundle == bundle and (model_id := _model_id(name, parts)) is not None
         }
         if len(set(models.values())) > 1:
             listed = ", ".join(f"{name} {model_id}" for name, model_id in models.items())
             raise ResultsError(f"the figures are of different models: {listed}; measure again those of the old model")
     return figures
+
+
+def _model_id(name: str, parts: tuple[Any, ...]) -> str | None:
+    """Return the model that the figures of a section are of; None if they are of no single one."""
+    if name == "device":
+        bundle, _, details, _ = parts
+        return details[bundle]["model_id"]
+    return next((part["model_id"] for part in parts if isinstance(part, dict) and "model_id" in part), None)
 
 
 def page(figures: dict[str, tuple[Any, ...]], old: str = "") -> str:

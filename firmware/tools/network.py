@@ -66,12 +66,17 @@ def output_shapes(bundle: Bundle) -> list[tuple[int, int, int]]:
     return [*bundle.heads, *([(1, 1, len(bundle.classes))] if bundle.answer else [])]
 
 
+def _as_map(shape: list[int]) -> list[int]:
+    """Return a shape as (1, h, w, c): that of a fully connected layer is a map of one position."""
+    return [shape[0], 1, 1, shape[1]] if len(shape) == 2 else shape
+
+
 def _check(bundle: Bundle, network: Network) -> None:
     if not all(tensor.is_int8 for tensor in (network.input, *network.outputs)):
         raise ModelError(f"bundle {bundle.path}: the encoder's input and outputs are not all int8")
     for side, shapes, expected in (
         ("input", [network.input.shape], [[1, *bundle.input_shape]]),
-        ("outputs", [output.shape for output in network.outputs], [[1, *shape] for shape in output_shapes(bundle)]),
+        ("outputs", [_as_map(output.shape) for output in network.outputs], [[1, *s] for s in output_shapes(bundle)]),
     ):
         if shapes != expected:
             shown, wanted = (", ".join(map(str, shapes_)) for shapes_ in (shapes, expected))

@@ -5,13 +5,17 @@ import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import flatbuffers
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from rich.console import Console
 
 from benchmarks.device import baseline as device_baseline
 from benchmarks.device import cli as device
 from benchmarks.device import page as device_results
 from benchmarks.device.baseline import Baseline, Measured, accept, grown, load, save
+from benchmarks.device.classifier import bundle_of
 from benchmarks.device.measure import TARGETS, Cost, compiler_version, measure
 from firmware.tools import core_dir
 from host.errors import HostError
@@ -100,7 +104,7 @@ def test_run_writes_figures(
     assert "TFLite Micro, CMSIS-NN: not measured, no TFLite Micro in PLATFORMIO_LIB_EXTRA_DIRS" in printed
     assert "1,000,000" in printed and "29,900,000" in printed
     costs = json.loads((tmp_path / "device.json").read_text())
-    details = json.loads((tmp_path / "device_details.json").read_text())[bundle.name]
+    details = json.loads((tmp_path / "device_details.json").read_text())
     assert list(costs) == [bundle.name]
     assert {target: list(variants) for target, variants in costs[bundle.name].items()} == {
         "cortex-m4": ["aot", "aot_bakenn_add"], "rv32imc": ["aot"],
@@ -115,9 +119,79 @@ def test_run_writes_figures(
     assert cortex_m4["aot_bakenn_add"]["instructions"] > 1.1 * cortex_m4["aot"]["instructions"]
     section = device_results.section(bundle.name, costs, details, baseline)
     assert "(earlier): measured earlier: gcc 1, 2026-01-01" in section and "times fewer instructions" in section
-    assert "due to our own ADD kernel" in section
+    assert "due to our own ADD kernel" in section and f"\n| {bundle.name} | cifar10 |" in section
     assert device_results.draw(tmp_path, bundle.name, costs, details, baseline) == ["device.png"]
     assert (tmp_path / "device.png").stat().st_size > 5000
+
+
+def small_classifier(file: Path, softmax: bool = True) -> np.ndarray:
+    """Write a .tflite file as an old converter does: images of 4 x 4 x 1 to 3 classes; return its weights (3, 16)."""
+    weights = np.random.default_rng(0).integers(-127, 128, (3, 16)).astype(np.int8)
+
+    def tensor(name: str, shape: list[int], kind: int, buffer: int, scale: float) -> schema.TensorT:
+        one = schema.TensorT()
+        one.name, one.shape, one.type, one.buffer = name, shape, kind, buffer
+        one.shapeSignature = [-1, *shape[1:]] if not buffer else None
+        quantization = schema.QuantizationParametersT()
+        quantization.scale, quantization.zeroPoint = [scale], [-128 if name in ("image", "shares") else 0]
+        one.quantization = quantization
+        return one
+
+    def operator(code: int, inputs: list[int], output: int) -> schema.OperatorT:
+        one = schema.OperatorT()
+        one.opcodeIndex, one.inputs, one.outputs = code, inputs, [output]
+        return one
+
+    int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor("image", [1, 4, 4, 1], int8, 0, 1.0), tensor("shape", [2], int32, 1, 1.0),
+        tensor("flat", [1, 16], int8, 0, 1.0), tensor("weights", [3, 16], int8, 2, 0.01),
+        tensor("scores", [1, 3], int8, 0, 4.0), tensor("shares", [1, 3], int8, 0, 1 / 256),
+    ]  # fmt: skip
+    graph.tensors[2].quantization.zeroPoint = [-128]
+    linear, last = operator(1, [2, 3, -1], 4), operator(2, [4], 5)
+    linear.builtinOptions, linear.builtinOptionsType = (
+        schema.FullyConnectedOptionsT(),
+        schema.BuiltinOptions.FullyConnectedOptions,
+    )
+    last.builtinOptions, last.builtinOptionsType = schema.SoftmaxOptionsT(), schema.BuiltinOptions.SoftmaxOptions
+    last.builtinOptions.beta = 1.0
+    graph.operators, graph.inputs = [operator(0, [0, 1], 2), linear, last], [0]
+    graph.outputs = [5]
+    if not softmax:
+        graph.operators, graph.outputs = graph.operators[:2], [4]
+    model = schema.ModelT()
+    model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT() for _ in range(3)]
+    model.buffers[1].data = list(np.array([1, 16], "<i4").tobytes())
+    model.buffers[2].data = list(weights.tobytes())
+    model.operatorCodes = []
+    kinds = schema.BuiltinOperator
+    for kind in (kinds.RESHAPE, kinds.FULLY_CONNECTED, kinds.SOFTMAX):
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = kind
+        code.version = 1
+        model.operatorCodes.append(code)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    file.write_bytes(bytes(builder.Output()))
+    return weights
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_bundle_of_a_classifier_answers_by_its_scores(tmp_path: Path, softmax: bool) -> None:
+    weights = small_classifier(tmp_path / "small.tflite", softmax)
+    bundle = load_bundle(bundle_of(tmp_path / "small.tflite", tmp_path / "bundle", ["ant", "bee", "cat"]))
+    assert (bundle.name, bundle.input_shape, bundle.class_count, bundle.heads) == ("small", (4, 4, 1), 3, ())
+    with np.load(bundle.golden_path) as golden:
+        expected = (golden["images"].reshape(-1, 16).astype(int) @ weights.T.astype(int)).argmax(1)
+        # Scores saturate and are rounded to steps of 4 / 0.01 products: near-ties may go the other way.
+        assert (golden["answers"][:, 0] == expected).mean() > 0.6 and len(set(golden["answers"][:, 0])) > 1
+    with pytest.raises(HostError, match="for 2 classes"):
+        bundle_of(tmp_path / "small.tflite", tmp_path / "other", ["ant", "bee"])
+    (tmp_path / "text.tflite").write_text("text")
+    with pytest.raises(HostError, match=r"text.tflite is not a .tflite file"):
+        bundle_of(tmp_path / "text.tflite", tmp_path / "other")
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def test_train_set_overrides_the_file(tmp_path: Path, capsys: pytest.CaptureFixt
     words = ("--set", "schedule.epochs=1", "--set", "schedule.qat_epochs=1", "--set", "seed=3", "--set", 'name="short"')
     assert main(config, *words, "--out", tmp_path / "my run", "--threads", 1) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("short: 1,024 training images (64 held out), encoder ")
+    assert any(line.startswith("short: 1,024 training images (64 held out), encoder ") for line in lines)
     assert lines[-1].endswith(f"; next: inkling export '{tmp_path}/my run' -o build/bundles/short")
     saved = CodecConfig.from_run(tmp_path / "my run")
     assert (saved.schedule.epochs, saved.schedule.qat_epochs, saved.seed) == (1, 1, 3)

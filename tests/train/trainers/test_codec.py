@@ -60,7 +60,7 @@ def test_codec_training_leaves_config_log_and_best_model(trained: Trained) -> No
 @pytest.mark.training
 def test_codec_training_learns_its_images_by_heart(trained: Trained) -> None:
     log = read_log(trained.folder)
-    assert log[0]["loss"] < 2.2 and log[-1]["loss"] < 0.5 * log[0]["loss"]
+    assert log[0]["loss"] < 2 * 2.2 and log[-1]["loss"] < 0.5 * log[0]["loss"]  # the host's and the board's
     held_out = log[-1]["held_out"]  # other copies of the same images
     assert held_out["0"] > 0.9
     assert held_out["0.1"] > 0.7 and held_out["prefix 104"] > 0.7 and held_out["prefix 8"] > 0.7

@@ -66,6 +66,17 @@ def confidence_level(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """Parse a share, 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"must be a share, 0 to 1, got {text!r}")
+    return value
+
+
 def seconds(text: str) -> float:
     """Parse a time in seconds, above 0 and at most a day."""
     try:

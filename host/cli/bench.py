@@ -40,13 +40,19 @@ def run(options: argparse.Namespace) -> int:
         raise HostError(f"no current is stated for {info.target}: name its chip with --board ({', '.join(chips())})")
     radio = radios()[options.radio] if options.radio else radio_of(info.target) or radios()[DEFAULT_RADIO]
     encoder_mj = chip.millijoules(result.mean_cycles, info.clock_hz)
+    features_bytes = bundle.chunk_layout(options.chunk).size if bundle.chunks else 0
     if bundle.answer:
-        accuracy = bundle.manifest.get("accuracy_board")
-        console.print(_energy(f"{bundle.name}, answer", HEADER_BYTES, accuracy, encoder_mj, radio))
+        title = f"{bundle.name}, answer: {HEADER_BYTES} bytes"
+        console.print(_energy(title, {HEADER_BYTES: 1.0}, bundle.manifest.get("accuracy_board"), encoder_mj, radio))
     if bundle.chunks:
+        title = f"{bundle.name}, chunk {options.chunk}: {features_bytes} bytes"
         accuracy = _clean_accuracy(bundle) if options.chunk == 0 else None
-        packet_bytes = bundle.chunk_layout(options.chunk).size
-        console.print(_energy(f"{bundle.name}, chunk {options.chunk}", packet_bytes, accuracy, encoder_mj, radio))
+        console.print(_energy(title, {features_bytes: 1.0}, accuracy, encoder_mj, radio))
+    if bundle.answer and bundle.chunks and options.answers is not None:
+        shares = {HEADER_BYTES: options.answers, features_bytes: 1 - options.answers}
+        mean_bytes = sum(share * packet_bytes for packet_bytes, share in shares.items())
+        title = f"{bundle.name}, {options.answers:.0%} answers, else chunk {options.chunk}: {mean_bytes:.1f} bytes"
+        console.print(_energy(title, shares, None, encoder_mj, radio))
     console.print(_sources(chip, radio))
     return 0
 
@@ -59,16 +65,19 @@ def _times(info: Info, result: BenchResult) -> str:
     )
 
 
-def _energy(sent: str, packet_bytes: int, accuracy: float | None, encoder_mj: float, radio: Radio) -> Table:
-    """Return the energies in mJ by spreading factor; per correct answer is per image over the accuracy."""
-    table = Table(title=f"{sent}: {packet_bytes} bytes by {radio.name}, energy in mJ")
+def _energy(title: str, shares: dict[int, float], accuracy: float | None, encoder_mj: float, radio: Radio) -> Table:
+    """Return the mean energies in mJ by spreading factor; per correct answer is per image over the accuracy.
+
+    shares: of the images, by the bytes of their packet.
+    """
+    table = Table(title=f"{title} by {radio.name}, energy in mJ")
     for heading in ("", "air time, ms", "encoder", "radio", "per image", "per correct answer"):
         table.add_column(heading, justify="right")
     for sf in SPREADING_FACTORS:
-        radio_mj = radio.millijoules(packet_bytes, sf)
+        radio_mj = sum(share * radio.millijoules(packet_bytes, sf) for packet_bytes, share in shares.items())
         image_mj = encoder_mj + radio_mj
         correct = f"{image_mj / accuracy:.2f}" if accuracy else "-"
-        air_ms = 1e3 * air_time_s(packet_bytes, sf)
+        air_ms = 1e3 * sum(share * air_time_s(packet_bytes, sf) for packet_bytes, share in shares.items())
         table.add_row(f"SF{sf}", f"{air_ms:.0f}", f"{encoder_mj:.2f}", f"{radio_mj:.2f}", f"{image_mj:.2f}", correct)
     return table
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from host.board import TIMEOUT_S
 from host.board.energy import DEFAULT_RADIO, chips, radios
-from host.cli.arguments import CAMERA_TIMEOUT_S, MODES, add_line, add_port, add_threshold, at_least_one, seconds
+from host.cli.arguments import CAMERA_TIMEOUT_S, MODES, add_line, add_port, add_threshold, at_least_one, seconds, share
 
 
 def receive(parser: ArgumentParser) -> None:
@@ -164,6 +164,12 @@ def bench(parser: ArgumentParser) -> None:
     _add_bundle(parser)
     add("--repeats", type=at_least_one, default=10, metavar="N", help="runs of the encoder, up to 100 (default 10)")
     add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols to send (default 0: all)")
+    add(
+        "--answers",
+        type=share,
+        metavar="P",
+        help="also show the mean if the board answers this share of images, 0 to 1",
+    )
     add("--board", choices=chips(), help="chip of the board (default: by its environment)")
     add("--radio", choices=radios(), help=f"radio of the board (default: by its environment, else {DEFAULT_RADIO})")
     add("--timeout", type=seconds, default=5.0, metavar="S", help="seconds allowed per run of the encoder (default 5)")

@@ -73,6 +73,19 @@ def test_bench_models_energy_as_current_times_voltage_times_time(run_inkling: Ru
             assert table[f"SF{sf}"][1:] == pytest.approx(expected[1:], abs=0.0051)
 
 
+def test_bench_shows_the_mean_over_answers_and_features(run_inkling: RunInkling, built: Bundle) -> None:
+    with fake_board(built, "heltec_wifi_lora_32_V3") as url:
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path, "--answers", "0.75", "--chunk", 1)
+    mean_bytes = 0.75 * 8 + 0.25 * built.chunk_layout(1).size
+    assert (code, err) == (0, "") and f"75% answers, else chunk 1: {mean_bytes:.1f} bytes by sx1262" in out
+    sent = ("answer", "chunk 1", "75% answers, else chunk 1")
+    answer, features, mean = (re.findall(r"SF9 │(.*)│ +\S+ │", out[out.index(f", {name}: ") :])[0] for name in sent)
+    answer, features, mean = ([float(cell) for cell in row.split("│")] for row in (answer, features, mean))
+    expected = [0.75 * a + 0.25 * f for a, f in zip(answer, features, strict=True)]
+    assert mean == pytest.approx(expected, abs=0.8) and mean[1] == answer[1] == features[1]
+    assert run_inkling("bench", "--port", url, "--bundle", built.path, "--answers", "2")[0] == 2
+
+
 def test_bench_takes_the_names_of_chip_and_radio(run_inkling: RunInkling, built: Bundle) -> None:
     with fake_board(built, "my_own_board") as url:
         chip = ("--board", "stm32l476", "--radio", "sx1276", "--chunk", 1)

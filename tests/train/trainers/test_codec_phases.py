@@ -44,16 +44,14 @@ def make_config(layers: list[str] = LAYERS, **changes: object) -> CodecConfig:
         "lr": 5e-3,
         "warmup_epochs": 0.0,
     }
-    return CodecConfig.from_dict(
-        {
-            "name": "test",
-            "data": {"name": "test", "holdout": 8, "crop_padding": 1},
-            "encoder": {"layers": layers},
-            "decoder": {"width": 8, "blocks": 1, "hidden": 16},
-            "schedule": schedule | changes,
-            **tables,
-        }
-    )
+    values: dict[str, object] = {
+        "name": "test",
+        "data": {"name": "test", "holdout": 8, "crop_padding": 1},
+        "encoder": {"layers": layers},
+        "decoder": {"width": 8, "blocks": 1, "hidden": 16},
+        "schedule": schedule | changes,
+    }
+    return CodecConfig.from_dict(values | tables)
 
 
 @pytest.fixture

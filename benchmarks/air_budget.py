@@ -4,11 +4,12 @@ The duty cycle of firmware/lib/radio/duty.h: one tenth of an hour's allowance at
 after that.
 """
 
-from wire.frame import FeatureLayout
+from wire.frame import HEADER_BYTES, FeatureLayout
 from wire.lora import air_time_s, messages_per_hour
 
 SPREADING_FACTORS = range(7, 13)
-PAYLOAD_BYTES = (48, 24)  # of the default bundle's chunk 0, and of the prefix that is its chunk 1
+PAYLOAD_BYTES = (24, 48, 144)  # of prefixes and of the whole payload
+PACKETS = (HEADER_BYTES, *(FeatureLayout(8 * count).size for count in PAYLOAD_BYTES))  # an answer, then features
 SHARE_AT_ONCE, SHARE_PER_HOUR = 0.1, 0.9
 
 
@@ -19,11 +20,10 @@ def rows() -> list[str]:
 
 def _columns(sf: int) -> list[str]:
     columns = []
-    for payload_bytes in PAYLOAD_BYTES:
-        size = FeatureLayout(8 * payload_bytes).size
+    for size in PACKETS:
         air_s, implicit_s = (air_time_s(size, sf, explicit_header=explicit) for explicit in (True, False))
-        counts = (share * messages_per_hour(air_s) for share in (SHARE_AT_ONCE, SHARE_PER_HOUR))
-        columns += [f"{1e3 * air_s:.1f} ms", f"{1e3 * implicit_s:.1f} ms", *(str(int(count)) for count in counts)]
+        count = int(SHARE_PER_HOUR * messages_per_hour(air_s))
+        columns += [f"{1e3 * air_s:.1f} ms", f"{1e3 * implicit_s:.1f} ms", f"{count:,}"]
     return columns
 
 

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+from firmware.tools import board_table
 from firmware.tools.boards import BOARDS, fits, is_too_small
+from tests.firmware import random_bundle
 from tests.firmware.ports import mock_arduino
 from tests.support import ROOT
 
@@ -60,3 +62,20 @@ def test_boards_imports_neither_platformio_nor_other_modules_of_ours() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_documentation_has_the_tables_of_the_bundles() -> None:
+    """After a change of bundles/: python -m firmware.tools.board_table."""
+    _, tables, _ = board_table.parts(board_table.PAGE.read_text(encoding="utf-8"))
+    assert (
+        tables.strip() == board_table.section([board_table.measure(p) for p in board_table.default_bundles()]).strip()
+    )
+
+
+def test_board_table_shows_no_instructions_of_another_model() -> None:
+    encoder = board_table.measure(random_bundle.folder())
+    rows = board_table.section([encoder]).splitlines()
+    assert encoder.counted == {}
+    assert rows[2].startswith("| `random` | aot, CMSIS-NN (STM32) | 3.0 kB | ") and rows[2].endswith(" | - |")
+    assert sum(row.startswith("| `") for row in rows) == 3 + len(BOARDS)

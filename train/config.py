@@ -83,6 +83,7 @@ class DecoderConfig:
 
     width: int = 128  # channels on the largest grid; each halving of the grid doubles them
     blocks: int = 3  # residual blocks on each grid
+    grids: int = 1  # least number of grids, each half of the one before; every latent head's grid is one in any case
     hidden: int = 512  # features before the last layer
     dropout: float = 0.0  # share of these features dropped in training
 
@@ -91,6 +92,7 @@ class DecoderConfig:
         return {
             "decoder.width must be at least 1": self.width >= 1,
             "decoder.blocks must be at least 0": self.blocks >= 0,
+            "decoder.grids must be at least 1": self.grids >= 1,
             "decoder.hidden must be at least 1": self.hidden >= 1,
             "decoder.dropout must be 0 to below 1": 0 <= self.dropout < 1,
         }

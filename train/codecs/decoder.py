@@ -123,7 +123,7 @@ class Decoder(nn.Module):
         self.register_buffer("head", F.one_hot(head[order], len(heads)).float())  # (S, heads)
         self.prior = nn.Parameter(torch.zeros(sum(c for _, _, c in heads), self.n_levels))
         self.condition = nn.Sequential(nn.Linear(2 + len(heads), CONDITION), nn.ReLU())
-        self.grids = _grids(heads)
+        self.grids = _grids(heads, config.grids)
         self.stages, width = nn.ModuleList(), 0
         for number, grid in enumerate(self.grids):
             before, width = width, config.width * 2**number
@@ -208,17 +208,20 @@ def _owners(heads: Sequence[Shape]) -> tuple[Tensor, Tensor]:
     return torch.cat(channels), torch.cat(numbers)
 
 
-def _grids(heads: Sequence[Shape]) -> list[tuple[int, int]]:
-    """Return the grids of the stages: from the largest head by halves to the smallest one above 1x1."""
+def _grids(heads: Sequence[Shape], least: int) -> list[tuple[int, int]]:
+    """Return the grids of the stages: from the largest head by halves to the smallest one above 1x1.
+
+    There are at least `least` of them, as far as the grid can be halved.
+    """
     grids = {(h, w) for h, w, _ in heads if h * w > 1}
     if not grids:
         return []
     stages = [max(grids)]
-    while stages[-1] != min(grids):
+    while stages[-1] != min(grids) or len(stages) < least:
         h, w = stages[-1]
+        if h % 2 or w % 2:
+            break
         stages.append((h // 2, w // 2))
-        if h % 2 or w % 2 or min(stages[-1]) < 1:
-            raise TrainError("encoder.layers: the grids of the heads must be halves of each other")
     if not grids <= set(stages):
         raise TrainError("encoder.layers: the grids of the heads must be halves of each other")
     return stages

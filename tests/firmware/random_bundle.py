@@ -35,7 +35,7 @@ def images(count: int = IMAGES, seed: int = 0) -> np.ndarray:
     return blocks.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2)
 
 
-def write(path: Path, heads: Heads = HEADS, *, seed: int = 0, threshold: int = 8) -> Path:
+def write(path: Path, heads: Heads = HEADS, *, seed: int = 0, threshold: int = 8, arena_bytes: int = 20_000) -> Path:
     """Write a bundle of schema 2 to a folder and return it."""
     rng = np.random.default_rng(seed)
     path.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def write(path: Path, heads: Heads = HEADS, *, seed: int = 0, threshold: int = 8
         "payload_bytes": (len(order) * BITS + (ANSWER_BITS if answer else 0) + 7) // 8 if size else 0,
         "answer": {"weights": weights.tolist(), "probability": answer.probability.tolist()} if answer else None,
         **({"threshold": threshold} if answer else {}),
-        "arena_bytes": 20_000,
+        "arena_bytes": arena_bytes,
         "ops": ["CONV_2D", "DEPTHWISE_CONV_2D", "ADD"],
         "model_id": bundle.compute_model_id(encoder, table, BITS, order, answer.weights if answer else None),
         "files": {name: bundle.describe_file(path / name) for name in bundle.FILES},

@@ -88,7 +88,6 @@ def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | Non
 
 
 def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
-    from firmware.tools.boards import fits
     from train.codecs.codec import Codec
     from train.codecs.cost import estimate
     from train.trainers.codec import CodecTrainer
@@ -96,12 +95,21 @@ def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.N
     if listing:  # a mistake in its layers is found before images are read
         codec = Codec(config, listing.shape, len(listing.classes))
         cost = estimate(codec.encoder, listing.shape, codec.n_symbols)
-        fit = fits(cost.ram_bytes, cost.flash_bytes)
-        print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {fit}")
+        needs = _needs(cost.ram_bytes, cost.flash_bytes)
+        print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {needs}")
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
     macs = model.encoder.macs(*model.input_shape[:2])
     _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", True)
+
+
+def _needs(ram_bytes: int, flash_bytes: int) -> str:
+    """Return the memory that an encoder needs as text, in a clone with the boards that have it."""
+    try:
+        from firmware.tools.boards import fits
+    except ModuleNotFoundError:  # an installed package has no firmware
+        return f"needs about {-(-ram_bytes // 1000)} kB of RAM and {-(-flash_bytes // 1000)} kB of flash"
+    return str(fits(ram_bytes, flash_bytes))
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:

@@ -217,7 +217,7 @@ def _grids(heads: Sequence[Shape], least: int) -> list[tuple[int, int]]:
     if not grids:
         return []
     stages = [max(grids)]
-    while stages[-1] != min(grids) or len(stages) < least:
+    while stages[-1] > min(grids) or len(stages) < least:
         h, w = stages[-1]
         if h % 2 or w % 2:
             break

@@ -77,10 +77,17 @@ TRAIN = Command(
 EXPORT = Command(
     "turn a trained run into a bundle", "export.cli:parser", "export.cli:run", "export", "interrupted; nothing written"
 )
+EVALUATE = Command(
+    "test a bundle or a run on its test images",
+    "export.evaluation.cli:parser",
+    "export.evaluation.cli:run",
+    "export",
+    "interrupted",
+)
 COMPLETION = Command("print a shell completion script", "inkling.completion:parser", "inkling.completion:run")
 
 ROOT = Group(
     "Image recognition for microcontrollers over bad links: a few dozen bytes per image, robust to bit errors.",
-    {**HOST.commands, "sim": SIM, "train": TRAIN, "export": EXPORT, "completion": COMPLETION},
+    {**HOST.commands, "sim": SIM, "train": TRAIN, "export": EXPORT, "evaluate": EVALUATE, "completion": COMPLETION},
     HOST.epilog,
 )

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment
 from benchmarks.delivery import Delivery
 from benchmarks.encoding import Encoded
+from export.evaluation.runs import answers_of
 from host.classify.classifier import LogitsModel
 from train import evaluate
 from train.classifiers.architectures import Classifier, feature_shape
@@ -31,7 +32,7 @@ from train.trainers.classifier import accuracy as classifier_accuracy
 from train.trainers.codec import CodecTrainer, load_codec
 from train.trainers.split import RUNS, SplitConfig, SplitTrainer, load_or_train_classifier, load_split_codec
 from train.trainers.trainer import Trainer
-from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead, answer_word
+from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead
 from wire.model import Model
 
 BLOCK = 500  # images that are sent before the sender is given a new estimate of the BER
@@ -280,10 +281,7 @@ def encoded(payload: Payload, model: Model) -> Encoded:
     symbols = payload.symbols.numpy()
     if payload.answers is None:
         return Encoded(symbols)
-    words = answer_word(np.arange(model.class_count)[:, None], np.arange(CONFIDENCES)).ravel()
-    by_word = np.argsort(words)
-    places = by_word[np.searchsorted(words[by_word], payload.answers.numpy())]
-    return Encoded(symbols, places // CONFIDENCES, places % CONFIDENCES)
+    return Encoded(symbols, *answers_of(payload.answers.numpy(), model.class_count))
 
 
 def wire_model(name: str, codec: SymbolCodec, n_classes: int) -> Model:

@@ -1,36 +1,61 @@
 """Evaluation of a folder: find out what it is, load images, measure, show and write."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from export.errors import ExportError
+from export.evaluation import runs
 from export.evaluation.data import data_of
 from export.evaluation.evaluate import evaluate, steps
 from export.evaluation.report import show, write
-from export.evaluation.subject import BundleSubject
+from export.evaluation.subject import BundleSubject, Subject
+from train.data.datasets import Dataset
 from train.data.sampling import stratified
 from wire.bundle import load as load_bundle
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A subject, its data, and the facts about it that the figures begin with."""
+
+    subject: Subject
+    data: Dataset
+    facts: dict[str, Any]
+    probability: np.ndarray | None = None  # of a bundle's board, by confidence level
 
 
 def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | None) -> None:
     """Evaluate the bundle or run in a folder on `count` test images, all by default."""
     console = Console()
-    if not (folder / "bundle.json").is_file():
-        raise ExportError(f"{folder} is neither a bundle nor a run")
-    bundle = load_bundle(folder)
-    data = data_of(bundle, console.print)
+    loaded = _load(folder, console)
+    data = loaded.data
     index = stratified(data.y_test, count or len(data.y_test))
     images, labels = data.x_test[index], data.y_test[index]
-    subject, probability = BundleSubject(bundle), bundle.answer.probability if bundle.answer else None
-    console.print(f"{bundle.name}, model {bundle.model_id}: {len(labels):,} test images of {data.name}")
+    console.print(f"{loaded.facts['name']}: {len(labels):,} test images of {data.name}")
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("evaluating", total=steps(subject, len(labels), draws))
+        task = bar.add_task("evaluating", total=steps(loaded.subject, len(labels), draws))
         on_progress = partial(bar.advance, task)
-        figures = evaluate(subject, images, labels, bundle.classes, draws, probability, on_progress)
-    figures |= {"name": bundle.name, "model_id": bundle.model_id, "dataset": data.name, "threshold": bundle.threshold}
+        figures = evaluate(loaded.subject, images, labels, list(data.classes), draws, loaded.probability, on_progress)
+    figures = {**loaded.facts, "dataset": data.name, **figures}
     show(figures, console)
     if out:
         console.print(f"written: {', '.join(map(str, write(figures, out)))}")
+
+
+def _load(folder: Path, console: Console) -> Loaded:
+    """Load a bundle or a run. Raises ExportError if the folder is neither, and TrainError if a run is not finished."""
+    if (folder / "bundle.json").is_file():
+        bundle = load_bundle(folder)
+        facts = {"name": bundle.name, "model_id": bundle.model_id, "threshold": bundle.threshold}
+        probability = bundle.answer.probability if bundle.answer else None
+        return Loaded(BundleSubject(bundle), data_of(bundle, console.print), facts, probability)
+    if (folder / "config.json").is_file():
+        subject, config, data = runs.load(folder, console.print)
+        return Loaded(subject, data, {"name": config.name})
+    raise ExportError(f"{folder} is neither a bundle nor a run")

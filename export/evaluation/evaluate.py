@@ -35,12 +35,15 @@ def evaluate(
     encoded = subject.encode(images, lambda: on_progress(1))
     figures: dict[str, Any] = {"images": len(labels), "draws": draws, "classes": classes}
     clean = _host(subject, encoded, labels, draws, on_progress, figures)
-    if encoded.classes is not None and encoded.confidences is not None:
-        correct = encoded.classes == labels
-        figures["board"] = {"accuracy": float(correct.mean()), **_confusion(encoded.classes, labels, classes)}
+    if encoded.classes is None:
+        return figures
+    correct = encoded.classes == labels
+    alone = {"accuracy": float(np.mean(correct)), **_confusion(encoded.classes, labels, classes)}
+    figures[subject.alone] = alone
+    if encoded.confidences is not None:
         if probability is not None:
             error = expected_calibration_error(encoded.confidences, correct, probability)
-            figures["board"]["expected_calibration_error"] = error
+            alone["expected_calibration_error"] = error
         figures["adaptive"] = {
             title: [asdict(row) for row in sweep(encoded.confidences, correct, predicted == labels)]
             for title, predicted in clean.items()

@@ -11,25 +11,27 @@ from rich.table import Table
 
 from export.errors import ExportError
 from export.evaluation.metrics import Confusion
+from wire.answer import CONFIDENCES
 
 SHOWN_CLASSES = 20  # in the table on the console: all, or as many of the worst
 SHOWN_PAIRS = 5
+HOST = "host"
+PARTS = (HOST, "board", "classifier")  # of the figures, those with a confusion matrix
 MATRIX_NUMBERS = 20  # up to so many classes, the picture has the counts in its cells
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """Print the tables."""
     classes = figures["classes"]
-    if "host" in figures:
+    if HOST in figures:
         console.print(_by_ber(figures))
-    if "board" in figures:
-        board = figures["board"]
-        error = board.get("expected_calibration_error")
-        calibration = "" if error is None else f"; expected calibration error {100 * error:.1f} points"
-        console.print(f"board alone: {_percent(board['accuracy'])}{calibration}")
-    if "adaptive" in figures:
-        for title, rows in figures["adaptive"].items():
-            console.print(_sweep(title, rows, figures.get("threshold")))
+    for part in _parts(figures):
+        if part != HOST:
+            error = figures[part].get("expected_calibration_error")
+            calibration = "" if error is None else f"; expected calibration error {100 * error:.1f} points"
+            console.print(f"{part} alone: {_percent(figures[part]['accuracy'])}{calibration}")
+    if figures.get("adaptive"):
+        console.print(_sweep(figures["adaptive"], figures.get("threshold")))
     console.print(_classes(figures))
     for part in _parts(figures):
         confusion = Confusion(np.array(figures[part]["confusion"]))
@@ -55,7 +57,7 @@ def write(figures: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _parts(figures: dict[str, Any]) -> list[str]:
-    return [part for part in ("host", "board") if part in figures]
+    return [part for part in PARTS if part in figures]
 
 
 def _percent(share: float | None) -> str:
@@ -73,14 +75,16 @@ def _by_ber(figures: dict[str, Any]) -> Table:
     return table
 
 
-def _sweep(title: str, rows: list[dict[str, Any]], default: int | None) -> Table:
-    table = Table(title=f"mode adaptive, {title}, clean link")
-    for heading in ("threshold", "answered by the board", "accuracy of these", "accuracy of all"):
+def _sweep(by_payload: dict[str, list[dict[str, Any]]], default: int | None) -> Table:
+    """Return the sweep of thresholds: what the board answers, and the accuracy of all for each payload of the rest."""
+    table = Table(title="mode adaptive over a clean link: accuracy of all, by threshold and payload of the rest")
+    for heading in ("threshold", "by board", "right of these", *by_payload):
         table.add_column(heading, justify="right")
-    for row in rows:
-        threshold = f"{row['threshold']}{' (default)' if row['threshold'] == default else ''}"
-        shares = (_percent(row[key]) for key in ("answered", "answered_accuracy", "accuracy"))
-        table.add_row(threshold, *shares)
+    for rows in zip(*by_payload.values(), strict=True):
+        first = rows[0]
+        name = f"{first['threshold']}{' (default)' if first['threshold'] == default else ''}"
+        shares = [first["answered"], first["answered_accuracy"], *(row["accuracy"] for row in rows)]
+        table.add_row("no answers" if first["threshold"] == CONFIDENCES else name, *map(_percent, shares))
     return table
 
 

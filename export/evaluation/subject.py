@@ -1,4 +1,4 @@
-"""The subjects of an evaluation: a bundle as boards and hosts run it, behind one interface."""
+"""The subjects of an evaluation behind one interface, and a bundle as boards and hosts run it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ BATCH = 8  # the decoder's fastest; see host.classify.decoder
 class Encoded:
     """What a board computes of N images.
 
-    symbols (N, S) int64; None for a board that only answers. classes and confidences (N,) int64: its own answers; None
-    without an answer head.
+    symbols (N, S) int64; None if it only answers. classes and confidences (N,) int64: its own answers; None without an
+    answer head. A base classifier has no confidence levels.
     """
 
     symbols: np.ndarray | None
@@ -32,6 +32,10 @@ class Encoded:
 
 class Subject(Protocol):
     """Something that classifies images behind a link that flips bits."""
+
+    @property
+    def alone(self) -> str:
+        """The name of what decides without a link: the board, or a base classifier."""
 
     @property
     def prefixes(self) -> dict[str, int]:
@@ -47,11 +51,14 @@ class Subject(Protocol):
 class BundleSubject:
     """A bundle: TFLite's reference kernels as the board, and decoder.onnx in ONNX Runtime as the host."""
 
+    alone = "board"
+
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._encoder = ReferenceEncoder(bundle.encoder_path)
-        self._decoder = onnxruntime.InferenceSession(bundle.decoder_path.read_bytes())
-        self._inputs = [value.name for value in self._decoder.get_inputs()]
+        if bundle.heads:
+            self._decoder = onnxruntime.InferenceSession(bundle.decoder_path.read_bytes())
+            self._inputs = [value.name for value in self._decoder.get_inputs()]
 
     @property
     def prefixes(self) -> dict[str, int]:

@@ -20,6 +20,8 @@ LABELS = np.arange(N) % 3  # no image of a fox
 class FakeSubject:
     """A host that is always right without bit errors, and a board that takes eels for dogs."""
 
+    alone = "board"
+
     def __init__(self, board_only: bool = False) -> None:
         self.prefixes = {} if board_only else {"48 bytes": 128, "24 bytes": 64}
 

@@ -78,7 +78,7 @@ def test_host_environment_takes_less_than_300_mb(python: Path) -> None:
     assert 20_000_000 < size < LIMIT_BYTES
 
 
-@pytest.mark.parametrize("command", ["flash", "devices", "info", "run", "capture", "bench", "receive"])
+@pytest.mark.parametrize("command", ["flash", "devices", "info", "mode", "run", "capture", "bench", "receive"])
 def test_host_environment_runs_every_command(python: Path, command: str) -> None:
     assert "--port" in check(python, "-m", "host", command, "--help")
     # The module that runs the command finds all packages, too.
@@ -88,8 +88,9 @@ def test_host_environment_runs_every_command(python: Path, command: str) -> None
 def test_host_environment_decodes_the_shipped_bundle(python: Path) -> None:
     program = (
         "import numpy as np; from wire.bundle import load; from host.classify.decoder import Decoder; "
-        "b = load('bundles/cifar10'); g = np.load(b.golden_path); "
-        "print(abs(Decoder(b).logits(g['symbols'], g['ber']) - g['logits']).max() < 1e-3)"
+        "from wire.answer import answer_word; b = load('bundles/cifar10'); g = np.load(b.golden_path); "
+        "words = answer_word(*g['answers'].T.astype(np.int64)); "
+        "print(abs(Decoder(b).logits(g['symbols'], g['ber'], words) - g['logits']).max() < 1e-3)"
     )
     assert check(python, "-c", program).strip() == "True"
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from firmware.tools import model_aot, model_common, model_tflm, network, tflite_graph
+from firmware.tools import model_aot, model_common, model_tflm, network, scratch, tflite_graph
 from firmware.tools.core_dir import INSTALL_HINT
 from firmware.tools.model_common import ModelError, Needs
 from wire.bundle import Bundle, BundleError, load
@@ -65,7 +65,7 @@ def needs(out: Path) -> Needs:
 
 def _stamp(bundle: Bundle, engine: str, kernels: str) -> str:
     digest = hashlib.sha256()
-    modules = (model_common, network, tflite_graph, ENGINES[engine])
+    modules = (model_common, network, scratch, tflite_graph, ENGINES[engine])
     generators = (Path(__file__), *(Path(str(module.__file__)) for module in modules))
     for file in (*generators, bundle.path / "bundle.json", bundle.encoder_path):
         digest.update(file.read_bytes())

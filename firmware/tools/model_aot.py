@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firmware.tools import scratch
 from firmware.tools.model_common import (
     ModelError,
     Needs,
@@ -59,18 +60,18 @@ CODE_BYTES = 16_000  # kernels, their calls and the glue: up to 14 kB on Cortex-
 
 def write(bundle: Bundle, out: Path, kernels: str) -> Written:
     """Write inkling_model.h and the network to the folder `out`."""
-    manifest = _compile(bundle, out, kernels)
+    manifest, arena_bytes = _compile(bundle, out, kernels)
     if kernels == "cmsis_nn":
         _drop_unused_kernel(out, manifest)
     crc32 = _join_weights(out)
-    (out / "inkling_model.h").write_text(header(bundle, manifest["arena_bytes"], crc32), encoding="utf-8")
-    ram_bytes = manifest["arena_bytes"] + input_bytes(bundle) + output_bytes(bundle)
+    (out / "inkling_model.h").write_text(header(bundle, arena_bytes, crc32), encoding="utf-8")
+    ram_bytes = arena_bytes + input_bytes(bundle) + output_bytes(bundle)
     flash_bytes = manifest["constant_bytes"] + table_bytes(bundle) + CODE_BYTES
     return Written(CMSIS_FLAGS if kernels == "cmsis_nn" else [], Needs(ram_bytes, flash_bytes))
 
 
-def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
-    """Run BakeNN and return its manifest."""
+def _compile(bundle: Bundle, out: Path, kernels: str) -> tuple[dict, int]:
+    """Run BakeNN; return its manifest and the size of the arena in bytes, which is not the manifest's."""
     import bakenn  # slow to import, and needed only when something changed
 
     network = read_network(bundle)
@@ -86,10 +87,10 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> dict:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = encoder_graph(bundle.encoder_path.read_bytes(), len(network.outputs))
-            bakenn.compile(graph, out, model_name=NAME, backend_options=options)
+            arena_bytes = scratch.pack(bakenn.compile(graph, out, model_name=NAME, backend_options=options))
     except (bakenn.BakeNNError, ImportError, OSError, ValueError) as error:
         raise ModelError(f"bundle {bundle.path}: {' '.join(str(error).split())}") from None
-    return json.loads((out / "bknn_inkling_manifest.json").read_text(encoding="utf-8"))
+    return json.loads((out / "bknn_inkling_manifest.json").read_text(encoding="utf-8")), arena_bytes
 
 
 def _drop_unused_kernel(out: Path, manifest: dict) -> None:

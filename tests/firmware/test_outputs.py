@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.metadata
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 import serial
 
 from export.reference import ReferenceEncoder, int8_pixels
-from firmware.tools import emulator, tflite_graph
+from firmware.tools import emulator, scratch, tflite_graph
 from firmware.tools.boards import fits
 from firmware.tools.model import ModelError, generate, needs
 from tests.firmware import random_bundle
@@ -128,6 +129,29 @@ def test_import_leaves_bakenns_check_of_graphs_in_place(monkeypatch: pytest.Monk
     with pytest.raises(ValueError, match="no such graph"):
         tflite_graph.encoder_graph(random_encoder(Heads()), 3)
     assert importer.verify_graph is verify
+
+
+def test_arena_holds_the_scratch_memory_where_it_is_free(tmp_path: Path) -> None:
+    """The largest activations of the default trunk need no scratch memory."""
+    generate(bundle_path(), tmp_path / "out", "cmsis_nn")
+    manifest = json.loads((tmp_path / "out" / "bknn_inkling_manifest.json").read_text())
+    header = (tmp_path / "out" / "bknn_inkling.h").read_text()
+    (arena,) = map(int, re.findall(r"_ARENA_SIZE (\d+)u", header))
+    assert manifest["scratch_bytes"] > 0
+    assert manifest["activation_arena_bytes"] <= arena < manifest["arena_bytes"]
+    source = (tmp_path / "out" / "bknn_inkling.c").read_text()
+    for offset, size in re.findall(r"^ +\(void \*\)\(arena \+ (\d+)u\), (\d+),$", source, re.MULTILINE):
+        assert int(offset) % scratch.ALIGNMENT == 0 and int(offset) + int(size) <= arena
+
+
+def test_generate_refuses_sources_that_pass_scratch_memory_in_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "_SCRATCH", re.compile("no such line"))
+    with pytest.raises(
+        ModelError, match="this version of BakeNN passes scratch memory to its kernels in an unknown way"
+    ):
+        generate(bundle_path(), tmp_path, "cmsis_nn")
 
 
 @pytest.mark.parametrize("engine", ["aot", "tflm"])

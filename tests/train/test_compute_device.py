@@ -167,7 +167,7 @@ def test_train_command_trains_on_the_device_that_it_names(
     with FakeGpu():
         assert train_support.main(*command) == 0
     assert devices(tmp_path) == {"lazy"}
-    assert "; on lazy\n" in capsys.readouterr().out
+    assert "; on lazy in float32\n" in capsys.readouterr().out
 
 
 def test_choose_device_without_a_name_takes_the_gpu_if_it_works(

@@ -131,6 +131,8 @@ class AnswerDecoder:
         bits, rate = _test(sync_flips)
         limit = max_flips(bits, sum(len(table) * len(headers) for table, headers in groups), rate)
         most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
+        if most < 0:
+            return None
         near = [found for table, headers in groups for found in table.within(block, headers, most)]
         if not near:
             return None

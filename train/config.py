@@ -115,6 +115,7 @@ class LinkConfig:
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
+    suffix_share: float = 0.0  # share of the images of which only what follows a prefix arrives, without the answer
     answer_missing_share: float = 0.5  # share of the images whose answer does not reach the decoder
     # [first symbol, count], whole payload first; by default the whole payload, its first half and its second half
     chunks: tuple[tuple[int, int], ...] | None = None
@@ -132,6 +133,7 @@ class LinkConfig:
             "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
             "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
             "link.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
+            "link.suffix_share must be 0 to 1 - prefix_share": 0 <= self.suffix_share <= 1 - self.prefix_share,
             "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
             "link.answer_missing_share must be 0 to 1": 0 <= self.answer_missing_share <= 1,
             f"link.chunks must be 1 to {MAX_CHUNKS} pairs": self.chunks is None or 1 <= len(self.chunks) <= MAX_CHUNKS,

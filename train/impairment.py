@@ -72,8 +72,15 @@ def draw_impairment(
     ends = np.array([count for first, count in chunks if first == 0 and count < n_symbols] or [n_symbols])
     at_chunk = rng.random(n_images) < 0.5
     kept = np.where(at_chunk, rng.choice(ends, n_images), rng.integers(n_symbols // 16, n_symbols + 1, n_images))
-    kept[rng.random(n_images) >= link.prefix_share] = n_symbols
+    fate = rng.random(n_images)
+    kept[fate >= link.prefix_share] = n_symbols
     missing = np.arange(n_symbols)[None, :] >= kept[:, None]
+    answer_missing = rng.random(n_images) < link.answer_missing_share if answers else np.ones(n_images, bool)
+    if link.suffix_share:
+        # The first symbols and the answer say much in few bits; from the others alone, the decoder learns to use these.
+        suffix = fate >= 1 - link.suffix_share
+        missing |= suffix[:, None] & (np.arange(n_symbols)[None, :] < rng.choice(ends, n_images)[:, None])
+        answer_missing |= suffix
     return Impairment(
         torch.from_numpy(symbol_flips(mask[:, answer_bits:], bits)),
         torch.from_numpy(missing),
@@ -81,5 +88,5 @@ def draw_impairment(
         torch.from_numpy(
             symbol_flips(mask[:, :answer_bits], ANSWER_BITS)[:, 0] if answers else np.zeros(n_images, int)
         ),
-        torch.from_numpy(rng.random(n_images) < link.answer_missing_share if answers else np.ones(n_images, bool)),
+        torch.from_numpy(answer_missing),
     )

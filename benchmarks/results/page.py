@@ -112,9 +112,14 @@ def _of_bundle(name: str) -> dict[str, Section]:
     }
 
 
+def _of_bundles() -> dict[str, Section]:
+    """Return the sections about the bundles that ship, the default one first."""
+    names = sorted((file.parent.name for file in BUNDLE.parent.glob("*/bundle.json")), key=lambda name: name != BUNDLE.name)
+    return {key: section for name in names for key, section in _of_bundle(name).items()}
+
+
 SECTIONS = {
-    **_of_bundle("cifar10"),
-    **_of_bundle("cifar100"),
+    **_of_bundles(),
     "answers": Section("Answer frames", "make bench-answers", _json("answers.json"), answers_page.section),
     "receiver": Section(
         "The receiver at its limits", "make bench-receiver", _json("receiver.json"), receiver_page.section

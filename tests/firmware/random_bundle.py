@@ -1,6 +1,8 @@
 """Bundles of small encoders with random weights, with any set of outputs, complete enough to build and to receive."""
 
+import atexit
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,7 +12,6 @@ import onnx
 from onnx import TensorProto, helper
 
 from export.reference import ReferenceEncoder
-from firmware.tools import core_dir
 from tests.firmware.encoders import OUTPUT, SIDE, Heads, random_encoder
 from wire import bundle
 from wire.answer import ANSWER_BITS, FULL_WEIGHT, AnswerHead
@@ -25,8 +26,9 @@ LOGITS_PER_STEP = 0.3  # of an int8 score, which gives answers of all confidence
 @cache
 def folder(heads: Heads = HEADS) -> Path:
     """Return a bundle's folder, written once per test run."""
-    (core_dir.ROOT / ".pio" / "tests").mkdir(parents=True, exist_ok=True)
-    return write(Path(mkdtemp(prefix="bundle-", dir=core_dir.ROOT / ".pio" / "tests")), heads)
+    path = Path(mkdtemp(prefix="inkling-bundle-"))
+    atexit.register(shutil.rmtree, path)
+    return write(path, heads)
 
 
 def images(count: int = IMAGES, seed: int = 0) -> np.ndarray:

@@ -36,6 +36,17 @@ def best(goodput: dict, snr: float, wanted: Callable[[str], bool]) -> tuple[floa
     return max(candidates)
 
 
+def most_accurate(goodput: dict, snr: float, limit_s: float, wanted: Callable[[str], bool]) -> tuple[float, str]:
+    """Return the best accuracy of all sent at an SNR within a mean air time per image, and its scheme; as `best`."""
+    candidates = [(0.0, "nothing")]
+    for name in SPREADING:
+        for key, scheme in goodput["links"][name]["schemes"].items():
+            at = [row for value, row in scheme["rows"].items() if float(value) <= snr]
+            if at and wanted(key) and at[-1]["air_time_s"] <= limit_s:
+                candidates.append((at[-1]["accuracy_sent"], f"{scheme['title']}, SF{name[2:]}"))
+    return max(candidates)
+
+
 def is_inkling(key: str) -> bool:
     """Return True if a key is one of Inkling's own schemes."""
     return key.startswith("inkling")

@@ -8,12 +8,15 @@ from matplotlib import pyplot as plt
 
 mpl.use("Agg")
 
-BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98"
+BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
 # The schemes in the plots, all with explicit headers, in the order of the legend: one colour per family, broken lines
 # for variants.
 STYLES: dict[str, dict[str, Any]] = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
+    "inkling_adaptive": {"color": BLUE, "linewidth": 1.6, "linestyle": "-."},
+    "board": {"color": PURPLE, "linewidth": 2.2},
+    "board_48": {"color": PURPLE, "linewidth": 1.3, "linestyle": "--"},
     "crc": {"color": ORANGE, "linewidth": 2.2},
     "crc_48_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": "--"},
     "again_prefix": {"color": ORANGE, "linewidth": 1.3, "linestyle": ":"},

@@ -12,7 +12,15 @@ from rich.progress import Progress
 from benchmarks.encoding import Encoded, classes_if_intact
 from benchmarks.goodput.baselines import Crc, Files, OnProgress, Outcome, ReedSolomon
 from benchmarks.goodput.compressed import FORMATS, Format, decoded, sizes
-from benchmarks.goodput.findings import best, compared_snrs, findings, is_inkling, is_opponent, lowest_snr
+from benchmarks.goodput.findings import (
+    best,
+    compared_snrs,
+    findings,
+    is_inkling,
+    is_opponent,
+    lowest_snr,
+    most_accurate,
+)
 from benchmarks.goodput.links import BAUD, BITS_PER_BYTE, LINKS, Link, Radio, SerialRadio, crc_of_rows
 from benchmarks.goodput.measure import Experiment, figures_of
 from benchmarks.goodput.page import section
@@ -240,7 +248,16 @@ def goodput() -> dict:
         }
         links[name] = {"title": LINKS[name].title, "state": LINKS[name].state, "schemes": schemes}
     return {"bundle": "invented", "model_id": "00000000", "images": 100, "seed": 0, "links": links, "compressed": {},
-            "seconds": 60.0, "command": "none", "date": "2026-11-24"}  # fmt: skip
+            "duty_cycle": 0.01, "seconds": 60.0, "command": "none", "date": "2026-11-24"}  # fmt: skip
+
+
+def test_most_accurate_stays_within_the_air_time(goodput: dict) -> None:
+    # Air times of the invented figures: 36 s over the rate, which is 300 at SF7 for the whole payload.
+    best_setting = most_accurate(goodput, -5, 0.121, is_inkling)
+    assert best_setting[1] == "inkling, SF7" and best_setting[0] == pytest.approx(0.85, abs=0.001)
+    assert most_accurate(goodput, -5, 0.1, is_inkling)[1] == "inkling_prefix, SF7"
+    assert most_accurate(goodput, -5, 0.01, is_inkling) == (0.0, "nothing")
+    assert "at 60 images per hour, each scheme at its best setting with at most 0.6 s" in section(goodput)
 
 
 def test_lowest_snr_interpolates() -> None:

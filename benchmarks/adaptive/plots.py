@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, INKLING, OFFLOADING, SOFT
+from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, COSTLY, INKLING, OFFLOADING, SOFT
 
 mpl.use("Agg")
 
@@ -15,6 +15,7 @@ STYLES: dict[str, dict[str, Any]] = {
     INKLING: {"color": BLUE, "linewidth": 2.4},
     SOFT: {"color": BLUE, "linewidth": 1.4, "linestyle": ":"},
     BOARD: {"color": ORANGE, "linewidth": 1.8},
+    COSTLY: {"color": ORANGE, "linewidth": 1.2, "linestyle": "--"},
     OFFLOADING: {"color": GREEN, "linewidth": 1.8},
     COMPRESSED: {"color": GREY, "linewidth": 1.5},
     CONVENTIONAL: {"color": PURPLE, "linewidth": 1.2, "linestyle": "--"},

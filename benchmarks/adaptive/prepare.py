@@ -91,7 +91,7 @@ def prepare(settings: Settings, console: Console, bar: Progress) -> Bench:
     decoder = RememberingDecoder(Decoder(bundle))
     prefixes = [chunk for chunk, (first, _) in enumerate(bundle.chunks) if first == 0]
     own = contents.own_answers(bundle, on_test.encoded, test.labels, costs)
-    boards = [own, *(contents.other_answers(path, test, costs, bar) for path in settings.boards)]
+    boards = [own, *(contents.other_answers(path, test, own, costs, bar) for path in settings.boards)]
     features = contents.features(bundle, decoder, on_test.encoded, test.labels, prefixes, costs)
     test_levels, held_out_levels = on_test.encoded.confidences, held_out.encoded.confidences
     assert test_levels is not None and held_out_levels is not None

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.adaptive.frontier import COSTS, Frontier, Point, best_within, compare
-from benchmarks.adaptive.schemes.contents import BOARD, FEATURES
+from benchmarks.adaptive.schemes.contents import BOARD, COSTLY, FEATURES
 from benchmarks.adaptive.schemes.conventional import SCHEME as CONVENTIONAL
 from benchmarks.adaptive.schemes.modes import INKLING, SOFT
 from wire.lora import DUTY_CYCLE, messages_per_hour
@@ -20,8 +20,9 @@ def group(scheme: str) -> str:
         return SOFT
     if scheme.startswith(INKLING):
         return INKLING
-    if scheme.startswith(BOARD):
-        return BOARD
+    for name in (BOARD, COSTLY):
+        if scheme.startswith(name):
+            return name
     if scheme == CONVENTIONAL:
         return CONVENTIONAL
     return OFFLOADING if scheme.startswith(FEATURES) else COMPRESSED
@@ -35,8 +36,8 @@ def reduce(points: list[Point]) -> dict[str, Any]:
         schemes.setdefault(point.scheme, []).append(point)
         name = group(point.scheme)
         groups.setdefault(name, []).append(point)
-        # The conventional adaptive mode is Inkling's idea: it is shown, but it is not what users have today.
-        if name not in (INKLING, SOFT, CONVENTIONAL):
+        # The conventional adaptive mode is Inkling's idea, and a costlier board is another device: both are only shown.
+        if name not in (INKLING, SOFT, CONVENTIONAL, COSTLY):
             groups[OPPONENTS].append(point)
             groups[CHIPS] += [] if CODED in point.scheme else [point]
     groups = {name: members for name, members in groups.items() if members}

@@ -10,6 +10,7 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.adaptive.schemes.opponents import CompressedImages, Content
+from benchmarks.device.baseline import load as load_baseline
 from benchmarks.encoding import Encoded, classes_if_intact, encode
 from benchmarks.goodput.compressed import DATASET, FORMATS
 from benchmarks.images import TestImages
@@ -19,7 +20,9 @@ from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 
 BOARD, FEATURES, IMAGES = "board alone", "features", "images"
-TARGET, ENGINES = "cortex-m4", ("aot", "tflm")  # whose instructions count; the first engine that was measured
+COSTLY = "costlier board alone"  # not an opponent at equal device cost
+SAME_COST = 1.1  # up to so many times the instructions of Inkling's own board
+TARGET = "cortex-m4"  # whose instructions count, by the engine that takes the fewest
 
 
 @dataclass(frozen=True)
@@ -27,23 +30,25 @@ class Costs:
     """Instructions per image, from the figures of `make bench-device`."""
 
     by_name: dict[str, dict]
+    whole_model: dict  # of the baseline: a classifier that was measured with another engine
     file: Path
 
     @classmethod
     def read(cls, file: Path) -> "Costs":
         """Read device.json. Raises BundleError if that fails."""
         try:
-            return cls(json.loads(file.read_text(encoding="utf-8")), file)
+            return cls(json.loads(file.read_text(encoding="utf-8")), load_baseline().whole_model, file)
         except (OSError, ValueError) as error:
             raise BundleError(f"{file} cannot be read ({error}): run make bench-device") from None
 
     def instructions(self, name: str) -> int:
         """Return those of a bundle or a classifier. Raises BundleError if it was not measured."""
-        variants = self.by_name.get(name, {}).get(TARGET, {})
-        for engine in ENGINES:
-            if engine in variants:
-                return int(variants[engine]["instructions"])
-        raise BundleError(f"{self.file} has no costs of {name}: run python -m benchmarks.device with it")
+        counts = [int(cost["instructions"]) for cost in self.by_name.get(name, {}).get(TARGET, {}).values()]
+        if name == self.whole_model.get("stem"):
+            counts.append(self.whole_model["instructions"])
+        if not counts:
+            raise BundleError(f"{self.file} has no costs of {name}: run python -m benchmarks.device with it")
+        return min(counts)
 
 
 def own_answers(bundle: Bundle, encoded: Encoded, labels: np.ndarray, costs: Costs) -> Content:
@@ -52,19 +57,24 @@ def own_answers(bundle: Bundle, encoded: Encoded, labels: np.ndarray, costs: Cos
     return Content(f"{BOARD} ({bundle.name})", 1, encoded.classes == labels, costs.instructions(bundle.name))
 
 
-def other_answers(path: Path, test: TestImages, costs: Costs, bar: Progress) -> Content:
+def other_answers(path: Path, test: TestImages, own: Content, costs: Costs, bar: Progress) -> Content:
     """Return the answers of another bundle's board, or of a classifier in a .tflite file, to the same images.
 
-    Raises BundleError if it takes other images or has other classes.
+    Raises BundleError if it takes other images or has no answers.
     """
     if path.suffix == ".tflite":
         task = bar.add_task(f"{path.name}: TFLite's reference kernels", total=len(test.labels))
         scores = ReferenceEncoder(path).outputs(test.images, partial(bar.advance, task))
-        return Content(f"{BOARD} ({path.stem})", 1, scores.argmax(axis=1) == test.labels, costs.instructions(path.stem))
-    bundle = load_bundle(path)
-    if bundle.input_shape != test.images.shape[1:] or bundle.answer is None:
-        raise BundleError(f"bundle {path}: it takes other images, or its board does not answer")
-    return own_answers(bundle, encode(bundle, test.images, bar), test.labels, costs)
+        name, correct = path.stem, scores.argmax(axis=1) == test.labels
+    else:
+        bundle = load_bundle(path)
+        if bundle.input_shape != test.images.shape[1:] or bundle.answer is None:
+            raise BundleError(f"bundle {path}: it takes other images, or its board does not answer")
+        name, correct = bundle.name, encode(bundle, test.images, bar).classes == test.labels
+    instructions = costs.instructions(name)
+    times = instructions / own.instructions
+    scheme = f"{BOARD} ({name})" if times <= SAME_COST else f"{COSTLY} ({name}, {times:.1f} x the instructions)"
+    return Content(scheme, 1, np.asarray(correct), instructions)
 
 
 def features(

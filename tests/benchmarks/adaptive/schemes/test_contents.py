@@ -1,0 +1,65 @@
+"""Tests of what is sent in the comparison: instructions of boards, costlier boards, compressed images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.progress import Progress
+
+from benchmarks.adaptive.reduce import group
+from benchmarks.adaptive.schemes import contents
+from benchmarks.adaptive.schemes.contents import Costs, compressed, other_answers
+from benchmarks.adaptive.schemes.opponents import Content
+from benchmarks.goodput.compressed import FORMATS
+from benchmarks.images import TestImages
+from wire.bundle import BundleError
+
+
+@pytest.fixture
+def costs(tmp_path: Path) -> Costs:
+    costs = {"mine": {"cortex-m4": {"aot": {"instructions": 900}, "tflm": {"instructions": 800}}}}
+    (tmp_path / "device.json").write_text(json.dumps(costs))
+    return Costs.read(tmp_path / "device.json")
+
+
+def test_costs_are_those_of_the_fastest_engine(costs: Costs) -> None:
+    assert costs.instructions("mine") == 800
+    assert costs.instructions("pretrainedResnet_quant") == 29_900_000  # of the baseline
+    with pytest.raises(BundleError, match="has no costs of other: run python -m benchmarks.device"):
+        costs.instructions("other")
+    with pytest.raises(BundleError, match="cannot be read"):
+        Costs.read(Path("nowhere.json"))
+
+
+@pytest.mark.parametrize(("own_instructions", "kind"), [(780, "board alone"), (200, "costlier board alone")])
+def test_other_answers_mark_a_costlier_board(
+    costs: Costs, monkeypatch: pytest.MonkeyPatch, own_instructions: int, kind: str
+) -> None:
+    class FakeEncoder:
+        def __init__(self, file: Path) -> None:
+            assert file.name == "mine.tflite"
+
+        def outputs(self, images: np.ndarray, on_progress: object) -> np.ndarray:
+            return np.eye(3, dtype=np.int8)[[0, 1, 1]]
+
+    monkeypatch.setattr(contents, "ReferenceEncoder", FakeEncoder)
+    test = TestImages(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 2]), np.arange(3))
+    own = Content("board alone (own)", 1, np.ones(3, bool), own_instructions)
+    content = other_answers(Path("mine.tflite"), test, own, costs, Progress(disable=True))
+    assert content.correct.tolist() == [True, True, False] and content.instructions == 800
+    assert content.scheme.startswith(f"{kind} (mine") and group(f"{content.scheme}, CRC") == kind
+    assert ("4.0 x the instructions" in content.scheme) == (own_instructions == 200)
+
+
+def test_compressed_images_are_those_of_the_formats_at_hand(tmp_path: Path) -> None:
+    lines: list[str] = []
+    form = FORMATS[0]
+    np.savez(tmp_path / f"{form.name}.npz", bare_bytes=np.array([40, 50, 60]), correct=np.array([True, False, True]))
+    found = compressed("cifar10", tmp_path, np.array([2, 0]), (5, 8), lines.append)
+    assert [(one.setting, one.sizes.tolist(), one.correct.all()) for one in found] == [
+        ("4/5, explicit header", [60, 40], True),
+        ("4/8, explicit header", [60, 40], True),
+    ]
+    assert len(lines) == len(FORMATS) - 1 and group(found[0].scheme) == "compressed images"
+    assert compressed("cifar100", tmp_path, np.arange(3), (5,), lines.append) == []

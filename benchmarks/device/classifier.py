@@ -6,12 +6,14 @@ shape of a RESHAPE as an option, and no softmax at the end, which changes no dec
 
 import json
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from export import inspect_tflite
 from export.reference import ReferenceEncoder
 from host.errors import HostError
 from wire.answer import FULL_WEIGHT, AnswerHead
@@ -58,6 +60,9 @@ def bundle_of(file: Path, folder: Path, classes: list[str] | None = None) -> Pat
         "payload_bytes": 0,
         "answer": {"weights": weights.tolist(), "probability": PROBABILITY},
         "threshold": 0,
+        # For the engine tflm; the arena is known only where TFLM's own interpreter is installed.
+        "ops": [op.name for op in inspect_tflite.operators(encoder)],
+        "arena_bytes": inspect_tflite.arena_bytes(encoder) if find_spec("tflite_micro") else None,
         "files": {name: describe_file(folder / name) for name in FILES},
         "model_id": compute_model_id(encoder.read_bytes(), table, 1, order, weights),
     }
@@ -89,6 +94,10 @@ def simplified(file: Path) -> bytes:
     if codes[-1] == schema.BuiltinOperator.SOFTMAX:
         last = graph.operators.pop()
         graph.outputs = [int(last.inputs[0])]
+    used = sorted({op.opcodeIndex for op in graph.operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for op in graph.operators:
+        op.opcodeIndex = used.index(op.opcodeIndex)
     model.signatureDefs = None  # they name the old outputs
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)

@@ -16,7 +16,7 @@ from firmware.tools.model_common import (
     rows,
     table_bytes,
 )
-from firmware.tools.network import Network, read_network
+from firmware.tools.network import Network, output_shapes, read_network
 from wire.bundle import Bundle
 
 PACKAGE = "tflite"
@@ -39,7 +39,7 @@ def write(bundle: Bundle, out: Path, kernels: str) -> Written:
     arena_bytes = _arena_bytes(bundle)
     text = header(bundle, arena_bytes, zlib.crc32(model), _lines(network, len(model)))
     (out / "inkling_model.h").write_text(text, encoding="utf-8")
-    (out / "inkling_model_tflite.c").write_text(_array(model, network), encoding="utf-8")
+    (out / "inkling_model_tflite.c").write_text(_array(model, bundle), encoding="utf-8")
     (out / "inkling_model_ops.h").write_text(_operators(sorted(set(network.ops))), encoding="utf-8")
     ram_bytes = arena_bytes + input_bytes(bundle) + output_bytes(bundle) + OBJECT_BYTES
     return Written([], Needs(ram_bytes, len(model) + table_bytes(bundle) + LIBRARY_BYTES))
@@ -84,8 +84,8 @@ def _arena_bytes(bundle: Bundle) -> int:
     return -(-int(counted * (1 + ARENA_MARGIN)) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 
-def _array(model: bytes, network: Network) -> str:
-    shapes = ("{" + ", ".join(f"{size}u" for size in output.shape[1:]) + "}" for output in network.outputs)
+def _array(model: bytes, bundle: Bundle) -> str:
+    shapes = ("{" + ", ".join(f"{size}u" for size in shape) + "}" for shape in output_shapes(bundle))
     return f"""#include <stdalign.h>
 
 #include "inkling_model.h"

@@ -1,6 +1,7 @@
 """The cost of the encoder on emulated processors against the committed baseline, and the benchmark that measures it."""
 
 import json
+import re
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmarks.device.baseline import Baseline, Measured, accept, grown, load, 
 from benchmarks.device.classifier import bundle_of
 from benchmarks.device.measure import TARGETS, Cost, compiler_version, measure
 from firmware.tools import core_dir
+from firmware.tools.model import generate
 from host.errors import HostError
 from tests.support import firmware as firmware_tools
 from wire.bundle import Bundle
@@ -187,6 +189,9 @@ def test_bundle_of_a_classifier_answers_by_its_scores(tmp_path: Path, softmax: b
         expected = (golden["images"].reshape(-1, 16).astype(int) @ weights.T.astype(int)).argmax(1)
         # Scores saturate and are rounded to steps of 4 / 0.01 products: near-ties may go the other way.
         assert (golden["answers"][:, 0] == expected).mean() > 0.6 and len(set(golden["answers"][:, 0])) > 1
+    generate(bundle.path, tmp_path / "model", "portable", "tflm")
+    operators = (tmp_path / "model" / "inkling_model_ops.h").read_text()
+    assert re.findall(r"resolver\.Add(\w+)", operators) == ["FullyConnected", "Reshape"]
     with pytest.raises(HostError, match="for 2 classes"):
         bundle_of(tmp_path / "small.tflite", tmp_path / "other", ["ant", "bee"])
     (tmp_path / "text.tflite").write_text("text")

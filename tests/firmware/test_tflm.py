@@ -19,6 +19,7 @@ LIB = ROOT / "firmware" / "lib"
 MACHINE = ROOT / "tests" / "firmware" / "c" / "tflm_machine.cpp"
 OUTPUT_FAULTS = {"height": 1, "channels": 2, "type": 3, "zero point": 4, "batch": 5}
 OTHER_FAULTS = {"more outputs": 6, "fewer outputs": 7, "the input's width": 8}
+ROW = 9  # no fault: an output of a fully connected layer
 
 
 class Engine:
@@ -68,3 +69,11 @@ def test_start_refuses_tensors_that_differ_from_the_bundle(tmp_path: Path) -> No
     engine.set(fault=0)
     assert engine.c.encoder_start() == 0
     assert c_int.in_dll(engine.c, "machine_runs").value == 0
+
+
+def test_start_accepts_scores_as_a_row(tmp_path: Path) -> None:
+    engine = Engine(Heads(), tmp_path)
+    engine.set(fault=ROW, faulty_output=2)
+    assert engine.c.encoder_start() == 0
+    engine.set(faulty_output=0)
+    assert engine.c.encoder_start() == ErrorCode.MODEL_SHAPE, "a head of several positions"

@@ -34,10 +34,17 @@ bool every_op_is_there(const tflite::Model &model, const tflite::MicroOpResolver
     return true;
 }
 
+/* A row of scores, as a fully connected layer gives them, is a map of one position. */
+bool has_shape(const TfLiteIntArray &dims, struct inkling_shape shape) {
+    if (dims.size == 2) {
+        return dims.data[0] == 1 && shape.height == 1 && shape.width == 1 && dims.data[1] == shape.channels;
+    }
+    return dims.size == 4 && dims.data[0] == 1 && dims.data[1] == shape.height && dims.data[2] == shape.width &&
+           dims.data[3] == shape.channels;
+}
+
 bool is_int8(const TfLiteTensor &tensor, struct inkling_shape shape, int32_t zero_point) {
-    const TfLiteIntArray &dims = *tensor.dims;
-    return tensor.type == kTfLiteInt8 && dims.size == 4 && dims.data[0] == 1 && dims.data[1] == shape.height &&
-           dims.data[2] == shape.width && dims.data[3] == shape.channels && tensor.params.zero_point == zero_point;
+    return tensor.type == kTfLiteInt8 && has_shape(*tensor.dims, shape) && tensor.params.zero_point == zero_point;
 }
 
 /* Return true if all outputs are as generated from the bundle; together they then have INKLING_OUTPUT_BYTES. */

@@ -6,7 +6,7 @@
 #include "tensorflow/lite/micro/micro_interpreter.h"
 
 extern "C" {
-enum machine_fault { NONE, HEIGHT, CHANNELS, TYPE, ZERO_POINT, BATCH, MORE_OUTPUTS, FEWER_OUTPUTS, INPUT_WIDTH };
+enum machine_fault { NONE, HEIGHT, CHANNELS, TYPE, ZERO_POINT, BATCH, MORE_OUTPUTS, FEWER_OUTPUTS, INPUT_WIDTH, ROW };
 int machine_fault = NONE;
 int machine_faulty_output = 0;
 int machine_runs = 0;
@@ -32,6 +32,10 @@ void spoil(TfLiteTensor &tensor) {
     tensor.dims->data[1] += machine_fault == HEIGHT;
     tensor.dims->data[3] -= machine_fault == CHANNELS;
     tensor.params.zero_point += machine_fault == ZERO_POINT;
+    if (machine_fault == ROW) { /* of one position: 1, channels */
+        tensor.dims->size = 2;
+        tensor.dims->data[1] = tensor.dims->data[3];
+    }
     tensor.type = machine_fault == TYPE ? kTfLiteNoType : kTfLiteInt8;
 }
 

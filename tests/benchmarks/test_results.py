@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,11 +72,12 @@ def test_read_figures_refuses_a_damaged_file(tmp_path: Path, content: str) -> No
         read_figures(tmp_path, ["codec"])
 
 
-def test_read_figures_refuses_two_models(tmp_path: Path) -> None:
+def test_read_figures_refuses_two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, model_id in (("codec", "0000000a"), ("demo", "0000000b")):
         (tmp_path / f"{name}.json").write_text(json.dumps({"model_id": model_id}))
     with pytest.raises(InklingError, match="different models: codec 0000000a, demo 0000000b"):
         read_figures(tmp_path, ["codec", "demo"])
     # Another bundle is another model.
-    (tmp_path / "codec_cifar100.json").write_text(json.dumps({"model_id": "0000000c"}))
-    assert len(read_figures(tmp_path, ["codec", "codec_cifar100"])) == 2
+    other = replace(SECTIONS["codec"], read=SECTIONS["demo"].read, bundle="other")
+    monkeypatch.setitem(SECTIONS, "other", other)
+    assert len(read_figures(tmp_path, ["codec", "other"])) == 2

@@ -1,6 +1,7 @@
 """Arguments, exit statuses and files of figures, which the benchmarks' commands share."""
 
 import json
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 from host.cli.arguments import at_least_one
 from wire.errors import InklingError
 
+_FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
+_LINE_BREAK = re.compile(r",\n\s*")
 BUNDLE, RESULTS = Path("bundles/cifar10"), Path("benchmarks/results")
 
 
@@ -73,8 +76,12 @@ def execute(name: str, run: Callable[[], int | None], resumable: bool = False) -
 
 
 def write_json(file: Path, figures: Any) -> None:  # noqa: ANN401 - whatever json can write
-    """Write figures to a JSON file, all or nothing, and make its folder if it is missing."""
+    """Write figures to a JSON file, all or nothing, and make its folder if it is missing.
+
+    A list of numbers and strings stays on one line.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    text = _FLAT_LIST.sub(lambda found: f"[{_LINE_BREAK.sub(', ', found[1])}]", json.dumps(figures, indent=1))
+    part.write_text(text + "\n", encoding="utf-8")
     part.replace(file)

@@ -3,7 +3,8 @@
 Symbols and answers come from TFLite's reference kernels, whose bytes the firmware reproduces (`make test` and
 `make demo` check that). Each image's frame passes through the binary symmetric channel into the receiver, frame after
 frame as a known device sends them. The decoder is given the BER that the receiver estimates. Measured are every prefix
-of the features, the board's answers alone, and both as in mode adaptive with the bundle's threshold.
+of the features, the board's answers alone, both as in mode adaptive with the bundle's threshold, and the answers of
+other boards.
 
 The figures of the bundles that ship are committed; give --out with any other option.
 """
@@ -12,18 +13,19 @@ import argparse
 import datetime
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.progress import Progress
 
 from benchmarks import command
 from benchmarks.delivery import Delivery
 from benchmarks.encoding import ANSWER, Encoded, encode
-from benchmarks.images import images_for
+from benchmarks.images import TestImages, images_for
 from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID
 from host.classify.classifier import LogitsModel
@@ -39,6 +41,9 @@ def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.codec", description=__doc__)
     command.add_bundle(parser)
+    parser.add_argument(
+        "--boards", nargs="*", type=Path, default=[], metavar="BUNDLE", help="opponents: boards that classify alone"
+    )
     command.add_count(parser, "--images", 10_000, "test images")
     command.add_count(parser, "--draws", 3, "draws of the bit flips")
     command.add_seed(parser, text="random seed of the first draw")
@@ -47,7 +52,7 @@ def main() -> int:
 
     def run() -> None:
         file = args.out or command.result_file("codec", args.bundle)
-        command.write_json(file, measure(args.bundle, args.images, args.draws, args.seed))
+        command.write_json(file, measure(args.bundle, args.images, args.draws, args.seed, args.boards))
         print(f"figures: {file}")
 
     return command.execute("codec", run)
@@ -62,42 +67,18 @@ class Way:
     threshold: int | None = None
 
 
-def measure(path: Path, count: int, draws: int, seed: int) -> dict:
-    """Return all figures of one bundle, by way to send and BER."""
+def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path] = ()) -> dict:
+    """Return all figures of one bundle, by way to send and BER, and of other boards that answer alone."""
     started = time.monotonic()
     bundle, console = load_bundle(path), Console()
     test = images_for(bundle, count, console.print)
     training = _training(bundle)
-    decoder = decoder_of(bundle)
-    prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
-    features = {str(bundle.chunk_bytes(chunk)): Way(f"{bundle.chunk_bytes(chunk)} bytes", chunk) for chunk in prefixes}
     with progress_bar(console) as bar:
-        encoded = encode(bundle, test.images, bar)
-
-        def by_ber(way: Way) -> dict[str, dict[str, float]]:
-            rows = {}
-            for ber in BER_GRID:
-                task = bar.add_task(f"{way.title}, BER {ber:g}", total=draws * count)
-                sent = partial(_send, bundle, decoder, encoded, test.labels, way, ber, partial(bar.advance, task))
-                rows[f"{ber:g}"] = row = mean_of([sent(seed + draw) for draw in range(draws)])
-                console.print(_line(way, ber, row), highlight=False, soft_wrap=True)
-            return rows
-
-        figures: dict = {"payload_bytes": {}}
-        for size, way in features.items():
-            frame_bytes = bundle.chunk_layout(way.chunk).serial_size
-            figures["payload_bytes"][size] = {"frame_bytes": frame_bytes, "by_ber": by_ber(way)}
-        if encoded.confidences is not None:
-            figures["answers"] = {"frame_bytes": ANSWER_FRAME_BYTES, "by_ber": by_ber(Way("answers", ANSWER, 0))}
-        if encoded.confidences is not None and prefixes:
-            answered = float((encoded.confidences >= bundle.threshold).mean())
-            way = Way(f"adaptive, threshold {bundle.threshold}", 0, bundle.threshold)
-            figures["adaptive"] = {
-                "threshold": bundle.threshold,
-                "answered": answered,
-                "frame_bytes": answered * ANSWER_FRAME_BYTES + (1 - answered) * bundle.chunk_layout(0).serial_size,
-                "by_ber": by_ber(way),
-            }
+        figures = _figures(bundle, test, draws, seed, console, bar)
+        figures["boards"] = {
+            other.name: _figures(other, test, draws, seed, console, bar)["answers"] for other in map(_board, boards)
+        }
+    others = f" --boards {' '.join(map(str, boards))}" if boards else ""
     return {
         "bundle": bundle.name,
         "model_id": bundle.model_id,
@@ -110,11 +91,55 @@ def measure(path: Path, count: int, draws: int, seed: int) -> dict:
         "raw_bytes": int(np.prod(bundle.input_shape)),
         "float_feature_bytes": 4 * bundle.latent_size,
         **figures,
-        "command": f"python -m benchmarks.accuracy.codec --bundle {path} --images {count} --draws {draws} "
+        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{others} --images {count} --draws {draws} "
         f"--seed {seed}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _board(path: Path) -> Bundle:
+    """Return a bundle whose board answers. Raises BundleError if it does not."""
+    bundle = load_bundle(path)
+    if bundle.answer is None:
+        raise BundleError(f"bundle {path}: its board does not answer")
+    return bundle
+
+
+def _figures(bundle: Bundle, test: TestImages, draws: int, seed: int, console: Console, bar: Progress) -> dict:
+    """Return the figures of every prefix, of answers and of mode adaptive, as far as the bundle has them."""
+    decoder, encoded, count = decoder_of(bundle), encode(bundle, test.images, bar), len(test.labels)
+    prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
+
+    def by_ber(way: Way) -> dict[str, dict[str, float]]:
+        rows = {}
+        for ber in BER_GRID:
+            task = bar.add_task(f"{bundle.name}, {way.title}, BER {ber:g}", total=draws * count)
+            sent = partial(_send, bundle, decoder, encoded, test.labels, way, ber, partial(bar.advance, task))
+            rows[f"{ber:g}"] = row = mean_of([sent(seed + draw) for draw in range(draws)])
+            console.print(_line(bundle, way, ber, row), highlight=False, soft_wrap=True)
+        return rows
+
+    figures: dict = {"payload_bytes": {}}
+    for chunk in prefixes:
+        size = bundle.chunk_bytes(chunk)
+        frame_bytes = bundle.chunk_layout(chunk).serial_size
+        figures["payload_bytes"][str(size)] = {
+            "frame_bytes": frame_bytes,
+            "by_ber": by_ber(Way(f"{size} bytes", chunk)),
+        }
+    if encoded.confidences is not None:
+        figures["answers"] = {"frame_bytes": ANSWER_FRAME_BYTES, "by_ber": by_ber(Way("answers", ANSWER, 0))}
+    if encoded.confidences is not None and prefixes:
+        answered = float((encoded.confidences >= bundle.threshold).mean())
+        way = Way(f"adaptive, threshold {bundle.threshold}", 0, bundle.threshold)
+        figures["adaptive"] = {
+            "threshold": bundle.threshold,
+            "answered": answered,
+            "frame_bytes": answered * ANSWER_FRAME_BYTES + (1 - answered) * bundle.chunk_layout(0).serial_size,
+            "by_ber": by_ber(way),
+        }
+    return figures
 
 
 def _send(
@@ -153,10 +178,10 @@ def _training(bundle: Bundle) -> dict:
     return {**budget, "teacher": recipe.get("teacher") is not None}
 
 
-def _line(way: Way, ber: float, row: dict[str, float]) -> str:
+def _line(bundle: Bundle, way: Way, ber: float, row: dict[str, float]) -> str:
     told = row.get("accuracy_true_ber_told")
     return (
-        f"{way.title}  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
+        f"{bundle.name}  {way.title}  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
         f"of all sent {100 * row['accuracy_sent']:.2f} %  "
         f"{'' if told is None else f'true BER given {100 * told:.2f} %  '}"
         f"lost {row['frames_lost']:.1f}  BER estimated {row['ber_estimated']:.4f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from matplotlib import pyplot as plt
 
@@ -9,7 +10,12 @@ from benchmarks.images import title
 from benchmarks.plots import finish
 
 COLOURS = ("#1f5fa8", "#5b9bd5", "#9dc3e6", "#c4691c")
-ANSWERS, ADAPTIVE = "#8a8f98", "#1b7f4b"
+ANSWERS = "#8a8f98"
+STYLES: dict[str, dict[str, Any]] = {
+    "answers": {"color": ANSWERS},
+    "adaptive": {"color": "#1b7f4b"},
+    "board alone": {"color": "#7a4fa3", "linestyle": "--"},
+}
 
 
 def section(codec: dict) -> str:
@@ -27,7 +33,8 @@ def section(codec: dict) -> str:
         f"{100 * codec['accuracy_float_clean']:.2f} %.\n",
         f"![accuracy against bit error rate]({plot_name(codec)})\n",
         "*Answers* are what the board decides alone. *Adaptive* sends the answer where its confidence level is at "
-        "least the bundle's threshold, and the whole payload elsewhere. In brackets: standard deviation over draws.\n",
+        "least the bundle's threshold, and the whole payload elsewhere. *Board alone* is a network trained to classify "
+        "on the board, without features. In brackets: standard deviation over draws.\n",
         "| sent | frame | BER | accuracy | of all sent | accuracy, true BER given | frames lost | BER estimated |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -60,14 +67,13 @@ def plot_name(codec: dict) -> str:
 def draw(folder: Path, codec: dict) -> list[str]:
     """Draw accuracy of all sent against BER, one line per way to send, and return the file name."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    colours = [*COLOURS[: len(codec["payload_bytes"])], ANSWERS, ADAPTIVE]
-    if "answers" not in codec:
-        colours = colours[:-2]
-    lowest = 100.0
-    for colour, (name, way) in zip(colours, _ways(codec), strict=False):
+    features, lowest = iter(COLOURS), 100.0
+    for name, way in _ways(codec):
         heights = [100 * row["accuracy_sent"] for row in way["by_ber"].values()]
         lowest = min(lowest, *heights)
-        axes.plot(list(way["by_ber"]), heights, color=colour, marker="o", linewidth=2, label=name)
+        style = next((style for start, style in STYLES.items() if name.startswith(start)), None)
+        style = style or {"color": next(features, ANSWERS)}
+        axes.plot(list(way["by_ber"]), heights, marker="o", linewidth=2, label=name, **style)
     axes.axhline(
         100 * codec["accuracy_float_clean"], color="#8a8f98", linestyle=":", label="float encoder, clean, whole payload"
     )
@@ -87,6 +93,8 @@ def _ways(codec: dict) -> Iterator[tuple[str, dict]]:
         adaptive = codec["adaptive"]
         answered = f"{100 * adaptive['answered']:.0f} % answered"
         yield f"adaptive, threshold {adaptive['threshold']}: {answered}", adaptive
+    for name, board in codec["boards"].items():
+        yield f"board alone, {name}", board
 
 
 def _bytes(size: float) -> str:

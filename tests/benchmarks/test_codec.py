@@ -24,9 +24,8 @@ def test_codec_measures_a_bundle_on_its_own_data_set(
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest["recipe"]["data"]["name"] = f"npz:{write_npz(tmp_path / 'golden.npz', images, labels, copies=1)}"
     (folder / "bundle.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(
-        "sys.argv", ["codec", "--bundle", str(folder), "--images", "16", "--draws", "2", "--out", str(out)]
-    )
+    arguments = ["--bundle", str(folder), "--boards", str(folder), "--images", "16", "--draws", "2", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["codec", *arguments])
     assert codec.main() == 0
     assert capsys.readouterr().out.endswith(f"figures: {out}\n")
     figures = json.loads(out.read_text())
@@ -41,6 +40,7 @@ def test_codec_measures_a_bundle_on_its_own_data_set(
         assert way["by_ber"]["0"]["accuracy"] > 0.6 and way["by_ber"]["0"]["frames_lost"] == 0
         assert way["by_ber"]["0"]["accuracy_std"] == 0.0 <= way["by_ber"]["0.1"]["accuracy_sent_std"]
         assert 0.05 < way["by_ber"]["0.1"]["ber_estimated"] < 0.15
+    assert figures["boards"] == {bundle.name: figures["answers"]}
     assert "## The bundle" in codec_page.section(figures)
     assert codec_page.draw(tmp_path, figures) == [codec_page.plot_name(figures)]
     del manifest["recipe"]["schedule"]

@@ -1,5 +1,6 @@
 """Tests of what the benchmarks' commands share."""
 
+import json
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -49,8 +50,10 @@ def test_arguments_refuse_numbers(words: list[str], message: str, capsys: pytest
 
 def test_write_json_keeps_the_old_file_if_it_fails(tmp_path: Path) -> None:
     file = tmp_path / "new" / "figures.json"
-    command.write_json(file, {"a": [1]})
-    assert file.read_text() == '{\n "a": [\n  1\n ]\n}\n'
+    figures = {"a": [1, "b, c"], "d": [[2.5, None], [{"e": [True]}]], "f": []}
+    command.write_json(file, figures)
+    assert json.loads(file.read_text()) == figures
+    assert file.read_text().startswith('{\n "a": [1, "b, c"],\n "d": [\n  [2.5, null],\n')
     with pytest.raises(TypeError):
         command.write_json(file, {"a": object()})
     assert file.read_text().startswith('{\n "a"') and [path.name for path in file.parent.iterdir()] == [file.name]

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from export import confidence, convert, pipeline, proofs
 from export.convert import Conversion
+from export.converted import ConvertedCodec
 from export.errors import ExportError
+from export.finished_run import load_run
 from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
 from firmware.tools import emulator
@@ -25,8 +27,8 @@ from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit
 from train.config import CodecConfig
 from train.data import datasets
-from train.data.sampling import split_holdout
-from train.trainers.codec import CodecTrainer, load_codec
+from train.data.sampling import split_holdout, stratified
+from train.trainers.codec import CodecTrainer
 from wire import bundle, payload
 from wire.frame import FeatureLayout
 
@@ -55,7 +57,7 @@ def make_config(npz: Path) -> CodecConfig:
             "quantizer": {"bits": 2},
             "decoder": {"width": 16, "blocks": 1},
             "link": {"chunks": CHUNKS},
-            "schedule": {"epochs": 4, "qat_epochs": 1, "batch": 16, "lr": 0.01, "warmup_epochs": 0.2},
+            "schedule": {"epochs": 10, "qat_epochs": 1, "batch": 16, "lr": 0.01, "warmup_epochs": 0.2},
         }
     )
 
@@ -81,18 +83,21 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Grey:
 
 def test_bundle_has_shapes_and_chunks_of_the_config(grey: Grey) -> None:
     loaded = bundle.load(grey.bundle)
-    assert (loaded.input_shape, loaded.latent_shape, loaded.bits_per_symbol) == ((64, 64, 1), (8, 8, 4), 2)
+    assert (loaded.input_shape, loaded.heads, loaded.bits_per_symbol) == ((64, 64, 1), ((8, 8, 4),), 2)
     assert loaded.chunks == [tuple(chunk) for chunk in CHUNKS]
     assert [loaded.chunk_bytes(i) for i in range(4)] == [64, 16, 32, 32]
+    assert loaded.answer is None and loaded.manifest["answer"] is None and "threshold" not in loaded.manifest
     with np.load(loaded.golden_path) as golden:
-        np.testing.assert_array_equal(golden["images"], grey.images)
+        assert {"scores", "answers"}.isdisjoint(golden)
+        chosen = stratified(train_support.golden()[1], 32)
+        np.testing.assert_array_equal(golden["images"], grey.images[chosen])
         np.testing.assert_array_equal(golden["symbols"], loaded.symbols(golden["latents"]))
     assert {"PAD", "PADV2", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE"}.isdisjoint(loaded.manifest["ops"])
 
 
 def test_encoder_on_a_board_gives_the_symbols_of_the_reference_kernels(grey: Grey, tmp_path: Path) -> None:
     loaded = bundle.load(grey.bundle)
-    expected = loaded.symbols(ReferenceEncoder(loaded.encoder_path).latents(grey.images[:8]))
+    expected = loaded.symbols(ReferenceEncoder(loaded.encoder_path).outputs(grey.images[:8]))
     with emulator.native(build("native", bundle=grey.bundle, build_dir=tmp_path)) as url, RunningBoard(url) as board:
         board.bundle = loaded
         info = board.info()
@@ -117,11 +122,11 @@ def quiet_proofs() -> proofs.Proofs:
 @pytest.fixture(scope="module")
 def exported_codec(grey: Grey) -> Codec:
     """The codec that was exported: the run's best one, with calibrated confidences."""
-    data = datasets.load(grey.config.data.name)
-    best = load_codec(grey.run, grey.config, data)[0]
-    _, held_out = split_holdout(data, grey.config.data.holdout)
-    confidence.calibrate(best, data.x_train[held_out], data.y_train[held_out])
-    return best
+    run = load_run(grey.run)
+    _, held_out = split_holdout(run.data, grey.config.data.holdout)
+    confidence.calibrate(run.codec, run.data.x_train[held_out], run.data.y_train[held_out])
+    assert isinstance(run.codec, Codec)
+    return run.codec
 
 
 @pytest.fixture
@@ -179,9 +184,9 @@ def test_scales_detects_ranges_other_than_in_training(grey: Grey, codec: Codec, 
 
 def test_int8_against_float_detects_another_training(grey: Grey, codec: Codec, quiet_proofs: proofs.Proofs) -> None:
     reference = ReferenceEncoder(grey.files.encoder_tflite)
-    images, zeros = grey.images[:4], np.zeros((4, 8, 8, 4), np.float32)
-    latents = proofs.int8_against_float(quiet_proofs, codec, reference, zeros, images)
-    np.testing.assert_array_equal(latents, reference.latents(images))
+    images, zeros = grey.images[:4], np.zeros((4, 256), np.float32)
+    outputs = proofs.int8_against_float(quiet_proofs, codec, reference, zeros, images)
+    np.testing.assert_array_equal(outputs, reference.outputs(images))
     with torch.no_grad():
         layer(codec, 1).conv.get_parameter("bias").add_(0.5)
     with pytest.raises(ExportError, match="int8 against training's fake quantization"):
@@ -190,25 +195,26 @@ def test_int8_against_float_detects_another_training(grey: Grey, codec: Codec, q
 
 def test_tflm_detects_a_single_differing_byte(grey: Grey, quiet_proofs: proofs.Proofs) -> None:
     file, images = grey.files.encoder_tflite, grey.images[:3]
-    latents = ReferenceEncoder(file).latents(images)
-    proofs.tflm(quiet_proofs, file, images, latents)
-    latents[2, 5, 1, 3] ^= 1
+    outputs = ReferenceEncoder(file).outputs(images)
+    proofs.tflm(quiet_proofs, file, images, outputs)
+    outputs[2, 167] ^= 1
     with pytest.raises(ExportError, match="3 images, bytes that differ: 1, at most 0"):
-        proofs.tflm(quiet_proofs, file, images, latents)
+        proofs.tflm(quiet_proofs, file, images, outputs)
 
 
 def test_decoder_detects_another_codec(grey: Grey, codec: Codec, quiet_proofs: proofs.Proofs) -> None:
     symbols = np.random.default_rng(0).integers(0, 4, (12, 256))
-    proofs.decoder(quiet_proofs, codec, grey.files.decoder_onnx, symbols)
+    converted = ConvertedCodec(codec, grey.files)
+    proofs.decoder(quiet_proofs, codec, converted, symbols)
     with torch.no_grad():
         codec.quantizer.first.add_(0.3)
     with pytest.raises(ExportError, match="decoder, PyTorch against ONNX"):
-        proofs.decoder(quiet_proofs, codec, grey.files.decoder_onnx, symbols)
+        proofs.decoder(quiet_proofs, codec, converted, symbols)
 
 
 def test_round_trip_is_close(grey: Grey, quiet_proofs: proofs.Proofs, tmp_path: Path) -> None:
     file, images = grey.files.encoder_tflite, grey.images[:4]
-    proofs.round_trip(quiet_proofs, file, tmp_path / "back.onnx", images, ReferenceEncoder(file).latents(images))
+    proofs.round_trip(quiet_proofs, file, tmp_path / "back.onnx", images, ReferenceEncoder(file).outputs(images))
     assert quiet_proofs.figures["tf2onnx_share_differing"] < 0.5
 
 
@@ -236,7 +242,7 @@ def test_export_writes_nothing_after_a_failed_proof(
     monkeypatch.setattr(pipeline, "convert", darkened)
     before = {file.name: file.read_bytes() for file in grey.bundle.iterdir()}
     with pytest.raises(ExportError, match="proof failed: int8 scales against training's"):
-        pipeline.export(grey.run, grey.bundle, 32, tmp_path)
+        pipeline.export(grey.run, grey.bundle, 32, tmp_path, force=True)
     assert before == {file.name: file.read_bytes() for file in grey.bundle.iterdir()}
     assert not list(grey.bundle.parent.glob("*.part"))
     assert "FAILED" in capfd.readouterr().out

@@ -125,23 +125,25 @@ def test_export_passes_every_proof_and_reports_the_pad_of_the_stem(split: Export
 
 def test_manifest_describes_the_split_codec(split: ExportedSplit) -> None:
     loaded, manifest = split.bundle, split.bundle.manifest
-    assert (loaded.input_shape, loaded.latent_shape, loaded.chunks) == ((32, 32, 3), (4, 4, 16), [(0, 256)])
+    assert (loaded.input_shape, loaded.heads, loaded.chunks) == ((32, 32, 3), ((4, 4, 16),), [(0, 256)])
+    assert loaded.answer is None and "threshold" not in manifest
     assert manifest["payload_bytes"] == 96
     assert manifest["encoder_macs"] == 16 * 16 * 32 * 27 + 4 * 4 * 16 * 512
     assert manifest["ops"] == [op.name for op in operators(loaded.encoder_path)] == ["PAD", "CONV_2D", "CONV_2D"]
     assert SplitConfig.from_dict(manifest["recipe"]) == split.config
     assert manifest["accuracy"]["0"] >= 0.8
-    assert "accuracy_half_payload" not in manifest and "first half" not in split.output  # it was never trained with one
+    # It was never trained with a prefix.
+    assert list(manifest["accuracy_by_symbols"]) == ["256"] and "number of symbols received" not in split.output
 
 
 def test_golden_symbols_are_nearest_centres_of_reference_latents(split: ExportedSplit) -> None:
-    latents = ReferenceEncoder(split.bundle.encoder_path).latents(split.golden["images"])
+    latents = ReferenceEncoder(split.bundle.encoder_path).outputs(split.golden["images"])
     np.testing.assert_array_equal(latents, split.golden["latents"])
     np.testing.assert_array_equal(split.bundle.symbols(latents), split.golden["symbols"])
     assert len(np.unique(split.golden["symbols"])) == 8
     model, _, _ = load_split_codec(split.run, datasets.load(split.config.data.name))
     manifest = split.bundle.manifest
-    values = (latents.astype(float) - manifest["latent_zero_point"]) * manifest["latent_scale"]
+    values = (latents.astype(float) - manifest["output_zero_point"]) * manifest["output_scale"]
     units = ((values - 3) / 1.5).reshape(N_IMAGES, -1)[:, model.order.numpy()]
     centres = model.quantizer.centres().detach().double().numpy()
     np.testing.assert_array_equal(abs(units[..., None] - centres).argmin(-1), split.golden["symbols"])
@@ -151,7 +153,8 @@ def test_load_split_codec_reproduces_logged_accuracies_in_int8(split: ExportedSp
     data = datasets.load(split.config.data.name)
     model, config, saved = load_split_codec(split.run, data)
     _, held = split_holdout(data, config.data.holdout)
-    accuracies = evaluate.accuracies(model, data.x_train[held], data.y_train[held], split_trainer.TRAINING_LINK.chunks)
+    chunks = split_trainer.TRAINING_LINK.chunks_of(model.n_symbols)
+    accuracies = evaluate.accuracies(model, data.x_train[held], data.y_train[held], chunks)
     assert accuracies == saved["held_out"]
     assert isinstance(model, SemanticNNDevice)
     assert {unit.range.mode for unit in model.encoder.units()} == {"quantize"}
@@ -168,7 +171,7 @@ def test_encoder_on_a_board_gives_the_bytes_of_the_reference_kernels(
     flat = np.broadcast_to(np.array([0, 128, 255], np.uint8)[:, None, None, None], (3, *split.bundle.input_shape))
     noise = np.random.default_rng(0).integers(0, 256, (2, *split.bundle.input_shape), dtype=np.uint8)
     images = np.concatenate([split.golden["images"], flat, noise])
-    expected = split.bundle.symbols(ReferenceEncoder(split.bundle.encoder_path).latents(images))
+    expected = split.bundle.symbols(ReferenceEncoder(split.bundle.encoder_path).outputs(images))
     elf = build(environment, bundle=split.bundle.path, build_dir=tmp_path)
     layout = FeatureLayout(split.bundle.chunk_bits(0))
     target = "native" if environment == "native_sanitized" else environment

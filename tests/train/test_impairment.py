@@ -98,6 +98,20 @@ def test_payload_flips_of_a_channel_that_no_image_drew() -> None:
     assert payload_flips(channels, np.array([0.1]), 24, np.random.default_rng(3)).shape == (1, 24)
 
 
+def test_draw_impairment_suffixes_miss_the_first_symbols_and_the_answer() -> None:
+    link = replace(LINK, prefix_share=0.3, suffix_share=0.25, answer_missing_share=0.0)
+    drawn = draw_impairment(link, 4000, 64, 3, np.random.default_rng(0), answers=True)
+    missing, no_answer = drawn.missing.numpy(), drawn.answer_missing.numpy()
+    assert no_answer.mean() == pytest.approx(0.25, abs=0.03)
+    first = missing[no_answer].argmin(1)  # the first symbol that arrives
+    np.testing.assert_array_equal(missing[no_answer], np.arange(64)[None, :] < first[:, None])
+    assert set(first) == {24}  # behind a prefix that is a chunk
+    assert missing[~no_answer][:, -1].mean() == pytest.approx(0.3 / 0.75, abs=0.04)  # the others may be prefixes
+    assert not missing[~no_answer][:, 0].any()
+    without = draw_impairment(replace(link, suffix_share=0.0), 4000, 64, 3, np.random.default_rng(0), answers=True)
+    assert not without.answer_missing.any() and not without.missing[:, 0].any()
+
+
 # Answers
 
 

@@ -201,6 +201,26 @@ def test_decoder_has_a_stage_for_each_grid(heads: list[tuple[int, int, int]], gr
     assert (logits[0] - logits[1]).abs().max() > 1e-5
 
 
+@pytest.mark.parametrize(
+    ("least", "heads", "grids"),
+    [
+        (1, [(8, 8, 2)], [(8, 8)]),
+        (3, [(8, 8, 2), (1, 1, 3)], [(8, 8), (4, 4), (2, 2)]),
+        (2, [(8, 8, 2), (2, 2, 3)], [(8, 8), (4, 4), (2, 2)]),
+        (9, [(12, 4, 2)], [(12, 4), (6, 2), (3, 1)]),  # as far as the grid can be halved
+        (3, [(1, 1, 3)], []),
+    ],
+)
+def test_decoder_has_as_many_grids_as_asked_for(
+    least: int, heads: list[tuple[int, int, int]], grids: list[tuple[int, int]]
+) -> None:
+    decoder = Decoder(heads, sending_order(heads), 2, 5, False, DecoderConfig(width=4, blocks=1, grids=least)).eval()
+    assert decoder.grids == grids
+    symbols = torch.zeros(1, sum(h * w * c for h, w, c in heads), dtype=torch.int64)
+    with torch.no_grad():
+        assert decoder(symbols, torch.full((1,), 0.01), None, torch.linspace(-1, 1, 4)).shape == (1, 5)
+
+
 @pytest.mark.parametrize("heads", [[(8, 8, 1), (3, 3, 1)], [(6, 6, 1), (2, 2, 1)], [(9, 9, 1), (4, 4, 1)]])
 def test_decoder_refuses_grids_that_are_not_halves(heads: list[tuple[int, int, int]]) -> None:
     with pytest.raises(TrainError, match=r"encoder\.layers: the grids of the heads must be halves of each other"):

@@ -121,7 +121,7 @@ def test_demo_refuses_a_broken_bundle_in_one_line(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), broken)
     manifest = json.loads((broken / "bundle.json").read_text())
     (broken / "encoder.tflite").write_bytes(b"TFL3")
-    fails("model_id is", "--bundle", broken, "--out", tmp_path / "out")
+    fails("encoder.tflite has 4 bytes", "--bundle", broken, "--out", tmp_path / "out")
     shutil.copy(bundle_path() / "encoder.tflite", broken)
     for key, message in (("recipe", "no recipe that names a data set"), ("encoder_macs", "no 'encoder_macs'")):
         (broken / "bundle.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != key}))

@@ -14,6 +14,7 @@ from export.convert import HALF_FROM
 from export.errors import ExportError
 from export.inspect_tflite import operators
 from export.reference import ReferenceEncoder, int8_pixels
+from host.classify import onnx_check
 from tests.export.conftest import Converted
 from tests.support import ROOT
 from tests.support.codec import ALONE, CLASSES, CONFIG, HEADS, images, make_codec
@@ -212,6 +213,10 @@ def test_decoder_file_has_neither_external_data_nor_paths_nor_traces(converted: 
         assert word.encode() not in content, word
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
     assert [entry.domain for entry in model.opset_import] == [""]
+
+
+def test_decoder_file_has_only_operators_that_hosts_run(converted: Converted) -> None:
+    onnx_check.check(converted.files.decoder_onnx.read_bytes())
 
 
 def test_decoder_file_repeats_byte_for_byte(converted: Converted) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
+from benchmarks.device import curve
 from benchmarks.device.baseline import Baseline
 from benchmarks.device.measure import TARGETS
 
@@ -108,7 +109,7 @@ def section(bundle: str, device: dict, all_details: dict, baseline: Baseline) ->
         lines += ["", _engines(cortex_m4["aot"], cortex_m4.get("aot_bakenn_add"), cortex_m4["tflm"])]
     if "aot" in cortex_m4 and (whole := cortex_m4.get(WHOLE_MODEL)):
         lines += ["", _offloading(cortex_m4["aot"], cortex_m4.get("tflm"), whole, details)]
-    return "\n".join([*lines, "", *_boards(device, all_details)]) + "\n"
+    return "\n".join([*lines, "", *_boards(device, all_details), "", *curve.section(device, all_details)]) + "\n"
 
 
 def _boards(device: dict, all_details: dict) -> list[str]:
@@ -175,7 +176,7 @@ def _times(encoder: Program, whole: Program) -> str:
 
 
 def draw(folder: Path, bundle: str, device: dict, all_details: dict, baseline: Baseline) -> list[str]:
-    """Draw device.png, instructions, flash and RAM with one bar per program; return the name."""
+    """Draw device.png, instructions, flash and RAM with one bar per program, and the curves; return the names."""
     shown = programs(bundle, device, all_details[bundle], baseline)
     figure, axes = plt.subplots(1, len(PANELS), figsize=(10.5, 0.55 * len(shown) + 1.5), sharey=True)
     places = range(len(shown))
@@ -194,4 +195,4 @@ def draw(folder: Path, bundle: str, device: dict, all_details: dict, baseline: B
     figure.tight_layout()
     figure.savefig(folder / PLOT, dpi=110)
     plt.close(figure)
-    return [PLOT]
+    return [PLOT, *curve.draw(folder, device, all_details)]

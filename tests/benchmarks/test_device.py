@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks.device import baseline as device_baseline
 from benchmarks.device import cli as device
+from benchmarks.device import curve
 from benchmarks.device import page as device_results
 from benchmarks.device.baseline import Baseline, Measured, accept, grown, load, save
 from benchmarks.device.classifier import bundle_of
@@ -124,6 +125,24 @@ def test_run_writes_figures(
     assert "due to our own ADD kernel" in section and f"\n| {bundle.name} | cifar10 |" in section
     assert device_results.draw(tmp_path, bundle.name, costs, details, baseline) == ["device.png"]
     assert (tmp_path / "device.png").stat().st_size > 5000
+
+
+def test_curve_compares_hosts_with_the_best_board_at_the_same_cost(tmp_path: Path) -> None:
+    def cost(instructions: int) -> dict:
+        return {"cortex-m4": {"aot": asdict(replace(COST, instructions=instructions))}}
+
+    def facts(host: float, board: float | None, payload: int | None) -> dict:
+        return {"dataset": "cifar10", "accuracy": host, "accuracy_board": board, "payload_bytes": payload}
+
+    device = {"two": cost(2_000_000), "board2": cost(2_100_000), "four": cost(4_000_000), "big": cost(9_000_000)}
+    details = {"two": facts(0.80, 0.70, 48), "board2": facts(0.74, 0.74, None), "four": facts(0.85, 0.72, 48),
+               "big": facts(0.9, 0.9, None)}  # fmt: skip
+    (found,) = curve.networks(device, details).values()
+    assert [(one.name, best.name) for one, best in curve.gains(found)] == [("two", "board2"), ("four", "board2")]
+    text = "\n".join(curve.section(device, details))
+    assert "| two | 2.00 M | 80.00 % | board2 | 2.10 M | 74.00 % | +6.00 points |" in text
+    assert curve.draw(tmp_path, device, details) == ["device-cifar10.png"] and "(device-cifar10.png)" in text
+    assert curve.section({}, {}) == curve.draw(tmp_path, {}, {}) == []
 
 
 def small_classifier(file: Path, softmax: bool = True) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""The host's accuracy and the board's over the cost on the device: what offloading gains, from device.json."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+from benchmarks.images import title
+
+mpl.use("Agg")
+
+TARGET, ENGINE = "cortex-m4", "aot"
+SAME_COST = 1.1  # a board may take so many times the instructions of the encoder that it is compared with
+BLUE, ORANGE = "#1f5fa8", "#c4691c"
+
+
+class Network(NamedTuple):
+    """A network that was measured: its instructions per image, and its accuracies over a clean link, if it has them."""
+
+    name: str
+    instructions: int
+    host: float | None
+    board: float | None
+
+
+def networks(device: dict, details: dict) -> dict[str, list[Network]]:
+    """Return the networks of each data set, cheapest first."""
+    by_dataset: dict[str, list[Network]] = {}
+    for name, targets in device.items():
+        cost, facts = targets.get(TARGET, {}).get(ENGINE), details[name]
+        if cost and facts["dataset"]:
+            host = facts["accuracy"] if facts.get("payload_bytes") else None
+            network = Network(name, cost["instructions"], host, facts.get("accuracy_board"))
+            by_dataset.setdefault(facts["dataset"], []).append(network)
+    return {dataset: sorted(found, key=lambda each: each.instructions) for dataset, found in by_dataset.items()}
+
+
+def gains(found: list[Network]) -> Iterator[tuple[Network, Network]]:
+    """Yield each network with a host, and the best board, its own included, at no higher device cost."""
+    for network in found:
+        affordable = [
+            board for board in found
+            if board.board is not None and board.instructions <= SAME_COST * network.instructions
+        ]  # fmt: skip
+        if network.host is not None and affordable:
+            yield network, max(affordable, key=lambda board: board.board or 0.0)
+
+
+def section(device: dict, details: dict) -> list[str]:
+    """Return the lines in Markdown: per data set, the host's lead over the best board at the same device cost."""
+    lines = []
+    for dataset, found in networks(device, details).items():
+        rows = list(gains(found))
+        if not rows:
+            continue
+        lines += [
+            f"What offloading gains on {title(dataset)}: the host behind the whole payload over a clean link, and the "
+            f"best board alone with at most {SAME_COST:g} times the instructions:\n",
+            "| network | instructions | host | best board alone | instructions | board | host - board |",
+            "| --- | ---: | ---: | --- | ---: | ---: | ---: |",
+        ]
+        for network, board in rows:
+            host, alone = network.host or 0.0, board.board or 0.0
+            lines.append(
+                f"| {network.name} | {network.instructions / 1e6:.2f} M | {100 * host:.2f} % | {board.name} "
+                f"| {board.instructions / 1e6:.2f} M | {100 * alone:.2f} % | {100 * (host - alone):+.2f} points |"
+            )
+        lines.append("")
+        if len(rows) > 1:
+            lines.append(f"![accuracy against instructions]({plot_name(dataset)})\n")
+    return lines
+
+
+def plot_name(dataset: str) -> str:
+    """Return the file name of a data set's plot."""
+    return f"device-{dataset.replace(':', '-').replace('/', '-')}.png"
+
+
+def draw(folder: Path, device: dict, details: dict) -> list[str]:
+    """Draw the accuracies against instructions, one plot per data set with several hosts, and return the names."""
+    drawn = []
+    for dataset, found in networks(device, details).items():
+        if len(list(gains(found))) < 2:
+            continue
+        figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+        hosts = [(each.instructions / 1e6, 100 * each.host) for each in found if each.host is not None]
+        boards = [(each.instructions / 1e6, 100 * each.board) for each in found if each.board is not None]
+        axes.plot(*zip(*hosts, strict=True), color=BLUE, marker="o", linewidth=2, label="host, whole payload")
+        axes.plot(*zip(*boards, strict=True), color=ORANGE, marker="s", linewidth=0, label="a board alone")
+        best: list[tuple[float, float]] = []
+        for place, height in boards:
+            if not best or height > best[-1][1]:
+                best.append((place, height))
+        axes.plot(*zip(*best, strict=True), color=ORANGE, linewidth=1.5, label="best board alone up to this cost")
+        axes.set_xlabel("million instructions per image, Cortex-M4")
+        axes.set_ylabel("accuracy, clean link, %")
+        axes.set_title(title(dataset), fontsize=11)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="lower right", frameon=False, fontsize=9)
+        figure.savefig(folder / plot_name(dataset), dpi=110)
+        plt.close(figure)
+        drawn.append(plot_name(dataset))
+    return drawn

@@ -19,6 +19,7 @@ from export.inspect_tflite import arena_bytes, operators
 from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.build import build
+from tests.export.conftest import Converted
 from tests.support import train as train_support
 from tests.support.firmware import RunningBoard
 from tests.support.once import made_once
@@ -210,6 +211,53 @@ def test_decoder_detects_another_codec(grey: Grey, codec: Codec, quiet_proofs: p
         codec.quantizer.first.add_(0.3)
     with pytest.raises(ExportError, match="decoder, PyTorch against ONNX"):
         proofs.decoder(quiet_proofs, codec, converted, symbols)
+
+
+# Several outputs
+
+
+def test_proofs_hold_for_several_outputs_and_answers(converted: Converted, quiet_proofs: proofs.Proofs) -> None:
+    codec, files, few = copy.deepcopy(converted.codec), converted.files, random_pixels(4)
+    field = ConvertedCodec(codec, files)
+    floating = proofs.float_chain(quiet_proofs, codec, files, few)
+    proofs.scales(quiet_proofs, codec, operators(files.encoder_tflite))
+    outputs = proofs.int8_against_float(quiet_proofs, codec, field.reference, floating, few)
+    proofs.tflm(quiet_proofs, files.encoder_tflite, few, outputs)
+    proofs.round_trip(quiet_proofs, files.encoder_tflite, files.encoder_tflite.with_name("back.onnx"), few, outputs)
+    proofs.decoder(quiet_proofs, codec, field, np.random.default_rng(0).integers(0, 8, (30, codec.n_symbols)))
+    assert floating.shape == outputs.shape == (4, 186 + 5)
+    scale, zero_point = field.reference.output_quantization
+    assert quiet_proofs.figures["int8_float_max"] == pytest.approx(
+        float(abs((outputs.astype(np.float32) - zero_point) * scale - floating).max())
+    )
+    assert quiet_proofs.figures["int8_float_max"] < 10 * scale
+
+
+def random_pixels(count: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("output", range(4))
+def test_proofs_detect_a_change_of_one_output(converted: Converted, quiet_proofs: proofs.Proofs, output: int) -> None:
+    codec, files, few = copy.deepcopy(converted.codec), converted.files, random_pixels(3)
+    outputs = ReferenceEncoder(files.encoder_tflite).outputs(few)
+    place = [0, 128, 176, 186][output]  # where the head, or the scores, begin
+    outputs[1, place] ^= 1
+    with pytest.raises(ExportError, match="3 images, bytes that differ: 1, at most 0"):
+        proofs.tflm(quiet_proofs, files.encoder_tflite, few, outputs)
+    with torch.no_grad():
+        layer(codec, codec.encoder.branches[output]).conv.get_parameter("bias")[0] += 0.1
+    with pytest.raises(ExportError, match="PyTorch against ONNX"):
+        proofs.float_chain(quiet_proofs, codec, files, few)
+
+
+def test_decoder_detects_another_use_of_the_answer(converted: Converted, quiet_proofs: proofs.Proofs) -> None:
+    codec = copy.deepcopy(converted.codec)
+    field = ConvertedCodec(codec, converted.files)
+    with torch.no_grad():
+        codec.decoder.get_parameter("confusion")[2, 3] += 0.5
+    with pytest.raises(ExportError, match="decoder, PyTorch against ONNX"):
+        proofs.decoder(quiet_proofs, codec, field, np.random.default_rng(0).integers(0, 8, (30, codec.n_symbols)))
 
 
 def test_round_trip_is_close(grey: Grey, quiet_proofs: proofs.Proofs, tmp_path: Path) -> None:

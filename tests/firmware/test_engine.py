@@ -16,14 +16,10 @@ from firmware.tools import emulator
 from firmware.tools.build import BuildError, build
 from firmware.tools.model import LIBRARY, ModelError, generate
 from tests.support.firmware import BUILDS, RunningBoard, build_lock, bundle_path, program
+from tests.support.tflm import BUILD, NEEDS_TFLM, program_with_tflm
 from wire import bundle
 from wire.control import ErrorCode, Opcode
 from wire.frame import FeatureLayout
-
-NEEDS_TFLM = pytest.mark.skipif(
-    not tflm_available(),
-    reason="no library with TFLite Micro's headers in a folder of PLATFORMIO_LIB_EXTRA_DIRS: docs/firmware.md",
-)
 
 Change = Callable[[Path], None]  # to the folder of a generated library
 
@@ -95,8 +91,8 @@ def build_changed(engine: str, change: Change, folder: Path) -> Path:
 
 def with_tflm(environment: str, folder: Path) -> Path:
     """Build an environment with the engine tflm and copy the program to a folder."""
-    with build_lock("engine-tflm"):
-        return Path(shutil.copy2(build(environment, engine="tflm", build_dir=BUILDS / "engine-tflm"), folder))
+    with build_lock(BUILD):
+        return Path(shutil.copy2(program_with_tflm(environment), folder))
 
 
 @pytest.mark.emulated

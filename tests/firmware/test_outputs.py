@@ -1,4 +1,4 @@
-"""Engine aot: every output of the encoder equals that of TFLite's reference kernels, byte for byte, on each target."""
+"""Every output of the encoder equals that of TFLite's reference kernels, byte for byte, on each target."""
 
 import ctypes
 import importlib.metadata
@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import pytest
 import serial
 
 from export.reference import ReferenceEncoder, int8_pixels
-from firmware.tools import emulator, scratch, tflite_graph
+from firmware.tools import scratch, tflite_graph
 from firmware.tools.boards import fits
-from firmware.tools.model import ModelError, generate, needs
+from firmware.tools.model import LIBRARY, ModelError, generate, needs
 from tests.firmware import random_bundle
 from tests.firmware.encoders import Heads, random_encoder
 from tests.firmware.ports.bare_programs import ask, build_with
 from tests.support import ROOT
-from tests.support.firmware import REPLY_SECONDS, bundle_path
+from tests.support.firmware import REPLY_SECONDS, build_lock, bundle_path, start
+from tests.support.tflm import BUILD, NEEDS_TFLM, program_with_tflm
 from wire.bundle import Bundle, load
 
 LIB = ROOT / "firmware" / "lib"
@@ -95,7 +97,12 @@ def test_outputs_equal_the_reference_kernels_in_qemu(tmp_path: Path, environment
     bundle = load(path)
     sources = encoder_sources(path, tmp_path / "model", KERNELS[environment])
     elf = build_with(environment, "outputs_app.c", tmp_path, ["-ffunction-sections", "-Wl,--gc-sections", *sources])
-    with emulator.qemu(elf, environment) as url:
+    check_program(environment, elf, bundle)
+
+
+def check_program(environment: str, program: Path, bundle: Bundle) -> None:
+    """Compare the outputs of a program of outputs_app.c with those of the reference kernels."""
+    with start(environment, program) as url:
         assert ask(url, b"S") == b"0\n"
         with serial.serial_for_url(url, timeout=REPLY_SECONDS) as line:
 
@@ -104,6 +111,32 @@ def test_outputs_equal_the_reference_kernels_in_qemu(tmp_path: Path, environment
                 return np.frombuffer(line.read(bundle.latent_size + bundle.class_count), np.int8)
 
             check(bundle, encode, images_for(bundle))
+
+
+def native_program(application: str, folder: Path, extra: list[str | Path]) -> Path:
+    """Build a test program as a process, in place of the application."""
+    firmware = ROOT / "firmware"
+    sources = [*sorted((firmware / "ports" / "posix").glob("*.c")), firmware / "src" / "line.c"]
+    sources.append(ROOT / "tests" / "firmware" / "c" / application)
+    headers = [f"-I{firmware / 'src'}", f"-I{LIB / 'board'}"]
+    flags = ["-std=c11", "-O2", '-DINKLING_TARGET="native"']
+    subprocess.run(["gcc", *flags, *headers, *sources, *extra, "-o", folder / "inkling"], check=True)
+    return folder / "inkling"
+
+
+# Not RV32IMC: Debian's compiler for it has no C++ library.
+@pytest.mark.emulated
+@pytest.mark.parametrize("environment", ["native", "qemu_stm32f405"])
+@NEEDS_TFLM
+def test_tflm_outputs_equal_the_reference_kernels(tmp_path: Path, environment: str) -> None:
+    with build_lock(BUILD):
+        folder = program_with_tflm(environment).parent
+        headers = [folder / "model" / LIBRARY, LIB / "wire" / "src", *(LIB / n for n in ("encoder", "camera", "radio"))]
+        arguments: list[str | Path] = ["-Wl,--gc-sections", *(f"-I{header}" for header in headers)]
+        arguments += ["-Wl,--start-group", *sorted(folder.glob("lib*/lib*.a")), "-lm", "-Wl,--end-group"]
+        build_program = native_program if environment == "native" else partial(build_with, environment)
+        program = build_program("outputs_app.c", tmp_path, arguments)
+    check_program(environment, program, load(bundle_path()))
 
 
 def test_generate_needs_the_release_of_bakenn_whose_importer_it_uses(

@@ -34,7 +34,7 @@ def main() -> int:
         choices=CODING_RATES,
         default=[5, 8],
         metavar="N",
-        help="LoRa coding rates 4/N of Inkling's frames (default: 5 8); opponents have all",
+        help="LoRa coding rates 4/N of Inkling's answers (default: 5 8); features have the lowest, opponents all",
     )
     command.add_count(parser, "--packets", 10_000, "conventional packets per cell and coding rate")
     command.add_count(parser, "--coded-packets", 2000, "packets behind the convolutional code per cell and length")

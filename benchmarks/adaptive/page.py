@@ -9,11 +9,11 @@ METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs a
   features. Between two settings, a scheme may send a share of the images one way and the rest the other.
 - *LoRa*: 125 kHz, 8 preamble symbols, SF7 to SF12; the channel is `channel_sim/channels/lora.py`. Everybody is at the
   best spreading factor, coding rate, header mode and size for each air time.
-- *Inkling*: answer frames of 8 bytes, feature frames of each prefix, or both by a threshold of the board's confidence,
-  at coding rates {rates}. The device is known. Frames pass the real receiver and classifier with the estimated BER;
-  {draws} draws of the channel. The radio's CRC is on and drops nothing. Settings are chosen on {held_out:,} held-out
-  training images. Mode adaptive is composed of a stream of answers and one of features; sent in one mixed stream
-  instead, it has {mixed}.
+- *Inkling*: answer frames of 8 bytes (at {rates}), feature frames of each prefix (at the lowest of these), or both by a
+  threshold of the board's confidence. The device is known. Frames pass the real receiver and classifier with the
+  estimated BER; {draws} draws of the channel. The radio's CRC is on and drops nothing. Settings are chosen on
+  {held_out:,} held-out training images. Mode adaptive is composed of a stream of answers and one of features; sent in
+  one mixed stream instead, it has {mixed}.
 - *Opponents* choose their settings on the test images, in their favour. Their accuracies are expected values: shares of
   {lora_packets:,} simulated packets that arrive, times the accuracy of what is inside. All have a plain header of 3
   bytes and a CRC-16, without which nothing is accepted.

@@ -44,7 +44,7 @@ class Settings:
     held_out: int
     draws: int
     seed: int
-    coding_rates: list[int]  # of Inkling's frames
+    coding_rates: list[int]  # of Inkling's answers; features have the lowest
     lora_packets: int
     coded_packets: int
     kept: Path  # folder of what was measured before
@@ -126,12 +126,16 @@ def prepare(settings: Settings, console: Console, bar: Progress) -> Bench:
 def _ways(bundle: Bundle, prefixes: Sequence[int], coding_rates: Sequence[int]) -> list[Way]:
     """Return Inkling's ways to send.
 
-    By LoRa, all with explicit headers, and with implicit ones at the least coding rate; and on the soft radio.
+    By LoRa, answers at all coding rates, and features at the lowest: they tolerate errors, and redundancy costs them
+    most. Headers are explicit; answers are sent with implicit ones, too. And both on the soft radio.
     """
-    frames = [(None, HEADER_BYTES), *((chunk, bundle.chunk_layout(chunk).size) for chunk in prefixes)]
-    explicit = [Way(chunk, size, rate, True) for chunk, size in frames for rate in coding_rates]
-    implicit = [Way(chunk, size, min(coding_rates), False) for chunk, size in frames]
-    return [*explicit, *implicit, *(Way(chunk, size, 0, False, soft=True) for chunk, size in frames)]
+    lowest, features = min(coding_rates), [(chunk, bundle.chunk_layout(chunk).size) for chunk in prefixes]
+    return [
+        *(Way(None, HEADER_BYTES, rate, True) for rate in coding_rates),
+        Way(None, HEADER_BYTES, lowest, False),
+        *(Way(chunk, size, lowest, True) for chunk, size in features),
+        *(Way(chunk, size, 0, False, soft=True) for chunk, size in ((None, HEADER_BYTES), *features)),
+    ]
 
 
 def _conventional(own: Content, features: Sequence[Content], confidences: np.ndarray) -> Iterator[AdaptiveCrc]:

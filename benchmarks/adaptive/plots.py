@@ -22,6 +22,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 SHOWN_SNRS = ("-15", "-12", "-10", "-8", "-5", "clean")
 COLUMNS = 3
+SHOWN_POINTS = 25  # below the best accuracy
 TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 COSTS = {  # of the second plot: key -> label and factor
     "bytes": ("mean bytes per image", 1.0),
@@ -83,7 +84,7 @@ def _curves(panel: plt.Axes, frontiers: dict[str, list], factor: float) -> None:
             heights = [100 * point[1] for point in frontiers[name]]
             panel.plot(places, heights, marker="o", markersize=3, label=name, **style)
     best = max(100 * point[1] for points in frontiers.values() for point in points)
-    panel.set_ylim(best / 2, best + 3)  # below half of the best, nobody would use it
+    panel.set_ylim(max(best / 2, best - SHOWN_POINTS), best + 2)
     panel.set_xscale("log")
     panel.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     panel.minorticks_off()

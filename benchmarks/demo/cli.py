@@ -213,8 +213,8 @@ def _summary(report: dict) -> str:
     return (
         f"By board: answered by the board itself, {100 * report['accuracy_answered'][clean]:.1f} % of these correctly "
         f"without bit errors; the host decided the rest. Bytes, air: means of answers ({len(SYNC) + HEADER_BYTES} "
-        f"bytes) and features ({report['frame_bytes']} bytes), air time by LoRa at SF{SPREADING_FACTOR}; features alone "
-        f"would take {1e3 * report['air_time_features_s']:.0f} ms per image.\n"
+        f"bytes) and features ({report['frame_bytes']} bytes), air time by LoRa at SF{SPREADING_FACTOR}; features "
+        f"alone would take {1e3 * report['air_time_features_s']:.0f} ms per image.\n"
         f"Float encoder, clean, features of all test images: {100 * report['accuracy_float_clean']:.1f} %. Frames that "
         f"differ from TFLite's reference kernels: {report['parity_mismatches']}. {report['seconds']:.0f} s"
     )

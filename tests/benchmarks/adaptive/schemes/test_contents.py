@@ -26,7 +26,7 @@ def costs(tmp_path: Path) -> Costs:
 def test_costs_are_those_of_the_fastest_engine(costs: Costs) -> None:
     assert costs.instructions("mine") == 800
     assert costs.instructions("pretrainedResnet_quant") == 29_900_000  # of the baseline
-    with pytest.raises(BundleError, match="has no costs of other: run python -m benchmarks.device"):
+    with pytest.raises(BundleError, match=r"has no costs of other: run python -m benchmarks\.device"):
         costs.instructions("other")
     with pytest.raises(BundleError, match="cannot be read"):
         Costs.read(Path("nowhere.json"))

@@ -9,6 +9,7 @@ from benchmarks.device.baseline import load as load_baseline
 from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
 from benchmarks.results.page import read_json
 from tests.support import ROOT
+from wire.bundle import load
 
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,23 +30,43 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
+def test_readme_board_alone_beside_the_host() -> None:
+    codec, details = figures("codec"), figures("device_details")
+    features = load(ROOT / "bundles" / "cifar10-features").manifest
+    by_size = {size: row["by_ber"]["0"]["accuracy"] for size, row in codec["payload_bytes"].items()}
+    assert rows("| bytes by radio | accuracy") == [
+        ["8", f"{percent(details['cifar10-board']['accuracy'])} %"],
+        ["8", f"{percent(codec['answers']['by_ber']['0']['accuracy'])} %"],
+        ["58", f"{percent(by_size['48'])} %"],
+        ["142", f"{percent(by_size['132'])} %"],
+        ["58", f"{percent(features['accuracy']['0'])} %"],
+    ]
+    assert PROSE.count(f"{codec['images']:,} images |") == 3
+    costs = figures("device")
+    for name in ("cifar10", "cifar10-board"):
+        assert (
+            f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f} M instructions per image on a Cortex-M4"
+            in PROSE
+        )
+
+
 def test_readme_accuracy_of_the_default_codec() -> None:
     codec = figures("codec")
-    by_ber = [codec["payload_bytes"][size]["by_ber"] for size in ("48", "24")]
+    by_ber = [*(codec["payload_bytes"][size]["by_ber"] for size in ("132", "48", "12")), codec["answers"]["by_ber"]]
     expected = [[f"{percent(row[ber]['accuracy'])} %" for row in by_ber] for ber in ("0", "0.01", "0.05")]
     worst = [row["0.1"] for row in by_ber]
     expected.append([f"{percent(row['accuracy'])} % ({percent(row['accuracy_sent'])} %)" for row in worst])
-    assert rows("| 48 bytes | 24 bytes") == expected
+    assert rows("| 132 bytes | 48 bytes") == expected
     training = codec["training"]
     assert training["teacher"] and f"for {training['epochs'] + training['qat_epochs']} epochs with a" in PROSE
-    assert f"all {codec['images']:,} CIFAR-10 test images" in PROSE
-    assert f"({codec['date']}, one draw of flips, seed {codec['seed']})" in PROSE
+    assert f"on {codec['images']:,} CIFAR-10 test images" in PROSE
+    assert f"({codec['date']}, {codec['draws']} draws of flips, from seed {codec['seed']})" in PROSE
 
 
 def test_readme_frames_lost() -> None:
     receiver = figures("receiver")
     known, new = (receiver[key]["0.1"] for key in ("header_loss", "header_loss_new_device"))
-    assert f"Of {receiver['frames']:,} frames at a BER of 1e-1, {percent(known)} % are lost if" in PROSE
+    assert f"Of {receiver['frames']:,} feature frames at a BER of 1e-1, {percent(known)} % are lost if" in PROSE
     assert f"is known, and {100 * new:.0f} % if it is new." in PROSE
 
 
@@ -119,11 +140,13 @@ def test_readme_table_of_the_demo() -> None:
     assert shown == [
         [
             ber,
+            percent(demo["answered"][ber]),
             percent(demo["accuracy"][ber]),
             percent(demo["accuracy_sent"][ber]),
             str(demo["frames_lost"][ber]),
-            f"{demo['ber_estimated'][ber]:.4f}",
+            f"{demo['mean_frame_bytes'][ber]:.1f}",
+            f"{1000 * demo['mean_air_time_s'][ber]:.0f}",
         ]
         for ber in demo["accuracy"]
     ]
-    assert f"{demo['images']} CIFAR-10 test images at each BER, {demo['payload_bytes']} bytes each" in README
+    assert f"{demo['images']} CIFAR-10 test images at each BER" in README

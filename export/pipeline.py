@@ -120,8 +120,11 @@ def _measure_accuracy(
     """Measure the accuracy on test images before int8 (float encoder in PyTorch) and after (the converted codec)."""
     codec, n = run.codec, len(test.x)
     set_mode(codec.encoder, "off")
-    floating = evaluate.accuracy(codec, evaluate.encode(codec, test.x), test.y, 0.0)
+    sent = evaluate.encode(codec, test.x)
     set_mode(codec.encoder, "quantize")
+    # The same decoder for both, so that only the encoders differ: PyTorch's may compute in bfloat16.
+    words = None if sent.answers is None else sent.answers.numpy()
+    floating = float(converted.correct(sent.symbols.numpy(), words, test.y, 0.0).mean())
     with _progress(n, "test images through the reference kernels") as advance:
         latents, scores = converted.encode(test.x, advance)
     symbols, words = converted.symbols(latents), converted.words(scores)

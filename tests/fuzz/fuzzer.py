@@ -12,6 +12,9 @@ from firmware.tools.core_dir import ROOT
 POLL_SECONDS = 0.2
 REPORT_SECONDS = 10.0
 HANG_SECONDS = 20  # an input takes milliseconds, even on a loaded machine
+# A new process inherits the peak memory of the one that starts it, such as a test that has loaded PyTorch. libFuzzer
+# takes it for the target's own; the limit of a single allocation still finds a target that asks for too much.
+MEMORY = ("-rss_limit_mb=0", "-malloc_limit_mb=2048")
 _STATUS = re.compile(r"^#(\d+)\s.*cov: (\d+) .*corp: (\d+)/", re.MULTILINE)
 
 
@@ -60,7 +63,7 @@ def fuzz(target: Target, seconds: float, log: Callable[[str], None], max_executi
     for folder in (target.new_inputs, target.findings, target.corpus):
         folder.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={max(1, round(seconds))}", f"-max_len={target.max_bytes}", f"-timeout={HANG_SECONDS}"]
-    options += ["-len_control=0", f"-report_slow_units={HANG_SECONDS}", "-print_final_stats=1"]
+    options += [*MEMORY, "-len_control=0", f"-report_slow_units={HANG_SECONDS}", "-print_final_stats=1"]
     options += [f"-artifact_prefix={target.findings}/", f"-runs={max_executions}"]
     before = set(target.findings.iterdir())
     started = reported = time.monotonic()
@@ -83,13 +86,13 @@ def fuzz(target: Target, seconds: float, log: Callable[[str], None], max_executi
 
 def replay(target: Target, inputs: Sequence[Path]) -> subprocess.CompletedProcess[str]:
     """Run each input once. Exit status 0: no input failed."""
-    command = [*target.command, f"-timeout={HANG_SECONDS}", *(str(path.resolve()) for path in inputs)]
+    command = [*target.command, *MEMORY, f"-timeout={HANG_SECONDS}", *(str(path.resolve()) for path in inputs)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
 
 
 def keep(target: Target) -> None:
     """Add the inputs that increase its coverage to the corpus in the repository."""
-    command = [*target.command, "-set_cover_merge=1", str(target.corpus), str(target.new_inputs)]
+    command = [*target.command, *MEMORY, "-set_cover_merge=1", str(target.corpus), str(target.new_inputs)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
 
 

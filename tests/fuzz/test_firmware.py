@@ -109,7 +109,7 @@ def test_corpus_passes_with_the_real_encoder(tmp_path: Path) -> None:
     """Only the inputs with a name, because a real encoder is slow."""
     program = firmware.build(tmp_path, bundle_path())
     named = [path for path in corpus() if len(path.name) < SHA1_DIGITS]
-    done = subprocess.run([program, *named], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, *fuzzer.MEMORY, *named], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
 
 

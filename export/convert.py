@@ -214,7 +214,7 @@ def tflite(folder: Path, images: np.ndarray, float_file: Path, int8_file: Path) 
         outputs = sorted(signature.structured_outputs, key=lambda key: (len(key), key))
         # A fixed batch of one: the board's memory plan has no room for "any".
         fixed = tf.function(
-            lambda x: _in_order(signature(**{name: x}), outputs),
+            lambda x: _values(signature(**{name: x}), outputs),
             input_signature=[tf.TensorSpec([1, *images.shape[1:]], tf.float32)],
         ).get_concrete_function()
 
@@ -230,7 +230,7 @@ def tflite(folder: Path, images: np.ndarray, float_file: Path, int8_file: Path) 
         int8_file.write_bytes(rewrite(integer.convert(), in_order, share_scale))
 
 
-def _in_order(results: dict[str, Any], names: list[str]) -> list[Any]:
+def _values(results: dict[str, Any], names: list[str]) -> list[Any]:
     return [results[name] for name in names]
 
 

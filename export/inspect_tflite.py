@@ -24,6 +24,7 @@ class Op:
     name: str
     scale: float
     zero_point: int
+    is_output: bool  # its output leaves the model
 
 
 def operators(file: Path) -> list[Op]:
@@ -31,15 +32,15 @@ def operators(file: Path) -> list[Op]:
     model = tflite.Model.GetRootAs(file.read_bytes(), 0)
     graph = model.Subgraphs(0)
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
-    ops = []
+    outputs, ops = set(graph.OutputsAsNumpy()), []
     for i in range(graph.OperatorsLength()):
         op = graph.Operators(i)
         code = model.OperatorCodes(op.OpcodeIndex())
         # Codes below 127 may be only in the older field.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         q = graph.Tensors(op.Outputs(0)).Quantization()
-        has_scale = q is not None and q.ScaleLength() > 0
-        ops.append(Op(names[number], q.Scale(0) if has_scale else 0.0, q.ZeroPoint(0) if has_scale else 0))
+        scale, zero_point = (q.Scale(0), q.ZeroPoint(0)) if q is not None and q.ScaleLength() > 0 else (0.0, 0)
+        ops.append(Op(names[number], scale, zero_point, op.Outputs(0) in outputs))
     return ops
 
 

@@ -88,15 +88,19 @@ def scales(proofs: Proofs, codec: DeployableCodec, ops: list[Op]) -> None:
         elif isinstance(layer, Separable):
             ranges += [layer.depthwise.range, layer.pointwise.range]
             ranges += [layer.range] if layer.residual else []
-    expected = sorted(int8_parameters(float(trained.low), float(trained.high)) for trained in ranges)
-    # Ops that only move data (PAD, TRANSPOSE) have no counterpart in training. Branches may run in another order.
-    found = sorted((op.scale, op.zero_point) for op in ops if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD"))
-    if len(expected) != len(found):
-        raise ExportError(f"the model has {len(found)} computing ops, training has {len(expected)} activations")
+    # Ops that only move data (PAD, TRANSPOSE) have no counterpart in training.
+    computing = [op for op in ops if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")]
+    if len(ranges) != len(computing):
+        raise ExportError(f"the model has {len(computing)} computing ops, training has {len(ranges)} activations")
+    # The converter moves the branches to the end, in any order; all outputs share one range.
+    output_range = ranges[-1]
+    ranges.sort(key=lambda trained: trained is output_range)
+    computing.sort(key=lambda op: op.is_output)
     worst, zero = 0.0, 0
-    for (scale, zero_point), (found_scale, found_zero_point) in zip(expected, found, strict=True):
-        worst = max(worst, abs(found_scale / scale - 1))
-        zero = max(zero, abs(found_zero_point - zero_point))
+    for trained, op in zip(ranges, computing, strict=True):
+        scale, zero_point = int8_parameters(float(trained.low), float(trained.high))
+        worst = max(worst, abs(op.scale / scale - 1))
+        zero = max(zero, abs(op.zero_point - zero_point))
     proofs.require("scale_difference", "int8 scales against training's, largest relative difference", worst, 0.01)
     proofs.require("zero_point_difference", "int8 zero points against training's, largest difference", zero, 1)
 

@@ -19,7 +19,7 @@ BATCH = 8  # the decoder's fastest; see host.classify.decoder
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What a board computes of N images.
+    """A board's results for N images.
 
     symbols (N, S) int64; None if it only answers. classes and confidences (N,) int64: its own answers; None without an
     answer head. A base classifier has no confidence levels.

@@ -183,6 +183,16 @@ def test_scales_detects_ranges_other_than_in_training(grey: Grey, codec: Codec, 
         proofs.scales(quiet_proofs, codec, ops[:-1])
 
 
+def test_scales_detects_two_ranges_in_the_wrong_order(grey: Grey, codec: Codec, quiet_proofs: proofs.Proofs) -> None:
+    ops = operators(grey.files.encoder_tflite)
+    first = next(op for op in ops if not op.is_output)
+    second = next(op for op in ops if op.scale != pytest.approx(first.scale, rel=0.05) and not op.is_output)
+    one, two = ops.index(first), ops.index(second)
+    ops[one], ops[two] = ops[two], ops[one]
+    with pytest.raises(ExportError, match="int8 scales against training's"):
+        proofs.scales(quiet_proofs, codec, ops)
+
+
 def test_int8_against_float_detects_another_training(grey: Grey, codec: Codec, quiet_proofs: proofs.Proofs) -> None:
     reference = ReferenceEncoder(grey.files.encoder_tflite)
     images, zeros = grey.images[:4], np.zeros((4, 256), np.float32)

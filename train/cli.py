@@ -92,13 +92,13 @@ def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.N
     from train.codecs.cost import estimate
     from train.trainers.codec import CodecTrainer
 
-    if listing:  # a mistake in its layers is found before images are read
-        codec = Codec(config, listing.shape, len(listing.classes))
-        cost = estimate(codec.encoder, listing.shape, codec.n_symbols)
-        needs = _needs(cost.ram_bytes, cost.flash_bytes)
-        print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {needs}")
+    if listing:
+        Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
+    cost = estimate(model.encoder, model.input_shape, model.n_symbols)
+    needs = _needs(cost.ram_bytes, cost.flash_bytes)
+    print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {needs}")
     macs = model.encoder.macs(*model.input_shape[:2])
     _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", True)
 

@@ -4,14 +4,24 @@ Class and confidence are sent as codewords; over a binary symmetric channel of b
 distance d from the received bits was sent with probability proportional to (p / (1 - p))^d.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wire.answer import CONFIDENCES, answer_word, confidence_floor
+from wire.answer import ANSWER_BITS, CLASS_BITS, CONFIDENCES, answer_word, confidence_floor
 from wire.model import MAX_BER, MIN_BER
 
-WORD_BITS, CLASS_BITS = 16, 12
+
+def log_odds(ber: Tensor) -> Tensor:
+    """Return the log-likelihood ratio (B,) of one more bit flip at BER (B,), which is clamped to [1e-4, 0.5]."""
+    p = ber.clamp(MIN_BER, MAX_BER)
+    return torch.log(p / (1 - p))
+
+
+def answer_words(classes: int) -> Tensor:
+    """Return the answer words int64 (classes, 16) of all class indices and confidence levels."""
+    return torch.from_numpy(answer_word(np.arange(classes)[:, None], np.arange(CONFIDENCES)))
 
 
 class AnswerPosterior(nn.Module):
@@ -23,11 +33,10 @@ class AnswerPosterior(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        words = torch.tensor([answer_word(index, 0) for index in range(classes)])
-        self.register_buffer("classes", _bits(words)[:, :CLASS_BITS].contiguous())  # (C, 12)
-        words = torch.tensor([answer_word(0, level) for level in range(CONFIDENCES)])
-        self.register_buffer("levels", _bits(words)[:, CLASS_BITS:].contiguous())  # (16, 4)
-        self.register_buffer("weights", 2 ** torch.arange(WORD_BITS - 1, -1, -1))
+        words = answer_words(classes)
+        self.register_buffer("classes", _bits(words[:, 0])[:, :CLASS_BITS].contiguous())  # (C, 12)
+        self.register_buffer("levels", _bits(words[0])[:, CLASS_BITS:].contiguous())  # (16, 4)
+        self.register_buffer("weights", 2 ** torch.arange(ANSWER_BITS - 1, -1, -1))
 
     def forward(self, answer: Tensor, ber: Tensor) -> tuple[Tensor, Tensor]:
         """Map answer words (B,) int64, -1 where missing, at BER (B,) to P(class) (B, C) and P(level) (B, 16).
@@ -35,11 +44,10 @@ class AnswerPosterior(nn.Module):
         Both are 0 without an answer.
         """
         bits = (answer.clamp_min(0)[:, None] // self.weights % 2).to(ber.dtype)  # (B, 16)
-        p = ber.clamp(MIN_BER, MAX_BER)
-        log_odds = torch.log(p / (1 - p))[:, None]
+        odds = log_odds(ber)[:, None]
         present = (answer >= 0).to(ber.dtype)[:, None]
-        by_class = F.softmax(_distances(bits[:, :CLASS_BITS], self.classes) * log_odds, 1)
-        by_level = F.softmax(_distances(bits[:, CLASS_BITS:], self.levels) * log_odds, 1)
+        by_class = F.softmax(_distances(bits[:, :CLASS_BITS], self.classes) * odds, 1)
+        by_level = F.softmax(_distances(bits[:, CLASS_BITS:], self.levels) * odds, 1)
         return by_class * present, by_level * present
 
 
@@ -81,4 +89,4 @@ def _distances(bits: Tensor, codewords: Tensor) -> Tensor:
 
 def _bits(words: Tensor) -> Tensor:
     """Return the bits (N, 16) float of words (N,), most significant first."""
-    return (words[:, None] >> torch.arange(WORD_BITS - 1, -1, -1) & 1).float()
+    return (words[:, None] >> torch.arange(ANSWER_BITS - 1, -1, -1) & 1).float()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from train.codecs.answer_posterior import AnswerDecoder
+from train.codecs.answer_posterior import AnswerDecoder, answer_words
 from train.codecs.decoder import Decoder
 from train.codecs.deployable import DeployableCodec, Payload
 from train.codecs.encoder import SCORE_SCALE, Encoder
@@ -15,7 +15,7 @@ from train.compute_device import autocast
 from train.config import CodecConfig
 from train.errors import TrainError
 from train.impairment import Impairment
-from wire.answer import CONFIDENCES, answer_word, confidence_floor
+from wire.answer import CONFIDENCES, confidence_floor
 
 
 class Outputs(NamedTuple):
@@ -59,8 +59,7 @@ class Codec(DeployableCodec):
         # Of the answer: the words (classes, levels), the probabilities from which each level starts, and the
         # temperature that makes the softmax of the board's logits a probability, fitted on held-out images.
         if self.has_answer:
-            words = [[answer_word(index, level) for level in range(CONFIDENCES)] for index in range(classes)]
-            self.register_buffer("words", torch.tensor(words))
+            self.register_buffer("words", answer_words(classes))
             floors = [confidence_floor(level) for level in range(1, CONFIDENCES)]
             self.register_buffer("floors", torch.tensor(floors))
             self.register_buffer("temperature", torch.tensor(1.0))

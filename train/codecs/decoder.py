@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from train.codecs.answer_posterior import AnswerPosterior
+from train.codecs.answer_posterior import AnswerPosterior, log_odds
 from train.codecs.quantizer import hamming_distances
 from train.config import DecoderConfig
 from train.errors import TrainError
@@ -147,10 +147,8 @@ class Decoder(nn.Module):
 
         symbols (B, S) int64, -1 where missing; ber (B,), clamped to [1e-4, 0.5].
         """
-        p = ber.clamp(MIN_BER, MAX_BER)
-        log_odds = torch.log(p / (1 - p))[:, None, None]
         index = torch.where(symbols < 0, self.n_levels, symbols)
-        return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds, -1)
+        return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds(ber)[:, None, None], -1)
 
     def classify_values(self, values: Tensor, received: Tensor, ber: Tensor, answer: Tensor | None) -> Tensor:
         """Map symbol values (B, S), which of them were received (B, S) float, BER (B,) and answer (B,) to logits."""

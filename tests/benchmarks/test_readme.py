@@ -9,7 +9,10 @@ from benchmarks.device.baseline import load as load_baseline
 from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
 from benchmarks.results.page import read_json
 from tests.support import ROOT
+from wire.answer import Answer
 from wire.bundle import load
+from wire.frame import AnswerHeader
+from wire.lora import air_time_s
 
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,6 +51,23 @@ def test_readme_board_alone_beside_the_host() -> None:
             f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f} M instructions per image on a Cortex-M4"
             in PROSE
         )
+
+
+def test_readme_answer_frame_beside_one_byte() -> None:
+    answers = figures("answers")
+    byte, frame = (
+        air_time_s(4, 7, explicit_header=False),
+        air_time_s(len(AnswerHeader(0, 0, 0, Answer(0, 0)).encode()), 7),
+    )
+    assert f"{1e3 * byte:.0f} ms on the air at SF7 with an implicit header, against {1e3 * frame:.0f} ms for" in PROSE
+    by_crc, by_bch = (
+        answers["opponents"][name]["0.01"] for name in ("CRC-16, 6 bytes", "CRC-13 in BCH(63,45), 8 bytes")
+    )
+    known, new = (answers["received"][f"10 classes, {state} device, radio"]["0.01"] for state in ("known", "new"))
+    assert known["lost"] == known["wrong"] == new["wrong"] == 0
+    assert f"the CRC loses {100 * by_crc:.0f} % of these packets, and none of {answers['frames']:,} answer" in PROSE
+    assert f"({percent(new['lost'])} % of a new one; 10 classes)" in PROSE
+    assert f"the byte with a CRC loses {percent(by_bch)} %" in PROSE
 
 
 def test_readme_accuracy_of_the_default_codec() -> None:

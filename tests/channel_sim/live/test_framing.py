@@ -49,19 +49,15 @@ def split(framer: Framer, pieces: list[bytes]) -> list[Piece]:
     return merged
 
 
+def as_pieces(parts: list[bytes]) -> list[Piece]:
+    """Return the pieces of a stream of these parts: BOOT and REPLY pass, all others are frames of images."""
+    return [Piece(part, part not in (BOOT, REPLY)) for part in parts]
+
+
 def test_framer_finds_frames_between_other_bytes(bundle: Bundle) -> None:
     frames = [make_frame(bundle, n, chunk=n % 3) for n in range(6)]
-    stream = BOOT + frames[0] + frames[1] + REPLY + frames[2] + frames[3] + BOOT + frames[4] + REPLY + frames[5]
-    expected = [
-        Piece(BOOT, False),
-        *(Piece(frame, True) for frame in frames[:2]),
-        Piece(REPLY, False),
-        *(Piece(frame, True) for frame in frames[2:4]),
-        Piece(BOOT, False),
-        Piece(frames[4], True),
-        Piece(REPLY, False),
-        Piece(frames[5], True),
-    ]
+    parts = [BOOT, *frames[:2], REPLY, *frames[2:4], BOOT, frames[4], REPLY, frames[5]]
+    stream, expected = b"".join(parts), as_pieces(parts)
     assert split(Framer([bundle]), [stream]) == expected
     for seed in range(30):
         assert split(Framer([bundle]), cut(stream, seed)) == expected
@@ -70,17 +66,8 @@ def test_framer_finds_frames_between_other_bytes(bundle: Bundle) -> None:
 
 def test_framer_finds_answers_between_other_frames(adaptive: Bundle) -> None:
     answers = [make_answer(adaptive, n) for n in range(4)]
-    frame = make_frame(adaptive, 9)
-    stream = BOOT + answers[0] + answers[1] + REPLY + frame + answers[2] + BOOT + answers[3]
-    expected = [
-        Piece(BOOT, False),
-        *(Piece(answer, True) for answer in answers[:2]),
-        Piece(REPLY, False),
-        Piece(frame, True),
-        Piece(answers[2], True),
-        Piece(BOOT, False),
-        Piece(answers[3], True),
-    ]
+    parts = [BOOT, *answers[:2], REPLY, make_frame(adaptive, 9), answers[2], BOOT, answers[3]]
+    stream, expected = b"".join(parts), as_pieces(parts)
     for pieces in ([stream], [bytes((byte,)) for byte in stream], *(cut(stream, seed) for seed in range(20))):
         framer = Framer([adaptive])
         assert split(framer, pieces) == expected and framer.cut == framer.unknown == framer.held_bytes == 0

@@ -63,7 +63,8 @@ def estimate(encoder: Encoder, input_shape: tuple[int, int, int], n_symbols: int
     training = encoder.training
     encoder.eval()
     counter = _Counter()
-    image = x = torch.zeros(1, channels, height, width)  # has a buffer of its own, as the outputs have
+    where = next(encoder.parameters()).device
+    image = x = torch.zeros(1, channels, height, width, device=where)  # has a buffer of its own, as the outputs have
     for index, layer in enumerate(encoder.layers):
         if isinstance(layer, Separable):
             depthwise = layer.depthwise(x)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from train.codecs.split.gdn import GDN
-
 
 @dataclass(frozen=True)
 class Phase:
@@ -32,8 +30,8 @@ class Phase:
 def adamw(model: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
     """Return AdamW (arXiv 1711.05101) over the learned weights. Biases, norms, priors and centres do not decay."""
     learned = [p for p in model.parameters() if p.requires_grad]
-    norms = {id(p) for module in model.modules() if isinstance(module, GDN) for p in module.parameters()}
-    decayed = [p for p in learned if p.ndim in (2, 4) and p.numel() > 256 and id(p) not in norms]
+    weights = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)}
+    decayed = [p for p in learned if id(p) in weights and p.numel() > 256]
     chosen = {id(p) for p in decayed}
     rest = [p for p in learned if id(p) not in chosen]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]

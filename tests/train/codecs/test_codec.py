@@ -14,6 +14,7 @@ from train.codecs.encoder import SCORE_SCALE
 from train.compute_device import CPU, autocast
 from train.config import CodecConfig
 from train.impairment import Impairment, symbol_flips
+from train.trainers.optimizer import adamw
 from wire import payload
 from wire.answer import BOUNDS, CONFIDENCES, FULL_WEIGHT, AnswerHead, answer_word
 
@@ -110,6 +111,15 @@ def test_bf16_gradients_point_the_same_way() -> None:
         directions.append(torch.cat(grads))
         assert directions[-1].dtype == torch.float32
     assert F.cosine_similarity(directions[0], directions[1], dim=0) > 0.99
+
+
+def test_weight_decay_leaves_priors_and_what_answers_stand_for() -> None:
+    codec = Codec(ANSWERING, (16, 16, 3), 100)
+    names = {id(parameter): name for name, parameter in codec.named_parameters()}
+    decayed, rest = ({names[id(p)] for p in group["params"]} for group in adamw(codec, 0.05).param_groups)
+    assert all(name.endswith("weight") and ".norm" not in name for name in decayed)
+    assert {"decoder.prior", "decoder.confusion", "decoder.gain", "quantizer.gaps"} <= rest
+    assert {"decoder.classify.weight", "decoder.answer_embedding.0.weight"} <= decayed
 
 
 # Answers

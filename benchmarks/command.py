@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ def add_path(parser: ArgumentParser, name: str, default: Path | str, text: str) 
     """Add a file or folder."""
     metavar = "DIR" if text.startswith("folder") else "FILE"
     parser.add_argument(name, type=Path, default=Path(default), metavar=metavar, help=f"{text} (default: %(default)s)")
+
+
+def add_boards(parser: ArgumentParser, metavar: str, text: str) -> None:
+    """Add --boards, other boards than the bundle's that classify alone."""
+    parser.add_argument("--boards", nargs="*", type=Path, default=[], metavar=metavar, help=f"opponents: {text}")
+
+
+def boards_option(boards: Sequence[Path]) -> str:
+    """Return --boards as it was given, with a space before it; empty without boards."""
+    return f" --boards {' '.join(map(str, boards))}" if boards else ""
 
 
 def add_out(parser: ArgumentParser, name: str) -> None:

@@ -73,11 +73,11 @@ class Delivery:
         """Return the accuracies and losses of what was sent. Raises HostError if no frame arrived."""
         if not self._readings:
             raise HostError(f"no frame arrived at BER {self.ber:g}")
-        told = {} if self._sends_answers else {"accuracy_true_ber_told": self._accuracy_true_ber_told()}
+        given = {} if self._sends_answers else {"accuracy_true_ber_told": self._accuracy_true_ber_given()}
         return {
             "accuracy": self.metrics.accuracy,
             "accuracy_sent": self.metrics.accuracy_sent,
-            **told,
+            **given,
             "frames_lost": self.metrics.frames_lost,
             "wrong_headers": self.wrong_headers,
             "ber_estimated": self.metrics.ber_estimated,
@@ -87,7 +87,7 @@ class Delivery:
     def _sends_answers(self) -> bool:
         return self._threshold is not None or self._chunk == ANSWER
 
-    def _accuracy_true_ber_told(self) -> float:
+    def _accuracy_true_ber_given(self) -> float:
         """Return the accuracy of the frames delivered if the decoder is given the true bit error rate."""
         symbols = np.array([reading.symbols for reading in self._readings])
         answers = np.array([reading.answer_word for reading in self._readings])

@@ -1,4 +1,4 @@
-"""What a board computes of images, by TFLite's reference kernels, whose bytes the firmware reproduces."""
+"""A board's results for images, by TFLite's reference kernels, whose bytes the firmware reproduces."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ ANSWER = -1  # in place of a chunk: the image is sent as an answer frame
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What a board computes of n images.
+    """A board's results for n images.
 
     symbols (n, S) int64. classes and confidences (n,) int64: the board's answers; None without an answer head.
     """

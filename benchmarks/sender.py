@@ -7,11 +7,12 @@ import numpy as np
 
 from benchmarks.encoding import ANSWER, Encoded
 from host.receive.events import AnswerFrame, Event, FeatureFrame
-from wire.frame import SEQUENCES
+from wire.frame import HEADER_BYTES, SEQUENCES, SYNC
 from wire.model import Model
 
 DEVICE = 1
 WARM_UP = 20  # clean frames, not counted, that make the device known to the receiver
+ANSWER_FRAME_BYTES = len(SYNC) + HEADER_BYTES  # on a serial line
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,11 @@ class Sender:
 
     def _index(self, number: int) -> int:
         return max(number - self.first, 0)
+
+
+def mean_frame_bytes(model: Model, answered: float) -> float:
+    """Return the mean bytes of a frame on a serial line, given the share of images that the board answers itself."""
+    return answered * ANSWER_FRAME_BYTES + (1 - answered) * model.chunk_layout(0).serial_size
 
 
 def _chunk(frame: FeatureFrame | AnswerFrame) -> int:

@@ -27,23 +27,19 @@ from benchmarks.delivery import Delivery
 from benchmarks.encoding import ANSWER, Encoded, encode
 from benchmarks.images import TestImages, images_for
 from benchmarks.progress import progress_bar
+from benchmarks.sender import ANSWER_FRAME_BYTES, mean_frame_bytes
 from channel_sim.channels.bsc import BER_GRID
 from host.classify.classifier import LogitsModel
 from host.classify.decoder import decoder_of
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
-from wire.frame import HEADER_BYTES, SYNC
-
-ANSWER_FRAME_BYTES = len(SYNC) + HEADER_BYTES
 
 
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.codec", description=__doc__)
     command.add_bundle(parser)
-    parser.add_argument(
-        "--boards", nargs="*", type=Path, default=[], metavar="BUNDLE", help="opponents: boards that classify alone"
-    )
+    command.add_boards(parser, "BUNDLE", "boards that classify alone")
     command.add_count(parser, "--images", 10_000, "test images")
     command.add_count(parser, "--draws", 3, "draws of the bit flips")
     command.add_seed(parser, text="random seed of the first draw")
@@ -60,7 +56,7 @@ def main() -> int:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to send the images: a chunk or ANSWER, or both by a threshold."""
+    """A way to send the images: a chunk or ANSWER, or both by a threshold."""
 
     title: str
     chunk: int
@@ -78,7 +74,6 @@ def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path
         figures["boards"] = {
             other.name: _figures(other, test, draws, seed, console, bar)["answers"] for other in map(_board, boards)
         }
-    others = f" --boards {' '.join(map(str, boards))}" if boards else ""
     return {
         "bundle": bundle.name,
         "model_id": bundle.model_id,
@@ -91,8 +86,8 @@ def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path
         "raw_bytes": int(np.prod(bundle.input_shape)),
         "float_feature_bytes": 4 * bundle.latent_size,
         **figures,
-        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{others} --images {count} --draws {draws} "
-        f"--seed {seed}",
+        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{command.boards_option(boards)} "
+        f"--images {count} --draws {draws} --seed {seed}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -136,7 +131,7 @@ def _figures(bundle: Bundle, test: TestImages, draws: int, seed: int, console: C
         figures["adaptive"] = {
             "threshold": bundle.threshold,
             "answered": answered,
-            "frame_bytes": answered * ANSWER_FRAME_BYTES + (1 - answered) * bundle.chunk_layout(0).serial_size,
+            "frame_bytes": mean_frame_bytes(bundle, answered),
             "by_ber": by_ber(way),
         }
     return figures
@@ -179,11 +174,11 @@ def _training(bundle: Bundle) -> dict:
 
 
 def _line(bundle: Bundle, way: Way, ber: float, row: dict[str, float]) -> str:
-    told = row.get("accuracy_true_ber_told")
+    given = row.get("accuracy_true_ber_told")
     return (
         f"{bundle.name}  {way.title}  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
         f"of all sent {100 * row['accuracy_sent']:.2f} %  "
-        f"{'' if told is None else f'true BER given {100 * told:.2f} %  '}"
+        f"{'' if given is None else f'true BER given {100 * given:.2f} %  '}"
         f"lost {row['frames_lost']:.1f}  BER estimated {row['ber_estimated']:.4f}"
     )
 

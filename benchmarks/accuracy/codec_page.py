@@ -13,9 +13,10 @@ COLOURS = ("#1f5fa8", "#5b9bd5", "#9dc3e6", "#c4691c")
 ANSWERS = "#8a8f98"
 STYLES: dict[str, dict[str, Any]] = {
     "answers": {"color": ANSWERS},
-    "adaptive": {"color": "#1b7f4b"},
-    "board alone": {"color": "#7a4fa3", "linestyle": "--"},
+    "adaptive": {"color": "#1b7f4b", "linestyle": "--"},
+    "board alone": {"color": "#7a4fa3", "linestyle": ":"},
 }
+BOARD_ALONE = "*Board alone* is a network trained to classify on the board, without features. "
 
 
 def section(codec: dict) -> str:
@@ -33,17 +34,17 @@ def section(codec: dict) -> str:
         f"{100 * codec['accuracy_float_clean']:.2f} %.\n",
         f"![accuracy against bit error rate]({plot_name(codec)})\n",
         "*Answers* are what the board decides alone. *Adaptive* sends the answer where its confidence level is at "
-        "least the bundle's threshold, and the whole payload elsewhere. *Board alone* is a network trained to classify "
-        "on the board, without features. In brackets: standard deviation over draws.\n",
+        "least the bundle's threshold, and the whole payload elsewhere. "
+        f"{BOARD_ALONE if codec['boards'] else ''}In brackets: standard deviation over draws.\n",
         "| sent | frame | BER | accuracy | of all sent | accuracy, true BER given | frames lost | BER estimated |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, way in _ways(codec):
         for ber, row in way["by_ber"].items():
-            told = row.get("accuracy_true_ber_told")
+            given = row.get("accuracy_true_ber_told")
             lines.append(
                 f"| {name} | {_bytes(way['frame_bytes'])} | {ber} | {_accuracy(row, 'accuracy')} "
-                f"| {_accuracy(row, 'accuracy_sent')} | {'-' if told is None else f'{100 * told:.2f} %'} "
+                f"| {_accuracy(row, 'accuracy_sent')} | {'-' if given is None else f'{100 * given:.2f} %'} "
                 f"| {row['frames_lost']:.0f} | {row['ber_estimated']:.4f} |"
             )
     raw, floats = codec["raw_bytes"], codec["float_feature_bytes"]
@@ -66,20 +67,20 @@ def plot_name(codec: dict) -> str:
 
 def draw(folder: Path, codec: dict) -> list[str]:
     """Draw accuracy of all sent against BER, one line per way to send, and return the file name."""
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    features, lowest = iter(COLOURS), 100.0
+    figure, axes = plt.subplots(figsize=(7, 4.8), layout="constrained")
+    features, shown = iter(COLOURS), [100 * codec["accuracy_float_clean"]]
     for name, way in _ways(codec):
         heights = [100 * row["accuracy_sent"] for row in way["by_ber"].values()]
-        lowest = min(lowest, *heights)
+        shown += heights
         style = next((style for start, style in STYLES.items() if name.startswith(start)), None)
         style = style or {"color": next(features, ANSWERS)}
         axes.plot(list(way["by_ber"]), heights, marker="o", linewidth=2, label=name, **style)
     axes.axhline(
         100 * codec["accuracy_float_clean"], color="#8a8f98", linestyle=":", label="float encoder, clean, whole payload"
     )
-    axes.set_ylim(max(0, 5 * (lowest // 5) - 5), 100)
+    axes.set_ylim(max(0, 5 * (min(shown) // 5) - 5), min(100, 5 * (max(shown) // 5) + 10))
     heading = f"{title(codec['dataset'])}, {codec['images']:,} test images, int8 encoder, estimated BER"
-    finish(figure, axes, folder / plot_name(codec), heading, "accuracy of all sent, %")
+    finish(figure, axes, folder / plot_name(codec), heading, "accuracy of all sent, %", legend_below=True)
     return [plot_name(codec)]
 
 

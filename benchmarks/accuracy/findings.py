@@ -144,7 +144,7 @@ def _default(figures: Figures, rows: list[Figures]) -> str:
         return ""
     teacher = "with a teacher" if inkling["recipe"]["config"]["teacher"] else "without a teacher"
     return (
-        f"- **Inkling's default** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "
+        f"- **Inkling** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "
         f"{figures['payload_bytes']:g}, {inkling['epochs']} epochs in total {teacher} against {figures['epochs']}, "
         f"{inkling['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
         f"{_against(*difference(inkling, figures), _name(figures))}."

@@ -32,8 +32,9 @@ each system.
   tables give the epochs of the base classifier and of the system itself. Longer training may raise the accuracies,
   and not all by the same amount.
 - *Split codecs* share one frozen base classifier and split it after its stem (`semanticnn-device` trains the stem as
-  well). `inkling` has neither a base classifier nor a teacher here. The default codec above has the same architecture,
-  but a larger training budget, which its section gives.
+  well). `inkling` has neither a base classifier nor a teacher here. Its encoder is that of the bundle
+  `cifar10-features`, which was trained for longer and with a teacher. The default bundle above has another encoder,
+  whose board also answers.
 - *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
 - *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder
   is given the BER that the receiver estimates. An encoder that uses the BER (`adjscc`) is given the latest estimate

@@ -7,7 +7,6 @@ are included if `python -m benchmarks.goodput.compressed_classifier` has run bef
 """
 
 import argparse
-from pathlib import Path
 
 from benchmarks import command
 from benchmarks.adaptive.measure import measure
@@ -20,9 +19,7 @@ def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptive", description=__doc__)
     command.add_bundle(parser)
-    parser.add_argument(
-        "--boards", nargs="*", type=Path, default=[], metavar="PATH", help="opponents: bundles, or .tflite classifiers"
-    )
+    command.add_boards(parser, "PATH", "bundles, or .tflite classifiers")
     command.add_count(parser, "--images", 10_000, "test images")
     command.add_count(parser, "--held-out", 2500, "held-out training images, on which settings are chosen")
     command.add_count(parser, "--draws", 3, "draws of the channel for Inkling's frames")

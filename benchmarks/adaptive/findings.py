@@ -1,38 +1,28 @@
 """The findings of the comparison, in sentences and tables made from its figures, whether good or bad for Inkling."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from benchmarks.adaptive.frontier import Comparison
 from benchmarks.adaptive.reduce import CHIPS, COMPRESSED, CONVENTIONAL, INKLING, OPPONENTS, SOFT
 
-CHANCE = 2  # standard errors
 COSTS = {"air_s": ("air time", 1e3, "ms"), "bytes": ("bytes", 1.0, "bytes"), "energy_mj": ("energy", 1.0, "mJ")}
 PAIRS = ((INKLING, CHIPS), (SOFT, OPPONENTS), (INKLING, OPPONENTS))  # that the page shows: who, against whom
 
 
-class Lead(NamedTuple):
-    """Inkling's accuracy minus that of an opponent at one SNR and cost."""
+@dataclass(frozen=True)
+class Lead(Comparison):
+    """Inkling's accuracy minus that of an opponent at one cost and SNR."""
 
     snr: str
-    cost: float
-    difference: float
-    error: float
-
-    @property
-    def is_behind(self) -> bool:
-        return self.difference < -CHANCE * self.error
-
-    @property
-    def is_ahead(self) -> bool:
-        return self.difference > CHANCE * self.error
 
 
 def leads(figures: dict, own: str, opponent: str, cost: str) -> list[Lead]:
     """Return all comparisons of Inkling (`own`) with an opponent at equal mean cost, over all SNRs."""
     return [
-        Lead(snr, *compared)
+        Lead(at, difference, error, snr)
         for snr, row in figures["by_snr"].items()
-        for compared in row["against"][own][cost].get(opponent, [])
+        for at, difference, error in row["against"][own][cost].get(opponent, [])
     ]
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CHANCE = 2  # standard errors
+
 
 @dataclass(frozen=True, eq=False)
 class Point:
@@ -91,13 +93,13 @@ class Comparison:
 
     @property
     def is_behind(self) -> bool:
-        """True if the first is behind by more than chance: two standard errors."""
-        return self.difference < -2 * self.error
+        """True if the first is behind by more than chance."""
+        return self.difference < -CHANCE * self.error
 
     @property
     def is_ahead(self) -> bool:
         """True if the first is ahead by more than chance."""
-        return self.difference > 2 * self.error
+        return self.difference > CHANCE * self.error
 
 
 def compare(one: Frontier, other: Frontier) -> list[Comparison]:

@@ -12,6 +12,7 @@ from benchmarks.adaptive.prepare import Bench, Settings, prepare
 from benchmarks.adaptive.reduce import CHIPS, reduce
 from benchmarks.adaptive.schemes.cells import SNRS_DB, SPREADING_FACTORS, Cell, snr_name
 from benchmarks.adaptive.schemes.modes import INKLING
+from benchmarks.command import boards_option
 from benchmarks.progress import progress_bar
 
 CHECKED_CELLS = (Cell(7, -9.0), Cell(7, -11.0))  # in which a mixed stream is compared with its parts
@@ -69,10 +70,9 @@ def _mixed_streams(bench: Bench, settings: Settings, bar: Progress) -> dict[str,
 
 
 def _command(settings: Settings) -> str:
-    boards = f" --boards {' '.join(map(str, settings.boards))}" if settings.boards else ""
     return (
-        f"python -m benchmarks.adaptive --bundle {settings.bundle}{boards} --images {settings.images} "
-        f"--held-out {settings.held_out} --draws {settings.draws} --seed {settings.seed} "
+        f"python -m benchmarks.adaptive --bundle {settings.bundle}{boards_option(settings.boards)} "
+        f"--images {settings.images} --held-out {settings.held_out} --draws {settings.draws} --seed {settings.seed} "
         f"--coding-rates {' '.join(map(str, settings.coding_rates))}"
     )
 

@@ -2,8 +2,10 @@
 
 from benchmarks.adaptive.findings import PAIRS, by_opponent, by_snr, findings
 from benchmarks.adaptive.plots import names
-from benchmarks.adaptive.reduce import CHIPS, IMAGES_PER_HOUR, INKLING, OPPONENTS, SOFT
+from benchmarks.adaptive.reduce import AIR_S, CHIPS, INKLING, OPPONENTS, SOFT
+from benchmarks.goodput.findings import IMAGES_PER_HOUR
 from benchmarks.images import title
+from benchmarks.markdown import table
 
 METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs are means over the mix of answers and
   features. Between two settings, a scheme may send a share of the images one way and the rest the other.
@@ -53,14 +55,14 @@ def section(figures: dict) -> str:
             "### Findings\n",
             *findings(figures),
             *[
-                _table(
+                table(
                     f"{own} against {opponent}, at equal mean air time:\n",
                     ["", "ahead", "level", "behind", "least lead", "largest lead"],
                     list(by_snr(figures, own, opponent)),
                 )
                 for own, opponent in PAIRS
             ],
-            _table(
+            table(
                 "Inkling on LoRa chips against each opponent, at equal mean air time and over all SNRs:\n",
                 ["opponent", "ahead", "level", "behind", "least lead"],
                 list(by_opponent(figures)),
@@ -99,7 +101,7 @@ def _thresholds(figures: dict) -> str:
                 _percent(free["accuracy"]),
             ]
         )
-    return _table(
+    return table(
         "*Default* is the bundle's threshold. *Without loss* is the lowest one that stays within 0.3 points of the "
         "host's accuracy on held-out images.\n",
         [
@@ -121,12 +123,12 @@ def _hours(figures: dict) -> str:
         correct.append([snr, *(f"{hour['correct'][0]:.0f}" if hour else "-" for hour in hours)])
     return "\n".join(
         [
-            _table(
-                f"Accuracy of all sent at {IMAGES_PER_HOUR} images per hour, which may take 0.6 s each:\n",
+            table(
+                f"Accuracy of all sent at {IMAGES_PER_HOUR} images per hour, which may take {AIR_S:g} s each:\n",
                 ["SNR, dB", *groups],
                 accuracy,
             ),
-            _table("Correct answers per hour, if there is always another image:\n", ["SNR, dB", *groups], correct),
+            table("Correct answers per hour, if there is always another image:\n", ["SNR, dB", *groups], correct),
         ]
     )
 
@@ -136,7 +138,7 @@ def _boards(figures: dict) -> str:
         [name.partition("(")[2].strip(")"), _percent(board["accuracy"]), f"{board['instructions']:,}"]
         for name, board in figures["boards"].items()
     ]
-    return _table("The boards:\n", ["network", "accuracy of the board alone", "instructions per image"], rows)
+    return table("The boards:\n", ["network", "accuracy of the board alone", "instructions per image"], rows)
 
 
 def _settings(figures: dict) -> str:
@@ -151,7 +153,7 @@ def _settings(figures: dict) -> str:
         for air_s, accuracy, std, setting in row["frontiers"]["air_s"].get(INKLING, [])
     ]
     head = ["SNR", "mean air time, ms", "accuracy of all sent, % ± std over draws", "setting"]
-    return _table("", head, rows)
+    return table("", head, rows)
 
 
 def _method(figures: dict) -> str:
@@ -165,13 +167,3 @@ def _method(figures: dict) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
-
-
-def _table(text: str, head: list[str], rows: list[list[str]]) -> str:
-    lines = [
-        *([text] if text else []),
-        f"| {' | '.join(head)} |",
-        "| --- |" + " ---: |" * (len(head) - 1),
-        *[f"| {' | '.join(row)} |" for row in rows],
-    ]
-    return "\n".join(lines) + "\n"

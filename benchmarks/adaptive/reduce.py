@@ -1,4 +1,4 @@
-"""From operating points to figures: frontiers, comparisons at equal cost, and the best within an hour's air time."""
+"""From operating points to figures: frontiers, comparisons at equal cost, and the best within the duty cycle."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ from benchmarks.adaptive.frontier import COSTS, Frontier, Point, best_within, co
 from benchmarks.adaptive.schemes.contents import BOARD, COSTLY, FEATURES
 from benchmarks.adaptive.schemes.conventional import SCHEME as CONVENTIONAL
 from benchmarks.adaptive.schemes.modes import INKLING, SOFT
+from benchmarks.goodput.findings import IMAGES_PER_HOUR
 from wire.lora import DUTY_CYCLE, messages_per_hour
 
 OPPONENTS, CHIPS = "every opponent", "every opponent on LoRa chips"
 CODED = "K=9"  # in the schemes that no LoRa chip offers
 OFFLOADING, COMPRESSED = "features over conventional links", "compressed images"
-IMAGES_PER_HOUR = 60
+AIR_S = 3600 * DUTY_CYCLE / IMAGES_PER_HOUR  # per image, at that rate
 
 
 def group(scheme: str) -> str:
@@ -84,7 +85,7 @@ def _against(
 def _hour(points: list[Point]) -> dict[str, list]:
     """Return the most correct answers per hour, and the best accuracy at IMAGES_PER_HOUR, each with its setting."""
     most = max(points, key=lambda point: point.selected_by * messages_per_hour(point.air_s))
-    regular = best_within(points, "air_s", 3600 * DUTY_CYCLE / IMAGES_PER_HOUR)
+    regular = best_within(points, "air_s", AIR_S)
     return {
         "correct": [_round(most.accuracy * messages_per_hour(most.air_s)), most.setting],
         "accuracy_at_60": [_round(regular.accuracy), regular.setting] if regular else [0.0, "none"],

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from benchmarks.sender import WARM_UP
 from channel_sim.channels.bsc import BitFlips
 from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.radio import PacketReceiver
@@ -15,7 +16,6 @@ from wire.model import Model
 
 BERS = (1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1, 1.5e-1)
 CLASS_COUNTS = (10, 100, 1000)
-WARM_UP = 20  # clean frames that make a device known
 KNOWN_DEVICES = (0, 1, 50)  # of the receiver that is given noise
 
 OnProgress = Callable[[int], None]  # called with the number of frames sent since the last call
@@ -23,7 +23,7 @@ OnProgress = Callable[[int], None]  # called with the number of frames sent sinc
 
 @dataclass(frozen=True)
 class Shares:
-    """What becomes of answers sent, as shares of all.
+    """Outcomes of answers sent, as shares of all.
 
     `right` and `wrong` are by class, `unsure` the part of both that the receiver marks as such. `lost` was not found,
     and `false` are frames that were found but not sent.

@@ -1,7 +1,9 @@
 """The section of docs/RESULTS.md on answer frames, from answers.json."""
 
+from benchmarks.markdown import table
+
 FIGURES = {  # of one experiment: key -> heading
-    "right": "right",
+    "right": "correct",
     "lost": "lost",
     "wrong": "wrong",
     "unsure": "marked unsure",
@@ -9,9 +11,9 @@ FIGURES = {  # of one experiment: key -> heading
 }
 METHOD = """An answer frame has 8 bytes (12 with the sync word of a serial line) and no CRC. Classes and confidence
 levels are random and equally likely; bits flip independently. *Known device*: the receiver compares with all answers
-that the device can send next. *New device*: an empty receiver decodes the BCH code, up to 5 flips. *Right* and *wrong*
-are by class, *lost* was not found, *unsure* is an answer with another class less than 4 flips farther away, which the
-host marks. An image whose answer is lost or wrong counts as wrong in all accuracies.
+that the device can send next. *New device*: an empty receiver decodes the BCH code, up to 5 flips. *Correct* and
+*wrong* are by class, *lost* was not found, *unsure* is an answer with another class less than 4 flips farther away,
+which the host marks. An image whose answer is lost or wrong counts as wrong in all accuracies.
 """
 
 
@@ -37,7 +39,7 @@ def _is_shown(name: str) -> bool:
 
 
 def _received(name: str, by_ber: dict[str, dict[str, float]]) -> str:
-    return _table(
+    return table(
         f"{name}, %:\n",
         ["", *by_ber],
         [[heading, *[_percent(row[key]) for row in by_ber.values()]] for key, heading in FIGURES.items()],
@@ -55,7 +57,7 @@ def _losses(answers: dict) -> str:
         [f"one byte, {name}", *[_percent(share) for share in by_ber.values()]]
         for name, by_ber in answers["opponents"].items()
     ]
-    return _table(
+    return table(
         "Lost or wrong, %, beside one byte behind a 3-byte header and a CRC, and the same in a BCH code of the length "
         "of an answer frame (computed; every flip that is not corrected loses the packet):\n",
         ["", *bers],
@@ -77,22 +79,12 @@ def _layouts(answers: dict) -> str:
         [name, *[f"{_percent(1 - row['right'])} ({_percent(row['unsure'])})" for row in by_ber.values()]]
         for name, by_ber in answers["layouts"].items()
     ]
-    return _table(
+    return table(
         "Would more bytes help a known device? Lost or wrong, and in brackets unsure, %, of layouts with bits of the "
         "answer word after the 8 bytes. At SF7 and 4/5 they take 5 symbols more, 14 % of the air time of an answer:\n",
         ["", *bers],
         rows,
     )
-
-
-def _table(title: str, head: list[str], rows: list[list[str]]) -> str:
-    lines = [
-        title,
-        f"| {' | '.join(head)} |",
-        "| --- |" + " ---: |" * (len(head) - 1),
-        *[f"| {' | '.join(row)} |" for row in rows],
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _percent(share: float) -> str:

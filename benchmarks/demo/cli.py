@@ -21,6 +21,7 @@ from benchmarks.encoding import encode
 from benchmarks.images import images_for, title
 from benchmarks.metrics import Metrics
 from benchmarks.progress import progress_bar
+from benchmarks.sender import ANSWER_FRAME_BYTES, mean_frame_bytes
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.live.proxy import Proxy
 from firmware.tools.build import build
@@ -32,7 +33,7 @@ from host.errors import HostError
 from host.receive.events import AnswerFrame, FeatureFrame
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.frame import HEADER_BYTES, SYNC
+from wire.frame import HEADER_BYTES
 from wire.lora import air_time_s
 
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
@@ -51,26 +52,6 @@ class Result:
     by_board: Metrics = field(default_factory=Metrics)  # of the images that the board answered
     frames: dict[int, FeatureFrame | AnswerFrame] = field(default_factory=dict)  # by image
     shown: list[ShownImage] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Bytes and air time by LoRa of an answer and of features."""
-
-    bundle: Bundle
-
-    def serial_bytes(self, answered: float) -> float:
-        """Return the mean bytes of a frame on the line, given the share of images that the board answers."""
-        return answered * (len(SYNC) + HEADER_BYTES) + (1 - answered) * self.bundle.chunk_layout(0).serial_size
-
-    def air_s(self, answered: float) -> float:
-        """Return the mean air time by LoRa, with explicit header and coding rate 4/5."""
-        answer, features = (air_time_s(size, SPREADING_FACTOR) for size in (HEADER_BYTES, self._features))
-        return answered * answer + (1 - answered) * features
-
-    @property
-    def _features(self) -> int:
-        return self.bundle.chunk_layout(0).size
 
 
 def main() -> int:
@@ -116,7 +97,6 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         encoded = encode(bundle, images, bar)
     clean = results["0"].frames
     mismatches = sum(not is_as_computed(frame, encoded, i) for i, frame in clean.items())
-    costs = Costs(bundle)
     answered = {k: r.by_board.delivered / max(1, r.metrics.delivered) for k, r in results.items()}
     report = {
         "target": info.target,
@@ -133,9 +113,9 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         "accuracy_float_clean": bundle.manifest["accuracy_float_clean"],
         "answered": answered,
         "accuracy_answered": {k: r.by_board.accuracy for k, r in results.items()},
-        "mean_frame_bytes": {k: costs.serial_bytes(share) for k, share in answered.items()},
-        "mean_air_time_s": {k: costs.air_s(share) for k, share in answered.items()},
-        "air_time_features_s": costs.air_s(0.0),
+        "mean_frame_bytes": {k: mean_frame_bytes(bundle, share) for k, share in answered.items()},
+        "mean_air_time_s": {k: _mean_air_time_s(bundle, share) for k, share in answered.items()},
+        "air_time_features_s": _mean_air_time_s(bundle, 0.0),
         "frames_lost": {k: r.metrics.frames_lost for k, r in results.items()},
         "ber_estimated": {k: r.metrics.ber_estimated for k, r in results.items()},
         "parity_mismatches": mismatches,
@@ -189,6 +169,12 @@ def _send_all(
     return results
 
 
+def _mean_air_time_s(bundle: Bundle, answered: float) -> float:
+    """Return the mean air time by LoRa, with explicit header and coding rate 4/5, given the share of answers."""
+    answer, features = (air_time_s(size, SPREADING_FACTOR) for size in (HEADER_BYTES, bundle.chunk_layout(0).size))
+    return answered * answer + (1 - answered) * features
+
+
 def table(report: dict) -> Table:
     """Return the table of a report, one row per BER."""
     dataset = title(report["dataset"])
@@ -212,7 +198,7 @@ def _summary(report: dict) -> str:
     clean = next(iter(report["accuracy"]))
     return (
         f"By board: answered by the board itself, {100 * report['accuracy_answered'][clean]:.1f} % of these correctly "
-        f"without bit errors; the host decided the rest. Bytes, air: means of answers ({len(SYNC) + HEADER_BYTES} "
+        f"without bit errors; the host decided the rest. Bytes, air: means of answers ({ANSWER_FRAME_BYTES} "
         f"bytes) and features ({report['frame_bytes']} bytes), air time by LoRa at SF{SPREADING_FACTOR}; features "
         f"alone would take {1e3 * report['air_time_features_s']:.0f} ms per image.\n"
         f"Float encoder, clean, features of all test images: {100 * report['accuracy_float_clean']:.1f} %. Frames that "

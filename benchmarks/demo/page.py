@@ -12,8 +12,8 @@ def section(demo: dict) -> str:
         f"{demo['model_id']}; {demo['date']}, `{demo['command']}`. The board answers itself from confidence level "
         f"{demo['threshold']} on; other images are decided by the host. The frames of {demo['parity_mismatches']} "
         "images differ from what TFLite's reference kernels give.\n",
-        "| BER | answered by the board | right of these | accuracy | of all sent | frames lost | mean bytes | mean air "
-        "time | BER estimated |",
+        "| BER | answered by the board | correct of these | accuracy | of all sent | frames lost | mean bytes "
+        "| mean air time | BER estimated |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for ber, value in demo["accuracy"].items():

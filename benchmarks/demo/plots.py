@@ -30,7 +30,7 @@ class ShownImage:
 
     @property
     def lines(self) -> list[str]:
-        """What was received, as text: an answer, or the payload in hex."""
+        """The received content as text: an answer, or the payload in hex."""
         frame = self.reading.frame
         if isinstance(frame, AnswerFrame):
             return [f"answer: class {frame.answer.index},", f"level {frame.answer.confidence} of 15"]

@@ -16,13 +16,13 @@ from ai_edge_litert import schema_py_generated as schema
 from export import inspect_tflite
 from export.reference import ReferenceEncoder
 from host.errors import HostError
-from wire.answer import FULL_WEIGHT, AnswerHead
+from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead
 from wire.bundle import FILES, SCHEMA, compute_model_id, describe_file
 
 FILE_IDENTIFIER = b"TFL3"
 GOLDEN_IMAGES = 8
 # The confidence of an untrained head means nothing; its levels are not used.
-PROBABILITY = [0.0] * 16
+PROBABILITY = [0.0] * CONFIDENCES
 
 
 def bundle_of(file: Path, folder: Path, classes: list[str] | None = None) -> Path:

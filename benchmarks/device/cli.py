@@ -63,10 +63,12 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console, dataset: s
     for path in paths:
         if path.suffix == ".tflite":
             bundle, facts = _classifier(path, dataset, console)
+            arguments = f" --dataset {dataset} {path}" if dataset else f" {path}"
         else:
             bundle = load_bundle(path)
             facts = _facts(bundle)
-        measured = _measure(bundle, path, console)
+            arguments = "" if path == DEFAULT else f" {path}"
+        measured = _measure(bundle, arguments, console)
         costs[bundle.name] = {
             target: {variant: asdict(entry.cost) for variant, entry in variants.items()}
             for target, variants in measured.items()
@@ -92,8 +94,11 @@ def _classifier(file: Path, dataset: str | None, console: Console) -> tuple[Bund
     return bundle, {"dataset": dataset, "encoder_macs": None, "accuracy": accuracy, "accuracy_board": accuracy}
 
 
-def _measure(bundle: Bundle, path: Path, console: Console) -> dict[str, dict[str, Measured]]:
-    """Return the costs by target and variant; an engine whose library PlatformIO cannot find is left out."""
+def _measure(bundle: Bundle, arguments: str, console: Console) -> dict[str, dict[str, Measured]]:
+    """Return the costs by target and variant, with the command that measures them again.
+
+    An engine whose library PlatformIO cannot find is left out.
+    """
     measured: dict[str, dict[str, Measured]] = {}
     for name, target in TARGETS.items():
         measured[name] = {}
@@ -105,7 +110,7 @@ def _measure(bundle: Bundle, path: Path, console: Console) -> dict[str, dict[str
                 elf = _build(target.environment, bundle, key, variant)
                 cost = measure(elf, target.environment, variant.engine, bundle)
             libraries = "PLATFORMIO_LIB_EXTRA_DIRS=DIR " if variant.engine == "tflm" else ""
-            used = f"{libraries}{COMMAND}" + ("" if path == DEFAULT else f" {path}")
+            used = f"{libraries}{COMMAND}{arguments}"
             measured[name][key] = Measured(cost, compiler_version(target), time.strftime("%Y-%m-%d"), used)
     return measured
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 HIGH, LOW = 0.8, 0.5  # accuracies of all sent whose SNR is reported
+IMAGES_PER_HOUR = 60  # at which accuracies are compared
 SPREADING = ("sf7", "sf8", "sf9")
 # Inkling and its opponents with LoRa's explicit header, and those that are measured without.
 EXPLICIT = ("inkling", "inkling_prefix", "crc", "crc_prefix", "crc_48", "crc_48_prefix", "again_prefix", "rs")

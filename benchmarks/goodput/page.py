@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.goodput.findings import (
     HIGH,
+    IMAGES_PER_HOUR,
     LOW,
     SPREADING,
     best,
@@ -17,8 +18,6 @@ from benchmarks.goodput.findings import (
     most_accurate,
 )
 
-IMAGES_PER_HOUR = 60
-
 METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, explicit header and coding rate 4/5 unless
   named. The channel is `channel_sim/channels/lora.py`: white noise, every packet detected, perfect timing and
   frequency. A real radio may miss packets below the sensitivity in its data sheet (SX1276: -7.5 dB at SF7, 2.5 dB lower
@@ -28,11 +27,8 @@ METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, exp
   header is damaged or Inkling's header is unreadable. The frames pass `host.receive` and `host.classify`, as in
   `inkling receive`: the decoder gets the BER that the receiver estimates, aided by the radio's SNR reading (off by
   1 dB).
-- *Inkling, answers only, adaptive*: the board's answer in an answer frame of 8 bytes, for every image, or where its
-  confidence level is at least the bundle's threshold; else features.
-- *Board alone*: the class of the same board's answer as one byte behind the plain header and the radio's CRC.
-- *Implicit header*: the radio sends no header of its own. That saves air time, and no packet is lost by a damaged
-  header. Both ends have to know the length, so all frames have one length.
+{answers}- *Implicit header*: the radio sends no header of its own. That saves air time, and no packet is lost by a
+  damaged header. Both ends have to know the length, so all frames have one length.
 - *CRC*: the same features behind a plain header of 3 bytes and the radio's CRC: {crc} and {crc_prefix} bytes, dropped
   unless the CRC is correct. What passes is classified as over a clean link.
 - *Retransmissions*: each try is a new draw and costs its air time. Acknowledgements are free, instant and perfect, in
@@ -47,6 +43,14 @@ METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, exp
   opponents' sync (4 bytes) always is, and their CRC-16 is 2 bytes more.
 - *Correct per hour*: 36 s of air time, which a 1 % duty cycle leaves of an hour, divided by the mean air time per
   image, retransmissions included, times the accuracy of all sent.
+"""
+ANSWERS = """- *Inkling, answers only, adaptive*: the board's answer in an answer frame of 8 bytes, for every image, or
+  where its confidence level is at least the bundle's threshold; else features.
+- *Board alone*: the class of the same board's answer as one byte behind the plain header and the radio's CRC.
+"""
+NO_BOARD = """The opponents send the same features, or images. A board that classifies alone and sends one byte is not
+among them, because this bundle gives no answers. Its packets are much shorter: a lead below is not a lead over such a
+board, for which see *Answer frames* and *On the device*.
 """
 GRIDS: tuple[tuple[str, Callable[[dict], str]], ...] = (
     ("accuracy of all sent, %", lambda row: f"{100 * row['accuracy_sent']:.1f}"),
@@ -65,6 +69,7 @@ def section(goodput: dict) -> str:
             "![accuracy of all sent against SNR](lora.png)\n",
             "![correct classifications per hour against SNR](goodput.png)\n",
             "The plots show schemes with explicit headers only.\n",
+            *([] if _has_board(goodput) else [NO_BOARD]),
             "### Findings\n",
             *findings(goodput),
             _best_spreading(goodput),
@@ -81,6 +86,10 @@ def section(goodput: dict) -> str:
             *[_grid(links["bsc"], *grid) for grid in GRIDS],
         ]
     )
+
+
+def _has_board(goodput: dict) -> bool:
+    return "board" in goodput["links"]["sf7"]["schemes"]
 
 
 def _best_spreading(goodput: dict) -> str:
@@ -127,7 +136,10 @@ def _method(goodput: dict) -> str:
         for name, rows in first.items()
         for long, short in [(rows["rs"], rows["rs_short"])]
     )
-    return METHOD.format(**frames, rs=rs, classifiers=_classifiers(list(goodput["compressed"].values())))
+    answers = ANSWERS if _has_board(goodput) else ""
+    return METHOD.format(
+        **frames, answers=answers, rs=rs, classifiers=_classifiers(list(goodput["compressed"].values()))
+    )
 
 
 def _classifiers(reports: list[dict]) -> str:

@@ -78,7 +78,7 @@ def _by_ber(figures: dict[str, Any]) -> Table:
 def _sweep(by_payload: dict[str, list[dict[str, Any]]], default: int | None) -> Table:
     """Return the sweep of thresholds: what the board answers, and the accuracy of all for each payload of the rest."""
     table = Table(title="mode adaptive over a clean link: accuracy of all, by threshold and payload of the rest")
-    for heading in ("threshold", "by board", "right of these", *by_payload):
+    for heading in ("threshold", "by board", "correct of these", *by_payload):
         table.add_column(heading, justify="right")
     for rows in zip(*by_payload.values(), strict=True):
         first = rows[0]

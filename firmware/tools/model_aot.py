@@ -14,16 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware.tools import scratch
-from firmware.tools.model_common import (
-    ModelError,
-    Needs,
-    Written,
-    header,
-    input_bytes,
-    output_bytes,
-    rows,
-    table_bytes,
-)
+from firmware.tools.model_common import ModelError, Needs, Written, header, rows
 from firmware.tools.network import read_network
 from firmware.tools.tflite_graph import NAME, encoder_graph
 from wire.bundle import Bundle
@@ -65,9 +56,8 @@ def write(bundle: Bundle, out: Path, kernels: str) -> Written:
         _drop_unused_kernel(out, manifest)
     crc32 = _join_weights(out)
     (out / "inkling_model.h").write_text(header(bundle, arena_bytes, crc32), encoding="utf-8")
-    ram_bytes = arena_bytes + input_bytes(bundle) + output_bytes(bundle)
-    flash_bytes = manifest["constant_bytes"] + table_bytes(bundle) + CODE_BYTES
-    return Written(CMSIS_FLAGS if kernels == "cmsis_nn" else [], Needs(ram_bytes, flash_bytes))
+    needs = Needs.of(bundle, arena_bytes, manifest["constant_bytes"] + CODE_BYTES)
+    return Written(CMSIS_FLAGS if kernels == "cmsis_nn" else [], needs)
 
 
 def _compile(bundle: Bundle, out: Path, kernels: str) -> tuple[dict, int]:

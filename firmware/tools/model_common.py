@@ -22,6 +22,14 @@ class Needs:
     ram_bytes: int  # arena + input + outputs + scratch
     flash_bytes: int  # weights + tables + kernels + engine
 
+    @classmethod
+    def of(cls, bundle: Bundle, ram_bytes: int, flash_bytes: int) -> "Needs":
+        """Return the needs of an engine that takes these bytes beside the bundle's input, outputs and tables."""
+        buffers = input_bytes(bundle) + bundle.latent_size + bundle.class_count
+        symbols = bundle.symbol_table.size + 2 * len(bundle.symbol_order)
+        tables = symbols + 4 * len(bundle.chunks) + 2 * _weights(bundle).size
+        return cls(ram_bytes + buffers, flash_bytes + tables)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -35,17 +43,6 @@ def input_bytes(bundle: Bundle) -> int:
     """Return the bytes of the encoder's input."""
     height, width, channels = bundle.input_shape
     return height * width * channels
-
-
-def output_bytes(bundle: Bundle) -> int:
-    """Return the bytes of the encoder's outputs: latents and class scores."""
-    return bundle.latent_size + _class_count(bundle)
-
-
-def table_bytes(bundle: Bundle) -> int:
-    """Return the bytes of the tables in inkling_model.c."""
-    symbols = bundle.symbol_table.size + 2 * len(bundle.symbol_order)
-    return symbols + 4 * len(bundle.chunks) + 2 * _weights(bundle).size
 
 
 def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") -> str:
@@ -66,7 +63,7 @@ def header(bundle: Bundle, arena_bytes: int, model_crc32: int, lines: str = "") 
 #define INKLING_CHANNELS {channels}u
 #define INKLING_INPUT_BYTES {input_bytes(bundle)}u
 #define INKLING_LATENT_BYTES {bundle.latent_size}u
-#define INKLING_CLASS_COUNT {_class_count(bundle)}u
+#define INKLING_CLASS_COUNT {bundle.class_count}u
 #define INKLING_OUTPUT_BYTES (INKLING_LATENT_BYTES + INKLING_CLASS_COUNT)
 #define INKLING_SYMBOL_COUNT {len(bundle.symbol_order)}u
 #define INKLING_BITS_PER_SYMBOL {bundle.bits_per_symbol}u
@@ -110,7 +107,7 @@ const struct wire_model inkling_model = {{
     .latent_count = INKLING_LATENT_BYTES,
     .class_count = INKLING_CLASS_COUNT,
     .answer_weights = {"answer_weights" if bundle.answer else "NULL"},
-    .threshold = {bundle.threshold if bundle.answer else 0}u,
+    .threshold = {bundle.threshold}u,
 }};
 """
 
@@ -118,10 +115,6 @@ const struct wire_model inkling_model = {{
 def _array(kind: str, name: str, size: int, values: Iterable[object]) -> str:
     """Return the definition of an array; nothing if it is empty, which C does not allow."""
     return f"static const {kind} {name}[{size}] = {{\n{rows(values)}\n}};\n" if size else ""
-
-
-def _class_count(bundle: Bundle) -> int:
-    return len(bundle.classes) if bundle.answer else 0
 
 
 def _weights(bundle: Bundle) -> np.ndarray:

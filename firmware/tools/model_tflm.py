@@ -6,16 +6,7 @@ That is the list of operators to register, the arena size, and the shapes and ze
 import zlib
 from pathlib import Path
 
-from firmware.tools.model_common import (
-    ModelError,
-    Needs,
-    Written,
-    header,
-    input_bytes,
-    output_bytes,
-    rows,
-    table_bytes,
-)
+from firmware.tools.model_common import ModelError, Needs, Written, header, rows
 from firmware.tools.network import Network, output_shapes, read_network
 from wire.bundle import Bundle
 
@@ -41,8 +32,7 @@ def write(bundle: Bundle, out: Path, kernels: str) -> Written:
     (out / "inkling_model.h").write_text(text, encoding="utf-8")
     (out / "inkling_model_tflite.c").write_text(_array(model, bundle), encoding="utf-8")
     (out / "inkling_model_ops.h").write_text(_operators(sorted(set(network.ops))), encoding="utf-8")
-    ram_bytes = arena_bytes + input_bytes(bundle) + output_bytes(bundle) + OBJECT_BYTES
-    return Written([], Needs(ram_bytes, len(model) + table_bytes(bundle) + LIBRARY_BYTES))
+    return Written([], Needs.of(bundle, arena_bytes + OBJECT_BYTES, len(model) + LIBRARY_BYTES))
 
 
 def _lines(network: Network, model_bytes: int) -> str:

@@ -63,7 +63,7 @@ def read_network(bundle: Bundle) -> Network:
 
 def output_shapes(bundle: Bundle) -> list[tuple[int, int, int]]:
     """Return h, w, c of the encoder's outputs: the latent heads, then the class scores if there is an answer head."""
-    return [*bundle.heads, *([(1, 1, len(bundle.classes))] if bundle.answer else [])]
+    return [*bundle.heads, *([(1, 1, bundle.class_count)] if bundle.answer else [])]
 
 
 def _as_map(shape: list[int]) -> list[int]:

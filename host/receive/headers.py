@@ -98,7 +98,7 @@ class HeaderDecoder:
         limit = max_flips(bits, len(candidates), FALSE_PER_BYTE)
         near = _nearest(block, candidates, min(KNOWN_HEADER_MAX_FLIPS, limit - sync_flips), ((bits, limit),))
         near = _nearer(near, self._answers.decode(block, sync_flips))
-        if sync_flips > SYNC_MAX_FLIPS:
+        if sync_flips > SYNC_MAX_FLIPS or _is_settled(near):
             return near
         by_code = self._by_code(block, ((SYNC_BITS, SYNC_MAX_FLIPS), (bch.N_BITS, bch.HEADER.max_errors)), near)
         return _nearer_by_code(near, _nearer(by_code, self._answers.decode_by_code(block, sync_flips)))
@@ -106,7 +106,8 @@ class HeaderDecoder:
     def decode_packet(self, block: bytes, size: int) -> Match | None:
         """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word."""
         if size == HEADER_BYTES:
-            return _nearer_by_code(self._answers.decode(block), self._answers.decode_by_code(block))
+            near = self._answers.decode(block)
+            return near if _is_settled(near) else _nearer_by_code(near, self._answers.decode_by_code(block))
         candidates = self._all()
         fits = {  # a header's last fields, model and chunk
             model_bits << 4 | chunk
@@ -162,6 +163,11 @@ def _nearer(header: Match | None, answer: Match | None) -> Match | None:
     if header.flips <= answer.flips:
         return header
     return answer if answer.flips + MIN_LEAD <= header.flips else None
+
+
+def _is_settled(near: Match | None) -> bool:
+    """Return True if no match by the codes alone can be clearly nearer. Most frames are: it saves the slower search."""
+    return near is not None and near.flips < CODE_MIN_LEAD
 
 
 def _nearer_by_code(near: Match | None, by_code: Match | None) -> Match | None:

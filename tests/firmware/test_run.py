@@ -21,7 +21,7 @@ pytestmark = pytest.mark.emulated
 
 MAX_INSTRUCTIONS = {"qemu_stm32f405": 7_500_000, "qemu_rv32imc": 24_000_000}
 MAX_MODEL_FLASH = 48_000
-MAX_ENCODER_RAM = 26_000
+MAX_ENCODER_RAM = 24_000
 
 
 def real_images(bundle: Bundle) -> np.ndarray:

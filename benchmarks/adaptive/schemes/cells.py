@@ -43,8 +43,3 @@ class Cell:
 def snr_name(snr_db: float) -> str:
     """Return an SNR as it is a key in the figures: "-9" or "clean"."""
     return "clean" if snr_db == CLEAN else f"{snr_db:g}"
-
-
-def grid(snrs_db: tuple[float, ...] = SNRS_DB) -> list[Cell]:
-    """Return all cells, by SNR and spreading factor."""
-    return [Cell(sf, snr_db) for snr_db in snrs_db for sf in SPREADING_FACTORS]

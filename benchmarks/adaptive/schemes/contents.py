@@ -1,4 +1,4 @@
-"""What is sent in the comparison: answers of several boards, features of each prefix, compressed images."""
+"""Contents of the packets in the comparison: answers of several boards, features of each prefix, compressed images."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from benchmarks.adaptive.schemes.opponents import CompressedImages, Content
 from benchmarks.device.baseline import load as load_baseline
+from benchmarks.device.curve import SAME_COST, least_cost
 from benchmarks.encoding import Encoded, classes_if_intact, encode
 from benchmarks.goodput.compressed import DATASET, FORMATS
 from benchmarks.images import TestImages
@@ -21,8 +22,6 @@ from wire.bundle import load as load_bundle
 
 BOARD, FEATURES, IMAGES = "board alone", "features", "images"
 COSTLY = "costlier board alone"  # not an opponent at equal device cost
-SAME_COST = 1.1  # up to so many times the instructions of Inkling's own board
-TARGET = "cortex-m4"  # whose instructions count, by the engine that takes the fewest
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,12 @@ class Costs:
             raise BundleError(f"{file} cannot be read ({error}): run make bench-device") from None
 
     def instructions(self, name: str) -> int:
-        """Return those of a bundle or a classifier. Raises BundleError if it was not measured."""
-        counts = [int(cost["instructions"]) for cost in self.by_name.get(name, {}).get(TARGET, {}).values()]
+        """Return those of a bundle or a classifier, by the engine with the fewest.
+
+        Raises BundleError if it was not measured.
+        """
+        cost = least_cost(self.by_name.get(name, {}))
+        counts = [cost["instructions"]] if cost else []
         if name == self.whole_model.get("stem"):
             counts.append(self.whole_model["instructions"])
         if not counts:

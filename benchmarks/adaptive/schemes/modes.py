@@ -23,7 +23,7 @@ ANSWERS, FEATURES, ADAPTIVE = "answers only", "features only", "adaptive"
 
 @dataclass(frozen=True)
 class Way:
-    """One way to send an image. `chunk` is None for an answer frame; `size` is that of the frame in bytes.
+    """A way to send images. `chunk` is None for an answer frame; `size` is that of the frame in bytes.
 
     By LoRa, the radio's own CRC is on, as in the firmware, and drops nothing. `soft` is the radio of `soft_radio`,
     which has no coding rate (0) and needs no header.

@@ -1,4 +1,4 @@
-"""What users would pick instead of Inkling, as operating points: answers and features over conventional links.
+"""The alternatives to Inkling as operating points: answers and features over conventional links.
 
 Each sends its bytes behind a header of 3 bytes (device, sequence, model and chunk) and a check; what is damaged beyond
 repair is dropped. Their shares of delivered packets come from `packets`, so that their accuracies are expected values.
@@ -27,7 +27,7 @@ CORRECTABLE = (2, 4, 8, 12, 16, 24, 32, 48)  # bytes, of the Reed-Solomon codes 
 
 
 class Competitor(Protocol):
-    """One way to send images or what a board made of them, over a conventional link."""
+    """A way to send images, or a board's results for them, over a conventional link."""
 
     @property
     def packets(self) -> list[Packet]:
@@ -39,7 +39,7 @@ class Competitor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What an opponent sends of each image, and the images (n,) bool that are classified correctly if it arrives."""
+    """An opponent's content per image, and the images (n,) bool that are classified correctly if it arrives."""
 
     scheme: str
     bytes: int

@@ -26,7 +26,7 @@ CLEAN_SNR_DB = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """What the board computes of some images, and their labels (n,)."""
+    """Images as the board encodes them, and their labels (n,)."""
 
     encoded: Encoded
     labels: np.ndarray

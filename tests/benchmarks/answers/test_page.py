@@ -18,7 +18,7 @@ FIGURES = {
 
 def test_section_has_every_figure_in_percent() -> None:
     text = section(FIGURES)
-    assert "| wrong, not marked | 0.02 |" in text and "| right | 95.0 |" in text
+    assert "| wrong, not marked | 0.02 |" in text and "| correct | 95.0 |" in text
     assert "| answer frame, 1000 classes, new device, line | 5.0 |" in text
     assert "| one byte, CRC-16, 6 bytes | 99.0 |" in text and "| 10 classes, 8 bytes | 10.0 (0.0) |" in text
     assert "10 classes, 1 known devices 0.0002" in text and text.count("\n\n\n") == 0

@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import subprocess
-from ctypes import CDLL, Array, Structure, byref, c_bool, c_int8, c_size_t, c_uint8, c_uint16, c_uint32
+from ctypes import CDLL, Array, Structure, byref, c_bool, c_int8, c_size_t, c_uint8, c_uint32
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -45,10 +45,6 @@ class Report(Structure):
 
 class Request(Structure):
     _fields_ = [("sequence", c_uint8), ("chunk", c_uint8), ("by_radio", c_bool), ("by_mode", c_bool)]
-
-
-class AnswerOfBoard(Structure):
-    _fields_ = [("index", c_uint16), ("confidence", c_uint8)]
 
 
 class ModeOfBoard(Structure):
@@ -105,7 +101,7 @@ class Node:
     def send_answer(self, answer: Answer, sequence: int = 21) -> tuple[int, Report]:
         report = Report()
         return self.c.node_send_answer(
-            c_uint8(sequence), AnswerOfBoard(answer.index, answer.confidence), byref(report)
+            c_uint8(sequence), wire_c.Answer(answer.index, answer.confidence), byref(report)
         ), report
 
     def leave(self, air_micros: int) -> None:

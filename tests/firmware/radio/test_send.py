@@ -13,7 +13,6 @@ from tests.firmware.radio.simulated_node import (
     PACKET_BYTES,
     SURE,
     UNSURE,
-    AnswerOfBoard,
     Node,
     Report,
     Request,
@@ -54,7 +53,7 @@ def test_send_image_follows_the_mode(node: Node, mode: Mode, sure: int, unsure: 
 
 def test_adaptive_mode_has_the_confidence_of_the_scores(node: Node) -> None:
     answer = node.c.wire_answer_of
-    answer.restype = AnswerOfBoard
+    answer.restype = wire_c.Answer
     model = wire_c.Model.in_dll(node.c, "inkling_model")
     for scores in (SURE, UNSURE, [-128] * 4 + [127], [127] * 5, [0, 5, 9, 3, 60], [40, 0, 0, 0, 0]):
         found = answer(byref(model), (c_int8 * 5)(*scores))

@@ -10,7 +10,6 @@
 extern "C" {
 #endif
 
-#define WIRE_MAX_CLASSES 4096u
 #define WIRE_MAX_CONFIDENCE 15u
 
 struct wire_answer {

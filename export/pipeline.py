@@ -16,7 +16,8 @@ from export.converted import ConvertedCodec
 from export.finished_run import FinishedRun, load_run
 from export.inspect_tflite import arena_bytes, operators
 from train import evaluate
-from train.codecs.encoder import SCORE_SCALE
+from train.codecs.cost import estimate
+from train.codecs.encoder import SCORE_SCALE, Encoder
 from train.codecs.fakequant import set_mode
 from train.data.sampling import split_holdout, stratified
 
@@ -63,6 +64,8 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool
     print(f"  ops: {', '.join(op.name for op in ops)}")
     print(f"  PAD, TRANSPOSE and QUANTIZE ops: {', '.join(extra) if extra else 'none'}")
     print(f"  arena in TFLM's interpreter: {arena:,} bytes; MACs: {run.codec.encoder.macs(height, width):,}")
+    if isinstance(run.codec.encoder, Encoder):
+        print(f"  {estimate(run.codec.encoder, run.codec.input_shape, run.codec.n_symbols)}")
 
     out.parent.mkdir(parents=True, exist_ok=True)
     figures |= {"proofs": checks.figures, "held_out": run.saved["held_out"], "temperature": temperature, **board}

@@ -96,20 +96,9 @@ def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.N
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
     trainer = _create_trainer(CodecTrainer, config, options)
     model = trainer.state.model
-    cost = estimate(model.encoder, model.input_shape, model.n_symbols)
-    needs = _needs(cost.ram_bytes, cost.flash_bytes)
-    print(f"estimate: {cost.instructions / 1e6:.1f} M instructions per image on a Cortex-M4; the encoder {needs}")
+    print(estimate(model.encoder, model.input_shape, model.n_symbols))
     macs = model.encoder.macs(*model.input_shape[:2])
     _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", True)
-
-
-def _needs(ram_bytes: int, flash_bytes: int) -> str:
-    """Return the memory that an encoder needs as text, in a clone with the boards that have it."""
-    try:
-        from firmware.tools.boards import fits
-    except ModuleNotFoundError:  # an installed package has no firmware
-        return f"needs about {-(-ram_bytes // 1000)} kB of RAM and {-(-flash_bytes // 1000)} kB of flash"
-    return str(fits(ram_bytes, flash_bytes))
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:

@@ -57,6 +57,7 @@ def test_export_prints_every_proof_as_passed(exported: Exported) -> None:
         r"accuracy of the board's answer: \d+\.\d\d %$",
         r"ops: CONV_2D, ",
         r"arena in TFLM's interpreter: \d+,\d\d\d bytes; MACs: 138,528",
+        r"estimate: 0\.8 M instructions per image on a Cortex-M4; the encoder needs about \d+ kB of RAM and \d+ kB of",
     ):
         assert re.search(rf"^  {figure}", exported.output, re.MULTILINE), figure
     assert "  PAD, TRANSPOSE and QUANTIZE ops: none\n" in exported.output

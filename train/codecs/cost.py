@@ -28,6 +28,20 @@ class Cost:
     flash_bytes: int  # weights, kernels and tables
     instructions: int  # per image, on a Cortex-M4
 
+    def __str__(self) -> str:
+        """Return one line, in a clone with the boards that have the room."""
+        millions = f"{self.instructions / 1e6:.1f} M instructions"
+        return f"estimate: {millions} per image on a Cortex-M4; the encoder {self._needs}"
+
+    @property
+    def _needs(self) -> str:
+        try:
+            from firmware.tools.boards import fits
+        except ModuleNotFoundError:  # an installed package has no firmware
+            ram, flash = (-(-size // 1000) for size in (self.ram_bytes, self.flash_bytes))
+            return f"needs about {ram} kB of RAM and {flash} kB of flash"
+        return str(fits(self.ram_bytes, self.flash_bytes))
+
 
 class _Counter:
     """Sums over the layers that it is shown, with the sizes of their inputs and outputs."""

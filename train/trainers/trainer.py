@@ -198,9 +198,10 @@ class Trainer(ABC, Generic[C, M]):
             raise TrainError("the GPU's memory is full: lower schedule.batch, or try --device cpu") from None
 
     def _train(self) -> None:
-        history = History(self.folder, read_log(self.folder))
-        history.cut(self.state.epoch)
-        with Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch) as progress:
+        with (
+            History(self.folder, read_log(self.folder), self.state.epoch) as history,
+            Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch) as progress,
+        ):
             while self.state.epoch < self.total_epochs:
                 first, phase = self._phase_after(self.state.epoch)
                 if self.state.epoch == first > 0:

@@ -25,11 +25,14 @@ def record(epoch: int, **held_out: float) -> Record:
 RECORDS = [record(1, board=0.25), record(2, board=0.5, prefix_64=0.375), record(3, board=0.625, prefix_64=0.75)]
 
 
+def record_all(folder: Path, records: list[Record]) -> None:
+    with History(folder, read_log(folder), records[0]["epoch"] - 1) as history:
+        for one in records:
+            history.append(one)
+
+
 def test_history_writes_a_csv_with_a_column_for_each_accuracy(tmp_path: Path) -> None:
-    history = History(tmp_path, [])
-    history.cut(0)
-    for one in RECORDS:
-        history.append(one)
+    record_all(tmp_path, RECORDS)
     with (tmp_path / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
@@ -41,10 +44,9 @@ def test_history_writes_a_csv_with_a_column_for_each_accuracy(tmp_path: Path) ->
 
 
 def test_history_cut_removes_epochs_that_are_trained_again(tmp_path: Path) -> None:
-    history = History(tmp_path, [])
-    for one in RECORDS:
-        history.append(one)
-    History(tmp_path, read_log(tmp_path)).cut(1)
+    record_all(tmp_path, RECORDS)
+    with History(tmp_path, read_log(tmp_path), 1):
+        pass
     assert read_log(tmp_path) == RECORDS[:1]
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
 
@@ -52,12 +54,10 @@ def test_history_cut_removes_epochs_that_are_trained_again(tmp_path: Path) -> No
 def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
     """An epoch that was recorded before a restart is read like one after it."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    for one in RECORDS[:2]:
-        History(tmp_path, read_log(tmp_path)).append(one)
-    history = History(tmp_path, read_log(tmp_path))
-    history.cut(2)
-    history.append(RECORDS[2])
-    events = accumulator.EventAccumulator(str(tmp_path / EVENTS)).Reload()
+    record_all(tmp_path, RECORDS[:2])
+    record_all(tmp_path, RECORDS[2:])
+    (file,) = tmp_path.glob(EVENTS)
+    events = accumulator.EventAccumulator(str(file)).Reload()
     assert events.file_version == 2.0
     assert set(events.Tags()["scalars"]) == {"loss", "lr", "seconds", "held_out/board", "held_out/prefix_64"}
     assert [(one.step, one.value) for one in events.Scalars("held_out/board")] == [(1, 0.25), (2, 0.5), (3, 0.625)]

@@ -27,7 +27,7 @@ from wire.model import Model
 
 _ALL_ANSWERS = 1 << bch.ANSWER.word_bits - 2  # whatever device, sequence, model, class and confidence
 # Within so many flips, no other answer is nearly as near: codewords differ in 11 bits.
-_CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
+CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
 # Below this number of answers, the bound saves less time than it takes.
 _BOUND_FROM = 50_000
 # Bits 1 to 57 of a block, the last one being bit 0, in windows that have a table of their distance to the nearest
@@ -138,7 +138,7 @@ class AnswerDecoder:
             return None
         flips, header, distances = min(near, key=lambda found: found[0])
         # Several answers to one image may be near: the reader of the match decides. Several images are a guess.
-        if flips > _CLEAR_FLIPS:
+        if flips > CLEAR_FLIPS:
             rivals = (
                 found for table, headers in groups for found in table.within(block, headers, flips + MIN_LEAD - 1)
             )

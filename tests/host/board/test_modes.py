@@ -55,7 +55,9 @@ def test_run_by_mode_returns_golden_answers_and_features(
 
 
 @pytest.mark.usefixtures("mode_kept")
-@pytest.mark.parametrize(("ber", "device", "most_lost"), [(0.01, None, 0), (0.05, None, 6), (0.1, 1, 12)])
+@pytest.mark.parametrize(
+    ("ber", "device", "most_lost"), [(0.01, None, 0), (0.05, None, 2), (0.1, None, 6), (0.1, 1, 6)]
+)
 def test_run_by_mode_returns_answers_through_noise(
     url: str, bundle: Bundle, images: np.ndarray, ber: float, device: int | None, most_lost: int
 ) -> None:

@@ -174,6 +174,7 @@ class ScheduleConfig:
 
     epochs: int  # epochs in float
     board_epochs: int = 0  # epochs before them that train the trunk and the answer head alone
+    board_lr: float = 6e-3  # peak learning rate of these
     qat_epochs: int = 0  # quantization-aware epochs: the encoder computes in int8, as on the board
     batch: int = 256  # images per step
     lr: float = 6e-3  # peak learning rate
@@ -190,7 +191,9 @@ class ScheduleConfig:
             "schedule.board_epochs must be at least 0": self.board_epochs >= 0,
             "schedule.qat_epochs must be at least 0": self.qat_epochs >= 0,
             "schedule.batch must be at least 2": self.batch >= 2,
-            "schedule.lr and qat_lr must be above 0": self.lr > 0 and self.qat_lr > 0,
+            "schedule.lr, board_lr and qat_lr must be above 0": all(
+                rate > 0 for rate in (self.lr, self.board_lr, self.qat_lr)
+            ),
             "schedule.weight_decay must be at least 0": self.weight_decay >= 0,
             "schedule.warmup_epochs must be at least 0": self.warmup_epochs >= 0,
             "schedule.label_smoothing must be 0 to 1": 0 <= self.label_smoothing <= 1,

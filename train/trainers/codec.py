@@ -61,7 +61,8 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         s, phases = self.config.schedule, super().phases()
         if self.is_board_alone or not s.board_epochs:
             return phases
-        return [Phase(BOARD, s.board_epochs, s.lr, self._end_lr(), s.warmup_epochs), *phases]
+        end_lr = min(s.qat_lr, s.board_lr)
+        return [Phase(BOARD, s.board_epochs, s.board_lr, end_lr, s.warmup_epochs), *phases]
 
     @property
     def is_board_alone(self) -> bool:

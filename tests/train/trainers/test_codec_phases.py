@@ -72,11 +72,11 @@ def copy_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_phases_train_the_board_first_then_the_codec_then_int8(make: Make) -> None:
-    plan = make(board_epochs=30, epochs=20, qat_epochs=5, warmup_epochs=2.0).plan
+    plan = make(board_epochs=30, board_lr=3e-3, epochs=20, qat_epochs=5, warmup_epochs=2.0).plan
     assert [(phase.name, phase.epochs, phase.int8) for phase in plan] == [
         ("board", 30, False), ("float", 20, False), ("int8", 5, True),
     ]  # fmt: skip
-    assert [phase.lr for phase in plan] == [5e-3, 5e-3, 4e-4]
+    assert [phase.lr for phase in plan] == [3e-3, 5e-3, 4e-4]
     assert plan[0].end_lr == plan[1].end_lr == 4e-4 and plan[0].warmup_epochs == plan[1].warmup_epochs == 2.0
     assert plan[0].learning_rate(29 * 3 + 2, 3) < plan[1].learning_rate(2 * 3, 3) == 5e-3  # it starts afresh
 

@@ -45,7 +45,7 @@ class Adaptive:
 
     threshold: int
     answered: float  # share
-    answered_accuracy: float  # of the images that the board answers; NaN if there are none
+    answered_accuracy: float | None  # of the images that the board answers; None if there are none
     accuracy: float  # of all
 
 
@@ -57,7 +57,7 @@ def sweep(confidences: np.ndarray, board: np.ndarray, host: np.ndarray) -> list[
     rows = []
     for threshold in range(CONFIDENCES + 1):
         answered = confidences >= threshold
-        of_answered = float(board[answered].mean()) if answered.any() else float("nan")
+        of_answered = float(board[answered].mean()) if answered.any() else None
         rows.append(
             Adaptive(threshold, float(answered.mean()), of_answered, float(np.where(answered, board, host).mean()))
         )

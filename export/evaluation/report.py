@@ -43,7 +43,7 @@ def write(figures: dict[str, Any], folder: Path) -> list[Path]:
     """Write the files to a folder and return them. Raises ExportError if matplotlib is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "evaluation.json", folder / "classes.csv", folder / "confusion.png"]
-    files[0].write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    files[0].write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     with files[1].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         parts = _parts(figures)
@@ -61,7 +61,7 @@ def _parts(figures: dict[str, Any]) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None or np.isnan(share) else f"{100 * share:.2f} %"
+    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def _by_ber(figures: dict[str, Any]) -> Table:

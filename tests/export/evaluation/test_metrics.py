@@ -25,7 +25,7 @@ def test_sweep_goes_from_answers_only_to_features_only() -> None:
     assert [row.threshold for row in rows] == list(range(17))
     assert (rows[0].answered, rows[0].accuracy) == (1.0, 0.5)
     assert (rows[9].answered, rows[9].answered_accuracy, rows[9].accuracy) == (0.5, 1.0, 1.0)
-    assert (rows[16].answered, rows[16].accuracy) == (0.0, 0.75) and np.isnan(rows[16].answered_accuracy)
+    assert (rows[16].answered, rows[16].accuracy) == (0.0, 0.75) and rows[16].answered_accuracy is None
 
 
 def test_calibration_error_weighs_levels_by_their_images() -> None:

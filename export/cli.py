@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
 
     if not options.run.is_dir():
         raise ExportError(f"no such run: {options.run}")
+    if not (options.run / "config.json").is_file():  # before the imports, which take seconds
+        raise ExportError(f"{options.run} is not a run: it has no config.json")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from export.pipeline import export
 

@@ -168,8 +168,10 @@ def read_run(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return the values in config.json of a run's folder."""
     try:
         return json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{folder} is not a run: {error}") from None
+    except OSError as error:
+        raise TrainError(f"{folder} is not a run: cannot read config.json: {error.strerror}") from None
+    except ValueError as error:
+        raise TrainError(f"{folder} is not a run: config.json is not JSON: {error}") from None
 
 
 def check(rules: dict[str, bool], where: str) -> None:

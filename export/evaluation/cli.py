@@ -28,8 +28,11 @@ def run(options: argparse.Namespace) -> int:
     from export.errors import ExportError
 
     folder: Path = options.subject
+    # Before the imports, which take seconds.
     if not folder.is_dir():
         raise ExportError(f"no such bundle or run: {folder}")
+    if not any((folder / name).is_file() for name in ("bundle.json", "config.json")):
+        raise ExportError(f"{folder} is neither a bundle nor a run: it has no bundle.json and no config.json")
     from export.evaluation.command import evaluate_folder
 
     evaluate_folder(folder, options.images, options.draws, options.out)

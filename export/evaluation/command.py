@@ -9,7 +9,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from export.errors import ExportError
 from export.evaluation import runs
 from export.evaluation.data import data_of
 from export.evaluation.evaluate import evaluate, steps
@@ -49,13 +48,11 @@ def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | Non
 
 
 def _load(folder: Path, console: Console) -> Loaded:
-    """Load a bundle or a run. Raises ExportError if the folder is neither, and TrainError if a run is not finished."""
+    """Load a bundle or a run. Raises TrainError if the folder is neither, or a run is not finished."""
     if (folder / "bundle.json").is_file():
         bundle = load_bundle(folder)
         facts = {"name": bundle.name, "model_id": bundle.model_id, "threshold": bundle.threshold}
         probability = bundle.answer.probability if bundle.answer else None
         return Loaded(BundleSubject(bundle), data_of(bundle, console.print), facts, probability)
-    if (folder / "config.json").is_file():
-        subject, config, data = runs.load(folder, console.print)
-        return Loaded(subject, data, {"name": config.name})
-    raise ExportError(f"{folder} is neither a bundle nor a run")
+    subject, config, data = runs.load(folder, console.print)
+    return Loaded(subject, data, {"name": config.name})

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 
-FOLDERS = ("DIR", "RUN")  # metavars of arguments that are completed with folders
+FOLDERS = ("DIR", "RUN", "BUNDLE|RUN")  # metavars of arguments that are completed with folders
 FILES = ("CONFIG", "FILE", "IMAGE", "URL", "ENDPOINT")  # with files, such as /dev/ttyUSB0
 
 

@@ -43,6 +43,7 @@ def test_completion_completes_in_bash(run_inkling: RunInkling, tmp_path: Path) -
     assert complete("inkling", "train", "pypro") == ["pyproject.toml"]
     assert complete("inkling", "run", "pypro") == ["pyproject.toml"]
     assert complete("inkling", "receive", "--bundle", "bundl") == ["bundles"]
+    assert complete("inkling", "evaluate", "bundl") == ["bundles"]
 
 
 def test_completion_refuses_an_unknown_shell(run_inkling: RunInkling) -> None:

@@ -78,6 +78,8 @@ def load(path: str | Path) -> Bundle:
         return _checked(path, _manifest(path))
     except BundleError as error:
         raise BundleError(f"bundle {path}: {error}") from None
+    except OSError as error:  # a path that is too long or not permitted, which is_dir() and is_file() pass on
+        raise BundleError(f"bundle {path}: it cannot be read ({error.strerror})") from None
 
 
 def _manifest(path: Path) -> dict:
@@ -101,6 +103,10 @@ def _checked(path: Path, manifest: dict) -> Bundle:
         raise BundleError("name is not a non-empty string")
     if not isinstance(classes, list) or not classes or not all(isinstance(c, str) for c in classes):
         raise BundleError("classes is not a non-empty list of strings")
+    for key, texts in (("name", [name]), ("classes", classes)):
+        # Commands print them: no line breaks, no terminal codes, no characters that cannot be encoded.
+        wrong = next((text for text in texts if not text.isprintable()), None)
+        _require(wrong is None, f"{key} contains {_shown(wrong)}, which is not printable")
     bits = manifest.get("bits_per_symbol")
     if not _is_int(bits) or not 1 <= bits <= MAX_BITS_PER_SYMBOL:
         raise BundleError(f"bits_per_symbol is {_shown(bits)}, not 1..{MAX_BITS_PER_SYMBOL}")

@@ -118,6 +118,9 @@ FAULTS = [
     ({"schema": 1}, "schema is 1; this program reads schema 2"),
     ({"schema": None}, "schema is None"),
     ({"name": ""}, "name is not a non-empty string"),
+    ({"name": "tiny\n"}, "name contains 'tiny\\n', which is not printable"),
+    ({"name": "\ud800"}, "name contains '\\ud800', which is not printable"),
+    ({"classes": ["ant", "\x1b[2J"]}, "classes contains '\\x1b[2J', which is not printable"),
     ({"classes": []}, "classes is not a non-empty list of strings"),
     ({"classes": ["ant", 3]}, "classes is not a non-empty list of strings"),
     ({"input_shape": [4, 6]}, "input_shape has 2 numbers, not 3"),
@@ -255,3 +258,7 @@ def test_load_reports_encoder_of_another_model(folder: Path) -> None:
 
 def test_load_reports_missing_folder(tmp_path: Path) -> None:
     fails_with(tmp_path / "nowhere", "no such folder")
+
+
+def test_load_reports_path_that_cannot_be_looked_up(tmp_path: Path) -> None:
+    fails_with(tmp_path / ("long" * 100), "it cannot be read (File name too long)")

@@ -10,14 +10,18 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firmware.tools import scratch
 from firmware.tools.model_common import ModelError, Needs, Written, header, rows
-from firmware.tools.network import read_network
+from firmware.tools.network import DAMAGED, read_network
 from firmware.tools.tflite_graph import NAME, encoder_graph
 from wire.bundle import Bundle
+
+if TYPE_CHECKING:
+    from bakenn.ir import QuantizedGraph
 
 PACKAGE = "bakenn"
 WEIGHTS = "bknn_inkling_weights"
@@ -76,11 +80,18 @@ def _compile(bundle: Bundle, out: Path, kernels: str) -> tuple[dict, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = encoder_graph(bundle.encoder_path.read_bytes(), len(network.outputs))
+            graph = _graph(bundle, len(network.outputs))
             arena_bytes = scratch.pack(bakenn.compile(graph, out, model_name=NAME, backend_options=options))
     except (bakenn.BakeNNError, ImportError, OSError, ValueError) as error:
         raise ModelError(f"bundle {bundle.path}: {' '.join(str(error).split())}") from None
     return json.loads((out / "bknn_inkling_manifest.json").read_text(encoding="utf-8")), arena_bytes
+
+
+def _graph(bundle: Bundle, output_count: int) -> "QuantizedGraph":
+    try:
+        return encoder_graph(bundle.encoder_path.read_bytes(), output_count)
+    except DAMAGED as error:
+        raise ModelError(f"bundle {bundle.path}: encoder.tflite is damaged ({error})") from None
 
 
 def _drop_unused_kernel(out: Path, manifest: dict) -> None:

@@ -16,6 +16,7 @@ ARENA_ALIGNMENT = 16
 # machines structures are smaller, but optimized kernels need scratch memory.
 ARENA_MARGIN = 1 / 8
 OBJECT_BYTES = 256  # interpreter and resolver, on a 32-bit machine
+MAX_ARENA_BYTES = 1 << 30  # with the margin, it still has a size of 32 bits
 LIBRARY_BYTES = 72_000  # TFLM and its kernels: 68 kB with CMSIS-NN on Cortex-M4
 
 
@@ -69,8 +70,9 @@ def _manifest_ops(bundle: Bundle) -> list[str]:
 
 def _arena_bytes(bundle: Bundle) -> int:
     counted = bundle.manifest.get("arena_bytes")
-    if type(counted) is not int or counted <= 0:
-        raise ModelError(f"bundle {bundle.path}: bundle.json's arena_bytes is not a positive number, which tflm needs")
+    if type(counted) is not int or not 0 < counted <= MAX_ARENA_BYTES:
+        allowed = f"a number of bytes, 1..{MAX_ARENA_BYTES}"
+        raise ModelError(f"bundle {bundle.path}: bundle.json's arena_bytes is not {allowed}, which tflm needs")
     return -(-int(counted * (1 + ARENA_MARGIN)) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 

@@ -7,6 +7,8 @@ from firmware.tools.model_common import ModelError
 from wire.bundle import Bundle
 from wire.model import PIXEL_OFFSET
 
+# Raised by parsers of .tflite files on a damaged file, besides ValueError.
+DAMAGED = (AttributeError, IndexError, KeyError, TypeError, struct.error)
 INPUT_ZERO_POINT = -PIXEL_OFFSET  # the only conversion of a pixel
 
 
@@ -55,7 +57,7 @@ def read_network(bundle: Bundle) -> Network:
             # Codes below 127 may be in the older field only.
             [names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes],
         )
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+    except (*DAMAGED, ValueError) as error:
         raise ModelError(f"bundle {bundle.path}: encoder.tflite is not a .tflite file ({error})") from None
     _check(bundle, network)
     return network

@@ -35,7 +35,8 @@ def pack(compiled: "CompiledModel") -> int:
     if [int(match[4]) for match in _SCRATCH.finditer(text)] != list(sizes.values()):
         raise ValueError("this version of BakeNN passes scratch memory to its kernels in an unknown way")
     moved = iter(offsets.values())
-    source.write_text(_SCRATCH.sub(lambda match: f"{match[1]}{next(moved)}{match[3]}{match[4]}{match[5]}", text))
+    text = _SCRATCH.sub(lambda match: f"{match[1]}{next(moved)}{match[3]}{match[4]}{match[5]}", text)
+    source.write_text(text, encoding="utf-8")
     _replace_size(header, arena_bytes)
     return arena_bytes
 

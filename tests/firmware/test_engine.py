@@ -157,7 +157,7 @@ def test_generate_gives_tflm_the_models_operators_and_arena(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("field", ["ops", "arena_bytes"])
-@pytest.mark.parametrize("value", [None, True, [3]])
+@pytest.mark.parametrize("value", [None, True, [3], 10**400])
 def test_generate_for_tflm_refuses_incomplete_manifest(tmp_path: Path, field: str, value: object) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())

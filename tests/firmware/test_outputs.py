@@ -218,6 +218,15 @@ def test_generate_refuses_outputs_of_different_scales(tmp_path: Path, engine: st
         write(bundle, tmp_path / "out", engine)
 
 
+def test_generate_reports_a_damaged_encoder_in_one_line(tmp_path: Path) -> None:
+    bundle = load(random_bundle.write(tmp_path / "bundle"))
+    model = bytearray(random_encoder(Heads()))
+    model[88:92] = b"\xff\xff\xff\x7f"  # an offset to a part that only BakeNN reads
+    bundle.encoder_path.write_bytes(model)
+    with pytest.raises(ModelError, match=r"^bundle .*: encoder\.tflite is damaged \(.*\)$"):
+        write(bundle, tmp_path / "out", "aot")
+
+
 @pytest.mark.parametrize("engine", ["aot", "tflm"])
 def test_generate_knows_what_the_encoder_needs(tmp_path: Path, engine: str) -> None:
     generate(bundle_path(), tmp_path / "out", "cmsis_nn", engine)

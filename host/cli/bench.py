@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
     features_bytes = bundle.chunk_layout(options.chunk).size if bundle.chunks else 0
     if bundle.answer:
         title = f"{bundle.name}, answer: {HEADER_BYTES} bytes"
-        console.print(_energy(title, {HEADER_BYTES: 1.0}, bundle.manifest.get("accuracy_board"), encoder_mj, radio))
+        accuracy = _accuracy(bundle.manifest.get("accuracy_board"))
+        console.print(_energy(title, {HEADER_BYTES: 1.0}, accuracy, encoder_mj, radio))
     if bundle.chunks:
         title = f"{bundle.name}, chunk {options.chunk}: {features_bytes} bytes"
         accuracy = _clean_accuracy(bundle) if options.chunk == 0 else None
@@ -92,4 +93,9 @@ def _sources(chip: Chip, radio: Radio) -> str:
 def _clean_accuracy(bundle: Bundle) -> float | None:
     """Return the accuracy of chunk 0 at BER 0 from the manifest, if it is there."""
     by_ber = bundle.manifest.get("accuracy")
-    return by_ber.get("0") if isinstance(by_ber, dict) else None
+    return _accuracy(by_ber.get("0")) if isinstance(by_ber, dict) else None
+
+
+def _accuracy(value: object) -> float | None:
+    """Return an accuracy of the manifest, which no loader checks; None if it is not a share of images."""
+    return value if isinstance(value, int | float) and 0 < value <= 1 else None

@@ -1,11 +1,14 @@
 """`inkling bench`: a board's times, the energy modelled from them, and emulated boards."""
 
+import json
 import re
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +101,19 @@ def test_bench_takes_the_names_of_chip_and_radio(run_inkling: RunInkling, built:
         code, out, err = run_inkling("bench", "--port", url, "--bundle", built.path)
     assert code == 1 and "50.00 ms" in out
     assert err.startswith("inkling: no current is stated for my_own_board: name its chip with --board (esp32, ")
+
+
+@pytest.mark.parametrize("accuracy", ["high", 0, 2, [0.5]])
+def test_bench_shows_no_energy_per_correct_answer_without_an_accuracy(
+    run_inkling: RunInkling, built: Bundle, tmp_path: Path, accuracy: object
+) -> None:
+    shutil.copytree(built.path, tmp_path / "bundle")
+    manifest = built.manifest | {"accuracy_board": accuracy, "accuracy": {"0": accuracy}}
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+    with fake_board(built, "heltec_wifi_lora_32_V3") as url:
+        code, out, err = run_inkling("bench", "--port", url, "--bundle", tmp_path / "bundle")
+    assert (code, err) == (0, "")
+    assert len(re.findall(r"SF7 .*│ +- │", out)) == 2  # answer and chunk 0
 
 
 def test_bench_models_no_energy_of_an_emulated_board(run_inkling: RunInkling, native_url: str, built: Bundle) -> None:

@@ -115,7 +115,10 @@ class Classifier:
 
     @classmethod
     def of(cls, bundles: Iterable[Bundle]) -> "Classifier":
-        """Return a classifier of bundles. Raises HostError if a decoder cannot be run."""
+        """Return a classifier of bundles; of those with equal model_id, the last one counts, as in a FrameParser.
+
+        Raises HostError if a decoder cannot be run.
+        """
         return cls({bundle.model_id: decoder_of(bundle) for bundle in bundles})
 
     def read(self, frame: FeatureFrame | AnswerFrame) -> Reading:

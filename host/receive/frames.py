@@ -20,11 +20,12 @@ CERTAIN_ANSWER_FLIPS = 3
 class FrameParser:
     """Parser of the frames of known models, which keeps track of their senders.
 
+    Of models with equal model_id the last one counts, since no frame tells them apart.
     `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
     """
 
     def __init__(self, models: Sequence[Model]) -> None:
-        self.headers = HeaderDecoder(models)
+        self.headers = HeaderDecoder([*{model.model_id: model for model in models}.values()])
         self.sources: dict[tuple[int, str], Source] = {}
 
     def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
@@ -66,12 +67,14 @@ class FrameParser:
         snr_db: float | None = None,
         rssi_dbm: float | None = None,
     ) -> AnswerFrame | None:
-        """Return the event for an answer frame and record it; None if its model is undecidable."""
+        """Return the event for an answer frame and record it; None if its model is undecidable or lacks its class."""
         header = match.header
         model = self._only_or_used(self.headers.models(header), header)
         if model is None or match.answers is None:
             return None
         distances = match.answers[: model.class_count * CONFIDENCES]
+        if distances.min() > match.flips:  # the nearest answer is of a model with equal model bits and more classes
+            return None
         answer, lead = nearest_answer(distances)
         word = np.array([answer.word >> bit & 1 for bit in range(ANSWER_BITS - 1, -1, -1)], np.int8)
         source = self._source(header, model)

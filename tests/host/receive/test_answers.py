@@ -15,7 +15,7 @@ from host.receive.stream import StreamReceiver
 from tests.support.host import answer_of, answers, features, make_answer, make_bundle, make_frame, receive
 from wire import bch
 from wire.answer import CONFIDENCES, Answer
-from wire.bundle import Bundle
+from wire.bundle import Bundle, load
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SYNC, AnswerHeader, FrameType, Header, header_part
 
 
@@ -260,6 +260,14 @@ def test_models_with_equal_model_bits_are_told_apart_by_their_devices(adaptive: 
         (frame,) = answers(receiver.feed(make_answer(model, 1, device=device)))
         assert frame.model is model and len(frame.distances) == model.class_count * CONFIDENCES
         assert frame.answer == answer_of(model, 1, device)
+    assert receiver.feed(make_answer(adaptive, 2, Answer(7, 15), device=2)) == [], "device 2 has classes 0 to 2"
+
+
+def test_model_given_twice_is_one_model(adaptive: Bundle) -> None:
+    again = load(adaptive.path)
+    receiver = StreamReceiver([adaptive, again])
+    (frame,) = answers(receiver.feed(make_answer(adaptive, 0)))
+    assert frame.model is again and frame.answer == answer_of(adaptive, 0)
 
 
 def test_expected_answer_is_found_through_heavy_noise(adaptive: Bundle) -> None:

@@ -1,5 +1,6 @@
 """Arguments, exit statuses and files of figures, which the benchmarks' commands share."""
 
+import hashlib
 import json
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from host.cli.arguments import at_least_one
+from wire.bundle import Bundle
 from wire.errors import InklingError
 
 _FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
@@ -60,6 +62,15 @@ def add_out(parser: ArgumentParser, name: str) -> None:
 def result_file(name: str, bundle: Path) -> Path:
     """Return the file of a benchmark's figures: those of the default bundle have the benchmark's name."""
     return RESULTS / (f"{name}.json" if bundle == BUNDLE else f"{name}_{bundle.name}.json")
+
+
+def kept_name(bundle: Bundle) -> str:
+    """Return a bundle's name in folders of kept results, which are those of this bundle.json only.
+
+    The model_id is what the board runs. Decoder, chunks, threshold and data set can change under it.
+    """
+    manifest = json.dumps(bundle.manifest, sort_keys=True).encode()  # with the SHA-256 of every file
+    return f"{bundle.model_id}-{hashlib.sha256(manifest).hexdigest()[:8]}"
 
 
 def seed(text: str) -> int:

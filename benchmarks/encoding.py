@@ -60,16 +60,21 @@ class Encoded:
 
 
 def encode(bundle: Bundle, images: np.ndarray, bar: Progress, file: Path | None = None) -> Encoded:
-    """Encode images uint8 (n, H, W, C). The encoder's outputs are kept in `file` and read from there the next time."""
+    """Encode images uint8 (n, H, W, C); see `outputs_of`."""
+    return Encoded.of(bundle, outputs_of(bundle.encoder_path, images, bar, file))
+
+
+def outputs_of(encoder: Path, images: np.ndarray, bar: Progress, file: Path | None = None) -> np.ndarray:
+    """Return a .tflite file's outputs int8 (n, outputs). They are kept in `file` and read from there the next time."""
     if file is not None and file.is_file():
-        return Encoded.of(bundle, np.load(file))
-    task = bar.add_task("TFLite's reference kernels", total=len(images))
-    outputs = ReferenceEncoder(bundle.encoder_path).outputs(images, partial(bar.advance, task))
+        return np.load(file)
+    task = bar.add_task(f"{encoder.name}: TFLite's reference kernels", total=len(images))
+    outputs = ReferenceEncoder(encoder).outputs(images, partial(bar.advance, task))
     if file is not None:
         part = file.with_suffix(".part.npy")
         np.save(part, outputs)
         part.replace(file)
-    return Encoded.of(bundle, outputs)
+    return outputs
 
 
 def classes_if_intact(model: Model, decoder: LogitsModel, encoded: Encoded, chunk: int) -> np.ndarray:

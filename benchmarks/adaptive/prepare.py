@@ -25,6 +25,7 @@ from benchmarks.adaptive.schemes.opponents import (
 from benchmarks.adaptive.schemes.packets import CODING_RATES, Simulation
 from benchmarks.adaptive.schemes.streams import Images, RememberingDecoder, Streams
 from benchmarks.adaptive.thresholds import thresholds
+from benchmarks.command import kept_name
 from benchmarks.encoding import classes_if_intact, encode
 from benchmarks.images import held_out_for, images_for
 from host.classify.decoder import Decoder
@@ -81,7 +82,7 @@ def prepare(settings: Settings, console: Console, bar: Progress) -> Bench:
     bundle = load_bundle(settings.bundle)
     if bundle.answer is None or not bundle.heads:
         raise BundleError(f"bundle {bundle.path}: the comparison needs one with features and answers")
-    kept = settings.kept / f"{bundle.model_id}-{settings.images}-{settings.held_out}-{settings.seed}"
+    kept = settings.kept / f"{kept_name(bundle)}-{settings.images}-{settings.held_out}-{settings.seed}"
     kept.mkdir(parents=True, exist_ok=True)
     costs = contents.Costs.read(settings.device)
     test = images_for(bundle, settings.images, console.print)
@@ -91,7 +92,7 @@ def prepare(settings: Settings, console: Console, bar: Progress) -> Bench:
     decoder = RememberingDecoder(Decoder(bundle))
     prefixes = [chunk for chunk, (first, _) in enumerate(bundle.chunks) if first == 0]
     own = contents.own_answers(bundle, on_test.encoded, test.labels, costs)
-    boards = [own, *(contents.other_answers(path, test, own, costs, bar) for path in settings.boards)]
+    boards = [own, *(contents.other_answers(path, test, own, costs, bar, kept) for path in settings.boards)]
     features = contents.features(bundle, decoder, on_test.encoded, test.labels, prefixes, costs)
     test_levels, held_out_levels = on_test.encoded.confidences, held_out.encoded.confidences
     assert test_levels is not None and held_out_levels is not None

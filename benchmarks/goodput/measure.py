@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.command import kept_name
 from benchmarks.encoding import encode
 from benchmarks.goodput.baselines import Outcome, Scheme
 from benchmarks.goodput.links import LINKS
@@ -66,7 +67,7 @@ def measure(settings: Settings) -> dict:
     bundle, console, seed = load_bundle(settings.bundle), Console(), settings.seed
     test = images_for(bundle, settings.images, console.print)
     images, labels = test.images, test.labels
-    folder = settings.experiments / f"{bundle.model_id}-{len(images)}-{seed}"
+    folder = settings.experiments / f"{kept_name(bundle)}-{len(images)}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, dict] = {}
     seconds = 0.0

@@ -2,11 +2,13 @@
 
 import json
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import command
+from tests.support.host import make_bundle
 from wire.errors import InklingError
 
 
@@ -57,3 +59,11 @@ def test_write_json_keeps_the_old_file_if_it_fails(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         command.write_json(file, {"a": object()})
     assert file.read_text().startswith('{\n "a"') and [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_kept_name_changes_with_the_manifest(tmp_path: Path) -> None:
+    first, other = (make_bundle(tmp_path / name, seed=seed) for name, seed in (("first", 0), ("other", 1)))
+    again = replace(first, manifest=json.loads(json.dumps(first.manifest)))
+    retrained = replace(first, manifest=first.manifest | {"files": other.manifest["files"]})
+    assert command.kept_name(first) == command.kept_name(again) != command.kept_name(retrained)
+    assert command.kept_name(retrained).startswith(f"{first.model_id}-")

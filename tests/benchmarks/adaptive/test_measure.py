@@ -40,6 +40,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(measure, "SPREADING_FACTORS", (7, 9))
     device = tmp_path / "device.json"
     device.write_text(json.dumps({"small": {"cortex-m4": {"aot": {"instructions": 5_000_000}}}}))
+    (tmp_path / "device_details.json").write_text("{}")
     out = tmp_path / "adaptive.json"
     arguments = ["--bundle", bundle.path, "--device", device, "--out", out, "--kept", tmp_path / "kept"]
     counts = ["--draws", "2", "--packets", "200", "--coded-packets", "30", "--coding-rates", "5"]

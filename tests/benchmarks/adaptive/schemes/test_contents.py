@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
+from benchmarks import encoding
 from benchmarks.adaptive.reduce import group
-from benchmarks.adaptive.schemes import contents
 from benchmarks.adaptive.schemes.contents import Costs, compressed, other_answers
 from benchmarks.adaptive.schemes.opponents import Content
 from benchmarks.goodput.compressed import FORMATS
@@ -20,33 +20,41 @@ from wire.bundle import BundleError
 def costs(tmp_path: Path) -> Costs:
     costs = {"mine": {"cortex-m4": {"aot": {"instructions": 900}, "tflm": {"instructions": 800}}}}
     (tmp_path / "device.json").write_text(json.dumps(costs))
+    (tmp_path / "device_details.json").write_text(json.dumps({"mine": {"model_id": "0a0b0c0d"}}))
     return Costs.read(tmp_path / "device.json")
 
 
 def test_costs_are_those_of_the_fastest_engine(costs: Costs) -> None:
-    assert costs.instructions("mine") == 800
+    assert costs.instructions("mine") == costs.instructions("mine", "0a0b0c0d") == 800
     assert costs.instructions("pretrainedResnet_quant") == 29_900_000  # of the baseline
     with pytest.raises(BundleError, match=r"has no costs of other: run python -m benchmarks\.device"):
         costs.instructions("other")
+    with pytest.raises(BundleError, match="costs of mine as model 0a0b0c0d, not 01020304: run python"):
+        costs.instructions("mine", "01020304")
     with pytest.raises(BundleError, match="cannot be read"):
         Costs.read(Path("nowhere.json"))
 
 
 @pytest.mark.parametrize(("own_instructions", "kind"), [(780, "board alone"), (200, "costlier board alone")])
 def test_other_answers_mark_a_costlier_board(
-    costs: Costs, monkeypatch: pytest.MonkeyPatch, own_instructions: int, kind: str
+    costs: Costs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_instructions: int, kind: str
 ) -> None:
+    loaded = []
+
     class FakeEncoder:
         def __init__(self, file: Path) -> None:
-            assert file.name == "mine.tflite"
+            loaded.append(file.name)
 
         def outputs(self, images: np.ndarray, on_progress: object) -> np.ndarray:
             return np.eye(3, dtype=np.int8)[[0, 1, 1]]
 
-    monkeypatch.setattr(contents, "ReferenceEncoder", FakeEncoder)
+    monkeypatch.setattr(encoding, "ReferenceEncoder", FakeEncoder)
+    (tmp_path / "mine.tflite").write_bytes(b"network")
     test = TestImages(np.zeros((3, 4, 4, 1), np.uint8), np.array([0, 1, 2]), np.arange(3))
     own = Content("board alone (own)", 1, np.ones(3, bool), own_instructions)
-    content = other_answers(Path("mine.tflite"), test, own, costs, Progress(disable=True))
+    for _ in range(2):  # the second time from the outputs that were kept
+        content = other_answers(tmp_path / "mine.tflite", test, own, costs, Progress(disable=True), tmp_path)
+    assert loaded == ["mine.tflite"]
     assert content.correct.tolist() == [True, True, False] and content.instructions == 800
     assert content.scheme.startswith(f"{kind} (mine") and group(f"{content.scheme}, CRC") == kind
     assert ("4.0 x the instructions" in content.scheme) == (own_instructions == 200)

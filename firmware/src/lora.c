@@ -2,7 +2,6 @@
 
 #if INKLING_RADIO
 
-#include "encoder.h"
 #include "prefix.h"
 #include "wire/control.h"
 #include "wire/frame.h"
@@ -15,6 +14,10 @@ _Static_assert(INKLING_LORA_DUTY_PERMILLE >= 1 && INKLING_LORA_DUTY_PERMILLE <= 
                "INKLING_LORA_DUTY_PERMILLE must be 1..1000");
 _Static_assert((INKLING_LORA_CHUNK >= 0 && INKLING_LORA_CHUNK < 16) || INKLING_LORA_CHUNK == WIRE_ANSWER,
                "INKLING_LORA_CHUNK must be 0..15, or 254 for answers");
+_Static_assert(INKLING_LORA_CHUNK != WIRE_ANSWER || INKLING_CLASS_COUNT > 0u,
+               "INKLING_LORA_CHUNK 254 needs a bundle with an answer head");
+_Static_assert(INKLING_LORA_CHUNK == WIRE_ANSWER || INKLING_SYMBOL_COUNT > 0u,
+               "INKLING_LORA_CHUNK 0..15 needs a bundle with latent heads");
 
 /* 0 would mean an explicit header, so a chunk that does not exist or fit gives the maximum. */
 static uint8_t implicit_bytes(void) {

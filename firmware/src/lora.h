@@ -2,6 +2,7 @@
 #ifndef INKLING_LORA_H
 #define INKLING_LORA_H
 
+#include "encoder.h"
 #include "radio.h"
 
 /* First default channel of EU868; 14 dBm and 1 % are the limits there (ETSI EN 300 220-2). */
@@ -32,12 +33,17 @@
 #endif
 
 /* 1: implicit header. The explicit header is what a weak signal damages first, and without it the packet is lost. Both
- * ends must know the length, so INKLING_LORA_CHUNK is all that is sent: one chunk, or 254 for answers. */
+ * ends must know the length, so INKLING_LORA_CHUNK is all that is sent: one chunk, or 254 for answers, the default of a
+ * bundle without latent heads. */
 #ifndef INKLING_LORA_IMPLICIT
 #define INKLING_LORA_IMPLICIT 0
 #endif
 #ifndef INKLING_LORA_CHUNK
+#if INKLING_SYMBOL_COUNT == 0u
+#define INKLING_LORA_CHUNK 254
+#else
 #define INKLING_LORA_CHUNK 0
+#endif
 #endif
 
 struct radio_settings lora_settings(void);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.radio.simulated_node import AIR, BUCKET, NUMBER, PACKET_BYTES, Node
+from tests.firmware.radio.simulated_node import AIR, ANSWER, BUCKET, MODEL, NUMBER, PACKET_BYTES, SURE, UNSURE, Node
 from wire.control import LONGEST_PREFIX, ErrorCode
 from wire.frame import FrameType, Header, check_crc
 from wire.lora import air_time_s
@@ -118,6 +118,24 @@ def test_node_with_implicit_header_sends_one_chunk_only(tmp_path: Path, chunk: i
 def test_node_with_implicit_header_refuses_a_chunk_that_the_model_lacks(tmp_path: Path) -> None:
     node = Node(tmp_path, "-DINKLING_LORA_IMPLICIT=1", "-DINKLING_LORA_CHUNK=9")
     assert node.check(9) == node.check(LONGEST_PREFIX) == node.check(0) == ErrorCode.BAD_ARGUMENT
+
+
+def without(folder: Path, count: str) -> str:
+    """Write the model's header with a count of 0, and return the compiler's flag for it."""
+    header = f'#include "{MODEL / "inkling_model.h"}"\n#undef {count}\n#define {count} 0u\n'
+    folder.mkdir()
+    (folder / "inkling_model.h").write_text(header)
+    return f"-I{folder}"
+
+
+def test_node_whose_model_only_answers_has_implicit_headers_of_answers(tmp_path: Path) -> None:
+    answers = without(tmp_path / "answers", "INKLING_SYMBOL_COUNT")
+    node = Node(tmp_path, answers, "-DINKLING_LORA_IMPLICIT=1")
+    assert node.send_image(UNSURE) == node.send_image(SURE) == (0, ANSWER)
+    features = without(tmp_path / "features", "INKLING_CLASS_COUNT")
+    for flags in ((answers, "-DINKLING_LORA_CHUNK=0"), (features, "-DINKLING_LORA_CHUNK=254")):
+        with pytest.raises(subprocess.CalledProcessError):
+            Node(tmp_path, *flags)
 
 
 @pytest.mark.parametrize(

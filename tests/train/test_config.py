@@ -100,8 +100,6 @@ WRONG = {
     LEAST
     + "[link]\nchannels = []": "link.channels must be some of bsc, gilbert-elliott, bpsk-awgn, bpsk-rayleigh, lora",
     LEAST + '[link]\nchannels = ["bsc", "awgn"]': "link.channels must be some of bsc",
-    LEAST
-    + '[link]\nchannels = ["lora"]\nchunks = [[0, 681]]': "link.channels: lora carries payloads of up to 255 bytes",
     LEAST + "[link]\nclean_share = 1.5": "link.clean_share must be 0 to 1",
     LEAST + "[teacher]": "teacher: missing setting 'checkpoint'",
     LEAST + '[teacher]\ncheckpoint = "a"\ndepth = 21': "teacher.depth must be 20, 32, 44 or 56",

@@ -15,7 +15,10 @@ from train.compute_device import autocast
 from train.config import CodecConfig
 from train.errors import TrainError
 from train.impairment import Impairment
-from wire.answer import CONFIDENCES, confidence_floor
+from wire.answer import ANSWER_BITS, CONFIDENCES, MAX_CLASSES, confidence_floor
+from wire.bundle import MAX_LATENT
+from wire.lora import MAX_PACKET_BYTES
+from wire.payload import payload_bytes
 
 
 class Outputs(NamedTuple):
@@ -44,6 +47,7 @@ class Codec(DeployableCodec):
         self.encoder = encoder
         self.input_shape, self.has_answer = input_shape, encoder.has_answer
         self.n_symbols = sum(h * w * c for h, w, c in encoder.heads)
+        _check_size(config, encoder, classes, self.n_symbols)
         self.chunks = config.link.chunks_of(self.n_symbols)
         _check_chunks(self.chunks, self.n_symbols)
         self.register_buffer("order", sending_order(encoder.heads))
@@ -140,6 +144,17 @@ def sending_order(heads: list[tuple[int, int, int]]) -> Tensor:
         parts.append(first + torch.arange(h * w * c).reshape(h * w, c).T.reshape(-1))
         first += h * w * c
     return torch.cat(parts[::-1])
+
+
+def _check_size(config: CodecConfig, encoder: Encoder, classes: int, n_symbols: int) -> None:
+    """Raise TrainError if a bundle, an answer or a packet would have no room for what the encoder gives."""
+    if n_symbols >= MAX_LATENT:
+        raise TrainError(f"encoder.layers: the heads have {n_symbols:,} values, more than {MAX_LATENT - 1:,}")
+    if encoder.has_answer and classes > MAX_CLASSES:
+        raise TrainError(f"encoder.layers: 'answer' has room for {MAX_CLASSES:,} classes, the images have {classes:,}")
+    size = payload_bytes(n_symbols * config.quantizer.bits + ANSWER_BITS * encoder.has_answer, 1)
+    if "lora" in config.link.channels and size > MAX_PACKET_BYTES:
+        raise TrainError(f"link.channels: lora carries up to {MAX_PACKET_BYTES} bytes, and the payload has {size:,}")
 
 
 def _check_chunks(chunks: tuple[tuple[int, int], ...], n_symbols: int) -> None:

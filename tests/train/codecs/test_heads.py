@@ -218,9 +218,9 @@ def test_encoder_refuses_invalid_layers(layers: list[str], message: str) -> None
     assert str(caught.value).startswith(f"encoder.layers: {message}") and "\n" not in str(caught.value)
 
 
-def check_refused(shape: tuple[int, int, int], message: str, **changes: object) -> None:
+def check_refused(shape: tuple[int, int, int], message: str, classes: int = 5, **changes: object) -> None:
     with pytest.raises(TrainError) as caught:
-        Codec(config.CodecConfig.from_dict(CONFIG.as_dict() | changes), shape, 5)
+        Codec(config.CodecConfig.from_dict(CONFIG.as_dict() | changes), shape, classes)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -233,6 +233,19 @@ def test_codec_refuses_image_size_and_chunks_that_do_not_fit() -> None:
     check_refused((16, 16, 3), "link.chunks: (0, 0) is outside the 64 symbols", link={"chunks": [[0, 64], [0, 0]]})
     check_refused((16, 16, 3), "the first must be the whole payload, [0, 64]", link={"chunks": [[0, 32], [0, 64]]})
     check_refused((16, 32, 3), "the first must be the whole payload, [0, 128]")
+
+
+def test_codec_refuses_payload_that_does_not_fit() -> None:
+    lora, answering = {"channels": ["bsc", "lora"]}, {"layers": ["head 2", "pool", "answer"]}
+    message = "link.channels: lora carries up to 255 bytes, and the payload has "
+    # 680 symbols of 3 bits are 255 bytes; those of an answering board follow 2 more bytes.
+    shape, alone = (20, 17, 3), {"layers": ["head 2"]}
+    Codec(config.CodecConfig.from_dict(CONFIG.as_dict() | {"encoder": alone, "link": lora}), shape, 5)
+    check_refused(shape, f"{message}257", encoder=answering, link=lora)
+    check_refused((20, 18, 3), f"{message}270", encoder=alone, link=lora)
+    check_refused((256, 128, 3), "encoder.layers: the heads have 65,536 values, more than 65,535", encoder=answering)
+    many = "encoder.layers: 'answer' has room for 4,096 classes, the images have 4,097"
+    check_refused((16, 16, 3), many, 4097, encoder=answering, link={})
 
 
 def test_codec_refuses_chunks_of_a_board_that_classifies_alone() -> None:

@@ -85,6 +85,7 @@ def test_classifier_training_cut_off_and_resumed_equals_uninterrupted(
 WRONG = {
     "architecture must be one of mobilenet_v2, efficientnet_v2_s": ('"resnet20"', '"vgg"'),
     "schedule.qat_epochs is for codecs: a classifier runs on the host": ("batch = 32", "batch = 32\nqat_epochs = 1"),
+    "schedule.board_epochs is for codecs with an answer head": ("batch = 32", "batch = 32\nboard_epochs = 1"),
     "schedule.lr, board_lr and qat_lr must be above 0": ("lr = 1e-2", "lr = 0.0"),
     "data.holdout = 9999, but there are": ("holdout = 32", "holdout = 9999"),
     "unknown table 'link'": ("[schedule]", "[link]\n[schedule]"),

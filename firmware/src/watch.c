@@ -87,7 +87,8 @@ static enum wire_error send(void) {
     return send_image(&request, outputs, &result);
 }
 
-/* An image that could not be sent is not the next one's reference for motion. */
+/* An image that could not be sent is not the next one's reference for motion. A radio that reports a failure may have
+ * sent: with the same number, the host would take the next image for a copy. */
 static void capture_and_send(void) {
     enum wire_error error = take();
     if (error == WIRE_ERROR_NONE) {
@@ -98,11 +99,13 @@ static void capture_and_send(void) {
     }
     if (error != WIRE_ERROR_NONE) {
         line_send_error(0, WIRE_CAPTURE, (uint8_t)error);
-        return;
+    } else {
+        memcpy(sent, seen, sizeof sent);
+        any_sent = true;
     }
-    memcpy(sent, seen, sizeof sent);
-    any_sent = true;
-    sequence = (sequence + 1u) & 31u;
+    if (error == WIRE_ERROR_NONE || error == WIRE_ERROR_RADIO) {
+        sequence = (sequence + 1u) & 31u;
+    }
 }
 
 void watch_start(void) {

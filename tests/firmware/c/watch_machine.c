@@ -90,6 +90,51 @@ uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
     return 0;
 }
 
+#if INKLING_RADIO
+
+uint32_t machine_radio_error; /* result of sending a packet */
+uint32_t machine_sequence;    /* of the last packet */
+
+void node_start(void) {}
+
+void node_step(void) {}
+
+uint8_t node_mode(uint8_t mode) {
+    return mode;
+}
+
+enum wire_error node_check_features(uint8_t chunk) {
+    (void)chunk;
+    return WIRE_ERROR_NONE;
+}
+
+enum wire_error node_check_answer(void) {
+    return WIRE_ERROR_NONE;
+}
+
+enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
+    (void)chunk;
+    (void)outputs;
+    (void)result;
+    machine_sequence = sequence;
+    return (enum wire_error)machine_radio_error;
+}
+
+enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result) {
+    (void)answer;
+    (void)result;
+    machine_sequence = sequence;
+    return (enum wire_error)machine_radio_error;
+}
+
+void node_sleep(uint32_t seconds) {
+    (void)seconds;
+}
+
+void node_wake(void) {}
+
+#endif
+
 void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {
     (void)request;
     (void)failed_opcode;

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, wire_c
-from wire.control import Opcode, command
+from wire.control import ErrorCode, Opcode, command
 from wire.frame import SYNC
 from wire.model import PIXEL_OFFSET
 
@@ -110,6 +110,16 @@ def test_watch_captures_after_a_sleep_longer_than_the_clocks_range(start: Callab
     for captures in range(1, 4):
         assert (board.get("captures"), board.get("sleeps")) == (captures, captures)
         board.step()
+
+
+def test_watch_gives_no_number_twice_that_may_have_been_sent(start: Callable[..., SimulatedBoard]) -> None:
+    board = start("-DINKLING_PERIOD_S=10", "-DINKLING_RADIO=1")
+    numbers = []
+    for error in (0, ErrorCode.RADIO, 0, ErrorCode.AIR_TIME, 0):
+        board.set(radio_error=error)
+        board.step(10)
+        numbers.append(board.get("sequence"))
+    assert numbers == [0, 1, 2, 3, 3]
 
 
 @pytest.mark.parametrize("motion", [0, 4])

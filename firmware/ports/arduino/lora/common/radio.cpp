@@ -65,7 +65,7 @@ bool radio_listening() {
 }
 
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception) {
-    if (!interrupted) {
+    if (!interrupted || chip == nullptr) { /* a chip that failed to restart may still have raised its pin */
         return 0;
     }
     interrupted = false; /* before reading the packet: the next one may arrive meanwhile */

@@ -15,7 +15,8 @@ from host.errors import HostError
 CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
 BUILD_SCRIPT = Path("firmware") / "generate.py"  # distinguishes the project from other PlatformIO projects
 LOG = Path(".pio") / "flash.log"
-SCRIPT_PREFIX = "inkling: "  # of the line with which the project's own build script ends a failed build
+SCRIPT_PREFIX = "inkling: "  # of the build script's own line: why the build ends, or an estimate of the room
+NO_ROOM = ("overflowed", "will not fit", "greater than maximum allowed")  # errors of GNU ld and of PlatformIO
 
 
 def command() -> list[str]:
@@ -93,9 +94,16 @@ def upload(environment: str, port: str, bundle: Path, on_line: Callable[[str], N
 
 
 def _key_line(output: str) -> str:
-    """Return the most informative line of the output: the build script's own, else the last error, else the last."""
+    """Return the most informative line of the output: the build script's own, else the last error, else the last.
+
+    If other errors follow the script's line, it only estimated that the board is too small, which explains no error but
+    a lack of room.
+    """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     own = [line.removeprefix(SCRIPT_PREFIX) for line in lines if line.startswith(SCRIPT_PREFIX)]
     # "*** [upload] Error 2" and the summary do not say which error.
-    errors = [line for line in lines if "error" in line.lower() and not line.startswith(("***", "==="))]
+    others = ("***", "===", SCRIPT_PREFIX)
+    errors = [line for line in lines if "error" in line.lower() and not line.startswith(others)]
+    if errors and not any(mark in output for mark in NO_ROOM):
+        own = []
     return (own[:1] or errors[-1:] or lines[-1:] or ["no output"])[0]

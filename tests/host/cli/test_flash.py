@@ -180,6 +180,14 @@ def test_flash_reports_a_board_that_does_not_come_back(
             "A fatal error occurred: Could not open /dev/x\n*** [upload] Error 2",
             "A fatal error occurred: Could not open /dev/x",
         ),
+        (
+            "inkling: the encoder needs about 85 kB\nA fatal error occurred: Could not open /dev/x",
+            "A fatal error occurred: Could not open /dev/x",
+        ),
+        (
+            "inkling: the encoder needs about 85 kB\nld: region `RAM' overflowed by 9 bytes\ncollect2: error: ld",
+            "the encoder needs about 85 kB",
+        ),
         ("openocd: no device", "openocd: no device"),
     ],
 )

@@ -16,7 +16,7 @@ CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
 BUILD_SCRIPT = Path("firmware") / "generate.py"  # distinguishes the project from other PlatformIO projects
 LOG = Path(".pio") / "flash.log"
 SCRIPT_PREFIX = "inkling: "  # of the build script's own line: why the build ends, or an estimate of the room
-NO_ROOM = ("overflowed", "will not fit", "greater than maximum allowed")  # errors of GNU ld and of PlatformIO
+NO_ROOM = ("overflowed", "will not fit", "Error: The program size")  # errors of GNU ld and of PlatformIO
 
 
 def command() -> list[str]:

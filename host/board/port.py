@@ -36,6 +36,8 @@ class Port:
             self._serial.open()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"cannot open {url}: {_reason(error)}") from None
+        except OverflowError:  # the only number that the operating system gets
+            raise PortError(f"cannot open {url}: invalid baud rate {baud}") from None
         try:
             self._fd = self._serial.fileno() if os.name == "posix" else None
         except io.UnsupportedOperation:

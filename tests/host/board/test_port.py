@@ -1,9 +1,12 @@
 """The control lines of a port, which an adapter may connect to a board's reset."""
 
+import os
+
 import pytest
 import serial
 
 from host.board.port import Port
+from host.errors import PortError
 from inkling.cli import main
 
 
@@ -26,6 +29,17 @@ def test_port_sets_dtr_and_rts_before_it_opens(
 ) -> None:
     assert main(["info", "--port", "/dev/ttyUSB0", *words]) == 1
     assert lines_when_opened == [lines]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_port_refuses_a_baud_rate_that_the_system_cannot_represent() -> None:
+    ours, theirs = os.openpty()
+    try:
+        with pytest.raises(PortError, match=f"cannot open .*: invalid baud rate {10**20}"):
+            Port(os.ttyname(theirs), baud=10**20)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_port_without_control_lines_ignores_dtr_rts() -> None:

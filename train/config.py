@@ -153,7 +153,10 @@ class TeacherConfig:
         candidates = [Path(self.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / self.checkpoint]
         path = next((p for p in candidates if p.is_file()), None)
         if path is None:
-            raise TrainError(f"teacher checkpoint {self.checkpoint} not found (nor below INKLING_DATA)")
+            raise TrainError(
+                f"teacher checkpoint {self.checkpoint} not found (nor below INKLING_DATA): set teacher.checkpoint "
+                "(docs/training.md), or use a config without a teacher, such as configs/cifar10-hour.toml"
+            )
         return path
 
     def rules(self) -> Rules:

@@ -1,9 +1,13 @@
 """Layers of the encoder: latent heads, pooling and answer head; their shapes, order and shared range; mistakes."""
 
+import re
+import tomllib
+
 import numpy as np
 import pytest
 import torch
 
+from tests.support import ROOT
 from tests.support.codec import ALONE, ANSWERING, CLASSES, CONFIG, HEADS, images, make_codec
 from train import config
 from train.codecs.codec import Codec, sending_order
@@ -251,3 +255,11 @@ def test_codec_refuses_payload_that_does_not_fit() -> None:
 def test_codec_refuses_chunks_of_a_board_that_classifies_alone() -> None:
     layers = {"layers": ["pool", "answer"]}
     check_refused((16, 16, 3), "link.chunks: (0, 64) is outside the 0 symbols", encoder=layers)
+
+
+def test_codec_of_the_example_in_the_training_guide() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    own = config.CodecConfig.from_dict({"name": "own", **tomllib.loads(example)})
+    assert own.data.size is not None and own.data.grey
+    Codec(own, (*own.data.size, 1), CLASSES)

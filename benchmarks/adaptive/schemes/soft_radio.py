@@ -2,11 +2,13 @@
 
 Without it, a code on a better radio would be compared with frames on a worse one. Feature frames arrive as hard bits
 and pass the real receiver and classifier. The real receiver takes no soft bits, so that answers are decided here: for
-the most likely of all answers that a known device can send next. An answer to another image counts as lost. Frames
-need no header of the radio: Inkling's own says which they are.
+the most likely of all answers that a known device can send next, if noise passes for one as rarely as at the real
+receiver. An answer to another image counts as lost. Frames need no header of the radio: Inkling's own says which they
+are.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from benchmarks.goodput.links import Link
 from benchmarks.sender import DEVICE, Sender
 from channel_sim.channels.coded_css import Css
 from channel_sim.channels.lora import SNR_READING_ERROR_DB, Reception
-from host.receive.matching import AHEAD, BEHIND
+from host.receive.matching import AHEAD, BEHIND, FALSE_ANSWER_PER_PACKET
 from wire import bch
 from wire.answer import CONFIDENCES
 from wire.frame import SEQUENCES, answer_part, header_part
@@ -65,16 +67,20 @@ def soft_answers(sender: Sender, snr_db: float, sf: int, rng: np.random.Generato
 
 
 def _decide(ratios: np.ndarray, number: int, model_bits: int, n_classes: int) -> int:
-    """Return the class of the most likely answer, given the ratios (64,) of its bits; -1 if it is to another image.
+    """Return the class of the most likely answer, given the ratios (64,) of its bits.
 
-    An answer's codeword is the sum of that of its header and that of class and confidence. So the header's ones change
-    the sign of the ratios, and one table of answers serves all headers.
+    Returns -1 if it is to another image, or if the packet may be foreign. An answer's codeword is the sum of that of
+    its header and that of class and confidence. So the header's ones change the sign of the ratios, and one table of
+    answers serves all headers. The likelihood of a foreign packet's random bits is a sum of the ratios with random
+    signs: normal, with the root of the sum of their squares as standard deviation.
     """
     headers, answers = _tables(model_bits, n_classes)
     window = np.arange(number - BEHIND - 1, number + AHEAD) % SEQUENCES
     likelihoods = (ratios * headers[window]) @ answers  # (window, answers)
     image, answer = divmod(int(likelihoods.argmax()), likelihoods.shape[1])
-    return answer // CONFIDENCES if image == BEHIND + 1 else -1
+    least = NormalDist().inv_cdf(1 - FALSE_ANSWER_PER_PACKET / likelihoods.size) * np.linalg.norm(ratios)
+    accepted = image == BEHIND + 1 and likelihoods[image, answer] > least
+    return answer // CONFIDENCES if accepted else -1
 
 
 _TABLES: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}

@@ -64,7 +64,7 @@ class Streams:
         """Return (draws, n) bool of the test images in mode adaptive, answers and features in one stream."""
         chunks, draws = self.test.encoded.chunks(chunk, threshold), range(self.draws)
         way = Way(chunk, 0, coding_rate, header=True)
-        return np.stack([self._send(self.test, chunks, cell, way, draw, on_progress) for draw in draws])
+        return np.stack([self._send(self.test, chunks, cell, way, draw, "mixed", on_progress) for draw in draws])
 
     def _correct(
         self, images: Images, cell: Cell, way: Way, draws: int, name: str, on_progress: OnProgress
@@ -74,7 +74,7 @@ class Streams:
         if file.is_file():
             return np.load(file)
         chunks = np.full(len(images.labels), ANSWER if way.chunk is None else way.chunk)
-        correct = np.stack([self._send(images, chunks, cell, way, draw, on_progress) for draw in range(draws)])
+        correct = np.stack([self._send(images, chunks, cell, way, draw, name, on_progress) for draw in range(draws)])
         self.folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part.npy")
         np.save(part, correct)
@@ -82,12 +82,15 @@ class Streams:
         return correct
 
     def _send(
-        self, images: Images, chunks: np.ndarray, cell: Cell, way: Way, draw: int, on_progress: OnProgress
+        self, images: Images, chunks: np.ndarray, cell: Cell, way: Way, draw: int, name: str, on_progress: OnProgress
     ) -> np.ndarray:
-        """Return bool (n,) of one draw: correctly classified."""
+        """Return bool (n,) of one draw: correctly classified.
+
+        Each `name` has noise of its own: settings chosen on held-out images must not meet the same noise again.
+        """
         sender = Sender(self.model, images.encoded, chunks)
         snr_db = CLEAN_SNR_DB if cell.snr_db == CLEAN else cell.snr_db
-        kind = f"{cell.name} {chunks.min()} {chunks.max()} {way.coding_rate} {way.header}"
+        kind = f"{name} {cell.name} {chunks.min()} {chunks.max()} {way.coding_rate} {way.header}"
         rng = np.random.default_rng([self.seed, draw, zlib.crc32(kind.encode())])
         if way.soft and way.chunk is None:
             on_progress(len(images.labels))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.adaptive.schemes import soft_radio
 from benchmarks.adaptive.schemes.cells import CLEAN, Cell
 from benchmarks.adaptive.schemes.modes import Way
 from benchmarks.adaptive.schemes.streams import Images, RememberingDecoder, Streams
@@ -95,4 +96,15 @@ def test_streams_of_the_soft_radio_go_farther(bundle: Bundle, streams: Streams) 
         clean = streams.send(Cell(7, CLEAN), way, ignore).correct[0]
         np.testing.assert_array_equal(clean, encoded.classes == labels if way.chunk is None else np.ones(N, bool))
     answers = streams.send(Cell(7, -12.0), Way(None, 8, 0, False, soft=True), ignore)
-    assert answers.correct.mean() >= 0.9 * np.mean(encoded.classes == labels)
+    assert answers.correct.mean() >= 0.8 * np.mean(encoded.classes == labels)
+
+
+def test_soft_answers_refuse_foreign_packets() -> None:
+    ratios = 5 - 10 * np.random.default_rng(0).integers(0, 2, (2000, 64)).astype(np.float32)
+    accepted = [soft_radio._decide(row, 7, 3, 100) >= 0 for row in ratios]
+    assert sum(accepted) <= 5  # one in a thousand, of which one in eleven is to this image
+
+
+def test_held_out_images_meet_other_noise_than_test_images(bundle: Bundle, streams: Streams) -> None:
+    stream = streams.send(Cell(7, -11.5), Way(1, bundle.chunk_layout(1).size, 5, True), ignore)
+    assert (stream.correct[0] != stream.held_out[0]).any()

@@ -15,6 +15,7 @@ class Point:
     `correct` (n,) float32 is the probability that an image arrives and is classified correctly. `std` is the standard
     deviation of the accuracy over draws of the channel. `selected_by` is the accuracy that decides whether a frontier
     uses this point: that of held-out training images for Inkling, that of the test images for its opponents.
+    `error` is the standard error of the accuracy that all images share: that of simulated shares of packets.
     """
 
     scheme: str  # of a family: the same way to send, in other settings
@@ -25,6 +26,7 @@ class Point:
     correct: np.ndarray
     std: float
     selected_by: float
+    error: float = 0.0
 
     @property
     def accuracy(self) -> float:
@@ -72,20 +74,25 @@ class Frontier:
         """The least cost at which the scheme works at all."""
         return self.cost(self.points[0])
 
-    def at(self, cost: float) -> np.ndarray | None:
-        """Return `correct` (n,) at a mean cost; None below the cheapest point. Beyond the last, that of the last."""
+    def at(self, cost: float) -> tuple[np.ndarray, float] | None:
+        """Return `correct` (n,) and `error` at a mean cost; None below the cheapest point.
+
+        Beyond the last point, they are those of the last. The errors of two points are assumed to be the same error,
+        which is the worst case.
+        """
         if cost < self.cheapest:
             return None
         for low, high in zip(self.points, self.points[1:], strict=False):
             if cost < self.cost(high):
                 share = (cost - self.cost(low)) / (self.cost(high) - self.cost(low))
-                return low.correct + np.float32(share) * (high.correct - low.correct)
-        return self.points[-1].correct
+                error = low.error + share * (high.error - low.error)
+                return low.correct + np.float32(share) * (high.correct - low.correct), error
+        return self.points[-1].correct, self.points[-1].error
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Accuracy of one frontier minus that of another at the same mean cost, with its standard error over images."""
+    """Accuracy of one frontier minus that of another at the same mean cost, with its standard error."""
 
     cost: float
     difference: float
@@ -113,8 +120,8 @@ def compare_at(one: Frontier, other: Frontier, cost: float) -> Comparison | None
     a, b = one.at(cost), other.at(cost)
     if a is None or b is None:
         return None
-    gain = a.astype(np.float64) - b
-    return Comparison(cost, float(gain.mean()), float(gain.std() / np.sqrt(len(gain))))
+    gain = a[0].astype(np.float64) - b[0]
+    return Comparison(cost, float(gain.mean()), float(np.hypot(gain.std() / np.sqrt(len(gain)), np.hypot(a[1], b[1]))))
 
 
 def best_within(points: Sequence[Point], cost: str, most: float) -> Point | None:

@@ -3,9 +3,11 @@
 from benchmarks.adaptive.findings import PAIRS, by_opponent, by_snr, findings
 from benchmarks.adaptive.plots import names
 from benchmarks.adaptive.reduce import AIR_S, CHIPS, INKLING, OPPONENTS, SOFT
+from benchmarks.device.curve import SAME_COST
 from benchmarks.goodput.findings import IMAGES_PER_HOUR
 from benchmarks.images import title
 from benchmarks.markdown import table
+from host.receive.matching import FALSE_ANSWER_PER_PACKET
 
 METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs are means over the mix of answers and
   features. Between two settings, a scheme may send a share of the images one way and the rest the other.
@@ -20,25 +22,28 @@ METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs a
   {lora_packets:,} simulated packets that arrive, times the accuracy of what is inside. All have a plain header of 3
   bytes and a CRC-16, without which nothing is accepted.
 - *Board alone*: one byte, with LoRa's implicit header (4/5 to 4/8), sent once, twice or three times, or until
-  acknowledged (at most 4 tries; acknowledgements cost air time and listening, but are never lost).
-- *Costlier board alone*: a network with more instructions per image than Inkling's, shown beside the opponents but not
-  counted among them.
+  acknowledged (at most 4 tries; acknowledgements cost air time and listening, but are never lost), or in Reed-Solomon
+  codes that correct 1 to 4 bytes.
+- *Costlier board alone*: a network with more than {same_cost:g} times the instructions per image of Inkling's, shown
+  beside the opponents but not counted among them.
 - *Features over conventional links*: the payload of each prefix behind a CRC (4/5 to 4/8, both header modes), until
   acknowledged, or in Reed-Solomon codes that correct 2 to 48 bytes.
 - *K=9 code*: the same bits behind a convolutional code of constraint length 9 and rate 1/2 (generators 561 and 753)
   on LoRa's chirps in place of LoRa's whole coding chain, with soft and with hard decisions
-  (`channel_sim/channels/coded_css.py`; {coded_packets:,} packets each). No LoRa chip offers this: it is what a radio
-  with the same modulation, power and band could do, knows the SNR, and needs no header.
+  (`channel_sim/channels/coded_css.py`; {coded_packets:,} packets each), sent once or until acknowledged. No LoRa chip
+  offers this: it is what a radio with the same modulation, power and band could do, knows the SNR, and needs no header.
 - *Inkling with soft bits* is Inkling on that radio: raw bits on the chirps, answers decided for the most likely one
-  with soft decisions, features as hard bits through the real receiver. It answers what Inkling's frames, rather than
-  LoRa's Hamming codes, lose or gain against the convolutional code.
+  with soft decisions, features as hard bits through the real receiver. An answer is accepted if noise passes for one as
+  rarely as at the real receiver: once in {foreign:,.0f} packets. It shows what Inkling's frames, rather than LoRa's
+  Hamming codes, lose or gain against the convolutional code.
 - *Adaptive behind a CRC*: Inkling's adaptive mode over LoRa's own CRC. It is not counted among the opponents; it shows
   what Inkling's frames add to the mode.
 - *Compressed images*: bare JPEG and WebP as under goodput, with their own classifiers.
 - *Energy* is modelled: {chip} at {chip_ma:g} mA and {chip_mhz:g} MHz ({chip_source}), one instruction per cycle;
   {radio} at {send_ma:g} mA and {dbm:g} dBm while sending and {receive_ma:g} mA while listening ({radio_source}). Sleep,
   wake-up and the camera are left out, and so is compressing JPEG and WebP.
-- *Chance*: two standard errors of the difference over the test images, which are the same for all.
+- *Chance*: two standard errors of the difference over the test images, which are the same for all. Those of the
+  simulated shares of packets are included. Each comparison is judged alone, so a few of many differ by chance.
 """
 
 
@@ -162,7 +167,8 @@ def _method(figures: dict) -> str:
         for cell, row in figures["mixed_streams"].items()
     )
     rates = " and ".join(f"4/{rate}" for rate in figures["coding_rates"])
-    return METHOD.format(**figures["energy"], **{**figures, "rates": rates, "mixed": mixed})
+    limits = {"foreign": 1 / FALSE_ANSWER_PER_PACKET, "same_cost": SAME_COST}
+    return METHOD.format(**figures["energy"], **{**figures, "rates": rates, "mixed": mixed, **limits})
 
 
 def _percent(share: float) -> str:

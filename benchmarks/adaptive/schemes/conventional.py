@@ -12,7 +12,7 @@ from benchmarks.adaptive.frontier import Point
 from benchmarks.adaptive.schemes.cells import Cell
 from benchmarks.adaptive.schemes.energy import EnergyModel
 from benchmarks.adaptive.schemes.opponents import ANSWER_BYTES, HEADER_BYTES, Content
-from benchmarks.adaptive.schemes.packets import LoRaPacket, Packet, crc_packet
+from benchmarks.adaptive.schemes.packets import LoRaPacket, Packet, Share, crc_packet
 
 SCHEME = "adaptive behind a CRC"
 
@@ -43,10 +43,11 @@ class AdaptiveCrc:
         """See Competitor.packets."""
         return [self._answer, self._feature]
 
-    def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
+    def point(self, cell: Cell, delivered: Mapping[str, Share], energy: EnergyModel) -> Point:
         """See Competitor.point."""
         answered = self.confidences >= self.threshold
-        arrives = np.where(answered, delivered[self._answer.key], delivered[self._feature.key])
+        answer, feature = delivered[self._answer.key], delivered[self._feature.key]
+        arrives, error = (np.where(answered, answer[place], feature[place]) for place in (0, 1))
         correct = np.where(answered, self.answers.correct, self.features.correct)
         share = float(answered.mean())
         air_s = share * self._answer.air_time_s(cell.sf) + (1 - share) * self._feature.air_time_s(cell.sf)
@@ -59,4 +60,5 @@ class AdaptiveCrc:
             (correct * arrives).astype(np.float32),
             float(np.sqrt((correct * arrives * (1 - arrives)).sum()) / len(correct)),
             float((correct * arrives).mean()),
+            float((correct * error).mean()),
         )

@@ -13,17 +13,16 @@ import numpy as np
 from benchmarks.adaptive.frontier import Point
 from benchmarks.adaptive.schemes.cells import Cell
 from benchmarks.adaptive.schemes.energy import EnergyModel
-from benchmarks.adaptive.schemes.packets import CODING_RATES, CodedPacket, LoRaPacket, Packet, crc_packet
+from benchmarks.adaptive.schemes.packets import CODING_RATES, CodedPacket, LoRaPacket, Packet, Share, crc_packet
 from wire.frame import CRC16_BYTES
 from wire.lora import MAX_PACKET_BYTES
 
 HEADER_BYTES = 3
 ANSWER_BYTES = 1
-# The coded answer: class 12, confidence 4, type 2, device 8, sequence 5, model 5 and CRC-16.
-CODED_ANSWER_BITS = 16 + 20 + 8 * CRC16_BYTES
 COPIES = (2, 3)
 TRIES = 4  # the first, and up to three retransmissions
-CORRECTABLE = (2, 4, 8, 12, 16, 24, 32, 48)  # bytes, of the Reed-Solomon codes tried
+CORRECTABLE = (2, 4, 8, 12, 16, 24, 32, 48)  # bytes, of the Reed-Solomon codes tried for features
+ANSWER_CORRECTABLE = (1, 2, 4)  # and for answers
 
 
 class Competitor(Protocol):
@@ -33,7 +32,7 @@ class Competitor(Protocol):
     def packets(self) -> list[Packet]:
         """The packets whose shares of delivery `point` needs."""
 
-    def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
+    def point(self, cell: Cell, delivered: Mapping[str, Share], energy: EnergyModel) -> Point:
         """Return the operating point in a cell, given the shares of packets delivered, by their keys."""
 
 
@@ -56,20 +55,20 @@ class Opponent:
     content: Content
     packet: Packet
     copies: int = 1
-    acknowledgement: LoRaPacket | None = None
+    acknowledgement: Packet | None = None
 
     @property
     def packets(self) -> list[Packet]:
         """See Competitor.packets."""
         return [self.packet]
 
-    def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
+    def point(self, cell: Cell, delivered: Mapping[str, Share], energy: EnergyModel) -> Point:
         """See Competitor.point.
 
         Acknowledgements are never lost, in the opponent's favour. Their air time counts; the board listens for as
         long after each try.
         """
-        share, sf = delivered[self.packet.key], cell.sf
+        (share, error), sf = delivered[self.packet.key], cell.sf
         tries = TRIES if self.acknowledgement else self.copies
         arrives = 1 - (1 - share) ** tries
         sent = float(tries) if not self.acknowledgement else arrives / share if share else float(TRIES)
@@ -83,6 +82,7 @@ class Opponent:
             energy.millijoules(self.content.instructions, sending_s, sent * acknowledgement_s),
             self.content.correct * np.float32(arrives),
             *_spread(self.content.correct, arrives),
+            float(self.content.correct.mean()) * tries * (1 - share) ** (tries - 1) * error,
         )
 
 
@@ -105,15 +105,18 @@ class CompressedImages:
         rows, _ = self._rows()
         return [self._packet(length) for length in np.unique(rows[rows > 0])]
 
-    def point(self, cell: Cell, delivered: Mapping[str, float], energy: EnergyModel) -> Point:
+    def point(self, cell: Cell, delivered: Mapping[str, Share], energy: EnergyModel) -> Point:
         """See Competitor.point."""
         rows, lengths = self._rows()
-        arrives, air_s, sent = (np.zeros(len(self.sizes)) for _ in range(3))
+        arrives, air_s, sent, error = (np.zeros(len(self.sizes)) for _ in range(4))
         arrives += 1
         for length in lengths:
             packet = self._packet(length)
             count = (rows == length).sum(axis=1)
-            arrives *= delivered[packet.key] ** count
+            share = delivered[packet.key]
+            # Shares of all lengths come from the same simulated packets, so that their errors add up.
+            error = error * share.value**count + arrives * count * share.value ** np.maximum(count - 1, 0) * share.error
+            arrives *= share.value**count
             air_s += count * packet.air_time_s(cell.sf)
             sent += count * packet.size
         correct = (self.correct * arrives).astype(np.float32)
@@ -128,6 +131,7 @@ class CompressedImages:
             correct,
             spread,
             float(correct.mean()),
+            float((self.correct * error).mean()),
         )
 
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +145,7 @@ class CompressedImages:
 
 
 def answer_opponents(content: Content) -> Iterator[Opponent]:
-    """Yield the board's class as one byte: behind a CRC, repeated, acknowledged, and behind the convolutional code.
+    """Yield the board's class as one byte: behind a CRC, repeated, acknowledged, and in two codes.
 
     The 3-byte header and the byte are in packets of one length, so that LoRa's header can be left out.
     """
@@ -154,7 +158,12 @@ def answer_opponents(content: Content) -> Iterator[Opponent]:
         acknowledgement = crc_packet(HEADER_BYTES, rate, header=False)
         setting = f"4/{rate}, implicit header, up to {TRIES - 1} retransmissions"
         yield Opponent(f"{content.scheme}, ARQ", setting, content, packet, acknowledgement=acknowledgement)
-    yield from _coded(content, CODED_ANSWER_BITS)
+    for correctable in ANSWER_CORRECTABLE:
+        total = HEADER_BYTES + ANSWER_BYTES + CRC16_BYTES + 2 * correctable
+        reed_solomon = LoRaPacket(total, CODING_RATES[0], False, correctable)
+        setting = f"{correctable} correctable, implicit header"
+        yield Opponent(f"{content.scheme}, Reed-Solomon", setting, content, reed_solomon)
+    yield from _coded(content)
 
 
 def feature_opponents(content: Content) -> Iterator[Opponent]:
@@ -177,7 +186,7 @@ def feature_opponents(content: Content) -> Iterator[Opponent]:
                 reed_solomon = LoRaPacket(total, CODING_RATES[0], header, correctable)
                 setting = f"{size}, {correctable} correctable, {mode}"
                 yield Opponent(f"{content.scheme}, Reed-Solomon", setting, content, reed_solomon)
-    yield from _coded(content, 8 * (HEADER_BYTES + content.bytes + CRC16_BYTES))
+    yield from _coded(content)
 
 
 def packets_of(competitors: Iterable[Competitor]) -> list[Packet]:
@@ -185,11 +194,17 @@ def packets_of(competitors: Iterable[Competitor]) -> list[Packet]:
     return list(dict.fromkeys(packet for competitor in competitors for packet in competitor.packets))
 
 
-def _coded(content: Content, bits: int) -> Iterator[Opponent]:
+def _coded(content: Content) -> Iterator[Opponent]:
+    """Yield the same header, content and CRC behind the convolutional code, sent once or until acknowledged."""
     for soft in (True, False):
-        decisions = "soft" if soft else "hard"
-        scheme = f"{content.scheme}, K=9 code, {decisions} decisions"
-        yield Opponent(scheme, f"{content.bytes} bytes, K=9", content, CodedPacket(bits, soft))
+        packet, acknowledgement = (
+            CodedPacket(8 * (HEADER_BYTES + size + CRC16_BYTES), soft) for size in (content.bytes, 0)
+        )
+        decisions = f"{'soft' if soft else 'hard'} decisions"
+        setting = f"{content.bytes} byte{'s' * (content.bytes > 1)}, K=9, {decisions}"
+        yield Opponent(f"{content.scheme}, K=9 code, {decisions}", setting, content, packet)
+        setting = f"{setting}, up to {TRIES - 1} retransmissions"
+        yield Opponent(f"{content.scheme}, K=9 code and ARQ, {decisions}", setting, content, packet, 1, acknowledgement)
 
 
 def _spread(correct: np.ndarray, arrives: float) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 What a damaged packet held does not matter to a receiver that drops it, so each share serves every image and every
 classifier. A packet of B bytes is damaged exactly like the first B bytes of a longer one, so one simulation of the
-longest packets serves all lengths.
+longest packets that LoRa has serves all lengths, whichever are asked for first.
 """
 
 import json
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,6 +72,19 @@ class CodedPacket:
 Packet = LoRaPacket | CodedPacket
 
 
+class Share(NamedTuple):
+    """A share of packets that arrive undamaged, and its standard error."""
+
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, value: float, packets: int) -> "Share":
+        """Return a share of so many simulated packets. Its error is not 0 where all or none of them arrive."""
+        likely = (value * packets + 1) / (packets + 2)  # the rule of succession
+        return cls(value, float(np.sqrt(likely * (1 - likely) / packets)))
+
+
 @dataclass(frozen=True)
 class Simulation:
     """Size and seed of the simulations, and the folder in which their results are kept."""
@@ -80,11 +94,11 @@ class Simulation:
     seed: int
     folder: Path
 
-    def delivered(self, cell: Cell, packets: Iterable[Packet]) -> dict[str, float]:
+    def delivered(self, cell: Cell, packets: Iterable[Packet]) -> dict[str, Share]:
         """Return the share of each packet that arrives undamaged, by its key."""
         wanted = {packet.key: packet for packet in packets}
         if cell.is_clean or cell.is_dead:
-            return dict.fromkeys(wanted, float(cell.is_clean))
+            return dict.fromkeys(wanted, Share(float(cell.is_clean), 0.0))
         file = self.folder / f"packets_{cell.name}.json"
         known: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
         missing = [packet for key, packet in wanted.items() if key not in known]
@@ -95,18 +109,20 @@ class Simulation:
             part = file.with_suffix(".part")
             part.write_text(json.dumps(known))
             part.replace(file)
-        return {key: known[key] for key in wanted}
+        return {key: Share.of(known[key], self._count(packet)) for key, packet in wanted.items()}
+
+    def _count(self, packet: Packet) -> int:
+        return self.coded_packets if isinstance(packet, CodedPacket) else self.lora_packets
 
     def _lora(self, cell: Cell, packets: list[LoRaPacket]) -> dict[str, float]:
         arrived = dict.fromkeys((packet.key for packet in packets), 0)
         for rate, header in sorted({(packet.coding_rate, packet.header) for packet in packets}):
             alike = [packet for packet in packets if (packet.coding_rate, packet.header) == (rate, header)]
-            longest = min(MAX_PACKET_BYTES, max(packet.size for packet in alike))
             radio = LoRa(cell.snr_db, cell.sf, rate, explicit_header=header, crc=False)
             rng = self._rng(f"{cell.name} {rate} {header}")
             for first in range(0, self.lora_packets, BLOCK):
                 count = min(BLOCK, self.lora_packets - first)
-                received, _, lost = radio.transmit(np.zeros((count, longest), np.uint8), rng)
+                received, _, lost = radio.transmit(np.zeros((count, MAX_PACKET_BYTES), np.uint8), rng)
                 wrong = np.cumsum(received != 0, axis=1)
                 for packet in alike:
                     arrived[packet.key] += int((~lost & (wrong[:, packet.size - 1] <= packet.correctable)).sum())

@@ -1,5 +1,7 @@
 """Tests of operating points: frontiers, mixtures of two points, paired comparisons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,8 +27,8 @@ def test_frontier_mixes_neighbours_and_ends_at_both_sides() -> None:
     assert frontier.at(0.09) is None
     middle, beyond = frontier.at(0.2), frontier.at(9.0)
     assert middle is not None and beyond is not None
-    assert middle.mean() == pytest.approx(0.7) and set(np.unique(middle)) == {0.0, 0.5, 1.0}
-    assert beyond.mean() == pytest.approx(0.9)
+    assert middle[0].mean() == pytest.approx(0.7) and set(np.unique(middle[0])) == {0.0, 0.5, 1.0}
+    assert beyond[0].mean() == pytest.approx(0.9)
     by_energy = Frontier.of(frontier.points, "energy_mj")
     assert by_energy.cheapest == pytest.approx(10.0)
 
@@ -45,6 +47,9 @@ def test_compare_pairs_the_images() -> None:
     assert (same.difference, same.error, same.is_ahead, same.is_behind) == (0.0, 0.0, False, False)
     assert ahead.difference == pytest.approx(0.1) and ahead.is_ahead
     assert ahead.error == pytest.approx(np.sqrt(0.1 * 0.9 / 1000))
+    uncertain = Frontier.of([replace(p, error=0.03) for p in other.points], "air_s")
+    (_, simulated) = compare(one, uncertain)
+    assert simulated.error == pytest.approx(np.hypot(ahead.error, 0.03)) and simulated.difference == ahead.difference
     behind = compare_at(other, one, 0.2)
     assert behind is not None and behind.difference == pytest.approx(-0.05) and behind.is_behind
     assert compare_at(one, Frontier.of([point(0.2, 0.8)], "air_s"), 0.15) is None

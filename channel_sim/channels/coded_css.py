@@ -13,7 +13,7 @@ from channel_sim.channels.lora_theory import scaled_bessel
 from wire.lora import needs_low_data_rate, symbol_s
 from wire.payload import interleaver
 
-_BINS_AT_ONCE = 1 << 22  # bounds the memory: 32 MB per array
+_BINS_AT_ONCE = 1 << 20  # arrays of 4 MB, which are reused; with 16 MB, paging took most of the time
 _STEP = 0.01  # of the argument in the table of the Bessel function; an error below 1 % hardly changes a ratio
 _PREAMBLE_EXTRA_SYMBOLS = 4.25  # sync word and start of frame
 _TINY = 1e-30

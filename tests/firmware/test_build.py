@@ -98,11 +98,11 @@ def test_generate_refuses_broken_bundle(tmp_path: Path) -> None:
 def test_generate_keeps_a_bundles_name_inside_the_comment(tmp_path: Path) -> None:
     shutil.copytree(bundle_path(), tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
-    manifest["name"] = "a*/\n#error b"
+    manifest["name"] = "a*/ #error b"
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(manifest))
     generate(tmp_path / "bundle", tmp_path / "out", "portable")
     for name in ("inkling_model.h", "inkling_model.c"):
-        assert (tmp_path / "out" / name).read_text().startswith("/* Generated from bundle a____error b. */\n")
+        assert (tmp_path / "out" / name).read_text().startswith("/* Generated from bundle a__ _error b. */\n")
 
 
 def test_generate_refuses_images_larger_than_a_command(tmp_path: Path) -> None:

@@ -47,13 +47,14 @@ class Decoder:
             # From memory, so that the bytes that were checked are the bytes that run.
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             self._takes_answers = any(value.name == "answer" for value in self._session.get_inputs())
-            shape = self.logits(np.full((1, bundle.n_symbols), -1, np.int64), np.full(1, 0.5)).shape
+            # Two, because readings are decoded in batches: a decoder of one image at a time would fail later.
+            shape = self.logits(np.full((2, bundle.n_symbols), -1, np.int64), np.full(2, 0.5)).shape
         except Exception as error:  # onnxruntime's exceptions have no common base
             first_line = (str(error).splitlines() or [""])[0]
             raise HostError(f"bundle {bundle.path}: decoder.onnx cannot be run: {first_line}") from None
-        expected = (1, len(bundle.classes))
+        expected = (2, len(bundle.classes))
         if shape != expected:
-            raise HostError(f"bundle {bundle.path}: decoder.onnx gives {shape} for one image, not {expected}")
+            raise HostError(f"bundle {bundle.path}: decoder.onnx gives {shape} for two images, not {expected}")
 
     def logits(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
         """Map symbols (N, S), -1 = not received, and bit error rates (N,) to logits (N, classes) float32.

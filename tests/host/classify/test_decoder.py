@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from host.classify.decoder import Decoder
@@ -24,7 +25,7 @@ def test_logits_match_weights(tmp_path: Path) -> None:
     [
         (b"no onnx", "decoder.onnx is refused: it is not a protobuf message"),
         (b"\x08\x01", "cannot be run"),
-        (None, r"gives \(1, 4\) for one image, not \(1, 10\)"),
+        (None, r"gives \(2, 4\) for two images, not \(2, 10\)"),
     ],
 )
 def test_decoder_reports_unusable_file_in_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -33,3 +34,13 @@ def test_decoder_reports_unusable_file_in_one_line(tmp_path: Path, content: byte
     with pytest.raises(HostError, match=message) as error:
         Decoder(bundle)
     assert "\n" not in str(error.value)
+
+
+def test_decoder_refuses_file_for_one_image_at_a_time(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b")
+    model = onnx.load(bundle.decoder_path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, str(bundle.decoder_path))
+    with pytest.raises(HostError, match=r"decoder\.onnx cannot be run: .* invalid dimensions for input"):
+        Decoder(bundle)

@@ -6,6 +6,8 @@ the receiver gets a log-likelihood ratio per bit: for `Css` raw bits, for `Coded
 choice is in its favour: perfect detection, timing and SNR knowledge, and no header, so that both ends know the length.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from channel_sim.channels import convolutional
@@ -13,9 +15,10 @@ from channel_sim.channels.lora_theory import scaled_bessel
 from wire.lora import needs_low_data_rate, symbol_s
 from wire.payload import interleaver
 
-_BINS_AT_ONCE = 1 << 20  # arrays of 4 MB, which are reused; with 16 MB, paging took most of the time
+_BINS_AT_ONCE = 1 << 18  # arrays of 1 MB, which are reused; with larger ones, paging can take most of the time
 _STEP = 0.01  # of the argument in the table of the Bessel function; an error below 1 % hardly changes a ratio
 _PREAMBLE_EXTRA_SYMBOLS = 4.25  # sync word and start of frame
+_MOST_NOISE = 12  # standard amplitudes that noise adds to a bin: less than once in 10^60
 _TINY = 1e-30
 
 
@@ -59,6 +62,17 @@ class Css:
         shape = (*labels.shape, self.bits_per_symbol)
         return soft.reshape(shape), hard.reshape(shape)
 
+    @property
+    def _amplitude(self) -> float:
+        """The amplitude of the bin that is sent; that of the noise is 1."""
+        return float(np.sqrt(10 ** (self.snr_db / 10) * (1 << self.sf)))
+
+    @cached_property
+    def _bessel(self) -> np.ndarray:
+        """Table of exp(-x) I0(x) in steps of x, for all arguments that occur."""
+        largest = 2 * self._amplitude * (self._amplitude + _MOST_NOISE)
+        return scaled_bessel(np.arange(0, largest, _STEP)).astype(np.float32)
+
     def _decide(self, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Receive symbols (m,): log-likelihood ratios (m, bits), soft, and +-1 by the strongest bin.
 
@@ -67,15 +81,14 @@ class Css:
         Digital Communications, sections 4.5 and 5.4).
         """
         bins, m = 1 << self.bits_per_symbol, len(labels)
-        signal = np.sqrt(10 ** (self.snr_db / 10) * (1 << self.sf))
+        signal = self._amplitude
         power = rng.standard_exponential((m, bins), np.float32)  # by Gray label
         noise = rng.standard_normal((m, 2)) * np.sqrt(0.5)
         power[np.arange(m), labels] = (signal + noise[:, 0]) ** 2 + noise[:, 1] ** 2
         argument = 2 * signal * np.sqrt(power)
         strongest = argument.argmax(1)
-        table = scaled_bessel(np.arange(0, float(argument.max()) + 2 * _STEP, _STEP)).astype(np.float32)
         weight = np.exp(argument - argument[np.arange(m), strongest, None])
-        weight *= table[(argument / _STEP).astype(np.int32)]
+        weight *= self._bessel[(argument / _STEP).astype(np.int32)]
         ones = (np.arange(bins)[:, None] >> np.arange(self.bits_per_symbol)[::-1] & 1).astype(np.float32)
         at_one, at_zero = weight @ ones, weight @ (1 - ones)
         soft = np.log(np.maximum(at_zero, _TINY)) - np.log(np.maximum(at_one, _TINY))

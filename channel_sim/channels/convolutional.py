@@ -10,8 +10,8 @@ import numpy as np
 GENERATORS = (0o561, 0o753)
 TAIL_BITS = 8  # the constraint length less one
 STATES = 1 << TAIL_BITS
-# Packets decoded together: their path metrics stay in a core's cache.
-BLOCK = 256
+# Packets decoded together: their path metrics stay in a core's cache, and their survivors are not paged in anew.
+BLOCK = 128
 
 
 def coded_bits(data_bits: int) -> int:

@@ -2,8 +2,9 @@
 
 Inkling's modes (answers, features, adaptive) beside boards that classify alone, the same features over conventional
 links, and compressed images: LoRa SF7 to SF12, SNR -15 to -5 dB and a clean link. Everything is kept as soon as it is
-measured: run the same command again to resume. `python -m benchmarks.device` measures the boards first; JPEG and WebP
-are included if `python -m benchmarks.goodput.compressed_classifier` has run before.
+measured: run the same command again to resume, and delete the folder --kept after a change of the code.
+`python -m benchmarks.device` measures the boards first; JPEG and WebP are included if
+`python -m benchmarks.goodput.compressed_classifier` has run before.
 """
 
 import argparse
@@ -33,8 +34,8 @@ def main() -> int:
         metavar="N",
         help="LoRa coding rates 4/N of Inkling's answers (default: 5 8); features have the lowest, opponents all",
     )
-    command.add_count(parser, "--packets", 10_000, "conventional packets per cell and coding rate")
-    command.add_count(parser, "--coded-packets", 2000, "packets behind the convolutional code per cell and length")
+    command.add_count(parser, "--packets", 100_000, "conventional packets per cell and coding rate")
+    command.add_count(parser, "--coded-packets", 10_000, "packets behind the convolutional code per cell and length")
     command.add_path(parser, "--kept", "build/bench/adaptive", "folder of what was measured before")
     command.add_path(parser, "--compressed", COMPRESSED, "folder of the classifiers of compressed images")
     command.add_path(parser, "--device", command.RESULTS / "device.json", "figures of make bench-device")

@@ -14,6 +14,7 @@ from benchmarks.adaptive.schemes.cells import SNRS_DB, SPREADING_FACTORS, Cell, 
 from benchmarks.adaptive.schemes.modes import INKLING
 from benchmarks.command import boards_option
 from benchmarks.progress import progress_bar
+from wire.answer import CONFIDENCES
 
 CHECKED_CELLS = (Cell(7, -9.0), Cell(7, -11.0))  # in which a mixed stream is compared with its parts
 
@@ -29,7 +30,8 @@ def measure(settings: Settings) -> dict:
             points = [point for cell in cells for point in bench.points(cell, bar) if point.accuracy > 0]
             by_snr[snr_name(snr_db)] = row = reduce(points)
             console.print(_line(snr_name(snr_db), row), highlight=False, soft_wrap=True)
-        mixed = _mixed_streams(bench, settings, bar)
+        threshold = _even_threshold(bench)
+        mixed = _mixed_streams(bench, settings, threshold, bar)
     return {
         "bundle": bench.bundle.name,
         "model_id": bench.bundle.model_id,
@@ -43,6 +45,7 @@ def measure(settings: Settings) -> dict:
         "coded_packets": settings.coded_packets,
         "energy": bench.modes.energy.as_json(),
         **bench.figures,
+        "mixed_threshold": threshold,
         "mixed_streams": mixed,
         "by_snr": by_snr,
         "command": _command(settings),
@@ -51,9 +54,15 @@ def measure(settings: Settings) -> dict:
     }
 
 
-def _mixed_streams(bench: Bench, settings: Settings, bar: Progress) -> dict[str, dict[str, float]]:
+def _even_threshold(bench: Bench) -> int:
+    """Return the threshold at which most nearly half of the held-out images are answered: the most mixed stream."""
+    confidences = bench.modes.confidences.held_out
+    return min(range(CONFIDENCES), key=lambda threshold: abs((confidences >= threshold).mean() - 0.5))
+
+
+def _mixed_streams(bench: Bench, settings: Settings, threshold: int, bar: Progress) -> dict[str, dict[str, float]]:
     """Return the accuracy of mode adaptive in one mixed stream, beside that composed of two streams, by cell."""
-    rate, threshold = min(settings.coding_rates), bench.bundle.threshold
+    rate = min(settings.coding_rates)
     answers, features = (
         next(way for way in bench.ways if (way.chunk, way.header, way.coding_rate) == (chunk, True, rate))
         for chunk in (None, 0)
@@ -73,7 +82,8 @@ def _command(settings: Settings) -> str:
     return (
         f"python -m benchmarks.adaptive --bundle {settings.bundle}{boards_option(settings.boards)} "
         f"--images {settings.images} --held-out {settings.held_out} --draws {settings.draws} --seed {settings.seed} "
-        f"--coding-rates {' '.join(map(str, settings.coding_rates))}"
+        f"--coding-rates {' '.join(map(str, settings.coding_rates))} "
+        f"--packets {settings.lora_packets} --coded-packets {settings.coded_packets}"
     )
 
 

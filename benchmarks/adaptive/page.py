@@ -2,7 +2,7 @@
 
 from benchmarks.adaptive.findings import PAIRS, by_opponent, by_snr, findings
 from benchmarks.adaptive.plots import names
-from benchmarks.adaptive.reduce import AIR_S, CHIPS, INKLING, OPPONENTS, SOFT
+from benchmarks.adaptive.reduce import AIR_S, CHIPS, COMPRESSED, COSTLY, INKLING, OPPONENTS, SOFT
 from benchmarks.device.curve import SAME_COST
 from benchmarks.goodput.findings import IMAGES_PER_HOUR
 from benchmarks.images import title
@@ -17,15 +17,13 @@ METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs a
   threshold of the board's confidence. The device is known. Frames pass the real receiver and classifier with the
   estimated BER; {draws} draws of the channel. The radio's CRC is on and drops nothing. Settings are chosen on
   {held_out:,} held-out training images. Mode adaptive is composed of a stream of answers and one of features; sent in
-  one mixed stream instead, it has {mixed}.
+  one mixed stream instead, at threshold {mixed_threshold}, it has {mixed}.
 - *Opponents* choose their settings on the test images, in their favour. Their accuracies are expected values: shares of
   {lora_packets:,} simulated packets that arrive, times the accuracy of what is inside. All have a plain header of 3
   bytes and a CRC-16, without which nothing is accepted.
 - *Board alone*: one byte, with LoRa's implicit header (4/5 to 4/8), sent once, twice or three times, or until
   acknowledged (at most 4 tries; acknowledgements cost air time and listening, but are never lost), or in Reed-Solomon
   codes that correct 1 to 4 bytes.
-- *Costlier board alone*: a network with more than {same_cost:g} times the instructions per image of Inkling's, shown
-  beside the opponents but not counted among them.
 - *Features over conventional links*: the payload of each prefix behind a CRC (4/5 to 4/8, both header modes), until
   acknowledged, or in Reed-Solomon codes that correct 2 to 48 bytes.
 - *K=9 code*: the same bits behind a convolutional code of constraint length 9 and rate 1/2 (generators 561 and 753)
@@ -38,13 +36,24 @@ METHOD = """- *Accuracy of all sent*: lost images count as wrong. *Mean* costs a
   Hamming codes, lose or gain against the convolutional code.
 - *Adaptive behind a CRC*: Inkling's adaptive mode over LoRa's own CRC. It is not counted among the opponents; it shows
   what Inkling's frames add to the mode.
-- *Compressed images*: bare JPEG and WebP as under goodput, with their own classifiers.
 - *Energy* is modelled: {chip} at {chip_ma:g} mA and {chip_mhz:g} MHz ({chip_source}), one instruction per cycle;
   {radio} at {send_ma:g} mA and {dbm:g} dBm while sending and {receive_ma:g} mA while listening ({radio_source}). Sleep,
-  wake-up and the camera are left out, and so is compressing JPEG and WebP.
+  wake-up and the camera are left out.
 - *Chance*: two standard errors of the difference over the test images, which are the same for all. Those of the
   simulated shares of packets are included. Each comparison is judged alone, so a few of many differ by chance.
-"""
+{optional}"""
+
+# For groups that are not in every comparison.
+OPTIONAL = {
+    COSTLY: f"""\
+- *Costlier board alone*: a network with more than {SAME_COST:g} times the instructions per image of Inkling's, shown
+  beside the opponents but not counted among them.
+""",
+    COMPRESSED: """\
+- *Compressed images*: bare JPEG and WebP as under goodput, with their own classifiers. The energy of compressing them
+  is left out.
+""",
+}
 
 
 def section(figures: dict) -> str:
@@ -167,8 +176,14 @@ def _method(figures: dict) -> str:
         for cell, row in figures["mixed_streams"].items()
     )
     rates = " and ".join(f"4/{rate}" for rate in figures["coding_rates"])
-    limits = {"foreign": 1 / FALSE_ANSWER_PER_PACKET, "same_cost": SAME_COST}
-    return METHOD.format(**figures["energy"], **{**figures, "rates": rates, "mixed": mixed, **limits})
+    present = {name for row in figures["by_snr"].values() for name in row["frontiers"]["air_s"]}
+    parts = {
+        "rates": rates,
+        "mixed": mixed,
+        "foreign": 1 / FALSE_ANSWER_PER_PACKET,
+        "optional": "".join(text for name, text in OPTIONAL.items() if name in present),
+    }
+    return METHOD.format(**figures["energy"], **{**figures, **parts})
 
 
 def _percent(share: float) -> str:

@@ -21,7 +21,7 @@ from wire.frame import CRC16_BYTES
 from wire.lora import MAX_PACKET_BYTES
 
 CODING_RATES = (5, 6, 7, 8)  # 4/5 to 4/8
-BLOCK = 1000  # packets at once, which bounds the memory
+BLOCK = 200  # packets at once, which bounds the memory
 
 
 @dataclass(frozen=True)

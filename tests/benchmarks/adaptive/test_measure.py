@@ -76,5 +76,7 @@ def test_page_and_plots_show_the_figures(out: Path, tmp_path: Path) -> None:
     figures = json.loads(out.read_text())
     text = page.section(figures)
     assert text.startswith("## Adaptive mode") and "\n\n\n" not in text
+    assert "at threshold 6, it has" in text  # 5 is the confidence of wrong answers, 12 that of the others
+    assert "Compressed images" not in text and "Costlier board" not in text  # there are none
     for name in plots.draw(tmp_path, figures):
         assert f"({name})" in text and (tmp_path / name).stat().st_size > 5000

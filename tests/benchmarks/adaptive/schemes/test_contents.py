@@ -1,7 +1,9 @@
 """Tests of what is sent in the comparison: instructions of boards, costlier boards, compressed images."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from benchmarks.adaptive.schemes.contents import Costs, compressed, other_answer
 from benchmarks.adaptive.schemes.opponents import Content
 from benchmarks.goodput.compressed import FORMATS
 from benchmarks.images import TestImages
+from tests.support.host import make_bundle
 from wire.bundle import BundleError
 
 
@@ -58,6 +61,20 @@ def test_other_answers_mark_a_costlier_board(
     assert content.correct.tolist() == [True, True, False] and content.instructions == 800
     assert content.scheme.startswith(f"{kind} (mine") and group(f"{content.scheme}, CRC") == kind
     assert ("4.0 x the instructions" in content.scheme) == (own_instructions == 200)
+
+
+def test_other_answers_of_a_bundle_that_only_answers(
+    costs: Costs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    board = make_bundle(tmp_path / "mine", n_symbols=0, classes=100, answer=True)
+    known = replace(costs, details={"mine": {"model_id": board.model_id}})
+    scores = np.zeros((3, 100), np.int8)
+    scores[range(3), [7, 99, 5]] = 100
+    monkeypatch.setattr(encoding, "ReferenceEncoder", lambda _: SimpleNamespace(outputs=lambda *_: scores))
+    test = TestImages(np.zeros((3, 8, 6, 3), np.uint8), np.array([7, 99, 0]), np.arange(3))
+    own = Content("board alone (own)", 1, np.ones(3, bool), 800)
+    content = other_answers(board.path, test, own, known, Progress(disable=True), tmp_path)
+    assert content.correct.tolist() == [True, True, False] and content.scheme == "board alone (mine)"
 
 
 def test_compressed_images_are_those_of_the_formats_at_hand(tmp_path: Path) -> None:

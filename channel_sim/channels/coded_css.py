@@ -2,8 +2,9 @@
 
 LoRa chips decode their weak Hamming codes on hard decisions. Here, every symbol carries bits of equal protection, and
 the receiver gets a log-likelihood ratio per bit: for `Css` raw bits, for `CodedCss` the convolutional code of
-`convolutional.py`, spread over the packet by an interleaver. No chip offers this. It is for comparisons, and every
-choice is in its favour: perfect detection, timing and SNR knowledge, and no header, so that both ends know the length.
+`convolutional.py`, spread over the packet by an interleaver. No chip offers this. It is for comparisons, with
+perfect detection, timing and SNR knowledge, and no header, so that both ends know the length. The code's tail bits are
+sent: a tail-biting code would save them.
 """
 
 from functools import cached_property

@@ -38,10 +38,13 @@ def load_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of the finished epochs in a run's log.jsonl; none without the file."""
+    """Return the records of the finished epochs in a run's log.jsonl; none without the file.
+
+    A last line without its end is left out: it was being written, or the disk was full.
+    """
     file = folder / "log.jsonl"
     try:
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [json.loads(line) for line in file.read_text().split("\n")[:-1]] if file.exists() else []
     except (OSError, ValueError) as error:
         raise TrainError(f"{file} cannot be read: {error}") from None
 

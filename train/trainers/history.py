@@ -20,20 +20,19 @@ class History:
     def __init__(self, folder: Path, records: list[Record], epoch: int) -> None:
         """Continue after an epoch: of the records, those of later epochs are removed, as they are trained again."""
         self.folder, self.records = folder, [record for record in records if record["epoch"] <= epoch]
-        if len(self.records) < len(records):
-            lines = "".join(json.dumps(record) + "\n" for record in self.records)
-            part = folder / "log.jsonl.part"
-            part.write_text(lines)
-            os.replace(part, folder / "log.jsonl")
+        lines = "".join(json.dumps(record) + "\n" for record in self.records)
+        part = folder / "log.jsonl.part"
+        part.write_text(lines)
+        os.replace(part, folder / "log.jsonl")
         self._write_csv()
         for file in folder.glob(EVENTS):
             file.unlink()
         self._events = SummaryWriter(str(folder))
         # Epochs of an earlier start get the times at which they would have ended without the break.
-        left = sum(record["seconds"] for record in self.records)
+        ended = time.time() - sum(record["seconds"] for record in self.records)
         for record in self.records:
-            left -= record["seconds"]
-            self._write_event(record, time.time() - left)
+            ended += record["seconds"]
+            self._write_event(record, ended)
         self._events.flush()
 
     def __enter__(self) -> Self:

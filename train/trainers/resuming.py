@@ -5,6 +5,7 @@ This module does without torch, so that a mistake is reported before torch is im
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +80,14 @@ def check_data(folder: Path, data: Dataset) -> str:
 def record_data(folder: Path, data: Dataset, sha256: str) -> None:
     """Write the digest of the training data to a run's folder."""
     content = {"name": data.name, "training_images": len(data.y_train), "sha256": sha256}
-    (folder / "data.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_json(folder / "data.json", content)
+
+
+def write_json(file: Path, content: object) -> None:
+    """Write a JSON file. An interrupted write leaves the old file whole."""
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(part, file)
 
 
 def digest(data: Dataset) -> str:

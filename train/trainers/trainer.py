@@ -124,7 +124,7 @@ class Trainer(ABC, Generic[C, M]):
 
     def _claim(self) -> None:
         resuming.record_data(self.folder, self.data, self.data_sha256)
-        (self.folder / "config.json").write_text(json.dumps(self.config.as_dict(), indent=1) + "\n")
+        resuming.write_json(self.folder / "config.json", self.config.as_dict())
 
     def resume(self) -> bool:
         """Load the last checkpoint; return False if there is none.
@@ -187,7 +187,7 @@ class Trainer(ABC, Generic[C, M]):
         if self.plan[-1].int8:
             calibrate(int8_encoder(model), self.calibration.to(CPU))
         tested = {**facts, "accuracies": self.evaluate(model, self.data.x_test, self.data.y_test)}
-        file.write_text(json.dumps(tested, indent=1) + "\n")
+        resuming.write_json(file, tested)
         return tested
 
     def train(self) -> None:

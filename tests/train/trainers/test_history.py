@@ -51,6 +51,16 @@ def test_history_cut_removes_epochs_that_are_trained_again(tmp_path: Path) -> No
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
 
 
+def test_history_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
+    """As by a full disk: the run must not stop for good because of its curves."""
+    record_all(tmp_path, RECORDS[:2])
+    log = tmp_path / "log.jsonl"
+    log.write_text(log.read_text()[:-20])
+    assert read_log(tmp_path) == RECORDS[:1]
+    record_all(tmp_path, RECORDS[2:])
+    assert read_log(tmp_path) == [RECORDS[0], RECORDS[2]]
+
+
 def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
     """An epoch that was recorded before a restart is read like one after it."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

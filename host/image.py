@@ -26,7 +26,7 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     try:
         # Pillow's warnings concern large images and odd metadata. Images that it cannot use raise errors.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert(MODES[channels])
+            upright = _with_8_bits(ImageOps.exif_transpose(image)).convert(MODES[channels])
     except UnidentifiedImageError:
         raise HostError(f"{path}: not an image that Pillow can read") from None
     except Exception as error:  # Pillow's readers have no common error class for damaged files
@@ -39,3 +39,12 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     window = (left + NUDGE, top + NUDGE, min(right + NUDGE, upright.width), min(bottom + NUDGE, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits per channel. Pillow's own conversion turns most of 16 bits into white."""
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers; integers are supported")
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8))

@@ -163,14 +163,15 @@ def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _training(bundle: Bundle) -> dict:
-    """Return the training budget of a bundle: its float and int8 epochs, and whether a teacher helped."""
+    """Return the training budget of a bundle: its epochs by phase, and whether a teacher helped."""
     recipe = bundle.manifest["recipe"]
     try:
         schedule = recipe["schedule"]
-        budget = {"epochs": schedule["epochs"], "qat_epochs": schedule["qat_epochs"]}
+        budget = {name: schedule[name] for name in ("epochs", "qat_epochs")}
     except (KeyError, TypeError) as error:
         raise BundleError(f"bundle {bundle.path}: the recipe in bundle.json has no {error}") from None
-    return {**budget, "teacher": recipe.get("teacher") is not None}
+    board_epochs = schedule.get("board_epochs", 0)  # older recipes have none
+    return {"board_epochs": board_epochs, **budget, "teacher": recipe.get("teacher") is not None}
 
 
 def _line(bundle: Bundle, way: Way, ber: float, row: dict[str, float]) -> str:

@@ -22,14 +22,16 @@ BOARD_ALONE = "*Board alone* is a network trained to classify on the board, with
 def section(codec: dict) -> str:
     """Return the section in Markdown, from codec.json."""
     training = codec["training"]
-    epochs = training["epochs"] + training["qat_epochs"]
+    phases = {"of the board alone": "board_epochs", "float": "epochs", "int8": "qat_epochs"}
+    epochs = ", ".join(f"{training[key]} {phase}" for phase, key in phases.items() if training[key])
+    total = sum(training[key] for key in phases.values())
     lines = [
         f"## The bundle {codec['bundle']}\n",
         f"Model {codec['model_id']}; {codec['images']:,} {title(codec['dataset'])} test images. The int8 encoder's "
         "symbols and answers are those that the firmware computes. Each frame passes through the receiver, and the "
         f"decoder is given the estimated BER. Mean of {codec['draws']} draws of bit flips, seeds from "
         f"{codec['seed']}; {codec['date']}, `{codec['command']}`.\n",
-        f"Training: {epochs} epochs ({training['epochs']} float, {training['qat_epochs']} int8), "
+        f"Training: {total} epochs ({epochs}), "
         f"{'with' if training['teacher'] else 'without'} a teacher. Accuracy of the float encoder over a clean link: "
         f"{100 * codec['accuracy_float_clean']:.2f} %.\n",
         f"![accuracy against bit error rate]({plot_name(codec)})\n",

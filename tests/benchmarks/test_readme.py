@@ -33,24 +33,24 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def test_readme_board_alone_beside_the_host() -> None:
-    codec, details = figures("codec"), figures("device_details")
-    features = load(ROOT / "bundles" / "cifar10-features").manifest
-    by_size = {size: row["by_ber"]["0"]["accuracy"] for size, row in codec["payload_bytes"].items()}
-    assert rows("| bytes by radio | accuracy") == [
-        ["8", f"{percent(details['cifar10-board']['accuracy'])} %"],
-        ["8", f"{percent(codec['answers']['by_ber']['0']['accuracy'])} %"],
-        ["58", f"{percent(by_size['48'])} %"],
-        ["142", f"{percent(by_size['132'])} %"],
-        ["58", f"{percent(features['accuracy']['0'])} %"],
+def test_readme_board_beside_the_host() -> None:
+    default, hundred, features = (
+        load(ROOT / "bundles" / name).manifest for name in ("cifar10", "cifar100", "cifar10-features")
+    )
+    pair = (default, hundred)
+    assert all(one["test_images"] == 10_000 for one in (*pair, features))
+    assert rows("| bytes by radio | CIFAR-10 | CIFAR-100") == [
+        ["8", *[f"{percent(one['accuracy_board'])} %" for one in pair]],
+        ["58", *[f"{percent(one['accuracy_by_symbols']['122'])} %" for one in pair]],
+        ["150", *[f"{percent(one['accuracy']['0'])} %" for one in pair]],
+        ["58", f"{percent(features['accuracy']['0'])} %", ""],
     ]
-    assert PROSE.count(f"{codec['images']:,} images |") == 3
+    for one, data in ((default, "CIFAR-10"), (hundred, "CIFAR-100")):
+        lead = 100 * (round(one["accuracy"]["0"], 3) - round(one["accuracy_board"], 3))
+        assert f"{lead:+.1f} points on {data}" in PROSE
     costs = figures("device")
-    for name in ("cifar10", "cifar10-board"):
-        assert (
-            f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f} M instructions per image on a Cortex-M4"
-            in PROSE
-        )
+    counts = [f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f}" for name in ("cifar10", "cifar100")]
+    assert f"take {counts[0]} and {counts[1]} M instructions per image on a Cortex-M4" in PROSE
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:
@@ -72,13 +72,15 @@ def test_readme_answer_frame_beside_one_byte() -> None:
 
 def test_readme_accuracy_of_the_default_codec() -> None:
     codec = figures("codec")
-    by_ber = [*(codec["payload_bytes"][size]["by_ber"] for size in ("132", "48", "12")), codec["answers"]["by_ber"]]
+    by_ber = [*(codec["payload_bytes"][size]["by_ber"] for size in ("140", "48", "12")), codec["answers"]["by_ber"]]
     expected = [[f"{percent(row[ber]['accuracy'])} %" for row in by_ber] for ber in ("0", "0.01", "0.05")]
     worst = [row["0.1"] for row in by_ber]
     expected.append([f"{percent(row['accuracy'])} % ({percent(row['accuracy_sent'])} %)" for row in worst])
-    assert rows("| 132 bytes | 48 bytes") == expected
+    assert rows("| 140 bytes | 48 bytes") == expected
     training = codec["training"]
-    assert training["teacher"] and f"for {training['epochs'] + training['qat_epochs']} epochs with a" in PROSE
+    epochs = [training[key] for key in ("board_epochs", "epochs", "qat_epochs")]
+    assert training["teacher"]
+    assert "for {} epochs of the board alone, {} of the whole codec and {} in int8".format(*epochs) in PROSE
     assert f"on {codec['images']:,} CIFAR-10 test images" in PROSE
     assert f"({codec['date']}, {codec['draws']} draws of flips, from seed {codec['seed']})" in PROSE
 

@@ -72,6 +72,21 @@ def test_load_image_reports_damaged_png_chunk(tmp_path: Path) -> None:
         load_image(path, (8, 6, 3))
 
 
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_load_image_takes_the_upper_8_of_16_bits(tmp_path: Path, suffix: str) -> None:
+    levels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1024 + 0x3FF
+    Image.fromarray(levels).save(tmp_path / f"grey.{suffix}")
+    expected = (levels >> 8).astype(np.uint8)[:, :, None]
+    np.testing.assert_array_equal(load_image(tmp_path / f"grey.{suffix}", (8, 8, 1)), expected)
+    np.testing.assert_array_equal(load_image(tmp_path / f"grey.{suffix}", (8, 8, 3)), expected.repeat(3, 2))
+
+
+def test_load_image_refuses_floating_point_pixels(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "float.tiff")
+    with pytest.raises(HostError, match=r"float\.tiff: pixels are floating-point numbers"):
+        load_image(tmp_path / "float.tiff", (8, 8, 1))
+
+
 def test_load_image_accepts_large_image_without_warning(tmp_path: Path) -> None:
     Image.new("1", (12000, 8000)).save(tmp_path / "p.png")
     with warnings.catch_warnings(action="error"):

@@ -36,10 +36,11 @@ def test_shapes_are_those_of_the_recipe(default: Bundle) -> None:
     assert default.manifest["encoder_macs"] == encoder.macs(32, 32)
 
 
-def test_shortest_chunk_is_the_pooled_head(default: Bundle) -> None:
-    """Any prefix decodes; the one of 12 bytes holds a whole head."""
-    n = int(np.prod(default.heads[-1]))
-    assert default.heads[-1][:2] == (1, 1) and default.chunks[3] == (0, n)
+def test_prefix_of_48_bytes_holds_the_deepest_head(default: Bundle) -> None:
+    first, count = default.chunks[1]
+    deepest = int(np.prod(default.heads[-1]))
+    assert first == 0 and deepest <= count
+    assert sorted(default.symbol_order[:deepest]) == [*range(default.latent_size - deepest, default.latent_size)]
 
 
 def test_golden_images_are_of_all_classes(default: Bundle) -> None:

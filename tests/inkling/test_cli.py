@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -131,17 +132,18 @@ def test_main_lets_faults_of_inkling_pass(run_ending_in: Callable, error: Except
     ("words", "package", "target"),
     [
         ("train configs/cifar10.toml", "torch", ".[train]"),
-        ("export bundles -o x", "torch", ".[export]"),
+        ("export {run} -o x", "torch", ".[export]"),
         ("info --port loop://", "serial", "."),
         ("sim lora", "numpy", "."),
     ],
 )
-def test_main_names_the_extra_of_a_missing_package(words: str, package: str, target: str) -> None:
+def test_main_names_the_extra_of_a_missing_package(tmp_path: Path, words: str, package: str, target: str) -> None:
+    (tmp_path / "config.json").write_text("{}")  # what a run has
     program = (
         f"import sys; sys.modules[{package!r}] = None  # fails like a missing package\n"
         "from inkling.cli import main; sys.exit(main())"
     )
-    command = [sys.executable, "-c", program, *words.split()]
+    command = [sys.executable, "-c", program, *words.format(run=tmp_path).split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     hint = f"is not installed; in a clone of Inkling: pip install '{target}'"
     assert (done.returncode, done.stderr) == (1, f"inkling: the Python package '{package}' {hint}\n")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from host.cli.arguments import at_least_one
 from wire.bundle import Bundle
 from wire.errors import InklingError
@@ -71,6 +73,18 @@ def kept_name(bundle: Bundle) -> str:
     """
     manifest = json.dumps(bundle.manifest, sort_keys=True).encode()  # with the SHA-256 of every file
     return f"{bundle.model_id}-{hashlib.sha256(manifest).hexdigest()[:8]}"
+
+
+def kept_array(file: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return the array in a file. Without the file, make the array and keep it there."""
+    if file.is_file():
+        return np.load(file)
+    array = make()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part.npy")
+    np.save(part, array)
+    part.replace(file)
+    return array
 
 
 def seed(text: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
+from benchmarks.command import kept_array
 from export.reference import ReferenceEncoder
 from host.classify.classifier import Classifier, LogitsModel
 from wire.answer import Answer, answer_word
@@ -66,15 +67,12 @@ def encode(bundle: Bundle, images: np.ndarray, bar: Progress, file: Path | None 
 
 def outputs_of(encoder: Path, images: np.ndarray, bar: Progress, file: Path | None = None) -> np.ndarray:
     """Return a .tflite file's outputs int8 (n, outputs). They are kept in `file` and read from there the next time."""
-    if file is not None and file.is_file():
-        return np.load(file)
-    task = bar.add_task(f"{encoder.name}: TFLite's reference kernels", total=len(images))
-    outputs = ReferenceEncoder(encoder).outputs(images, partial(bar.advance, task))
-    if file is not None:
-        part = file.with_suffix(".part.npy")
-        np.save(part, outputs)
-        part.replace(file)
-    return outputs
+
+    def make() -> np.ndarray:
+        task = bar.add_task(f"{encoder.name}: TFLite's reference kernels", total=len(images))
+        return ReferenceEncoder(encoder).outputs(images, partial(bar.advance, task))
+
+    return make() if file is None else kept_array(file, make)
 
 
 def classes_if_intact(model: Model, decoder: LogitsModel, encoded: Encoded, chunk: int) -> np.ndarray:

@@ -145,14 +145,13 @@ def _send_all(
     elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
 ) -> dict[str, Result]:
     results = {}
-    device = None  # as a receiver that has heard the board before, the later ones know its number
     with qemu(elf) as board, progress_bar(console, lasting=True) as bar:
         for ber in BERS:
             task = bar.add_task(f"BER {ber:<5g}", total=len(images))
             classifier, result = Classifier.of([bundle]), Result()
             with (
                 Proxy(board, BitFlips(ber), seed) as proxy,
-                Board.open(proxy.url, bundle, timeout=TIMEOUT_S, device=device) as connected,
+                Board.open(proxy.url, bundle, timeout=TIMEOUT_S) as connected,
             ):
                 for i, (image, label) in enumerate(zip(images, labels, strict=True)):
                     frame, _ = connected.run_by_mode(image)
@@ -166,7 +165,6 @@ def _send_all(
                         result.frames[i] = frame
                         result.shown.append(ShownImage(i, image, int(label), reading, ber))
                     bar.update(task, advance=1, description=f"BER {ber:<5g} {100 * result.metrics.accuracy:5.1f} %")
-            device = connected.device
             results[f"{ber:g}"] = result
     return results
 

@@ -8,7 +8,6 @@ from host.board import TIMEOUT_S
 from host.board.command_line import EMPTY_REPLY_BYTES, CommandLine, unpack
 from host.board.errors import DeviceError, GarbledReplyError, WrongModelError
 from host.board.port import Port
-from host.receive.answers import CLEAR_FLIPS
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, UnknownModel
 from host.receive.stream import MAX_REPLY_BYTES
 from wire import BAUD
@@ -142,10 +141,12 @@ class Board(CommandLine):
             match event:
                 case FeatureFrame() if event.chunk == chunk and self._is_of(event.header, sequence):
                     frame = event
-                    self._learn_device(event)
+                    if event.crc_ok or event.match.is_clear:
+                        self.device = event.device
                 case AnswerFrame() if by_mode and self._is_of(event.header, sequence):
                     frame = event
-                    self._learn_device(event)
+                    if event.match.is_clear:
+                        self.device = event.device
                 case UnknownModel() if self._is_of(event.header, sequence):
                     raise WrongModelError(
                         f"the board does not run model {bundle.model_id} (bundle {bundle.name}): pass the bundle of "
@@ -169,11 +170,6 @@ class Board(CommandLine):
             kinds.append((FrameType.ANSWER, 0))
         devices = range(ANY_DEVICE + 1) if self.device is None else (self.device,)
         return [Header(kind, device, sequence, bundle.model_bits, c) for kind, c in kinds for device in devices]
-
-    def _learn_device(self, frame: FeatureFrame | AnswerFrame) -> None:
-        """Take the sender of a frame for the board if no other device's header is nearly as near."""
-        if frame.header_flips <= CLEAR_FLIPS:
-            self.device = frame.device
 
     def _require_bundle(self) -> Bundle:
         if self.bundle is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from host.receive.matching import (
+    CLEAR_FLIPS,
     FALSE_ANSWER_PER_PACKET,
     FALSE_PER_BYTE,
     HEADER_BITS,
@@ -26,8 +27,6 @@ from wire.frame import ANY_DEVICE, SEQUENCES, SYNC_MAX_FLIPS, AnswerHeader, Fram
 from wire.model import Model
 
 _ALL_ANSWERS = 1 << bch.ANSWER.word_bits - 2  # whatever device, sequence, model, class and confidence
-# Within so many flips, no other answer is nearly as near: codewords differ in 11 bits.
-CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
 # Below this number of answers, the bound saves less time than it takes.
 _BOUND_FROM = 50_000
 # Bits 1 to 57 of a block, the last one being bit 0, in windows that have a table of their distance to the nearest

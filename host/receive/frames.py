@@ -13,9 +13,6 @@ from wire.frame import HEADER_BYTES, SEQUENCES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
 
-# A device becomes known by one answer within so many flips, or else by its second. The code alone corrects 5.
-CERTAIN_ANSWER_FLIPS = 3
-
 
 class FrameParser:
     """Parser of the frames of known models, which keeps track of their senders.
@@ -79,7 +76,7 @@ class FrameParser:
         word = np.array([answer.word >> bit & 1 for bit in range(ANSWER_BITS - 1, -1, -1)], np.int8)
         source = self._source(header, model)
         place = source.record(header.sequence, ANSWER, word, lead >= MIN_LEAD, ANSWER_BITS)
-        if match.flips <= CERTAIN_ANSWER_FLIPS or source.received > 1:
+        if match.is_clear or source.received > 1:
             self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
         return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wire import bch
 from wire.frame import HEADER_BYTES, SYNC, Header
 
 SYNC_BITS = 8 * len(SYNC)
@@ -18,6 +19,8 @@ KNOWN_SYNC_MAX_FLIPS, KNOWN_HEADER_MAX_FLIPS = 9, 12
 # The second nearest candidate must be this many flips farther. Most misread headers are near-ties: at a bit error rate
 # of 0.1, each additional flip is nine times less likely.
 MIN_LEAD = 4
+# Within so many flips, no other codeword is nearly as near: those of answers differ in 11 bits, those of headers in 15.
+CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
 # Rate at which noise passes for a header, and for an answer: per random byte on a line, per foreign packet of a radio
 # whose length fits. Few foreign packets have the 8 bytes of an answer.
 FALSE_PER_BYTE, FALSE_PER_PACKET, FALSE_ANSWER_PER_PACKET = 2e-8, 1e-4, 1e-3
@@ -30,6 +33,11 @@ class Match(NamedTuple):
     flips: int  # of HEADER_BITS
     passed: tuple[tuple[int, int], ...]
     answers: np.ndarray | None = None  # (answers,) uint8, of an answer frame: the flips if each of them was sent
+
+    @property
+    def is_clear(self) -> bool:
+        """True if no other header or answer is nearly as near."""
+        return self.flips <= CLEAR_FLIPS
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,7 @@ class Cost:
     instructions: int  # per image, on a Cortex-M4
 
     def __str__(self) -> str:
-        """Return one line, in a clone with the boards that have the room."""
+        """Return one line; in a clone of the project, with the boards that have room for it."""
         millions = f"{self.instructions / 1e6:.1f} M instructions"
         return f"estimate: {millions} per image on a Cortex-M4; the encoder {self._needs}"
 

@@ -1,14 +1,16 @@
 """Curves of a run: `log.jsonl` has a record for each epoch, `log.csv` and TensorBoard's events are made from it."""
 
 import csv
+import io
 import json
-import os
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tensorboardX import SummaryWriter
+
+from train.trainers.resuming import write_whole
 
 Record = dict[str, Any]  # epoch, phase, loss, lr, seconds, device and held_out: accuracies by name
 EVENTS = "events.out.tfevents.*"  # TensorBoard recognises the files of a folder by such names
@@ -20,10 +22,7 @@ class History:
     def __init__(self, folder: Path, records: list[Record], epoch: int) -> None:
         """Continue after an epoch: of the records, those of later epochs are removed, as they are trained again."""
         self.folder, self.records = folder, [record for record in records if record["epoch"] <= epoch]
-        lines = "".join(json.dumps(record) + "\n" for record in self.records)
-        part = folder / "log.jsonl.part"
-        part.write_text(lines)
-        os.replace(part, folder / "log.jsonl")
+        write_whole(folder / "log.jsonl", "".join(json.dumps(record) + "\n" for record in self.records))
         self._write_csv()
         for file in folder.glob(EVENTS):
             file.unlink()
@@ -62,12 +61,11 @@ class History:
     def _write_csv(self) -> None:
         rows = [flat(record) for record in self.records]
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        part = self.folder / "log.csv.part"
-        with part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(part, self.folder / "log.csv")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.folder / "log.csv", text.getvalue())
 
 
 def flat(record: Record) -> Record:

@@ -84,9 +84,14 @@ def record_data(folder: Path, data: Dataset, sha256: str) -> None:
 
 
 def write_json(file: Path, content: object) -> None:
-    """Write a JSON file. An interrupted write leaves the old file whole."""
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
+    """Write a JSON file; see `write_whole`."""
+    write_whole(file, json.dumps(content, indent=1) + "\n")
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file. An interrupted write leaves the old file whole."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, newline="")
     os.replace(part, file)
 
 

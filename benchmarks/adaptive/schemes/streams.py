@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.adaptive.schemes.cells import CLEAN, Cell
 from benchmarks.adaptive.schemes.modes import Stream, Way
 from benchmarks.adaptive.schemes.soft_radio import HardBitsLink, soft_answers
+from benchmarks.command import kept_array
 from benchmarks.encoding import ANSWER, Encoded
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
@@ -71,15 +72,11 @@ class Streams:
     ) -> np.ndarray:
         """Return (draws, n) bool, kept in a file."""
         file = self.folder / f"stream_{cell.name}_{way.name}_{name}_{draws}.npy"
-        if file.is_file():
-            return np.load(file)
         chunks = np.full(len(images.labels), ANSWER if way.chunk is None else way.chunk)
-        correct = np.stack([self._send(images, chunks, cell, way, draw, name, on_progress) for draw in range(draws)])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.npy")
-        np.save(part, correct)
-        part.replace(file)
-        return correct
+        return kept_array(
+            file,
+            lambda: np.stack([self._send(images, chunks, cell, way, draw, name, on_progress) for draw in range(draws)]),
+        )
 
     def _send(
         self, images: Images, chunks: np.ndarray, cell: Cell, way: Way, draw: int, name: str, on_progress: OnProgress

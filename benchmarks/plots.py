@@ -10,9 +10,17 @@ from matplotlib.figure import Figure
 mpl.use("Agg")
 
 
-def finish(figure: Figure, axes: Axes, file: Path, title: str, ylabel: str, legend_below: bool = False) -> None:
+def finish(
+    figure: Figure,
+    axes: Axes,
+    file: Path,
+    title: str,
+    ylabel: str,
+    legend_below: bool = False,
+    xlabel: str = "bit error rate",
+) -> None:
     """Add labels, grid and legend, and write `file`. `legend_below` keeps the legend clear of many lines."""
-    axes.set_xlabel("bit error rate")
+    axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, fontsize=11)
     axes.grid(axis="y", alpha=0.25)

@@ -178,13 +178,11 @@ def build_encoder(folder: Path) -> Path:
 class MockBoard(RunningBoard):
     """The host's end of a pseudo-terminal to a mocked board."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
-        super().__init__(url)
-        self._process = process
+    process: subprocess.Popen[bytes]
 
     def rest(self) -> bytes:
         """Wait until the board has ended and return what it has sent since the last reading."""
-        self._process.wait(REPLY_SECONDS)
+        self.process.wait(REPLY_SECONDS)
         return self.line.read(self.line.in_waiting)
 
 
@@ -194,15 +192,20 @@ def run(program: Path, **variables: str) -> Iterator[MockBoard]:
     board_end, host_end = pty.openpty()
     tty.setraw(host_end)
     environment = os.environ | {f"INKLING_{name.upper()}": value for name, value in variables.items()}
-    with subprocess.Popen([str(program)], stdin=board_end, stdout=board_end, env=environment) as process:
-        try:
-            with MockBoard(os.ttyname(host_end), process) as board:
+    try:
+        # The port is opened first: pyserial then discards all that has arrived, and some boards send unasked.
+        with (
+            MockBoard(os.ttyname(host_end)) as board,
+            subprocess.Popen([str(program)], stdin=board_end, stdout=board_end, env=environment) as process,
+        ):
+            board.process = process
+            try:
                 yield board
-        finally:
-            process.terminate()
-            process.wait()
-            os.close(board_end)
-            os.close(host_end)
+            finally:
+                process.terminate()
+    finally:
+        os.close(board_end)
+        os.close(host_end)
 
 
 def _linker_flags(name: str) -> list[str]:

@@ -1,12 +1,12 @@
 """A simulated board: the frames that it sends for images, each as an answer or as the features of one chunk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from benchmarks.encoding import ANSWER, Encoded
-from host.receive.events import AnswerFrame, Event, FeatureFrame
+from host.receive.events import AnswerFrame, Event, FeatureFrame, ImageFrame
 from wire.frame import HEADER_BYTES, SEQUENCES, SYNC
 from wire.model import Model
 
@@ -27,9 +27,19 @@ class Sender:
     encoded: Encoded
     chunks: np.ndarray
     first: int = 0
+    _frames: dict[tuple[int, bool], bytes] = field(default_factory=dict, init=False)  # by number and sync
 
     def frame(self, number: int, sync: bool) -> bytes:
-        """Return the frame of an image, in the serial form with sync or in the radio's form."""
+        """Return the frame of an image, in the serial form with sync or in the radio's form.
+
+        It is encoded once, as a board is often simulated over many links.
+        """
+        key = number, sync
+        if key not in self._frames:
+            self._frames[key] = self._encode(number, sync)
+        return self._frames[key]
+
+    def _encode(self, number: int, sync: bool) -> bytes:
         i = self._index(number)
         chunk, answer, sequence = int(self.chunks[i]), self.encoded.answer(i), number % SEQUENCES
         if chunk == ANSWER:
@@ -41,7 +51,7 @@ class Sender:
     def own(self, events: Sequence[Event | None], number: int) -> tuple[FeatureFrame | AnswerFrame | None, int]:
         """Return the image's frame among received events, None if it is not there, and the number of other frames."""
         expected = (DEVICE, number % SEQUENCES, int(self.chunks[self._index(number)]))
-        frames = [event for event in events if isinstance(event, FeatureFrame | AnswerFrame)]
+        frames = [event for event in events if isinstance(event, ImageFrame)]
         matching = [frame for frame in frames if (frame.device, frame.sequence, _chunk(frame)) == expected]
         return (matching[0] if matching else None), len(frames) - len(matching)
 

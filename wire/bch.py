@@ -48,6 +48,9 @@ def _field() -> tuple[list[int], list[int]]:
 
 
 _EXP, _LOG = _field()
+_EXP_ARRAY = np.array(_EXP, dtype=np.uint8)
+# Row k: the logarithms of x^k at x = a^-i, for each position i of a bit.
+_POWERS = np.arange(N_BITS)[:, None] * -np.arange(N_BITS) % _ORDER
 _ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
 
 
@@ -90,12 +93,14 @@ class Code:
         """
         received = _block_value(block) >> 1
         positions = [i for i in range(N_BITS) if received >> i & 1]
-        syndromes = [int(s) for s in np.bitwise_xor.reduce(self._syndromes[positions], axis=0, initial=0)]
+        syndromes = np.bitwise_xor.reduce(self._syndromes[positions], axis=0, initial=0).tolist()
         errors: list[int] = []
         if any(syndromes):
             locator = _berlekamp_massey(syndromes)
-            errors = [i for i in range(N_BITS) if _evaluate(locator, _ORDER - i) == 0]
-            if not len(errors) == len(locator) - 1 <= self.max_errors:
+            if len(locator) - 1 > self.max_errors:
+                return None
+            errors = _error_positions(locator)
+            if len(errors) != len(locator) - 1:
                 return None
         word = self._word(received ^ sum(1 << i for i in errors))
         return None if word is None else (word, len(errors))
@@ -150,13 +155,12 @@ def _multiply(a: int, b: int) -> int:
     return _EXP[_LOG[a] + _LOG[b]] if a and b else 0
 
 
-def _evaluate(polynomial: list[int], power: int) -> int:
-    """Return the value of a polynomial (lowest coefficient first) at a^power."""
-    total = 0
-    for k, coefficient in enumerate(polynomial):
-        if coefficient:
-            total ^= _EXP[(_LOG[coefficient] + k * power) % _ORDER]
-    return total
+def _error_positions(locator: list[int]) -> list[int]:
+    """Return the positions i at which the error locator (lowest coefficient first) is 0 at a^-i: a Chien search."""
+    terms = [k for k, coefficient in enumerate(locator) if coefficient]
+    logs = np.array([_LOG[locator[k]] for k in terms])
+    values = np.bitwise_xor.reduce(_EXP_ARRAY[logs[:, None] + _POWERS[terms]], axis=0)
+    return np.flatnonzero(values == 0).tolist()
 
 
 def _berlekamp_massey(syndromes: list[int]) -> list[int]:

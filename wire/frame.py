@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from wire import bch
 from wire.answer import Answer
@@ -54,7 +55,11 @@ class Header:
 
     def encode(self) -> bytes:
         """Return the 8 bytes of the header on the wire."""
-        return bch.HEADER.encode(self.word())
+        return _header_block(self.word())
+
+
+# A receiver encodes the few headers of its devices with every frame.
+_header_block = lru_cache(maxsize=1024)(bch.HEADER.encode)
 
 
 def header_part(device: Levels, sequence: Levels, model: Levels) -> Levels:

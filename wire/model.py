@@ -1,6 +1,7 @@
 """The properties of a model that both ends of the wire need, as `struct wire_model` has them in C."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -84,8 +85,13 @@ class Model:
         return self.chunk_layout(chunk).payload_bytes
 
     def chunk_layout(self, chunk: int) -> FeatureLayout:
-        """Return the layout of the frame that carries a chunk."""
-        return FeatureLayout(self.chunk_bits(chunk))
+        """Return the layout of the frame that carries a chunk. Raises ChunkError if there is no such chunk."""
+        self.chunk_symbols(chunk)
+        return self._layouts[chunk]
+
+    @cached_property
+    def _layouts(self) -> list[FeatureLayout]:
+        return [FeatureLayout(self.chunk_bits(chunk)) for chunk in range(len(self.chunks))]
 
     def payload(self, symbols: np.ndarray, answer: Answer | None = None) -> bytes:
         """Return the packed payload, not interleaved, of symbols (count,).

@@ -26,6 +26,10 @@ def ungray(codes: Levels) -> Levels:
     return levels ^ (levels >> 4)
 
 
+_LEVELS = ungray(np.arange(1 << MAX_BITS_PER_SYMBOL, dtype=np.int64))  # by Gray code
+_PLACES = 1 << np.arange(MAX_BITS_PER_SYMBOL, dtype=np.uint8)[::-1]  # values of the bits of a code
+
+
 def payload_bytes(count: int, bits: int) -> int:
     """Return the number of bytes that `count` symbols of `bits` bits take."""
     return (count * bits + 7) // 8
@@ -49,10 +53,7 @@ def bits_to_symbols(payload_bits: np.ndarray, bits: int) -> np.ndarray:
     """Map bits (..., S * bits) of 0 and 1, in payload order, to symbols (..., S) int64."""
     payload_bits = np.asarray(payload_bits, dtype=np.uint8)
     spread = payload_bits.reshape(*payload_bits.shape[:-1], payload_bits.shape[-1] // _checked(bits), bits)
-    codes = np.zeros(spread.shape[:-1], dtype=np.uint8)
-    for k in range(bits):
-        codes = codes << np.uint8(1) | spread[..., k]
-    return ungray(codes).astype(np.int64)
+    return _LEVELS[spread @ _PLACES[-bits:]]
 
 
 def pack(symbols: np.ndarray, bits: int) -> bytes:

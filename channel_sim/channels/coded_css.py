@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from channel_sim.channels import convolutional
+from channel_sim.channels.lora import demodulate
 from channel_sim.channels.lora_theory import scaled_bessel
 from wire.lora import needs_low_data_rate, symbol_s
 from wire.payload import interleaver
@@ -46,22 +47,38 @@ class Css:
         Both come from the same received symbols. A last symbol that is not filled carries random bits.
         """
         n, length = bits.shape
-        sent = rng.integers(0, 2, (n, self.n_symbols(length) * self.bits_per_symbol), np.uint8)
-        sent[:, :length] = bits
-        labels = sent.reshape(n, -1, self.bits_per_symbol) @ (1 << np.arange(self.bits_per_symbol)[::-1])
-        soft, hard = self.receive(labels, rng)
+        soft, hard = self.receive(self._labels(bits, rng), rng)
         return soft.reshape(n, -1)[:, :length], hard.reshape(n, -1)[:, :length]
+
+    def transmit_hard(self, bits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Send packets of bits (n, L). Return bool (n, L) by the strongest bins, for fewer random numbers."""
+        n, length = bits.shape
+        unused_db = 10 * np.log10(2) * (self.sf - self.bits_per_symbol)  # `demodulate` spreads over the bins in use
+        snr_db = np.full(n, self.snr_db + unused_db)
+        strongest = demodulate(self._labels(bits, rng), snr_db, self.bits_per_symbol, rng)
+        return self._bits(strongest).reshape(n, -1)[:, :length]
 
     def receive(self, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Send symbols with Gray labels (n, S); return soft and hard log-likelihood ratios (n, S, bits_per_symbol)."""
         soft = np.empty((labels.size, self.bits_per_symbol), np.float32)
-        hard = np.empty_like(soft)
+        hard = np.empty(soft.shape, np.int16)
         at_once = max(1, _BINS_AT_ONCE >> self.bits_per_symbol)
         for first in range(0, labels.size, at_once):
             part = slice(first, first + at_once)
             soft[part], hard[part] = self._decide(labels.ravel()[part], rng)
         shape = (*labels.shape, self.bits_per_symbol)
         return soft.reshape(shape), hard.reshape(shape)
+
+    def _labels(self, bits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the Gray labels (n, S) of the symbols that carry bits (n, L)."""
+        n, length = bits.shape
+        sent = rng.integers(0, 2, (n, self.n_symbols(length) * self.bits_per_symbol), np.uint8)
+        sent[:, :length] = bits
+        return sent.reshape(n, -1, self.bits_per_symbol) @ (1 << np.arange(self.bits_per_symbol)[::-1])
+
+    def _bits(self, labels: np.ndarray) -> np.ndarray:
+        """Return the bits (..., bits_per_symbol) bool of labels."""
+        return (labels[..., None] >> np.arange(self.bits_per_symbol)[::-1] & 1).astype(bool)
 
     @property
     def _amplitude(self) -> float:
@@ -90,10 +107,10 @@ class Css:
         strongest = argument.argmax(1)
         weight = np.exp(argument - argument[np.arange(m), strongest, None])
         weight *= self._bessel[(argument / _STEP).astype(np.int32)]
-        ones = (np.arange(bins)[:, None] >> np.arange(self.bits_per_symbol)[::-1] & 1).astype(np.float32)
+        ones = self._bits(np.arange(bins)).astype(np.float32)
         at_one, at_zero = weight @ ones, weight @ (1 - ones)
         soft = np.log(np.maximum(at_zero, _TINY)) - np.log(np.maximum(at_one, _TINY))
-        return soft, 1 - 2 * ones[strongest]
+        return soft, 1 - 2 * self._bits(strongest).astype(np.int16)
 
 
 class CodedCss:
@@ -109,9 +126,13 @@ class CodedCss:
     def transmit(self, data: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Send packets of bits (n, k). Return the bits uint8 (n, k) decoded from soft and from hard decisions."""
         order = interleaver(convolutional.coded_bits(data.shape[1]))
-        decoded = []
-        for ratios in self._css.transmit(convolutional.encode(data)[:, order], rng):
+        coded, decoded = convolutional.encode(data), []
+        for ratios in self._css.transmit(coded[:, order], rng):
             restored = np.empty_like(ratios)
             restored[:, order] = ratios
-            decoded.append(convolutional.decode(restored))
+            # Where all signs are those sent, no other codeword is as likely: the decoder would find this one.
+            damaged = ((restored < 0) != coded).any(axis=1)
+            received = data.copy()
+            received[damaged] = convolutional.decode(restored[damaged])
+            decoded.append(received)
         return decoded[0], decoded[1]

@@ -1,6 +1,5 @@
 """Estimation of a link's bit error rate from known bits, CRCs and the radio's signal measurements."""
 
-from collections import deque
 from functools import lru_cache
 from math import comb, exp, isfinite, log1p
 
@@ -19,6 +18,7 @@ SURPRISE = 6.0
 # With SNR or RSSI readings, a past frame is weighted by the difference of its reading, on a scale of 1 dB, which is
 # about the error of a reading. It is forgotten slowly, since only the relation of reading to bit error rate can drift.
 READING_SCALE_DB, READING_FORGETTING, MAX_READINGS = 1.0, 0.99, 100
+_AGED = READING_FORGETTING ** np.arange(MAX_READINGS)[::-1]
 # The bit error rates that are compared, in steps of 5 %: half of the difference that any evidence can resolve.
 BERS = np.geomspace(1e-6, MAX_BER, 256)
 _LOG, _LOG_NOT = np.log(BERS), np.log1p(-BERS)
@@ -40,12 +40,8 @@ def log_likelihood(frame: FeatureFrame | AnswerFrame) -> np.ndarray:
     bits, flips = HEADER_BITS, frame.header_flips
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
-    likelihood = flips * _LOG + (bits - flips) * _LOG_NOT
-    if isinstance(frame, FeatureFrame) and frame.whole:
-        likelihood = likelihood + _crc_log_likelihood(_crc_bits(frame), frame.crc_ok)
-    for test in frame.match.passed:
-        likelihood = likelihood - _pass_log_probability(*test)
-    return likelihood
+    crc = (_crc_bits(frame), frame.crc_ok) if isinstance(frame, FeatureFrame) and frame.whole else None
+    return _log_likelihood(bits, flips, crc, frame.match.passed)
 
 
 class BerEstimator:
@@ -67,7 +63,10 @@ class BerEstimator:
     def __init__(self, forgetting: float = FORGETTING) -> None:
         self._forgetting = forgetting
         self._steady = np.zeros_like(BERS)
-        self._measured: deque[tuple[float, np.ndarray]] = deque(maxlen=MAX_READINGS)
+        # Readings and likelihoods in the order of arrival. Of these rows, `_past` are in use: the latest MAX_READINGS.
+        self._readings = np.empty(2 * MAX_READINGS)
+        self._likelihoods = np.empty((2 * MAX_READINGS, len(BERS)))
+        self._past = slice(0, 0)
         self.estimate = _mean(_PRIOR)
 
     def update(self, frame: FeatureFrame | AnswerFrame) -> float:
@@ -78,21 +77,27 @@ class BerEstimator:
         past = self._forgetting * self._steady if reading is None else self._similar_past(reading)
         if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE:
             past = np.zeros_like(BERS)
-            self._measured.clear()
+            self._past = slice(0, 0)
         self.estimate = _mean(past + new + _PRIOR)
         if reading is None:
             self._steady = past + new
         else:
-            self._measured.append((reading, new))
+            self._remember(reading, new)
         return self.estimate
 
     def _similar_past(self, reading: float) -> np.ndarray:
-        if not self._measured:
-            return np.zeros_like(BERS)
-        readings = np.array([before for before, _ in self._measured])
-        ages = np.arange(len(readings))[::-1]
-        weights = np.exp(-0.5 * ((readings - reading) / READING_SCALE_DB) ** 2) * READING_FORGETTING**ages
-        return weights @ np.array([likelihood for _, likelihood in self._measured])
+        readings = self._readings[self._past]
+        weights = np.exp(-0.5 * ((readings - reading) / READING_SCALE_DB) ** 2) * _AGED[MAX_READINGS - len(readings) :]
+        return weights @ self._likelihoods[self._past]
+
+    def _remember(self, reading: float, likelihood: np.ndarray) -> None:
+        first, end = max(self._past.start, self._past.stop + 1 - MAX_READINGS), self._past.stop
+        if end == len(self._readings):
+            for rows in (self._readings, self._likelihoods):
+                rows[: end - first] = rows[first:end]
+            first, end = 0, end - first
+        self._readings[end], self._likelihoods[end] = reading, likelihood
+        self._past = slice(first, end + 1)
 
 
 def payload_ber(frame: FeatureFrame | AnswerFrame, link_ber: float) -> float:
@@ -121,7 +126,20 @@ def _mean(log_posterior: np.ndarray) -> float:
     return float(min(MAX_BER, max(MIN_BER, weights @ BERS / weights.sum())))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
+def _log_likelihood(
+    bits: int, flips: int, crc: tuple[int, bool] | None, passed: tuple[tuple[int, int], ...]
+) -> np.ndarray:
+    """Return what `log_likelihood` does, given the bits under a CRC-16 and if it is correct; None without a CRC."""
+    likelihood = flips * _LOG + (bits - flips) * _LOG_NOT
+    if crc is not None:
+        likelihood = likelihood + _crc_log_likelihood(*crc)
+    for test in passed:
+        likelihood = likelihood - _pass_log_probability(*test)
+    likelihood.setflags(write=False)
+    return likelihood
+
+
 def _crc_log_likelihood(bits: int, correct: bool) -> np.ndarray:
     """Return log P(a CRC-16 over so many bits is correct, or wrong) at each of BERS."""
     flipped = -np.expm1(bits * _LOG_NOT)

@@ -8,7 +8,7 @@ import numpy as np
 from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer, received_symbols, received_word
 from host.receive.matching import MIN_LEAD
 from wire.answer import ANSWER_BITS, CONFIDENCES, Answer
-from wire.model import Model
+from wire.model import MAX_BER, Model
 
 # Limit of a bit's log-likelihood ratio, so that the sum over copies stays bounded. e^-40 is far below the probability
 # of an error that a CRC misses.
@@ -36,6 +36,7 @@ class ImageBits:
         self._received = np.zeros(len(self._llr), bool)
         self._costs = np.zeros(model.class_count * CONFIDENCES)  # of each answer, in answer frames: -log-likelihood
         self._answers = 0
+        self._only: tuple[FeatureFrame, float] | None = None  # the first frame, while there is nothing to combine
         self.frames = 0
 
     @property
@@ -46,27 +47,42 @@ class ImageBits:
     def add(self, frame: FeatureFrame | AnswerFrame, ber: float) -> None:
         """Add a frame of this image. `ber` is the probability that a bit of its payload is wrong."""
         self.frames += 1
+        if self._only is not None:
+            self._add_features(*self._only)
+            self._only = None
         if isinstance(frame, AnswerFrame):
             self._answers += 1
             p = max(ber, MIN_ANSWER_BER)
             self._costs += frame.distances * log((1 - p) / p)
-            return
+        elif self.frames == 1 and ber < MAX_BER:  # most images have a single frame
+            self._only = frame, ber
+        else:
+            self._add_features(frame, ber)
+
+    def _add_features(self, frame: FeatureFrame, ber: float) -> None:
         answer_bits = self._model.answer_bits
         first = answer_bits + self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
-        places = np.r_[:answer_bits, first : first + len(frame.bits) - answer_bits]
         received = frame.bits >= 0
-        self._llr[places] += np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
-        np.clip(self._llr, -MAX_LLR, MAX_LLR, out=self._llr)
-        self._received[places] |= received
+        ratios = np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
+        for start, part in ((0, slice(answer_bits)), (first, slice(answer_bits, len(frame.bits)))):
+            place = slice(start, start + len(ratios[part]))
+            self._llr[place] = np.maximum(np.minimum(self._llr[place] + ratios[part], MAX_LLR), -MAX_LLR)
+            self._received[place] |= received[part]
 
     def symbols(self) -> np.ndarray:
         """Return the symbols (S,) int64 of the likelier bits, -1 where bits are missing."""
+        if not self.has_features:
+            return np.full(self._model.n_symbols, -1, np.int64)
+        if self._only is not None:
+            return self._only[0].symbols
         bits = np.where(self._received, self._llr < 0, -1).astype(np.int8)
         return received_symbols(bits[self._model.answer_bits :], self._model.bits_per_symbol)
 
     def answer_word(self) -> int:
         """Return the answer word of the likelier bits, by all frames; NO_ANSWER if one of them is missing."""
         answer_bits = self._model.answer_bits
+        if self._only is not None:
+            return received_word(self._only[0].bits[:answer_bits])
         llr, received = self._llr[:answer_bits], self._received[:answer_bits]
         if self._answers:
             llr, received = llr + _bit_ratios(self._costs), np.ones(answer_bits, bool)
@@ -82,6 +98,8 @@ class ImageBits:
 
         For a single frame it is the frame's own.
         """
+        if self._only is not None:
+            return self._only[1]
         symbol_bits = slice(self._model.answer_bits, None)
         odds = np.exp(-np.abs(self._llr[symbol_bits][self._received[symbol_bits]]))
         return float(np.mean(odds / (1 + odds)))
@@ -98,4 +116,4 @@ def _bit_ratios(costs: np.ndarray) -> np.ndarray:
 def _words(count: int) -> np.ndarray:
     """Return the bits (count, ANSWER_BITS) of the answer words of all answers."""
     words = np.array([Answer(*divmod(k, CONFIDENCES)).word for k in range(count)])
-    return words[:, None] >> np.arange(ANSWER_BITS)[::-1] & 1
+    return (words[:, None] >> np.arange(ANSWER_BITS)[::-1] & 1).astype(np.float64)

@@ -18,6 +18,7 @@ from host.receive.matching import (
     KNOWN_HEADER_MAX_FLIPS,
     MIN_LEAD,
     SYNC_BITS,
+    WINDOWS,
     Match,
     max_flips,
 )
@@ -95,21 +96,20 @@ class AnswerDecoder:
         tables = {count: AnswerTable(count) for count in set(classes.values())}
         self._tables = {bits: tables[count] for bits, count in classes.items()}
         self._headers: dict[int, Header] = {}  # by codeword: of all known devices, and those expected
-        self._devices: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32,) of its headers
+        self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
         self._expected: dict[int, np.ndarray] = {}  # model bits -> codewords
         self._groups: list[tuple[AnswerTable, np.ndarray]] | None = None
 
-    def add_device(self, device: int, model_bits: int, sequences: np.ndarray) -> None:
-        """Expect answers of a device with these sequence numbers, in place of any before."""
+    def add_device(self, device: int, model_bits: int, sequence: int) -> None:
+        """Expect answers that a device can send after this sequence number, in place of any before."""
         if model_bits not in self._tables:
             return
         key = device, model_bits
-        if key not in self._devices:
-            self._devices[key] = self._encode(
-                Header(FrameType.ANSWER, device, sequence, model_bits, 0) for sequence in range(SEQUENCES)
-            )
-        self._next[key] = self._devices[key][sequences]
+        if key not in self._windows:
+            headers = (Header(FrameType.ANSWER, device, each, model_bits, 0) for each in range(SEQUENCES))
+            self._windows[key] = self._encode(headers)[WINDOWS]
+        self._next[key] = self._windows[key][sequence]
         self._groups = None
 
     def expect(self, headers: Iterable[Header]) -> None:
@@ -184,7 +184,8 @@ class AnswerDecoder:
                 by_table.setdefault(self._tables[bits], []).append(codewords)
             for bits, codewords in self._expected.items():
                 by_table.setdefault(self._tables[bits], []).append(codewords)
-            self._groups = [(table, np.unique(np.concatenate(parts))) for table, parts in by_table.items()]
+            joined = ((table, np.concatenate(parts)) for table, parts in by_table.items())
+            self._groups = [(table, np.unique(headers) if self._expected else headers) for table, headers in joined]
         return self._groups
 
 

@@ -103,7 +103,9 @@ class FeatureFrame(ImageFrame):
 def received_symbols(bits: np.ndarray, bits_per_symbol: int) -> np.ndarray:
     """Map bits (n,), -1 = not received, to symbols (n / bits_per_symbol,) int64, -1 where a bit is missing."""
     symbols = bits_to_symbols(bits == 1, bits_per_symbol)
-    symbols[(bits < 0).reshape(-1, bits_per_symbol).any(axis=1)] = -1
+    missing = bits < 0
+    if missing.any():
+        symbols[missing.reshape(-1, bits_per_symbol).any(axis=1)] = -1
     return symbols
 
 
@@ -111,7 +113,7 @@ def received_word(bits: np.ndarray) -> int:
     """Return the number that bits (n,), most significant first, stand for; NO_ANSWER if one is missing or n is 0."""
     if not len(bits) or (bits < 0).any():
         return NO_ANSWER
-    return int(bits @ (1 << np.arange(len(bits))[::-1]))
+    return int.from_bytes(np.packbits(bits == 1).tobytes(), "big") >> -len(bits) % 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +144,9 @@ def nearest_answer(costs: np.ndarray) -> tuple[Answer, float]:
 
     The second is infinite for a single class.
     """
-    by_class = costs.reshape(-1, CONFIDENCES)
-    index, confidence = divmod(int(costs.argmin()), CONFIDENCES)
-    others = np.delete(by_class.min(axis=1), index)
-    lead = float(others.min()) - float(costs.min()) if len(others) else float("inf")
-    return Answer(index, confidence), lead
+    best = np.sort(costs.reshape(-1, CONFIDENCES).min(axis=1))  # of each class
+    lead = float(best[1]) - float(best[0]) if len(best) > 1 else float("inf")
+    return Answer(*divmod(int(costs.argmin()), CONFIDENCES)), lead
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class FrameParser:
         if distances.min() > match.flips:  # the nearest answer is of a model with equal model bits and more classes
             return None
         answer, lead = nearest_answer(distances)
-        word = np.array([answer.word >> bit & 1 for bit in range(ANSWER_BITS - 1, -1, -1)], np.int8)
+        word = np.unpackbits(np.frombuffer(answer.word.to_bytes(ANSWER_BITS // 8, "big"), np.uint8)).astype(np.int8)
         source = self._source(header, model)
         place = source.record(header.sequence, ANSWER, word, lead >= MIN_LEAD, ANSWER_BITS)
         if match.is_clear or source.received > 1:

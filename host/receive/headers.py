@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from host.receive.answers import AnswerDecoder
 from host.receive.matching import (
-    AHEAD,
-    BEHIND,
     FALSE_PER_BYTE,
     FALSE_PER_PACKET,
     HEADER_BITS,
@@ -16,11 +15,12 @@ from host.receive.matching import (
     KNOWN_SYNC_MAX_FLIPS,
     MIN_LEAD,
     SYNC_BITS,
+    WINDOWS,
     Match,
     max_flips,
 )
 from wire import bch
-from wire.frame import HEADER_BYTES, SEQUENCES, SYNC_MAX_FLIPS, FrameType, Header
+from wire.frame import HEADER_BYTES, MAX_CHUNKS, MODELS, SEQUENCES, SYNC_MAX_FLIPS, FrameType, Header
 from wire.model import Model
 
 # The codes alone give one of 2^24 headers or 2^34 answers. To win, it must be nearer than the nearest candidate by this
@@ -44,25 +44,26 @@ class HeaderDecoder:
             self._models[model.model_bits].append(model)
         self._answers = AnswerDecoder(models)
         self._exact: dict[bytes, Header] = {}  # every header of every known device
-        self._tables: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, chunks)
+        self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
         self._expected = bch.HEADER.codewords([])
         self._candidates: np.ndarray | None = None
+        self._sizes: dict[int, np.ndarray] = {}
 
     def add_device(self, device: int, model_bits: int, sequence: int) -> None:
         """Make a device known, or update it. `sequence` is that of its newest frame of this model."""
         key = device, model_bits
-        if key not in self._tables:
+        if key not in self._windows:
             chunks = max(len(model.chunks) for model in self._models[model_bits])
             headers = [
                 Header(FrameType.FEATURE, device, s, model_bits, c) for s in range(SEQUENCES) for c in range(chunks)
             ]
             self._exact.update((header.encode(), header) for header in headers)
-            self._tables[key] = bch.HEADER.codewords([header.word() for header in headers]).reshape(SEQUENCES, chunks)
-        window = np.arange(sequence - BEHIND, sequence + AHEAD + 1) % SEQUENCES
-        self._next[key] = self._tables[key][window].ravel()
+            codewords = bch.HEADER.codewords([header.word() for header in headers]).reshape(SEQUENCES, chunks)
+            self._windows[key] = codewords[WINDOWS].reshape(SEQUENCES, -1)
+        self._next[key] = self._windows[key][sequence]
         self._candidates = None
-        self._answers.add_device(device, model_bits, window)
+        self._answers.add_device(device, model_bits, sequence)
 
     def expect(self, headers: Iterable[Header]) -> None:
         """Add the headers of the answers to a pending command to the candidates, until the next call."""
@@ -108,23 +109,25 @@ class HeaderDecoder:
         if size == HEADER_BYTES:
             near = self._answers.decode(block)
             return near if _is_settled(near) else _nearer_by_code(near, self._answers.decode_by_code(block))
-        candidates = self._all()
-        fits = {  # a header's last fields, model and chunk
-            model_bits << 4 | chunk
-            for model_bits, models in self._models.items()
-            for model in models
-            for chunk in range(len(model.chunks))
-            if model.chunk_layout(chunk).size == size
-        }
-        last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
-        candidates = candidates[np.isin(last_fields, [*fits])]
+        candidates, fits = self._all(), self._fits(size)
+        candidates = candidates[fits[candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)]]
         limit = min(KNOWN_HEADER_MAX_FLIPS, max_flips(HEADER_BITS, len(candidates), FALSE_PER_PACKET))
         near = _nearest(block, candidates, limit, ((HEADER_BITS, limit),))
         match = _nearer_by_code(near, self._by_code(block, ((bch.N_BITS, bch.HEADER.max_errors),), near))
         if match is None or match.header.type != FrameType.FEATURE:
             return None
-        accepted = self.has_unknown_model(match.header) or match.header.model << 4 | match.header.chunk in fits
+        accepted = self.has_unknown_model(match.header) or fits[match.header.model << 4 | match.header.chunk]
         return match if accepted else None
+
+    def _fits(self, size: int) -> np.ndarray:
+        """Return if frames with these last fields of a header, model and chunk, are of this size: (512,) bool."""
+        if size not in self._sizes:
+            self._sizes[size] = fits = np.zeros(MODELS * MAX_CHUNKS, bool)
+            for model_bits, models in self._models.items():
+                for model in models:
+                    for chunk in range(len(model.chunks)):
+                        fits[model_bits << 4 | chunk] |= model.chunk_layout(chunk).size == size
+        return self._sizes[size]
 
     def _by_code(self, block: bytes, passed: tuple[tuple[int, int], ...], near: Match | None) -> Match | None:
         """Return the header by the code alone; None if it is implausible, or cannot be nearer than `near`."""
@@ -140,7 +143,8 @@ class HeaderDecoder:
     def _all(self) -> np.ndarray:
         """Return the codewords of all headers that can be sent next, (K,) uint64."""
         if self._candidates is None:
-            self._candidates = np.unique(np.concatenate([self._expected, *self._next.values()]))
+            candidates = np.concatenate([self._expected, *self._next.values()])
+            self._candidates = np.unique(candidates) if self._expected.size else candidates
         return self._candidates
 
 
@@ -153,7 +157,10 @@ def _nearest(block: bytes, candidates: np.ndarray, limit: int, passed: tuple[tup
     flips = int(distances[best])
     if flips > limit or np.count_nonzero(distances < flips + MIN_LEAD) > 1:
         return None
-    return Match(Header.from_word(int(candidates[best]) >> (HEADER_BITS - bch.HEADER.word_bits)), flips, passed)
+    return Match(_header(int(candidates[best]) >> (HEADER_BITS - bch.HEADER.word_bits)), flips, passed)
+
+
+_header = lru_cache(maxsize=1024)(Header.from_word)  # few headers come again and again
 
 
 def _nearer(header: Match | None, answer: Match | None) -> Match | None:

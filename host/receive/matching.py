@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from wire import bch
-from wire.frame import HEADER_BYTES, SYNC, Header
+from wire.frame import HEADER_BYTES, SEQUENCES, SYNC, Header
 
 SYNC_BITS = 8 * len(SYNC)
 HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which is known too
 # A known device is recognised after up to AHEAD - 1 lost frames in a row, and in frames up to BEHIND late. Each further
 # candidate is one more header that noise can be mistaken for.
 AHEAD, BEHIND = 8, 2
+WINDOWS = (np.arange(SEQUENCES)[:, None] + np.arange(-BEHIND, AHEAD + 1)) % SEQUENCES  # by the newest sequence number
 # For frames of known devices: flips allowed in the sync word and in the header. The limit of their sum is `max_flips`.
 KNOWN_SYNC_MAX_FLIPS, KNOWN_HEADER_MAX_FLIPS = 9, 12
 # The second nearest candidate must be this many flips farther. Most misread headers are near-ties: at a bit error rate

@@ -5,7 +5,7 @@ The radio finds and delimits packets, so they have no sync word.
 
 from collections.abc import Sequence
 
-from host.receive.events import AnswerFrame, Event, FeatureFrame, UnknownModel
+from host.receive.events import Event, ImageFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.sources import Source
 from wire.control import REPLY_BIT, Control, Opcode, Packet
@@ -35,7 +35,7 @@ class PacketReceiver:
     def take(self, packet: bytes, snr_db: float | None = None, rssi_dbm: float | None = None) -> Event | None:
         """Return the event in a packet, or None. `snr_db` and `rssi_dbm` are the radio's measurements, if any."""
         event = self._event(packet, snr_db, rssi_dbm) if len(packet) >= HEADER_BYTES else None
-        self.foreign += not isinstance(event, FeatureFrame | AnswerFrame)
+        self.foreign += not isinstance(event, ImageFrame)
         return event
 
     def _event(self, packet: bytes, snr_db: float | None, rssi_dbm: float | None) -> Event | None:

@@ -68,7 +68,7 @@ def test_classes_if_intact_are_those_of_a_clean_delivery(bundle: Bundle, encoded
         delivery = Delivery(bundle, decoder, chunk, 0.0, 0)
         delivery.send(encoded, labels, ignore)
         figures = delivery.figures()
-        assert figures["accuracy"] == figures["accuracy_sent"] == figures["accuracy_true_ber_told"] == 1.0
+        assert figures["accuracy"] == figures["accuracy_sent"] == figures["accuracy_true_ber_given"] == 1.0
     assert len(set(labels)) > 3
 
 
@@ -81,7 +81,7 @@ def test_delivery_sends_answers_above_the_threshold(bundle: Bundle, encoded: Enc
     delivery.send(encoded[:20], labels[:20], ignore)
     delivery.send(encoded[20:], labels[20:], ignore)
     figures = delivery.figures()
-    assert figures["accuracy_sent"] == 1.0 and "accuracy_true_ber_told" not in figures
+    assert figures["accuracy_sent"] == 1.0 and "accuracy_true_ber_given" not in figures
     answers = Delivery(bundle, decoder, ANSWER, 0.05, 0)
     answers.send(encoded, board, ignore)
     assert answers.figures()["accuracy_sent"] > 0.95 and 0.02 < answers.figures()["ber_estimated"] < 0.1

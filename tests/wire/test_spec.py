@@ -16,7 +16,7 @@ from wire.crc import crc16, crc32
 from wire.frame import MAX_CHUNKS
 
 SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
-WINDOW = headers.BEHIND + 1 + headers.AHEAD  # sequence numbers that a known device may send now
+WINDOW = matching.BEHIND + 1 + matching.AHEAD  # sequence numbers that a known device may send now
 ONE_LINE = " ".join(SPEC.split())
 Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply | control.ModeSetting
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
@@ -249,7 +249,7 @@ def test_known_device_limits_match_code() -> None:
     assert f"than {max_sync} may be in the sync and {max_header} in the header" in ONE_LINE
     assert f"must be at least {headers.MIN_LEAD} flips farther" in ONE_LINE
     assert f"takes precedence if it is {headers.CODE_MIN_LEAD} flips nearer" in ONE_LINE
-    assert f"the next {headers.AHEAD} sequence numbers and the last {headers.BEHIND + 1}" in ONE_LINE
+    assert f"the next {matching.AHEAD} sequence numbers and the last {matching.BEHIND + 1}" in ONE_LINE
     one, fifty = (
         min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, devices * WINDOW, headers.FALSE_PER_PACKET))
         for devices in (1, 50)

@@ -32,8 +32,7 @@ class HardBits:
 
     def receive_all(self, frames: np.ndarray, rng: np.random.Generator) -> list[Reception | None]:
         """See LoRa.receive_all; no packet is lost."""
-        _, hard = self._css.transmit(np.unpackbits(frames, axis=1), rng)
-        received = np.packbits(hard < 0, axis=1)
+        received = np.packbits(self._css.transmit_hard(np.unpackbits(frames, axis=1), rng), axis=1)
         readings = self._snr_db + rng.normal(0.0, SNR_READING_ERROR_DB, len(frames))
         return [Reception(row.tobytes(), True, float(snr), 0.0) for row, snr in zip(received, readings, strict=True)]
 

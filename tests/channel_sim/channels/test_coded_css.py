@@ -1,11 +1,15 @@
 """Tests of chirps behind a convolutional code: symbol errors beside theory, gains over LoRa's own chain, air time."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from channel_sim.channels import coded_css, convolutional
 from channel_sim.channels.coded_css import CodedCss, Css
 from channel_sim.channels.lora import LoRa
 from channel_sim.channels.lora_theory import symbol_error_rate
+from wire.payload import interleaver
 
 
 @pytest.mark.parametrize(("sf", "snr_db"), [(7, -12.0), (9, -17.0)])
@@ -19,6 +23,37 @@ def test_hard_decisions_have_the_symbol_error_rate_of_theory(sf: int, snr_db: fl
     # A soft ratio is a calibrated probability: as many bits are wrong as it says.
     predicted, bits_wrong = (1 / (1 + np.exp(np.abs(soft)))).mean(), ((soft < 0) != sent).mean()
     assert bits_wrong == pytest.approx(predicted, rel=0.1)
+
+
+@pytest.mark.parametrize(("sf", "snr_db"), [(7, -12.0), (9, -17.0), (12, -25.0)])
+def test_hard_decisions_alone_have_the_symbol_error_rate_of_hard_decisions(sf: int, snr_db: float) -> None:
+    channel, rng = Css(snr_db, sf), np.random.default_rng(0)
+    bits = rng.integers(0, 2, (400, 20 * channel.bits_per_symbol), np.uint8)
+    wrong, expected = (
+        (received != bits).reshape(8000, -1).any(axis=1).mean()
+        for received in (channel.transmit_hard(bits, rng), channel.transmit(bits, rng)[1] < 0)
+    )
+    assert abs(wrong - expected) < 4 * np.sqrt(2 * expected * (1 - expected) / 8000)
+
+
+@pytest.mark.parametrize("snr_db", [-12.0, -8.0])
+def test_coded_packets_are_those_of_the_decoder(snr_db: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packets that arrive with all signs right are not decoded; the decoder would find the same."""
+    data = np.random.default_rng(0).integers(0, 2, (100, 40), np.uint8)
+    received, decoded = [], []
+
+    def decode(llr: np.ndarray) -> np.ndarray:
+        decoded.append(len(llr))
+        return convolutional.decode(llr)
+
+    order = interleaver(convolutional.coded_bits(40))
+    for ratios in Css(snr_db, 7).transmit(convolutional.encode(data)[:, order], np.random.default_rng(1)):
+        restored = np.empty_like(ratios)
+        restored[:, order] = ratios
+        received.append(convolutional.decode(restored))
+    monkeypatch.setattr(coded_css, "convolutional", SimpleNamespace(**vars(convolutional) | {"decode": decode}))
+    np.testing.assert_array_equal(CodedCss(snr_db, 7).transmit(data, np.random.default_rng(1)), received)
+    assert max(decoded) < 100 or snr_db < -10
 
 
 def test_packets_survive_where_lora_loses_them() -> None:

@@ -60,6 +60,13 @@ def test_decode_corrects_five_flips_anywhere(soft: bool) -> None:
     np.testing.assert_array_equal(decode(llr), data)
 
 
+def test_decode_of_integers_is_that_of_floats() -> None:
+    rng = np.random.default_rng(3)
+    received = encode(rng.integers(0, 2, (50, 1160), np.uint8)) ^ (rng.random((50, 2336)) < 0.1)
+    llr = 1 - 2 * received.astype(np.int16)
+    np.testing.assert_array_equal(decode(llr), decode(llr.astype(np.float32)))
+
+
 def test_decode_works_on_several_blocks_and_one_packet() -> None:
     data = np.random.default_rng(2).integers(0, 2, (600, 16), np.uint8)
     llr = 1.0 - 2.0 * encode(data)

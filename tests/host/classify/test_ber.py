@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from channel_sim import BER_GRID, BitFlips
-from host.classify.ber import BERS, PRIOR_BITS, PRIOR_FLIPS, BerEstimator, log_likelihood, payload_ber
+from host.classify.ber import (
+    BERS,
+    MAX_READINGS,
+    PRIOR_BITS,
+    PRIOR_FLIPS,
+    READING_FORGETTING,
+    BerEstimator,
+    log_likelihood,
+    payload_ber,
+)
 from host.receive.events import FeatureFrame
 from host.receive.matching import Match
 from host.receive.radio import PacketReceiver
@@ -131,6 +140,23 @@ def test_snr_distinguishes_good_packets_from_bad(bundle: Bundle) -> None:
             errors[False].append(abs(np.log(without.update(blind) / truth)))
     print({key: np.mean(value) for key, value in errors.items()})
     assert np.mean(errors[True]) < 0.4 < 2 * np.mean(errors[True]) < np.mean(errors[False])
+
+
+def test_estimate_weighs_the_latest_frames_by_their_readings(bundle: Bundle) -> None:
+    """Beyond 200 frames, in which the estimator's memory is filled twice."""
+    rng, estimator = np.random.default_rng(8), BerEstimator()
+    past: list[tuple[float, np.ndarray]] = []
+    for flips in rng.integers(2, 5, 450).tolist():  # so few surprise it never
+        frame = frame_with(bundle, None, flips, False, 100, float(rng.normal(-8, 1)))
+        estimate, new = estimator.update(frame), log_likelihood(frame)
+        ages = np.arange(len(past))[::-1]
+        readings = np.array([reading for reading, _ in past])
+        assert frame.snr_db is not None
+        weights = np.exp(-0.5 * (readings - frame.snr_db) ** 2) * READING_FORGETTING**ages
+        density = sum((w * each for w, (_, each) in zip(weights, past, strict=True)), new)
+        posterior = np.exp(density - density.max()) * BERS**PRIOR_FLIPS * (1 - BERS) ** (PRIOR_BITS - PRIOR_FLIPS - 1)
+        assert estimate == pytest.approx(posterior @ BERS / posterior.sum(), rel=1e-6)
+        past = [*past, (frame.snr_db, new)][-MAX_READINGS:]
 
 
 def test_constant_snr_improves_estimate(bundle: Bundle) -> None:

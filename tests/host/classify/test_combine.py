@@ -211,6 +211,20 @@ def test_single_copy_is_as_unsure_as_its_frame(adaptive: Bundle) -> None:
     assert 0 < differing < 300
 
 
+@pytest.mark.parametrize("ber", [1e-4, 0.05, 0.4999])
+def test_single_frame_is_what_the_combination_of_its_bits_is(adaptive: Bundle, ber: float) -> None:
+    """A single frame is passed on as it is, without the ratios of its bits."""
+    rng = np.random.default_rng(8)
+    for chunk in (0, 1, 2):
+        frame = copy_of(adaptive, 0.05, rng, chunk)
+        single, ratios = ImageBits(adaptive), ImageBits(adaptive)
+        single.add(frame, ber)
+        ratios.frames = 1
+        ratios._add_features(frame, ber)
+        assert single.symbols().tolist() == ratios.symbols().tolist() and single.has_features
+        assert single.answer_word() == ratios.answer_word() and single.ber() == pytest.approx(ratios.ber())
+
+
 def test_answer_word_of_features_is_combined_over_chunks_and_copies(adaptive: Bundle) -> None:
     rng, sent = np.random.default_rng(7), answer_of(adaptive, 0)
     wrong = np.zeros(4)

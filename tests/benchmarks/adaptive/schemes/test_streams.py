@@ -81,13 +81,14 @@ def test_remembering_decoder_computes_undamaged_payloads_once(bundle: Bundle) ->
 
     plain = Counting(bundle)
     decoder, rng = RememberingDecoder(plain), np.random.default_rng(1)
-    symbols, ber, answers = rng.integers(0, 8, (6, 128)), np.array([1e-4, 1e-4, 0.1] * 2), rng.integers(0, 99, 6)
+    rounded = 1e-4 * (1 + 1e-15)  # as the mean over equal bits may be
+    symbols, ber, answers = rng.integers(0, 8, (6, 128)), np.array([1e-4, rounded, 0.1] * 2), rng.integers(0, 99, 6)
     expected = plain.logits(symbols, ber, answers)
     calls.clear()
     for _ in range(2):
         np.testing.assert_allclose(decoder.logits(symbols, ber, answers), expected, rtol=1e-5)
     assert calls == [6, 2]
-    assert (decoder.batch, decoder.classes) == (plain.batch, plain.classes)
+    assert decoder.classes == plain.classes
 
 
 def test_streams_of_the_soft_radio_go_farther(bundle: Bundle, streams: Streams) -> None:

@@ -73,7 +73,7 @@ class Delivery:
         """Return the accuracies and losses of what was sent. Raises HostError if no frame arrived."""
         if not self._readings:
             raise HostError(f"no frame arrived at BER {self.ber:g}")
-        given = {} if self._sends_answers else {"accuracy_true_ber_told": self._accuracy_true_ber_given()}
+        given = {} if self._sends_answers else {"accuracy_true_ber_given": self._accuracy_true_ber_given()}
         return {
             "accuracy": self.metrics.accuracy,
             "accuracy_sent": self.metrics.accuracy_sent,

@@ -175,7 +175,7 @@ def _training(bundle: Bundle) -> dict:
 
 
 def _line(bundle: Bundle, way: Way, ber: float, row: dict[str, float]) -> str:
-    given = row.get("accuracy_true_ber_told")
+    given = row.get("accuracy_true_ber_given")
     return (
         f"{bundle.name}  {way.title}  BER {ber:<5g}  accuracy {100 * row['accuracy']:.2f} %  "
         f"of all sent {100 * row['accuracy_sent']:.2f} %  "

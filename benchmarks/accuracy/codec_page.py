@@ -43,7 +43,7 @@ def section(codec: dict) -> str:
     ]
     for name, way in _ways(codec):
         for ber, row in way["by_ber"].items():
-            given = row.get("accuracy_true_ber_told")
+            given = row.get("accuracy_true_ber_given")
             lines.append(
                 f"| {name} | {_bytes(way['frame_bytes'])} | {ber} | {_accuracy(row, 'accuracy')} "
                 f"| {_accuracy(row, 'accuracy_sent')} | {'-' if given is None else f'{100 * given:.2f} %'} "

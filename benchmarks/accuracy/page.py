@@ -155,9 +155,9 @@ def _spreads(rows: list[Figures]) -> list[str]:
         stds = [std for row in same for std in row["accuracy_std"].values() if std is not None]
         if stds:
             parts.append(f"The standard deviation of an accuracy over {over} is at most {100 * max(stds):.2f} points.")
-    given = [row for row in rows if "accuracy_true_ber_told" in row]
+    given = [row for row in rows if "accuracy_true_ber_given" in row]
     if given:
-        most = max(abs(row["accuracy_true_ber_told"][ber] - row["accuracy"][ber]) for row in given for ber in GRID)
+        most = max(abs(row["accuracy_true_ber_given"][ber] - row["accuracy"][ber]) for row in given for ber in GRID)
         parts.append(f"Giving the decoder the true BER changes an accuracy by at most {100 * most:.2f} points.")
     return [" ".join(parts) + "\n"] if parts else []
 

@@ -9,13 +9,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import command
-from benchmarks.demo.plots import ShownImage, draw_accuracy, draw_images
 from benchmarks.device.measure import COUNTED_IMAGES, count_instructions, is_as_computed
 from benchmarks.encoding import encode
 from benchmarks.images import images_for, title
@@ -36,6 +36,9 @@ from wire.bundle import load as load_bundle
 from wire.frame import HEADER_BYTES
 from wire.lora import air_time_s
 
+if TYPE_CHECKING:  # matplotlib takes a second to import, which --help need not wait for
+    from benchmarks.demo.plots import ShownImage
+
 BERS = (0.0, 1e-2, 5e-2, 1e-1)
 TARGET = "qemu_stm32f405"
 BUILD_DIR = Path("build/demo/firmware")  # apart from .pio/build, which may hold another bundle
@@ -51,7 +54,7 @@ class Result:
     metrics: Metrics = field(default_factory=Metrics)
     by_board: Metrics = field(default_factory=Metrics)  # of the images that the board answered
     frames: dict[int, FeatureFrame | AnswerFrame] = field(default_factory=dict)  # by image
-    shown: list[ShownImage] = field(default_factory=list)
+    shown: "list[ShownImage]" = field(default_factory=list)
 
 
 def main() -> int:
@@ -77,6 +80,8 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
 
     Raises HostError if, without bit errors, a frame is lost or differs from what TFLite's reference kernels give.
     """
+    from benchmarks.demo.plots import draw_accuracy, draw_images
+
     started = time.monotonic()
     bundle = load_bundle(bundle_path)
     test = images_for(bundle, count, console.print)
@@ -144,6 +149,8 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
 def _send_all(
     elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
 ) -> dict[str, Result]:
+    from benchmarks.demo.plots import ShownImage
+
     results = {}
     with qemu(elf) as board, progress_bar(console, lasting=True) as bar:
         for ber in BERS:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.command import kept_name
+from benchmarks.command import kept_name, write_json
 from benchmarks.encoding import encode
 from benchmarks.goodput.baselines import Outcome, Scheme
 from benchmarks.goodput.links import LINKS
@@ -56,9 +56,7 @@ class Experiment:
         outcome = self.scheme.send(LINKS[self.link], self.value, rng, partial(bar.advance, task))
         bar.remove_task(task)
         row = figures_of(outcome) | {"seconds": round(time.monotonic() - started, 2)}
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(row))
-        part.replace(file)
+        write_json(file, row)
         return row
 
 

@@ -75,7 +75,7 @@ def cost_of_estimating(file: Path, bundle: Bundle) -> tuple[float, dict[str, flo
         if codec["model_id"] != bundle.model_id:
             raise BundleError(f"{file} is of model {codec['model_id']}, not {bundle.model_id}: run make bench-codec")
         by_ber = codec["payload_bytes"][str(bundle.chunk_bytes(0))]["by_ber"]
-        costs = {ber: 100 * (row["accuracy_true_ber_told"] - row["accuracy"]) for ber, row in by_ber.items()}
+        costs = {ber: 100 * (row["accuracy_true_ber_given"] - row["accuracy"]) for ber, row in by_ber.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{file} has no figures of the codec ({error}): run make bench-codec") from None
     return max(costs.values()), costs

@@ -12,6 +12,7 @@ import torch
 from benchmarks.accuracy import cli, models, page
 from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, Figures, experiments, stored
 from benchmarks.accuracy.findings import findings
+from benchmarks.accuracy.measure import hardware
 from benchmarks.delivery import Delivery
 from benchmarks.encoding import Encoded
 from channel_sim.channels.bsc import BER_GRID
@@ -93,7 +94,7 @@ def check_schema(figures: Figures) -> None:
     assert figures["command"].startswith("python -m benchmarks.accuracy --experiments ")
     assert len(figures["date"]) == 10 and set(figures["recipe"]) == {"system", "config", "classifier"}
     if figures["system"] != "plain":
-        assert list(figures["accuracy_true_ber_told"]) == list(figures["ber_estimated"]) == GRID
+        assert list(figures["accuracy_true_ber_given"]) == list(figures["ber_estimated"]) == GRID
 
 
 @pytest.mark.slow
@@ -170,8 +171,8 @@ def test_hardware_names_the_gpus_of_the_runs_log(tmp_path: Path, monkeypatch: py
     (tmp_path / experiment.name / "log.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "device": "GPU 9000"}\n')
     devices = models.trained_on(experiment, 0)
     assert devices == {"cpu", "GPU 9000"}
-    assert cli.hardware(devices).endswith(" threads; trained on GPU 9000")
-    assert cli.hardware({"cpu"}).endswith(" threads")
+    assert hardware(devices).endswith(" threads; trained on GPU 9000")
+    assert hardware({"cpu"}).endswith(" threads")
 
 
 def test_accuracy_refuses_unknown_names_in_one_line(measure: Measure) -> None:
@@ -235,7 +236,7 @@ def figures_of(experiment: Experiment, clean: float, noisy: float, **changes: ob
         "encoder_arithmetic": "float32", "classifier_accuracy": 0.5, "epochs": 34,
         "epochs_by_part": {"system": 10, "classifier": 24}, "training_seconds": {"system": [60.0], "classifier": [1.0]},
         "accuracy": grid, "accuracy_sent": grid, "accuracy_std": dict.fromkeys(GRID, 0.001),
-        "accuracy_std_over": "draws", "accuracy_true_ber_told": grid, "images": 10_000, "draws": 3, "seeds": [0],
+        "accuracy_std_over": "draws", "accuracy_true_ber_given": grid, "images": 10_000, "draws": 3, "seeds": [0],
         "hardware": "a processor", "date": "2026-11-26", **changes,
     }  # fmt: skip
 

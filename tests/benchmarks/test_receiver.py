@@ -31,7 +31,7 @@ def settings(bundle: Bundle, frames: int = 1, noise_bytes: int = 1, runs: int = 
 
 def codec_file(folder: Path, bundle: Bundle) -> Path:
     rows = {"0.01": (0.80, 0.801), "0.1": (0.70, 0.6995)}
-    by_ber = {ber: {"accuracy": a, "accuracy_true_ber_told": b} for ber, (a, b) in rows.items()}
+    by_ber = {ber: {"accuracy": a, "accuracy_true_ber_given": b} for ber, (a, b) in rows.items()}
     file = folder / "codec.json"
     file.write_text(json.dumps({"model_id": bundle.model_id, "payload_bytes": {"48": {"by_ber": by_ber}}}))
     return file

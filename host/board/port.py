@@ -33,6 +33,9 @@ class Port:
             )
             if not dtr_rts:
                 self._serial.dtr = self._serial.rts = False
+            if url.startswith("socket://"):
+                # open() discards what a UART received before. A peer may send as soon as the connection stands.
+                self._serial.reset_input_buffer = lambda: None  # type: ignore[method-assign]
             self._serial.open()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"cannot open {url}: {_reason(error)}") from None

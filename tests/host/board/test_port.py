@@ -1,9 +1,12 @@
-"""The control lines of a port, which an adapter may connect to a board's reset."""
+"""Opening a port: its control lines, which an adapter may connect to a board's reset, and what is read first."""
 
 import os
+import socket
+import threading
 
 import pytest
 import serial
+from serial.urlhandler import protocol_socket
 
 from host.board.port import Port
 from host.errors import PortError
@@ -46,3 +49,24 @@ def test_port_without_control_lines_ignores_dtr_rts() -> None:
     with Port("loop://", dtr_rts=False) as port:
         port.write(b"x")
         assert port.read(1.0) == b"x"
+
+
+def test_port_reads_what_a_server_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = threading.Event()
+
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"first")
+            sent.set()
+            connection.recv(1)
+
+    # pyserial calls this in the middle of open(), before it discards what has arrived.
+    monkeypatch.setattr(protocol_socket.Serial, "_reconfigure_port", lambda _: sent.wait(60))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        with Port(f"socket://127.0.0.1:{server.getsockname()[1]}") as port:
+            assert sent.is_set()
+            assert port.read(10.0) == b"first"
+        thread.join()

@@ -66,21 +66,14 @@ class QuantizerConfig:
     """The learned quantizer of the encoder's output. It has 2 ** bits levels."""
 
     bits: int = 3  # bits per symbol, 1 to 8
-
-    def rules(self) -> Rules:
-        """Return the rules of the table `[quantizer]`."""
-        return {"quantizer.bits must be 1..8": 1 <= self.bits <= 8}
-
-
-@dataclass(frozen=True)
-class SoftQuantizerConfig(QuantizerConfig):
-    """The learned quantizer of the encoder's output, with a soft backward pass. It has 2 ** bits levels."""
-
     temperature: float = 0.3  # temperature of the soft assignment in the backward pass, in squared latent units
 
     def rules(self) -> Rules:
         """Return the rules of the table `[quantizer]`."""
-        return {**super().rules(), "quantizer.temperature must be above 0": self.temperature > 0}
+        return {
+            "quantizer.bits must be 1..8": 1 <= self.bits <= 8,
+            "quantizer.temperature must be above 0": self.temperature > 0,
+        }
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,8 @@ class DecoderConfig:
     width: int = 128  # channels on the largest grid; each halving of the grid doubles them
     blocks: int = 3  # residual blocks on each grid
     grids: int = 1  # least number of grids, each half of the one before; every latent head's grid is one in any case
-    dropout: float = 0.0  # share of the features before the last layer dropped in training
+    hidden: int = 512  # features before the last layer
+    dropout: float = 0.0  # share of these features dropped in training
 
     def rules(self) -> Rules:
         """Return the rules of the table `[decoder]`."""
@@ -98,6 +92,7 @@ class DecoderConfig:
             "decoder.width must be at least 1": self.width >= 1,
             "decoder.blocks must be at least 0": self.blocks >= 0,
             "decoder.grids must be at least 1": self.grids >= 1,
+            "decoder.hidden must be at least 1": self.hidden >= 1,
             "decoder.dropout must be 0 to below 1": 0 <= self.dropout < 1,
         }
 
@@ -290,7 +285,7 @@ class SplitRunConfig(RunConfig):
 
     system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
     classifier: str  # config of the base classifier, which is trained first if there is no trained one
-    quantizer: SoftQuantizerConfig = field(default_factory=SoftQuantizerConfig)
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
 
     def rules(self) -> Rules:

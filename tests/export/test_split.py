@@ -27,7 +27,7 @@ from train import config as train_config
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice
-from train.config import SoftQuantizerConfig
+from train.config import QuantizerConfig
 from train.data import datasets
 from train.data.sampling import split_holdout
 from train.trainers import split as split_trainer
@@ -207,7 +207,7 @@ def test_decoder_file_stores_frozen_weights_as_float16_and_learned_ones_as_float
 
 def test_mobilenet_v2_of_100_classes_fits_into_a_bundle_only_as_float16() -> None:
     classifier = classifiers.build("mobilenet_v2", 100)
-    model = SemanticNNDevice(classifier, (32, 32, 3), SoftQuantizerConfig(), SemanticNNDevice.Options())
+    model = SemanticNNDevice(classifier, (32, 32, 3), QuantizerConfig(), SemanticNNDevice.Options())
     frozen = sum(weight.numel() for weight in model.classifier.parameters())
     learned = sum(weight.numel() for weight in model.decoder.parameters())
     assert 2 * frozen + 4 * learned < 6_000_000

@@ -74,7 +74,7 @@ def decoder_of(codec: Codec) -> Decoder:
 def make_codec(bits: int = 3, seed: int = 0, base: CodecConfig = CONFIG) -> Codec:
     """Return a codec for 16 x 16 x 3 images and 5 classes. No weight is zero or at its start; batch norms are set."""
     torch.manual_seed(seed)
-    codec = Codec(replace(base, quantizer=config.QuantizerConfig(bits)), (16, 16, 3), CLASSES)
+    codec = Codec(replace(base, quantizer=config.QuantizerConfig(bits, 0.3)), (16, 16, 3), CLASSES)
     with torch.no_grad():
         codec.quantizer.gaps.add_(torch.randn_like(codec.quantizer.gaps) * 0.3)
         for module in codec.modules():

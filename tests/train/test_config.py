@@ -38,7 +38,7 @@ def test_codec_config_has_the_settings_of_the_file_and_defaults(tmp_path: Path) 
     assert config.encoder.layers == ("conv4s2 8", "head 8")
     assert config.schedule.lr == 1.0 and type(config.schedule.lr) is float
     assert config.link.ber == (0.01, 0.1) and config.link.chunks == ((0, 8), (0, 4))
-    assert config.quantizer == QuantizerConfig(bits=3)
+    assert config.quantizer == QuantizerConfig(bits=3, temperature=0.3)
 
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])
@@ -86,6 +86,7 @@ WRONG = {
     'name = "a/b"' + LEAST: "name must be that of a folder, without /",
     LEAST + "[quantizer]\nbits = 9": "quantizer.bits must be 1..8",
     LEAST + "[quantizer]\nbits = [3]": "quantizer: bits: expected int, found [3]",
+    LEAST + "[quantizer]\ntemperature = 0": "quantizer.temperature must be above 0",
     LEAST + "[decoder]\nwidth = 0": "decoder.width must be at least 1",
     LEAST + "[decoder]\nblocks = -1": "decoder.blocks must be at least 0",
     LEAST + "[decoder]\ndropout = 1.0": "decoder.dropout must be 0 to below 1",

@@ -51,7 +51,7 @@ class Codec(DeployableCodec):
         self.chunks = config.link.chunks_of(self.n_symbols)
         _check_chunks(self.chunks, self.n_symbols)
         self.register_buffer("order", sending_order(encoder.heads))
-        self.quantizer = Quantizer(config.quantizer.bits)
+        self.quantizer = Quantizer(config.quantizer.bits, config.quantizer.temperature)
         self.decoder = (
             Decoder(encoder.heads, self.order, config.quantizer.bits, classes, self.has_answer, config.decoder)
             if encoder.heads
@@ -101,14 +101,14 @@ class Codec(DeployableCodec):
         assert isinstance(self.decoder, Decoder)
         latent, board = self.encode(images)
         with autocast(images.device, False):
-            symbols = self.quantizer.nearest(latent)
+            symbols, soft = self.quantizer(latent)
             flips, missing = impairment.flips, impairment.missing
             received = torch.where(missing, -1, self.flip(symbols, flips))
-            values = self.decoder.posterior(received, impairment.given_ber) @ self.quantizer.centres()
-            # Straight through (Bengio et al. 2013, arXiv 1308.3432), where the symbol arrived undamaged. With the
-            # gradient of a soft assignment, the encoder learned markedly more slowly.
-            intact = (flips == 0) & ~missing
-            values = values + torch.where(intact, latent - latent.detach(), torch.zeros_like(latent))
+            posterior = self.decoder.posterior(received, impairment.given_ber)
+            # Straight through: where the symbol arrived undamaged, the sender's soft assignment gets the gradient.
+            intact = ((flips == 0) & ~missing)[..., None]
+            posterior = posterior + torch.where(intact, soft - soft.detach(), torch.zeros_like(soft))
+            values = posterior @ self.quantizer.centres()
         answer = None
         if board is not None:
             answer = torch.where(impairment.answer_missing, -1, self.answers(board) ^ impairment.answer_flips)

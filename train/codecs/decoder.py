@@ -138,8 +138,9 @@ class Decoder(nn.Module):
             self.gain = nn.Parameter(torch.linspace(0.5, 5.0, CONFIDENCES))
             self.confusion = nn.Parameter(torch.eye(classes))
         features = width + EMBEDDING * ((self.pooled is not None) + answers)
+        self.hidden = nn.Sequential(nn.Linear(features, config.hidden), nn.ReLU())
         self.dropout = nn.Dropout(config.dropout)
-        self.classify = nn.Linear(features, classes)
+        self.classify = nn.Linear(config.hidden, classes)
 
     def posterior(self, symbols: Tensor, ber: Tensor) -> Tensor:
         """Return P(sent level | received symbol, BER), (B, S, L).
@@ -174,7 +175,7 @@ class Decoder(nn.Module):
             known = sent_class * (sent_level @ self.gain)[:, None]  # (B, classes), 0 without an answer
             features.append(self.answer_embedding(known))
             direct = known @ self.confusion
-        return self.classify(self.dropout(torch.cat(features, 1))) + direct
+        return self.classify(self.dropout(self.hidden(torch.cat(features, 1)))) + direct
 
     def fold(self) -> None:
         """Merge every batch norm into its convolution; for evaluation only."""

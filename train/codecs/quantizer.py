@@ -1,4 +1,8 @@
-"""Learned scalar quantizer: a value becomes the level of its nearest centre; levels have Gray codes."""
+"""Learned scalar quantizer: sorted centres, Gray-labelled levels, hard forward and soft backward.
+
+Forward, a latent value becomes the level of its nearest centre. Backward, the gradient is that of the soft
+assignment softmax(-(z - c)^2 / T) (Agustsson et al. 2017, arXiv 1704.00648), so encoder and centres both learn.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +18,9 @@ def gaussian_centres(n_levels: int) -> Tensor:
 class Quantizer(nn.Module):
     """Quantizer of latent values to symbols, whose values are levels 0..L-1."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, temperature: float) -> None:
         super().__init__()
-        self.bits, self.n_levels = bits, 2**bits
+        self.bits, self.n_levels, self.temperature = bits, 2**bits, temperature
         start = gaussian_centres(self.n_levels)
         self.first = nn.Parameter(start[:1].clone())
         # Softplus makes the gaps positive, so the centres stay sorted whatever the optimizer does.
@@ -26,26 +30,15 @@ class Quantizer(nn.Module):
         """Return the centres (L,), ascending."""
         return torch.cat([self.first, self.first + F.softplus(self.gaps).cumsum(0)])
 
-    def nearest(self, z: Tensor) -> Tensor:
-        """Map latent values (...) to the levels of their nearest centres, int64 (...); a tie goes down."""
-        c = self.centres().detach()
-        return torch.bucketize(z.detach(), (c[1:] + c[:-1]) / 2)
-
-
-class SoftQuantizer(Quantizer):
-    """Quantizer with a soft backward pass: the gradient is that of the assignment softmax(-(z - c)^2 / T).
-
-    Encoder and centres both learn by it (Agustsson et al. 2017, arXiv 1704.00648).
-    """
-
-    def __init__(self, bits: int, temperature: float) -> None:
-        super().__init__(bits)
-        self.temperature = temperature
-
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Map latent values (...) to symbols int64 (...) and soft assignments (..., L), which carry the gradient."""
         distance = (z[..., None] - self.centres()).square()  # (..., L)
         return self.nearest(z), F.softmax(-distance / self.temperature, -1)
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """Map latent values (...) to the levels of their nearest centres, int64 (...); a tie goes down."""
+        c = self.centres().detach()
+        return torch.bucketize(z.detach(), (c[1:] + c[:-1]) / 2)
 
 
 def gray_tables(bits: int) -> tuple[Tensor, Tensor]:

@@ -192,7 +192,7 @@ def test_decode_believes_a_confident_answer_more() -> None:
 )
 def test_decoder_has_a_stage_for_each_grid(heads: list[tuple[int, int, int]], grids: list[tuple[int, int]]) -> None:
     n = sum(h * w * c for h, w, c in heads)
-    decoder = Decoder(heads, sending_order(heads), 2, 5, False, DecoderConfig(width=4, blocks=1)).eval()
+    decoder = Decoder(heads, sending_order(heads), 2, 5, False, DecoderConfig(width=4, blocks=1, hidden=8)).eval()
     assert decoder.grids == grids
     symbols = torch.randint(0, 4, (3, n), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

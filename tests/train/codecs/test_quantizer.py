@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.support.codec import make_codec
-from train.codecs.quantizer import Quantizer, SoftQuantizer, gaussian_centres, gray_tables, hamming_distances
+from train.codecs.quantizer import Quantizer, gaussian_centres, gray_tables, hamming_distances
 from wire import payload
 
 
@@ -16,12 +16,12 @@ def test_centres_start_at_equal_cells_of_a_gaussian(bits: int) -> None:
     n_levels = 2**bits
     expected = [NormalDist().inv_cdf((i + 0.5) / n_levels) for i in range(n_levels)]
     np.testing.assert_allclose(gaussian_centres(n_levels).numpy(), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(Quantizer(bits).centres().detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(Quantizer(bits, 0.3).centres().detach().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("spread", [1.0, 30.0, 1e4])
 def test_centres_stay_sorted_for_any_parameters(spread: float) -> None:
-    quantizer = Quantizer(4)
+    quantizer = Quantizer(4, 0.3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
         with torch.no_grad():
@@ -48,7 +48,7 @@ def test_nearest_returns_closest_centre_and_breaks_ties_down(bits: int) -> None:
 
 
 def test_soft_assignment_matches_closed_form_and_gradcheck() -> None:
-    quantizer = SoftQuantizer(3, 0.4).double()
+    quantizer = Quantizer(3, 0.4).double()
     z = torch.linspace(-2.5, 2.5, 9, dtype=torch.float64, requires_grad=True)
     symbols, soft = quantizer(z)
     c, at = quantizer.centres().detach().numpy(), z.detach().numpy()

@@ -48,7 +48,7 @@ def make_config(layers: list[str] = LAYERS, **changes: object) -> CodecConfig:
         "name": "test",
         "data": {"name": "test", "holdout": 8, "crop_padding": 1},
         "encoder": {"layers": layers},
-        "decoder": {"width": 8, "blocks": 1},
+        "decoder": {"width": 8, "blocks": 1, "hidden": 16},
         "schedule": schedule | changes,
     }
     return CodecConfig.from_dict(values | tables)
@@ -159,7 +159,7 @@ def test_training_in_bf16_and_float32_keeps_float32_weights(
     trainer.train()
     assert {value.dtype for value in trainer.state.average.state_dict().values()} == {torch.float32, torch.int64}
     assert all(np.isfinite(entry["loss"]) for entry in read_log(trainer.folder))
-    trainer.state.model.decoder.get_submodule("classify").register_forward_hook(seen)
+    trainer.state.model.decoder.get_submodule("hidden").register_forward_hook(seen)
     trainer._train_step(0, torch.arange(8), trainer.plan[1], np.random.default_rng(0))
     assert dtypes == {torch.bfloat16 if bf16 else torch.float32}
 

@@ -175,7 +175,6 @@ WRONG = {
     "cannot read config none.toml": ('"base.toml"', '"none.toml"'),
     "base.toml has data.name = npz:": ('name = "npz:', 'name = "npz:/'),
     "quantizer.bits must be 1..8": ("[options]", "[quantizer]\nbits = 9\n[options]"),
-    "quantizer.temperature must be above 0": ("[options]", "[quantizer]\ntemperature = 0\n[options]"),
     "schedule.board_epochs is for codecs with an answer head": ("lr = 2e-3", "board_epochs = 1\nlr = 5e-3"),
     "schedule.qat_epochs is for int8 encoders, semanticnn has none": ("lr = 2e-3", "qat_epochs = 1\nlr = 5e-3"),
     "160 training images do not fill one batch of 161": ("batch = 32", "batch = 161"),

@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from train.classifiers.architectures import Classifier, feature_shape
 from train.codecs.deployable import Payload, SymbolCodec
-from train.codecs.quantizer import SoftQuantizer, gray_tables
+from train.codecs.quantizer import Quantizer, gray_tables
 from train.compute_device import device_of
-from train.config import SoftQuantizerConfig
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 from wire.model import MIN_BER
@@ -41,22 +41,17 @@ class SplitCodec(SymbolCodec):
         """Settings of the `[options]` table; a codec with settings defines its own subclass."""
 
     options: Options
-    quantizer: SoftQuantizer
     latent_shape: tuple[int, int, int]  # (h, w, c)
 
     def __init__(
-        self,
-        classifier: Classifier,
-        input_shape: tuple[int, int, int],
-        quantizer: SoftQuantizerConfig,
-        options: Options,
+        self, classifier: Classifier, input_shape: tuple[int, int, int], quantizer: QuantizerConfig, options: Options
     ) -> None:
         super().__init__()
         height, width, _ = input_shape
         self.input_shape, self.options = input_shape, options
         self.feature_shape = feature_shape(classifier, height, width)  # (C, H', W')
         self.classifier = frozen(classifier)
-        self.quantizer = SoftQuantizer(quantizer.bits, quantizer.temperature)
+        self.quantizer = Quantizer(quantizer.bits, quantizer.temperature)
         code, level = gray_tables(quantizer.bits)
         self.register_buffer("gray", code)
         self.register_buffer("ungray", level)

@@ -15,7 +15,7 @@ from train.codecs.quantizer import Quantizer
 from train.codecs.split import adjscc, deepcod
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
-from train.config import SoftQuantizerConfig
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.trainers.optimizer import adamw
 from train.trainers.split import SplitConfig
@@ -27,7 +27,7 @@ def make(name: str, size: int = 8, classifier: Classifier | None = None, seed: i
     """Return a codec, freshly initialised, for images of size x size."""
     torch.manual_seed(seed)
     codec = SPLIT_CODECS[name]
-    return codec(classifier or small_classifier(), (size, size, 3), SoftQuantizerConfig(), codec.Options())
+    return codec(classifier or small_classifier(), (size, size, 3), QuantizerConfig(), codec.Options())
 
 
 @BOTH
@@ -201,4 +201,4 @@ def test_comparison_config_matches_semanticnn(name: str, data: str) -> None:
         reference.schedule,
         reference.classifier,
     )
-    assert Quantizer(config.quantizer.bits).n_levels == 8
+    assert Quantizer(config.quantizer.bits, 1.0).n_levels == 8

@@ -14,7 +14,7 @@ from train import settings
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
 from train.codecs.split.semanticnn import Expand, SemanticNN, attribution_entropy, central_positions, usage_loss
 from train.codecs.split.split_codec import Stage
-from train.config import SoftQuantizerConfig
+from train.config import QuantizerConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 
@@ -27,7 +27,7 @@ def make(
     """Return a codec, freshly initialised, for images of size x size."""
     torch.manual_seed(seed)
     options = options or SemanticNN.Options()
-    return SemanticNN(classifier or small_classifier(), (size, size, 3), SoftQuantizerConfig(), options).train()
+    return SemanticNN(classifier or small_classifier(), (size, size, 3), QuantizerConfig(), options).train()
 
 
 # Shapes

@@ -15,7 +15,7 @@ from train.codecs.fakequant import calibrate
 from train.codecs.split.semanticnn import SemanticNN
 from train.codecs.split.semanticnn_device import SemanticNNDevice
 from train.codecs.split.split_codec import SplitCodec
-from train.config import DataConfig, ScheduleConfig, SoftQuantizerConfig
+from train.config import DataConfig, QuantizerConfig, ScheduleConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import Impairment, draw_impairment
@@ -52,7 +52,7 @@ def classifier(architecture: str = "resnet20") -> Classifier:
 
 def make(architecture: str = "resnet20") -> SemanticNNDevice:
     options = SemanticNNDevice.Options(xai_images=4)
-    return SemanticNNDevice(classifier(architecture), SHAPE, SoftQuantizerConfig(), options)
+    return SemanticNNDevice(classifier(architecture), SHAPE, QuantizerConfig(), options)
 
 
 def impairment(model: SplitCodec, count: int = 12) -> Impairment:
@@ -76,7 +76,7 @@ def test_stem_starts_as_that_of_the_classifier_clipped_at_6(architecture: str, l
 @pytest.mark.parametrize("architecture", ["efficientnet_v2_s", "resnet50"])
 def test_build_refuses_other_stems(architecture: str) -> None:
     with pytest.raises(TrainError, match=r"^semanticnn_device needs a stem of a 3x3 convolution, .*$"):
-        SemanticNNDevice(build(architecture, 5), (32, 32, 3), SoftQuantizerConfig(), SemanticNNDevice.Options())
+        SemanticNNDevice(build(architecture, 5), (32, 32, 3), QuantizerConfig(), SemanticNNDevice.Options())
 
 
 def test_encoder_starts_with_all_levels_in_use_and_few_values_clipped() -> None:

@@ -51,6 +51,11 @@ def boards_option(boards: Sequence[Path]) -> str:
     return f" --boards {' '.join(map(str, boards))}" if boards else ""
 
 
+def seeds_option(seeds: Sequence[Path]) -> str:
+    """Return --seeds as it was given, with a space before it; empty without bundles of other seeds."""
+    return f" --seeds {' '.join(map(str, seeds))}" if seeds else ""
+
+
 def add_out(parser: ArgumentParser, name: str) -> None:
     """Add --out for a benchmark of one bundle, whose default is `result_file`."""
     parser.add_argument(

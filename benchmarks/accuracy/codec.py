@@ -4,7 +4,7 @@ Symbols and answers come from TFLite's reference kernels, whose bytes the firmwa
 `make demo` check that). Each image's frame passes through the binary symmetric channel into the receiver, frame after
 frame as a known device sends them. The decoder is given the BER that the receiver estimates. Measured are every prefix
 of the features, the board's answers alone, both as in mode adaptive with the bundle's threshold, and the answers of
-other boards.
+other boards. Bundles of the same recipe and other seeds tell how much the seed matters.
 
 The figures of the bundles that ship are committed; give --out with any other option.
 """
@@ -34,12 +34,17 @@ from host.classify.decoder import decoder_of
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 
+SEED_BERS = (0.0, 0.1)
+
 
 def main() -> int:
     """Parse the command line, measure, and write the figures. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.codec", description=__doc__)
     command.add_bundle(parser)
     command.add_boards(parser, "BUNDLE", "boards that classify alone")
+    parser.add_argument(
+        "--seeds", nargs="*", type=Path, default=[], metavar="BUNDLE", help="the same recipe, trained with other seeds"
+    )
     command.add_count(parser, "--images", 10_000, "test images")
     command.add_count(parser, "--draws", 3, "draws of the bit flips")
     command.add_seed(parser, text="random seed of the first draw")
@@ -48,7 +53,7 @@ def main() -> int:
 
     def run() -> None:
         file = args.out or command.result_file("codec", args.bundle)
-        command.write_json(file, measure(args.bundle, args.images, args.draws, args.seed, args.boards))
+        command.write_json(file, measure(args.bundle, args.images, args.draws, args.seed, args.boards, args.seeds))
         print(f"figures: {file}")
 
     return command.execute("codec", run)
@@ -63,10 +68,13 @@ class Way:
     threshold: int | None = None
 
 
-def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path] = ()) -> dict:
-    """Return all figures of one bundle, by way to send and BER, and of other boards that answer alone."""
+def measure(
+    path: Path, count: int, draws: int, seed: int, boards: Sequence[Path] = (), seeds: Sequence[Path] = ()
+) -> dict:
+    """Return all figures of one bundle, by way to send and BER, of other boards that answer alone, and other seeds."""
     started = time.monotonic()
     bundle, console = load_bundle(path), Console()
+    others = [_other_seed(other, bundle) for other in seeds]
     test = images_for(bundle, count, console.print)
     training = _training(bundle)
     with progress_bar(console) as bar:
@@ -74,11 +82,17 @@ def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path
         figures["boards"] = {
             other.name: _figures(other, test, draws, seed, console, bar)["answers"] for other in map(_board, boards)
         }
+        # A spread over seeds needs two BERs and one draw: seeds differ far more than draws of flips.
+        figures["seeds"] = {
+            str(other.manifest["recipe"]["seed"]): _figures(other, test, 1, seed, console, bar, SEED_BERS)
+            for other in others
+        }
     return {
         "bundle": bundle.name,
         "model_id": bundle.model_id,
         "dataset": bundle.manifest["dataset"],
         "training": training,
+        "training_seed": bundle.manifest["recipe"].get("seed", 0),
         "images": len(test.labels),
         "draws": draws,
         "seed": seed,
@@ -86,8 +100,8 @@ def measure(path: Path, count: int, draws: int, seed: int, boards: Sequence[Path
         "raw_bytes": int(np.prod(bundle.input_shape)),
         "float_feature_bytes": 4 * bundle.latent_size,
         **figures,
-        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{command.boards_option(boards)} "
-        f"--images {count} --draws {draws} --seed {seed}",
+        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{command.boards_option(boards)}"
+        f"{command.seeds_option(seeds)} --images {count} --draws {draws} --seed {seed}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -101,21 +115,40 @@ def _board(path: Path) -> Bundle:
     return bundle
 
 
-def _figures(bundle: Bundle, test: TestImages, draws: int, seed: int, console: Console, bar: Progress) -> dict:
+def _other_seed(path: Path, bundle: Bundle) -> Bundle:
+    """Return a bundle of the same recipe and another seed than `bundle`. Raises BundleError if it is not."""
+    other = load_bundle(path)
+    recipes = [{**each.manifest["recipe"], "name": None, "seed": None} for each in (bundle, other)]
+    if recipes[0] != recipes[1]:
+        raise BundleError(f"bundle {path}: its recipe differs from that of {bundle.path} in more than the seed")
+    if other.manifest["recipe"].get("seed") == bundle.manifest["recipe"].get("seed"):
+        raise BundleError(f"bundle {path}: trained with the same seed as {bundle.path}")
+    return other
+
+
+def _figures(
+    bundle: Bundle,
+    test: TestImages,
+    draws: int,
+    seed: int,
+    console: Console,
+    bar: Progress,
+    bers: Sequence[float] = BER_GRID,
+) -> dict:
     """Return the figures of every prefix, of answers and of mode adaptive, as far as the bundle has them."""
     decoder, encoded, count = decoder_of(bundle), encode(bundle, test.images, bar), len(test.labels)
     prefixes = [i for i, (first, _) in enumerate(bundle.chunks) if first == 0]
 
     def by_ber(way: Way) -> dict[str, dict[str, float]]:
         rows = {}
-        for ber in BER_GRID:
+        for ber in bers:
             task = bar.add_task(f"{bundle.name}, {way.title}, BER {ber:g}", total=draws * count)
             sent = partial(_send, bundle, decoder, encoded, test.labels, way, ber, partial(bar.advance, task))
             rows[f"{ber:g}"] = row = mean_of([sent(seed + draw) for draw in range(draws)])
             console.print(_line(bundle, way, ber, row), highlight=False, soft_wrap=True)
         return rows
 
-    figures: dict = {"payload_bytes": {}}
+    figures: dict = {"payload_bytes": {}, "boards": {}}
     for chunk in prefixes:
         size = bundle.chunk_bytes(chunk)
         frame_bytes = bundle.chunk_layout(chunk).serial_size

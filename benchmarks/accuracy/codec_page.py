@@ -1,5 +1,6 @@
 """The sections of docs/RESULTS.md on the bundles that ship, and their plots."""
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def section(codec: dict) -> str:
                 f"| {_accuracy(row, 'accuracy_sent')} | {'-' if given is None else f'{100 * given:.2f} %'} "
                 f"| {row['frames_lost']:.0f} | {row['ber_estimated']:.4f} |"
             )
+    lines += _seeds(codec)
     raw, floats = codec["raw_bytes"], codec["float_feature_bytes"]
     lines += [
         "",
@@ -60,6 +62,29 @@ def section(codec: dict) -> str:
         ],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _seeds(codec: dict) -> list[str]:
+    """Return the table of accuracies over training seeds; no lines if there is one seed."""
+    if not codec["seeds"]:
+        return []
+    runs = [dict(_ways(figures)) for figures in ({**codec, "boards": {}}, *codec["seeds"].values())]
+    seeds = ", ".join(map(str, [codec["training_seed"], *codec["seeds"]]))
+    lines = [
+        "",
+        f"Training seeds {seeds}, accuracy of all sent: mean, and in brackets the standard deviation over seeds.\n",
+        "| sent | BER | accuracy of all sent | each seed |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    for names in zip(*runs, strict=True):  # of mode adaptive, the name holds the bundle's own threshold
+        name = names[0].partition(",")[0]
+        for ber in runs[1][names[1]]["by_ber"]:
+            values = [100 * run[each]["by_ber"][ber]["accuracy_sent"] for run, each in zip(runs, names, strict=True)]
+            each_seed = ", ".join(f"{value:.2f}" for value in values)
+            lines.append(
+                f"| {name} | {ber} | {statistics.mean(values):.2f} % ({statistics.stdev(values):.2f}) | {each_seed} |"
+            )
+    return lines
 
 
 def plot_name(codec: dict) -> str:

@@ -26,7 +26,10 @@ def written(tmp_path: Path, text: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("file", sorted((train_support.ROOT / "configs").glob("*.toml")), ids=lambda f: f.name)
+CONFIGS = train_support.ROOT / "configs"
+
+
+@pytest.mark.parametrize("file", sorted([*CONFIGS.glob("*.toml"), *CONFIGS.glob("curve/*.toml")]), ids=lambda f: f.name)
 def test_codec_config_loads_committed_file(file: Path) -> None:
     assert CodecConfig.load(file).name == file.stem
 

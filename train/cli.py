@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped setting need not wait for
-    from train.config import ClassifierConfig, CodecConfig, RunConfig
+    from train.codecs.codec import Codec
+    from train.config import ClassifierConfig, CodecConfig, GeneralConfig, RunConfig
+    from train.data.datasets import Dataset
     from train.data.listing import Listing
     from train.trainers.trainer import Trainer
 
@@ -44,7 +46,16 @@ def parser(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train and return the exit status. Raises InklingError."""
     from train import settings
-    from train.config import BASE_CLASSIFIER, SPLIT_CODEC, ClassifierConfig, CodecConfig, SplitRunConfig, kind_of
+    from train.config import (
+        BASE_CLASSIFIER,
+        GENERAL,
+        SPLIT_CODEC,
+        ClassifierConfig,
+        CodecConfig,
+        GeneralConfig,
+        SplitRunConfig,
+        kind_of,
+    )
     from train.errors import TrainError
 
     is_classifier, file = options.words[:-1] == [CLASSIFIER], Path(options.words[-1])
@@ -64,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         ClassifierConfig.load(Path(split.classifier))
         _look_up(split, options)
         _split(file, options)
+    elif kind == GENERAL:
+        _general(GeneralConfig.load(file, options.set), options)
     else:
         codec = CodecConfig.load(file, options.set)
         if codec.teacher:
@@ -89,24 +102,39 @@ def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | Non
 
 def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
     from train.codecs.codec import Codec
-    from train.codecs.cost import estimate
+    from train.data.datasets import load_for
     from train.trainers.codec import CodecTrainer
 
     if listing:
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
-    trainer = _create_trainer(CodecTrainer, config, options)
-    model = trainer.state.model
+    trainer = _create_trainer(CodecTrainer, config, options, load_for(config.data))
+    _train(trainer, _described(trainer.state.model), True)
+
+
+def _described(model: "Codec") -> str:
+    """Print what a board needs for a codec's encoder, and return a description of the codec."""
+    from train.codecs.cost import estimate
+
     print(estimate(model.encoder, model.input_shape, model.n_symbols))
     macs = model.encoder.macs(*model.input_shape[:2])
-    _train(trainer, f"encoder {macs:,} MACs, {model.n_symbols} symbols of {config.quantizer.bits} bits", True)
+    return f"encoder {macs:,} MACs, {model.n_symbols} symbols of {model.quantizer.bits} bits"
+
+
+def _general(config: "GeneralConfig", options: argparse.Namespace) -> None:
+    from train.data.pool import load_pool
+    from train.trainers.general import GeneralTrainer
+
+    trainer = _create_trainer(GeneralTrainer, config, options, load_pool(config))
+    _train(trainer, f"{_described(trainer.state.model)}, embedding of {trainer.targets.shape[2]} values", True)
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:
     from train.codecs.deployable import DeployableCodec
+    from train.data.datasets import load_for
     from train.trainers.split import SplitConfig, SplitTrainer
 
     config = SplitConfig.load(file, options.set)
-    trainer = _create_trainer(SplitTrainer, config, options)
+    trainer = _create_trainer(SplitTrainer, config, options, load_for(config.data))
     model = trainer.state.model
     _train(
         trainer,
@@ -117,25 +145,25 @@ def _split(file: Path, options: argparse.Namespace) -> None:
 
 
 def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None:
+    from train.data.datasets import load_for
     from train.trainers.classifier import ClassifierTrainer
 
-    _train(_create_trainer(ClassifierTrainer, config, options), config.architecture, False)
+    _train(_create_trainer(ClassifierTrainer, config, options, load_for(config.data)), config.architecture, False)
 
 
 def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:
     return options.out or Path("runs") / config.name
 
 
-def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Namespace) -> "T":
+def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Namespace, data: "Dataset") -> "T":
     import torch
 
     from train.compute_device import choose_device
-    from train.data.datasets import load_for
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
-    return kind(config, load_for(config.data), _folder(config, options), device)
+    return kind(config, data, _folder(config, options), device)
 
 
 def _train(trainer: "Trainer", description: str, exportable: bool) -> None:

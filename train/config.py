@@ -17,9 +17,9 @@ from train.errors import TrainError
 from wire.frame import MAX_CHUNKS
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
-CODEC, SPLIT_CODEC, BASE_CLASSIFIER = "codec", "split codec", "base classifier"
-# The setting that only configs of one kind have -> the kind of run.
-KINDS = {"architecture": BASE_CLASSIFIER, "system": SPLIT_CODEC, "encoder": CODEC}
+CODEC, GENERAL, SPLIT_CODEC, BASE_CLASSIFIER = "codec", "general codec", "split codec", "base classifier"
+# A setting that tells the kind of run; the first one that a config has decides.
+KINDS = {"architecture": BASE_CLASSIFIER, "system": SPLIT_CODEC, "embedding": GENERAL, "encoder": CODEC}
 Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
 
 
@@ -170,6 +170,21 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
+class EmbeddingConfig:
+    """The pretrained network whose embedding the host predicts, and more images. Labels are not used."""
+
+    # `efficientnet_lite0`, or an ONNX file that maps images (N, 3, H, W) in [0, 1] to embeddings (N, D)
+    network: str = "efficientnet_lite0"
+    size: int = 128  # height and width to which images are enlarged for the network
+    more: tuple[str, ...] = ()  # more data sets, named as in data.name; their images are resized to those of data.name
+    left_out: tuple[int, ...] = ()  # numbers of the classes of data.name that the run never sees: to be taught later
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[embedding]`."""
+        return {"embedding.size must be at least 32": self.size >= 32}
+
+
+@dataclass(frozen=True)
 class ScheduleConfig:
     """AdamW with warm-up and cosine decay; then quantization-aware epochs on the folded encoder, if any."""
 
@@ -254,28 +269,57 @@ class RunConfig(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodecConfig(RunConfig):
-    """A run of Inkling's own codec."""
+class LatentRunConfig(RunConfig):
+    """A run of a codec with Inkling's own encoder, quantizer and decoder."""
 
-    answer_weight: float = 1.0  # weight of the answer head's loss; that of the host is 1
     encoder: EncoderConfig
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
+
+    def rules(self) -> Rules:
+        """Return the rules of the whole config. Subclasses add to these."""
+        return {
+            **super().rules(),
+            **self.quantizer.rules(),
+            **self.decoder.rules(),
+            **self.link.rules(),
+            "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig(LatentRunConfig):
+    """A run of a codec that classifies."""
+
+    answer_weight: float = 1.0  # weight of the answer head's loss; that of the host is 1
     teacher: TeacherConfig | None = None
 
     def rules(self) -> Rules:
         """Return the rules of the whole config."""
         return {
             **super().rules(),
-            **self.quantizer.rules(),
-            **self.decoder.rules(),
-            **self.link.rules(),
             **(self.teacher.rules() if self.teacher else {}),
-            "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
             "answer_weight must be at least 0": self.answer_weight >= 0,
             "schedule.board_epochs needs the layer 'answer' in encoder.layers": self.schedule.board_epochs == 0
             or self.encoder.layers[-1:] == ("answer",),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralConfig(LatentRunConfig):
+    """A run of a codec whose host predicts a pretrained network's embedding, for classes that are taught later."""
+
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+
+    def rules(self) -> Rules:
+        """Return the rules of the whole config."""
+        return {
+            **super().rules(),
+            **self.embedding.rules(),
+            "encoder.layers must end with a latent head: there are no classes to answer": self.encoder.layers[-1:]
+            != ("answer",),
+            "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
         }
 
 

@@ -12,7 +12,7 @@ from train.codecs.deployable import DeployableCodec, Payload
 from train.codecs.encoder import SCORE_SCALE, Encoder
 from train.codecs.quantizer import Quantizer, gray_tables
 from train.compute_device import autocast
-from train.config import CodecConfig
+from train.config import LatentRunConfig
 from train.errors import TrainError
 from train.impairment import Impairment
 from wire.answer import ANSWER_BITS, CONFIDENCES, MAX_CLASSES, confidence_floor
@@ -41,7 +41,7 @@ class Codec(DeployableCodec):
     floors: Tensor
     temperature: Tensor
 
-    def __init__(self, config: CodecConfig, input_shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, config: LatentRunConfig, input_shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         encoder = Encoder(input_shape, config.encoder.layers, classes)
         self.encoder = encoder
@@ -146,7 +146,7 @@ def sending_order(heads: list[tuple[int, int, int]]) -> Tensor:
     return torch.cat(parts[::-1])
 
 
-def _check_size(config: CodecConfig, encoder: Encoder, classes: int, n_symbols: int) -> None:
+def _check_size(config: LatentRunConfig, encoder: Encoder, classes: int, n_symbols: int) -> None:
     """Raise TrainError if a bundle, an answer or a packet would have no room for what the encoder gives."""
     if n_symbols >= MAX_LATENT:
         raise TrainError(f"encoder.layers: the heads have {n_symbols:,} values, more than {MAX_LATENT - 1:,}")

@@ -25,9 +25,11 @@ class Views:
         n = len(self)
         rows = rng.integers(0, 2 * self.pad + 1, n)[:, None] + np.arange(self.height)
         columns = np.arange(self.width)[None, :].repeat(n, 0)
+        mirrored = np.zeros(n, bool)
         if self.flip:
-            flipped = rng.random(n) < 0.5
-            columns[flipped] = columns[flipped, ::-1]
+            mirrored = rng.random(n) < 0.5
+            columns[mirrored] = columns[mirrored, ::-1]
+        self.mirrored = torch.from_numpy(mirrored)
         columns = rng.integers(0, 2 * self.pad + 1, n)[:, None] + columns
         self.rows, self.columns = torch.from_numpy(rows), torch.from_numpy(columns)
 

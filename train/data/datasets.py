@@ -80,11 +80,12 @@ def _path(config: DataConfig) -> Path | None:
         return stored_npz(config.name)
     for prefix in (NPZ, FOLDER):
         if config.name.startswith(prefix):
-            return _find(config.name.removeprefix(prefix))
+            return find(config.name.removeprefix(prefix))
     raise unknown_name("unknown data set", config.name, [*PUBLIC, f"{NPZ}FILE", f"{FOLDER}DIR"])
 
 
-def _find(text: str) -> Path:
+def find(text: str) -> Path:
+    """Return the path of a file or folder, which is also searched for below INKLING_DATA."""
     path = Path(text).expanduser()
     candidates = [path]
     if not path.is_absolute() and os.environ.get("INKLING_DATA"):

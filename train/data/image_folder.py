@@ -73,7 +73,7 @@ def find_files(folder: Path) -> Files:
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = _images_below(folder / name)
+        found = images_below(folder / name)
         if not found:
             raise TrainError(f"{folder / name} has no image ({', '.join(SUFFIXES)})")
         files += found
@@ -112,7 +112,8 @@ def _has_folders(folder: Path) -> bool:
     return folder.is_dir() and bool(_folders(folder))
 
 
-def _images_below(folder: Path) -> list[Path]:
+def images_below(folder: Path) -> list[Path]:
+    """Return the image files anywhere below a folder, sorted. Hidden files and folders are left out."""
     found: list[Path] = []
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

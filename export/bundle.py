@@ -15,6 +15,7 @@ from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.finished_run import FinishedRun
 from export.inspect_tflite import Op
+from train.config import GeneralConfig
 from wire.answer import ANSWER_BITS
 from wire.bundle import FILES, SCHEMA, BundleError, compute_model_id, describe_file
 from wire.bundle import load as load_bundle
@@ -61,7 +62,9 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     part.mkdir(parents=True)
     shutil.copy(converted.files.encoder_tflite, part / "encoder.tflite")
     shutil.copy(converted.files.decoder_onnx, part / "decoder.onnx")
-    np.savez_compressed(part / "golden.npz", **_golden(converted, golden))
+    np.savez_compressed(
+        part / "golden.npz", **_golden(converted, golden, "logits" if run.embeddings is None else "embedding")
+    )
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
     (part / "bundle.json").write_text(_json(manifest))
@@ -89,9 +92,8 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
     return {
         "schema": SCHEMA,
         "name": name,
-        "task": "classification",
-        "dataset": config.data.name,
-        "classes": list(run.data.classes),
+        **_task(run),
+        "dataset": run.data.name,
         "input_shape": list(codec.input_shape),
         "input_scale": 1 / 255,
         "input_zero_point": -PIXEL_OFFSET,
@@ -119,13 +121,22 @@ def _manifest(name: str, run: FinishedRun, converted: ConvertedCodec, measured: 
     }
 
 
+def _task(run: FinishedRun) -> dict[str, Any]:
+    """Return what the host's network gives: logits of classes, or an embedding."""
+    if run.embeddings is None:
+        return {"task": "classification", "classes": list(run.data.classes)}
+    assert isinstance(run.config, GeneralConfig)
+    embedding = {"size": run.embeddings.shape[1], "network": run.config.embedding.network}
+    return {"task": "embedding", "classes": [], "embedding": embedding}
+
+
 def _json(manifest: dict[str, Any]) -> str:
     # One key per line, so that a diff of two bundles is readable; long lists stay on their line.
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _golden(converted: ConvertedCodec, golden: Golden) -> dict[str, np.ndarray]:
+def _golden(converted: ConvertedCodec, golden: Golden, output: str) -> dict[str, np.ndarray]:
     latents, scores = golden.outputs[:, : converted.latent_size], golden.outputs[:, converted.latent_size :]
     symbols, words = converted.symbols(latents), converted.words(scores)
     ber = np.full(len(symbols), GOLDEN_BER, np.float32)
@@ -149,5 +160,5 @@ def _golden(converted: ConvertedCodec, golden: Golden) -> dict[str, np.ndarray]:
         "symbols": symbols,
         "payload": np.stack([np.frombuffer(payload, np.uint8) for payload in payloads]),
         "ber": ber,
-        "logits": converted.logits(symbols, ber, words),
+        output: converted.logits(symbols, ber, words),
     }

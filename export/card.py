@@ -25,14 +25,13 @@ def text(manifest: dict[str, Any]) -> str:
 
 def _summary(manifest: dict[str, Any]) -> str:
     classes, heads = manifest["classes"], manifest["heads"]
-    shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
     sizes = [] if not heads else [f"up to {manifest['payload_bytes']} bytes of features"]
     sizes += ["answers of the board"] if manifest["answer"] else []
     shapes = ", ".join("x".join(map(str, head)) for head in heads) or "none"
     height, width, channels = manifest["input_shape"]
     return "\n".join(
         [
-            f"Classifies images of {height} x {width} x {channels} in {len(classes)} classes ({shown}).",
+            f"{_purpose(manifest, classes)} of {height} x {width} x {channels} pixels.",
             f"Sends {' or '.join(sizes)}.",
             "",
             f"- model {manifest['model_id']}, {manifest['date']}",
@@ -43,7 +42,35 @@ def _summary(manifest: dict[str, Any]) -> str:
     )
 
 
+def _purpose(manifest: dict[str, Any], classes: list[str]) -> str:
+    if "embedding" in manifest:
+        size, network = manifest["embedding"]["size"], manifest["embedding"]["network"]
+        return (
+            f"For classes that the host is taught later: predicts the embedding of {network}, {size} values, of images"
+        )
+    shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    return f"Tells {len(classes)} classes ({shown}) apart in images"
+
+
+def _cosine(manifest: dict[str, Any]) -> str:
+    rows = [(f"BER {ber}, whole payload", value) for ber, value in manifest["cosine"].items()]
+    rows += [(f"first {n} symbols, no bit errors", value) for n, value in manifest["cosine_by_symbols"].items()]
+    return "\n".join(
+        [
+            f"Mean cosine of the predicted embedding and the picture's own, on {manifest['test_images']:,} test "
+            "images, which chose nothing; encoder as the board computes it, true bit flips, one draw (seed 0), the "
+            "decoder given the true bit error rate:",
+            "",
+            "| | cosine |",
+            "| --- | ---: |",
+            *(f"| {name} | {value:.3f} |" for name, value in rows),
+        ]
+    )
+
+
 def _accuracy(manifest: dict[str, Any]) -> str:
+    if "cosine" in manifest:
+        return _cosine(manifest)
     lines = [
         f"On {manifest['test_images']:,} test images, which chose nothing; encoder as the board computes it, true bit "
         "flips, one draw (seed 0), the decoder given the true bit error rate:",
@@ -68,12 +95,17 @@ def _accuracy(manifest: dict[str, Any]) -> str:
 
 def _recipe(manifest: dict[str, Any]) -> str:
     recipe = manifest["recipe"]
-    data = manifest["dataset"]
+    sets = manifest["dataset"].split(" + ")
+    terms = " ".join(TERMS.get(name, f"{name}: its terms are those of your images.") for name in sets)
     schedule = ", ".join(f"{name} {value}" for name, value in recipe["schedule"].items())
     lines = [
-        f"- data: {data}. {TERMS.get(data, 'Its terms are those of your images.')}",
+        f"- data: {manifest['dataset']}. {terms}",
         f"- seed {manifest['seed']}; {schedule}",
     ]
+    if recipe.get("embedding", {}).get("network") == "efficientnet_lite0":
+        lines.append(
+            "- EfficientNet-Lite0 (weights of ImageNet, Apache-2.0) gave the embeddings; none of it is in here"
+        )
     if recipe.get("teacher"):
         lines.append(f"- teacher: {recipe['teacher']['checkpoint']}")
     lines.append("- all settings: `recipe` in bundle.json")

@@ -68,13 +68,19 @@ class ConvertedCodec:
         ber: float,
         n_received: int | None = None,
     ) -> np.ndarray:
-        """Return which images (N,) are correctly classified after one draw of flips (seed 0) at a BER.
+        """Return which images (N,) with labels (N,) are correctly classified; other arguments as for `decoded`."""
+        return self.decoded(symbols, words, ber, n_received).argmax(1) == labels
 
-        symbols (N, S), words (N,), labels (N,). The decoder gets the true BER. Only the first `n_received` symbols
-        arrive; all by default.
+    def decoded(
+        self, symbols: np.ndarray, words: np.ndarray | None, ber: float, n_received: int | None = None
+    ) -> np.ndarray:
+        """Return the decoder's outputs (N, classes or D) after one draw of flips (seed 0) at a BER.
+
+        symbols (N, S), words (N,). The decoder gets the true BER. Only the first `n_received` symbols arrive; all by
+        default.
         """
         rng = np.random.default_rng([0, 2])
-        correct = []
+        outputs = []
         n_answer = 0 if words is None else ANSWER_BITS
         for first in range(0, len(symbols), BATCH):
             received = symbols[first : first + BATCH]
@@ -89,9 +95,8 @@ class ConvertedCodec:
             if n_received is not None:
                 received = received.copy()
                 received[:, n_received:] = -1
-            logits = self.logits(received, np.full(len(received), ber, np.float32), answers)
-            correct.append(logits.argmax(1) == labels[first : first + BATCH])
-        return np.concatenate(correct)
+            outputs.append(self.logits(received, np.full(len(received), ber, np.float32), answers))
+        return np.concatenate(outputs)
 
 
 def symbol_table(codec: DeployableCodec, scale: float, zero_point: int) -> np.ndarray:

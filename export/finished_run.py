@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
 from train import settings
+from train.classifiers.embedding import embeddings
 from train.codecs.deployable import DeployableCodec
-from train.config import CodecConfig, RunConfig
+from train.config import CodecConfig, GeneralConfig, RunConfig
 from train.data.datasets import Dataset, load_for
+from train.data.pool import load_pool
 from train.data.sampling import split_holdout
 from train.trainers.codec import load_codec
 from train.trainers.split import SplitConfig, load_split_codec
@@ -28,6 +31,7 @@ class FinishedRun:
     calibration: Tensor  # images (N, C, H, W) over which the converter measures ranges
     chunks: tuple[tuple[int, int], ...]  # (first symbol, count); the first is the whole payload
     saved: dict[str, Any]  # the record of best.pt
+    embeddings: np.ndarray | None = None  # of the test images (N, D), of unit length; None for a codec that classifies
 
 
 def load_run(folder: Path) -> FinishedRun:
@@ -36,7 +40,9 @@ def load_run(folder: Path) -> FinishedRun:
     Raises TrainError if it is not finished, and ExportError if its encoder is not in int8.
     """
     saved = settings.read_run(folder)
-    return _split(folder) if isinstance(saved, dict) and "system" in saved else _inkling(folder)
+    if isinstance(saved, dict) and "system" in saved:
+        return _split(folder)
+    return _general(folder) if isinstance(saved, dict) and "embedding" in saved else _inkling(folder)
 
 
 def _inkling(folder: Path) -> FinishedRun:
@@ -46,6 +52,17 @@ def _inkling(folder: Path) -> FinishedRun:
     codec.decoder.fold()
     round_to_half(codec.decoder)
     return FinishedRun(config, codec, data, calibration, codec.chunks, saved)
+
+
+def _general(folder: Path) -> FinishedRun:
+    config = GeneralConfig.from_run(folder)
+    data = load_pool(config)
+    targets = embeddings(config.embedding, np.concatenate([data.x_train, data.x_test]))
+    codec, calibration, saved = load_codec(folder, config, data, targets.shape[2])
+    codec.decoder.fold()
+    round_to_half(codec.decoder)
+    of_test = targets[0][data.y_test].astype(np.float32)
+    return FinishedRun(config, codec, data, calibration, codec.chunks, saved, of_test)
 
 
 def _split(folder: Path) -> FinishedRun:

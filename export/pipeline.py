@@ -37,10 +37,11 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool
     print(f"run {folder}: epoch {run.saved['epoch']}, held-out accuracies {_percent(run.saved['held_out'])}")
     _, held_out = split_holdout(run.data, run.config.data.holdout)
     held = Images(run.data.x_train[held_out], run.data.y_train[held_out])
-    temperature = _calibrate(run, held) if run.codec.n_symbols else 1.0
+    classifies = run.embeddings is None
+    temperature = _calibrate(run, held) if run.codec.n_symbols and classifies else 1.0
 
     print("convert: PyTorch -> ONNX -> onnx2tf -> TFLite")
-    converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch))
+    converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch, not classifies))
     # In random order: the first images, which the proofs and the golden file take, are of all classes too.
     chosen = stratified(run.data.y_test, test_images)
     test = Images(run.data.x_test[chosen], run.data.y_test[chosen])
@@ -57,7 +58,11 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool
     proofs.decoder(checks, run.codec, converted, converted.symbols(outputs[:, : converted.latent_size]))
 
     threshold, board = _calibrate_board(converted, held) if run.codec.has_answer else (None, {})
-    figures = _measure_accuracy(checks, run, converted, test)
+    figures = (
+        _measure_accuracy(checks, run, converted, test)
+        if run.embeddings is None
+        else _measure_cosine(checks, run, converted, test.x, run.embeddings[chosen])
+    )
     ops, arena = operators(files.encoder_tflite), arena_bytes(files.encoder_tflite)
     extra = sorted({op.name for op in ops} & set(UNWANTED))
     height, width, _ = run.codec.input_shape
@@ -156,6 +161,36 @@ def _measure_accuracy(
         figures["accuracy_board"] = float((index == test.y).mean())
         print(f"  accuracy of the board's answer: {100 * (index == test.y).mean():.2f} %")
     return figures
+
+
+def _measure_cosine(
+    checks: proofs.Proofs, run: FinishedRun, converted: ConvertedCodec, images: np.ndarray, targets: np.ndarray
+) -> dict[str, object]:
+    """Measure the mean cosine of predicted and true embeddings (N, D) before int8 and after, by BER and by prefix."""
+    n = len(images)
+    set_mode(run.codec.encoder, "off")
+    sent = evaluate.encode(run.codec, images)
+    set_mode(run.codec.encoder, "quantize")
+    with _progress(n, "test images through the reference kernels") as advance:
+        latents, _ = converted.encode(images, advance)
+    symbols = converted.symbols(latents)
+
+    def cosine(symbols: np.ndarray, ber: float, n_received: int | None = None) -> float:
+        return float((converted.decoded(symbols, None, ber, n_received) * targets).sum(1).mean())
+
+    floating = cosine(sent.symbols.numpy(), 0.0)
+    by_ber = {f"{ber:g}": cosine(symbols, ber) for ber in evaluate.BER_GRID}
+    checks.require("int8_cost", f"cosine lost by int8, {n:,} test images", floating - by_ber["0"], MAX_INT8_COST)
+    prefixes = {str(count): cosine(symbols, 0.0, count) for first, count in run.chunks if first == 0}
+    for name, shares in (("BER", by_ber), ("symbols received", prefixes)):
+        print(f"  cosine by {name}: {', '.join(f'{key}: {value:.3f}' for key, value in shares.items())}")
+    return {
+        "cosine": by_ber,
+        "cosine_by_symbols": prefixes,
+        "cosine_float_clean": floating,
+        "accuracy_ber_given": "true",
+        "test_images": n,
+    }
 
 
 @contextlib.contextmanager

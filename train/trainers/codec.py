@@ -13,7 +13,7 @@ from train import evaluate
 from train.classifiers.teacher import SoftLabels
 from train.codecs.codec import Codec
 from train.codecs.fakequant import calibrate
-from train.config import CodecConfig
+from train.config import CodecConfig, LatentRunConfig
 from train.data.augment import Views
 from train.data.datasets import Dataset, cache_dir
 from train.data.sampling import split_holdout
@@ -128,8 +128,12 @@ def soft_labels_file(config: CodecConfig, views: Views) -> Path:
     return folder / f"{digest.hexdigest()[:16]}.npy"
 
 
-def load_codec(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec, Tensor, dict[str, Any]]:
+def load_codec(
+    folder: Path, config: LatentRunConfig, data: Dataset, outputs: int | None = None
+) -> tuple[Codec, Tensor, dict[str, Any]]:
     """Load a finished run: the codec in evaluation mode, the calibration images, and the record of best.pt.
+
+    outputs: number of values that the decoder gives; by default one for each class.
 
     The codec is folded and its int8 ranges are calibrated. Raises TrainError if the run has not reached its
     quantization-aware epochs, or was trained on other data.
@@ -137,7 +141,7 @@ def load_codec(folder: Path, config: CodecConfig, data: Dataset) -> tuple[Codec,
     saved = read_best(folder, "int8 epochs")
     check_data(folder, data)
     height, width, channels = data.x_train.shape[1:]
-    codec = Codec(config, (height, width, channels), len(data.classes))
+    codec = Codec(config, (height, width, channels), outputs or len(data.classes))
     codec.encoder.fold()
     load_weights(codec, saved["model"], folder / "best.pt")
     codec.eval()

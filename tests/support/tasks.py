@@ -39,14 +39,14 @@ def make_task(bundle: Bundle, name: str = "animals", classes: tuple[str, ...] = 
     return teach(bundle, EmbeddingDecoder(bundle), name, examples)
 
 
-def write_readings(file: Path, bundle: Bundle, examples: Examples) -> None:
-    """Write examples as JSON lines of `receive` with image ids "r0", "r1", ... and what teaching needs."""
+def write_readings(file: Path, bundle: Bundle, examples: Examples, prefix: str = "r") -> None:
+    """Write examples as JSON lines of `receive`, with what teaching needs and image ids of the prefix and a number."""
     lines = [
         {
             "time": 1.8e9 + row,
             "device": 7,
             "model_id": bundle.model_id,
-            "image_id": f"r{row}",
+            "image_id": f"{prefix}{row}",
             "symbols": examples.symbols[row].tolist(),
             "payload_ber": examples.bers[row],
             "tasks": {},

@@ -79,7 +79,7 @@ def save(task: Task, bundle: Bundle) -> Path:
                 folder.rename(old)
             try:
                 new.rename(folder)  # complete, or not at all
-            except OSError:
+            except BaseException:  # Ctrl-C, too
                 if old.exists():
                     old.rename(folder)
                 raise

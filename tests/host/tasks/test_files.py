@@ -76,19 +76,30 @@ def test_save_replaces_a_task_as_a_whole(general: Bundle, folder: Path) -> None:
     assert [file.name for file in folder.parent.iterdir()] == ["animals"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [(OSError(28, "No space left on device"), TaskError), (KeyboardInterrupt(), KeyboardInterrupt)],
+    ids=["full disk", "Ctrl-C"],
+)
 def test_save_keeps_the_earlier_task_if_it_fails(
-    general: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch
+    general: Bundle,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+    raised: type[BaseException],
 ) -> None:
     rename = Path.rename
 
     def fail(self: Path, target: Path) -> Path:
         if self.name == "new":
-            raise OSError(28, "No space left on device")
+            raise fault
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(TaskError, match=r"it cannot be written \(No space left on device\)"):
+    with pytest.raises(raised) as error:
         save(make_task(general, classes=CLASSES[:2]), general)
+    if raised is TaskError:
+        assert str(error.value) == f"task {folder}: it cannot be written (No space left on device)"
     assert load(general, "animals").classes == CLASSES
     assert [file.name for file in folder.parent.iterdir()] == ["animals"]
 

@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 
 KEPT_SHARE = 0.95  # of the images of the task's classes: so many are not rejected
-MIN_SCALE, MAX_SCALE = 1e-3, 1e4  # of scores, 1 / temperature
+MIN_SCALE, MAX_SCALE = 1e-3, 1e6  # of scores, 1 / temperature; they are small if the regulariser is large
 NEWTON_STEPS, CLOSE = 50, 1e-6
 NORMAL_95 = 1.959963984540054  # quantile 0.975 of the normal distribution
 

@@ -1,8 +1,9 @@
 """Classifier: from received frames to readings, as commands and benchmarks run it."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 from host.classify.ber import BerEstimator, payload_ber
 from host.classify.combine import ImageBits
 from host.classify.decoder import Prediction, decoder_of
+from host.classify.general import TaskModel, TaskPredictions, TaskSet
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.receive.sources import LATE
 from wire.answer import Answer
@@ -30,10 +32,11 @@ class Reading:
     """Reading of an image, from this frame and the earlier frames of the same image.
 
     The board's answer counts until features arrive; then the host decides, with the answer as one of its inputs.
+    A general bundle's reading has predictions of tasks instead of a class.
     """
 
     frame: FeatureFrame | AnswerFrame
-    prediction: Prediction
+    class_prediction: Prediction | None  # None for a general bundle
     ber: float  # of the link, estimated up to this frame
     payload_ber: float  # given to the decoder
     symbols: np.ndarray  # (S,) given to the decoder, -1 = not received
@@ -41,10 +44,22 @@ class Reading:
     answered_by: AnsweredBy = AnsweredBy.HOST
     unsure: bool = False  # an answer that another class fits nearly as well
     answer_word: int = NO_ANSWER  # given to the decoder
+    tasks: TaskPredictions = field(default_factory=dict)
+    image_id: str = ""  # the same for all frames of an image, and for no other image of the model
+
+    @property
+    def prediction(self) -> Prediction:
+        """The predicted class. Raises ValueError if the bundle is a general one, which has only tasks."""
+        if self.class_prediction is None:
+            raise ValueError(f"bundle {self.frame.model.name} has no classes of its own")
+        return self.class_prediction
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields of the reading's JSON line. Those of feature frames are null for an answer frame."""
-        frame = self.frame
+        """Return the fields of the reading's JSON line. Those of feature frames are null for an answer frame.
+
+        A general bundle's reading also has what its tasks are taught from: symbols and bit error rate for the decoder.
+        """
+        frame, prediction = self.frame, self.class_prediction
         features = frame if isinstance(frame, FeatureFrame) else None
         return {
             "device": frame.device,
@@ -53,9 +68,7 @@ class Reading:
             "chunk": features and features.chunk,
             "bundle": frame.model.name,
             "model_id": frame.model.model_id,
-            "class": self.prediction.label,
-            "index": self.prediction.index,
-            "confidence": round(self.prediction.confidence, 4),
+            **_prediction_values("class", prediction),
             "answered_by": self.answered_by.value,
             "unsure": self.unsure,
             "ber": float(f"{self.ber:.4g}"),
@@ -70,7 +83,22 @@ class Reading:
             "frames": self.frames,
             "received_bits": features and features.received_bits,
             "payload": features and features.payload.hex(),
+            **({} if prediction else self._general_values()),
         }
+
+    def _general_values(self) -> dict[str, Any]:
+        return {
+            "image_id": self.image_id,
+            "symbols": self.symbols.tolist(),
+            "payload_ber": float(f"{self.payload_ber:.4g}"),
+            "tasks": {name: _prediction_values("label", prediction) for name, prediction in self.tasks.items()},
+        }
+
+
+def _prediction_values(label: str, prediction: Prediction | None) -> dict[str, Any]:
+    if prediction is None:
+        return {label: None, "index": None, "confidence": None}
+    return {label: prediction.label, "index": prediction.index, "confidence": round(prediction.confidence, 4)}
 
 
 class LogitsModel(Protocol):
@@ -107,19 +135,25 @@ class Classifier:
     copies of a chunk by the log-likelihood ratio of each bit, copies of an answer by the likelihood of each answer.
     """
 
-    def __init__(self, decoders: Mapping[str, LogitsModel]) -> None:
-        """Create a classifier of decoders by model_id."""
+    def __init__(self, decoders: Mapping[str, LogitsModel], general: Mapping[str, TaskSet] | None = None) -> None:
+        """Create a classifier of decoders by model_id, and of the tasks of general bundles by model_id."""
         self._decoders = decoders
+        self._general = general or {}
+        self._start = f"{time.time_ns() // 1_000_000:x}"  # begins the image ids: image numbers begin anew
         self._links: dict[tuple[int, str], BerEstimator] = defaultdict(BerEstimator)
         self._images: dict[tuple[int, str], dict[int, ImageBits]] = defaultdict(dict)
 
     @classmethod
-    def of(cls, bundles: Iterable[Bundle]) -> "Classifier":
+    def of(cls, bundles: Iterable[Bundle], tasks: Sequence[TaskModel] = ()) -> "Classifier":
         """Return a classifier of bundles; of those with equal model_id, the last one counts, as in a FrameParser.
 
-        Raises HostError if a decoder cannot be run.
+        tasks: of the general bundles among them. Raises HostError if a decoder cannot be run.
         """
-        return cls({bundle.model_id: decoder_of(bundle) for bundle in bundles})
+        by_id = {bundle.model_id: bundle for bundle in bundles}
+        return cls(
+            {model_id: decoder_of(bundle) for model_id, bundle in by_id.items() if not bundle.embedding},
+            {model_id: TaskSet.of(bundle, tasks) for model_id, bundle in by_id.items() if bundle.embedding},
+        )
 
     def read(self, frame: FeatureFrame | AnswerFrame) -> Reading:
         """Classify one frame."""
@@ -135,19 +169,20 @@ class Classifier:
                 by_model[item.frame.model.model_id].append(position)
             else:
                 predictions[position] = self._by_board(item.frame.model, item.answer)
+        by_task: dict[int, TaskPredictions] = {}
         for model_id, positions in by_model.items():
             items = [combined[position] for position in positions]
-            decoded = self.decode(
-                model_id,
-                np.array([item.symbols for item in items]),
-                np.array([item.payload_ber for item in items]),
-                np.array([item.answer_word for item in items]),
-            )
-            predictions.update(zip(positions, decoded, strict=True))
+            symbols = np.array([item.symbols for item in items])
+            bers = np.array([item.payload_ber for item in items])
+            if model_id in self._general:
+                by_task.update(zip(positions, self._general[model_id].predict(symbols, bers), strict=True))
+            else:
+                decoded = self.decode(model_id, symbols, bers, np.array([item.answer_word for item in items]))
+                predictions.update(zip(positions, decoded, strict=True))
         return [
             Reading(
                 item.frame,
-                predictions[position],
+                predictions.get(position),
                 item.ber,
                 item.payload_ber,
                 item.symbols,
@@ -155,6 +190,8 @@ class Classifier:
                 AnsweredBy.HOST if item.answer is None else AnsweredBy.BOARD,
                 item.unsure,
                 item.answer_word,
+                by_task.get(position, {}),
+                f"{self._start}-{item.frame.device}-{item.frame.image_number}",
             )
             for position, item in enumerate(combined)
         ]

@@ -14,7 +14,7 @@ from host.cli.arguments import open_port
 from host.cli.output import Output, reading_parts
 from host.cli.run import LOST, check_model
 from host.errors import HostError
-from wire.bundle import Bundle
+from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 
 MIN_SAVED_PIXELS = 256  # longer side of a saved image
@@ -25,15 +25,16 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     if bundle.chunks:
         bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    classifier = Classifier.of([bundle], load_tasks([bundle], options.task))
     output = Output("-" if options.json else None)
     with Board(open_port(options), bundle, options.timeout) as board:
         check_model(board, output)
-        return _capture_all(board, bundle, options, output)
+        return _capture_all(board, classifier, options, output)
 
 
-def _capture_all(board: Board, bundle: Bundle, options: argparse.Namespace, output: Output) -> int:
+def _capture_all(board: Board, classifier: Classifier, options: argparse.Namespace, output: Output) -> int:
     count = options.count or (None if options.every else 1)
-    classifier, captured, lost = Classifier.of([bundle]), 0, 0
+    captured = lost = 0
     while True:
         next_start = time.monotonic() + (options.every or 0.0)
         frame, cost = board.capture_by_mode(options.chunk, cost=True)

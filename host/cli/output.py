@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.text import Text
 
 from host.classify.classifier import Reading
+from host.classify.decoder import Prediction
 from host.errors import HostError
 from host.receive.events import AnswerFrame
 
 UNSURE = 0.5  # confidence below which a class is dimmed
+NONE = f"{'none of these':<19}"  # of a task's classes; as wide as a class with its confidence
 
 Part = str | tuple[str, str]  # text, or text with a style
 
@@ -59,16 +61,24 @@ def plain_console(stderr: bool = False) -> Console:
 
 
 def reading_parts(reading: Reading) -> list[Part]:
-    """Return the parts of a reading's line: class, confidence, who decided, bit error rate, signal, frame."""
-    prediction, frame = reading.prediction, reading.frame
-    style = "dim" if reading.unsure or prediction.confidence < UNSURE else "bold"
+    """Return the parts of a reading's line: class, confidence, who decided, bit error rate, signal, frame.
+
+    For a general bundle, each task's label and confidence take the place of the first three.
+    """
+    frame, prediction = reading.frame, reading.class_prediction
     signal = f"SNR {frame.snr_db:5.1f} dB  " if frame.snr_db is not None else ""
     signal += f"{frame.rssi_dbm:.0f} dBm  " if frame.rssi_dbm is not None else ""
-    return [
-        (f"{prediction.label:<12}", style),
-        f" {prediction.confidence:6.1%}  by {reading.answered_by.value:<5}  BER {reading.ber:.1e}  {signal}",
-        _state(reading),
-    ]
+    parts: list[Part] = []
+    if prediction:
+        parts = [*_prediction_parts(prediction, reading.unsure), f"  by {reading.answered_by.value:<5}  "]
+    for name, predicted in reading.tasks.items():
+        parts += [f"{name}: ", *(_prediction_parts(predicted) if predicted else [(NONE, "dim")]), "  "]
+    return [*parts, f"BER {reading.ber:.1e}  {signal}", _state(reading)]
+
+
+def _prediction_parts(prediction: Prediction, unsure: bool = False) -> list[Part]:
+    style = "dim" if unsure or prediction.confidence < UNSURE else "bold"
+    return [(f"{prediction.label:<12}", style), f" {prediction.confidence:6.1%}"]
 
 
 def _state(reading: Reading) -> Part:

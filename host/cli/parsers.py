@@ -19,6 +19,7 @@ def receive(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add_port(parser)
     add("--bundle", required=True, action="append", metavar="DIR", help="bundle of a model; repeatable")
+    _add_task(parser)
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
@@ -43,6 +44,7 @@ def run(parser: ArgumentParser) -> None:
     )
     add_port(parser)
     _add_bundle(parser)
+    _add_task(parser)
     add("--by-radio", action="store_true", help="let the board send the frame by its radio, to a gateway")
     add("--mode", choices=MODES, help="set what the board sends, until its next reset (default: as it is set)")
     add_threshold(parser)
@@ -68,6 +70,7 @@ def capture(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add_port(parser)
     _add_bundle(parser)
+    _add_task(parser)
     add(
         "--save",
         metavar="FILE",
@@ -77,6 +80,41 @@ def capture(parser: ArgumentParser) -> None:
     add("--count", type=at_least_one, metavar="N", help="end after N images (default 1; with --every: no end)")
     add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols, for features (default 0: all)")
     _add_json_and_timeout(parser, CAMERA_TIMEOUT_S)
+
+
+def teach(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling teach`."""
+    parser.description = (
+        "Teaches the host a task, new classes for boards that run a general bundle, from labelled readings, and "
+        "measures it on left-out images. The boards stay as they are."
+    )
+    parser.epilog = """examples:
+  inkling teach bundles/general64 --from readings.jsonl --labels labels.csv --task animals
+  inkling teach bundles/general64 --from june.jsonl --labels june.csv --task animals --add"""
+    add = parser.add_argument
+    add("bundle", metavar="DIR", help="general bundle; the task is written to its folder tasks/NAME")
+    add("--from", dest="readings", required=True, metavar="FILE", help="JSON lines of inkling receive, run or capture")
+    add(
+        "--labels", required=True, metavar="FILE", help="CSV file of image_id (or line number) and class, one per image"
+    )
+    add("--task", required=True, metavar="NAME", help="name of the task")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--add", action="store_true", help="add images or classes to an existing task")
+    existing.add_argument("--force", action="store_true", help="replace an existing task")
+
+
+def find(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling find`."""
+    parser.description = "Lists the images among the readings of a general bundle that are most like one of them."
+    parser.epilog = """examples:
+  inkling find bundles/general64 readings.jsonl --like 19ad2c31f08-3-7
+  inkling find bundles/general64 readings.jsonl --like 120 --count 50 --json"""
+    add = parser.add_argument
+    add("bundle", metavar="DIR", help="general bundle")
+    add("readings", metavar="FILE", help="JSON lines of inkling receive, run or capture")
+    add("--like", required=True, metavar="ID", help="image_id or line number of a reading in FILE")
+    add("--count", type=at_least_one, default=10, metavar="N", help="number of images to list (default 10)")
+    add("--json", action="store_true", help="print JSON lines to standard output")
 
 
 def devices(parser: ArgumentParser) -> None:
@@ -177,6 +215,16 @@ def bench(parser: ArgumentParser) -> None:
 
 def _add_bundle(parser: ArgumentParser) -> None:
     parser.add_argument("--bundle", required=True, metavar="DIR", help="bundle of the model that the board runs")
+
+
+def _add_task(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--task",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="task of a general bundle, which inkling teach has made; repeatable",
+    )
 
 
 def _add_timeout(parser: ArgumentParser, default_s: float) -> None:

@@ -18,6 +18,7 @@ from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, 
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.stream import StreamReceiver
+from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 from wire.control import Control, ErrorReply, Opcode
 from wire.frame import QUIET_S
@@ -41,7 +42,7 @@ class Listener:
         self._count = options.count
         self._receiver = StreamReceiver(bundles, parser)
         self._gateways = Gateways(PacketReceiver(bundles, parser))
-        self._classifier = Classifier.of(bundles)
+        self._classifier = Classifier.of(bundles, load_tasks(bundles, options.task))
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._frames = self._answers = self._unsure = 0
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code

@@ -13,7 +13,7 @@ from host.cli.arguments import open_port
 from host.cli.mode import describe, set_mode
 from host.cli.output import Output, reading_parts
 from host.image import load_image
-from wire.bundle import Bundle
+from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 from wire.control import ANSWER_SENT, LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
 
@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     if options.chunk is not None:
         bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    tasks = load_tasks([bundle], options.task)
     images = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     output = Output("-" if options.json else None)
     with Board(open_port(options), bundle, options.timeout) as board:
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             output.note(f"device {board.device}: {describe(set_mode(board, options.mode, options.threshold))}")
         if options.by_radio:
             return _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
-        return _classify(board, bundle, images, options.chunk or 0, output)
+        return _classify(board, Classifier.of([bundle], tasks), images, options.chunk or 0, output)
 
 
 def check_model(board: Board, output: Output) -> None:
@@ -71,9 +72,9 @@ def _wait_for_air_time(board: Board, pixels: np.ndarray, chunk: int, output: Out
         time.sleep(1)
 
 
-def _classify(board: Board, bundle: Bundle, images: Images, chunk: int, output: Output) -> int:
+def _classify(board: Board, classifier: Classifier, images: Images, chunk: int, output: Output) -> int:
     """Let the board encode the images, classify its frames, and return the exit status."""
-    classifier, lost = Classifier.of([bundle]), 0
+    lost = 0
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
         frame, cost = board.run_by_mode(pixels, chunk, cost=True)

@@ -1,6 +1,8 @@
-"""firmware/generate.py, PlatformIO's script before a build, with a fake of SCons."""
+"""firmware/generate.py, PlatformIO's script before a build, with a fake of SCons; and a bundle without classes."""
 
+import json
 import runpy
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from firmware.tools.core_dir import ROOT
+from firmware.tools.model import generate
 from tests.firmware import random_bundle
+from tests.firmware.encoders import Heads
 
 SCRIPT = ROOT / "firmware" / "generate.py"
 
@@ -88,3 +92,19 @@ def test_script_ends_the_build_with_one_line(
     with pytest.raises(SystemExit, match="1"):
         run_script(Environment("native", tmp_path / "none", "aot", tmp_path / "build"), monkeypatch)
     assert capsys.readouterr().err == f"inkling: bundle {tmp_path / 'none'}: no such folder\n"
+
+
+def test_general_bundle_has_the_firmware_of_one_with_classes(tmp_path: Path) -> None:
+    with_classes = random_bundle.write(tmp_path / "bundle", Heads(classes=0))
+    general = tmp_path / "general" / "bundle"
+    shutil.copytree(with_classes, general)
+    manifest = json.loads((general / "bundle.json").read_text())
+    manifest |= {"task": "embedding", "classes": [], "embedding": {"size": 8, "network": "random"}}
+    (general / "bundle.json").write_text(json.dumps(manifest))
+    libraries = [tmp_path / "a", tmp_path / "b"]
+    for folder, library in zip((with_classes, general), libraries, strict=True):
+        assert generate(folder, library, "portable")
+    names = {file.relative_to(libraries[0]) for file in libraries[0].rglob("*.[ch]")}
+    assert len(names) > 3
+    for name in names:
+        assert (libraries[0] / name).read_bytes() == (libraries[1] / name).read_bytes(), name

@@ -19,12 +19,19 @@ from wire.model import Model
 
 
 def make_bundle(
-    folder: Path, seed: int = 0, n_symbols: int = 128, bits: int = 3, classes: int = 10, answer: bool = False
+    folder: Path,
+    seed: int = 0,
+    n_symbols: int = 128,
+    bits: int = 3,
+    classes: int = 10,
+    answer: bool = False,
+    embedding: int = 0,
 ) -> Bundle:
     """Write a bundle, on request with an answer head; with `n_symbols` 0, its board only answers.
 
     Its logits are the received symbols times weights(seed), minus the bit error rate, plus the answer word times
-    ANSWER_WEIGHT times the class index.
+    ANSWER_WEIGHT times the class index. With `embedding`, it is a general bundle of that size, and these sums, plus 1
+    and divided by their length, are the embedding.
     """
     folder.mkdir()
     half = n_symbols // 2
@@ -34,11 +41,13 @@ def make_bundle(
     head_weights = np.round(FULL_WEIGHT * np.exp(-np.arange(256) / 10)).astype(int) if answer else None
     (folder / "encoder.tflite").write_bytes(encoder)
     (folder / "golden.npz").write_bytes(b"")
-    onnx.save(_decoder(weights(seed, n_symbols, classes), answer), str(folder / "decoder.onnx"))
+    matrix = weights(seed, n_symbols, embedding or classes)
+    onnx.save(_decoder(matrix, answer, bool(embedding)), str(folder / "decoder.onnx"))
     manifest = {
         "schema": SCHEMA,
         "name": folder.name,
-        "classes": [f"class{i}" for i in range(classes)],
+        "task": "embedding" if embedding else "classification",
+        "classes": [] if embedding else [f"class{i}" for i in range(classes)],
         "input_shape": [8, 6, 3],
         "heads": [[1, 1, half], [1, 1, n_symbols - half]] if n_symbols else [],
         "bits_per_symbol": bits,
@@ -52,6 +61,8 @@ def make_bundle(
     }
     if answer:
         manifest["threshold"] = 8
+    if embedding:
+        manifest["embedding"] = {"size": embedding, "network": "random"}
     (folder / "bundle.json").write_text(json.dumps(manifest))
     return load(folder)
 
@@ -65,14 +76,15 @@ def weights(seed: int, n_symbols: int = 128, classes: int = 10) -> np.ndarray:
     return np.random.default_rng(1000 + seed).normal(size=(n_symbols, classes)).astype(np.float32)
 
 
-def _decoder(matrix: np.ndarray, answer: bool) -> onnx.ModelProto:
+def _decoder(matrix: np.ndarray, answer: bool, embedding: bool = False) -> onnx.ModelProto:
     n_symbols, classes = matrix.shape
+    output = "embedding" if embedding else "logits"
     nodes = [
         helper.make_node("Cast", ["symbols"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Relu", ["float"], ["received"]),  # -1, not received, counts as 0
         helper.make_node("MatMul", ["received", "weights"], ["product"]),
         helper.make_node("Unsqueeze", ["ber", "axis"], ["column"]),
-        helper.make_node("Sub", ["product", "column"], ["by symbols" if answer else "logits"]),
+        helper.make_node("Sub", ["product", "column"], ["by symbols" if answer or embedding else "logits"]),
     ]
     inputs = [
         helper.make_tensor_value_info("symbols", TensorProto.INT64, ["N", n_symbols]),
@@ -88,7 +100,14 @@ def _decoder(matrix: np.ndarray, answer: bool) -> onnx.ModelProto:
         ]
         inputs.append(helper.make_tensor_value_info("answer", TensorProto.INT64, ["N"]))
         constants.append(numpy_helper.from_array(np.arange(classes, dtype=np.float32) * ANSWER_WEIGHT, "ramp"))
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])]
+    if embedding:
+        nodes += [
+            helper.make_node("Add", ["by symbols", "one"], ["sum"]),
+            helper.make_node("ReduceL2", ["sum"], ["length"], axes=[1], keepdims=1),
+            helper.make_node("Div", ["sum", "length"], ["embedding"]),
+        ]
+        constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", classes])]
     graph = helper.make_graph(nodes, "decoder", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 

@@ -19,6 +19,8 @@ FILES = {"encoder.tflite": ENCODER, "decoder.onnx": b"onnx", "golden.npz": b"npz
 # Changes of the manifest for a model with an answer head, and for one that has nothing else.
 ANSWERS: dict = {"answer": {"weights": WEIGHTS, "probability": PROBABILITY}, "threshold": 9, "payload_bytes": 4}
 ONLY_ANSWERS = ANSWERS | {"heads": [], "symbol_order": [], "chunks": [], "payload_bytes": 0}
+# And for a general bundle.
+GENERAL: dict = {"task": "embedding", "classes": [], "embedding": {"size": 1280, "network": "efficientnet-lite0"}}
 
 
 def model_id(encoder: bytes = ENCODER, order: list[int] = ORDER, weights: list[int] | None = None) -> str:
@@ -83,6 +85,7 @@ def test_load_returns_manifest_values(folder: Path) -> None:
     assert loaded.chunks == [(0, 5), (0, 2), (2, 3)]
     assert loaded.model_id == model_id() and loaded.number == int(model_id(), 16)
     assert loaded.manifest["name"] == "tiny"
+    assert loaded.embedding is None
     assert (loaded.answer, loaded.class_count, loaded.threshold, loaded.answer_bits) == (None, 0, 0, 0)
     for path in (loaded.encoder_path, loaded.decoder_path, loaded.golden_path):
         assert path.is_file() and path.parent == folder
@@ -102,6 +105,14 @@ def test_load_returns_model_that_only_answers(folder: Path) -> None:
     write_manifest(folder, manifest(**ONLY_ANSWERS))
     loaded = bundle.load(folder)
     assert (loaded.heads, loaded.latent_size, loaded.n_symbols, loaded.chunks) == ((), 0, 0, [])
+
+
+def test_load_returns_general_bundle(folder: Path) -> None:
+    write_manifest(folder, manifest(**GENERAL))
+    loaded = bundle.load(folder)
+    assert loaded.embedding == bundle.Embedding(1280, "efficientnet-lite0")
+    assert (loaded.classes, loaded.class_count, loaded.answer) == ([], 0, None)
+    assert loaded.model_id == model_id(), "the board runs the same as with classes"
 
 
 def test_describe_file(folder: Path) -> None:
@@ -171,6 +182,18 @@ FAULTS = [
     (ONLY_ANSWERS | {"chunks": [[0, 0]]}, "there are 1 chunks of no symbols"),
     (ONLY_ANSWERS | {"payload_bytes": 2}, "payload_bytes is 2, not 0 (0 symbols of 2 bits)"),
 ]
+GENERAL_FAULTS: list[tuple[dict, str]] = [
+    ({"task": "classification"}, "embedding is given, but task is not 'embedding'"),
+    ({"task": ["embedding"]}, "embedding is given, but task is not 'embedding'"),
+    ({"embedding": None}, "task is 'embedding', but embedding is not an object with size and network"),
+    ({"embedding": {"network": "n"}}, "embedding.size is None, not 1..65536"),
+    ({"embedding": {"size": 0, "network": "n"}}, "embedding.size is 0, not 1..65536"),
+    ({"embedding": {"size": 8}}, "embedding.network is not a non-empty string"),
+    ({"embedding": {"size": 8, "network": "\x1b[2J"}}, "embedding.network contains '\\x1b[2J', which is not printable"),
+    ({"classes": ["ant"]}, "classes is ['ant'], not the empty list of a general bundle"),
+    ({"classes": None}, "classes is None, not the empty list of a general bundle"),
+    (ANSWERS, "answer is not null, but a general bundle has no classes to answer with"),
+]
 ANSWER_FAULTS: list[tuple[dict, str]] = [
     ({"weights": WEIGHTS[:255]}, "answer.weights has 255 numbers, not 256"),
     ({"weights": [*WEIGHTS[:255], -1]}, "answer.weights contains -1, which is not within 0..32768"),
@@ -202,6 +225,12 @@ FILE_FAULTS: list[tuple[dict | None, str]] = [
 @pytest.mark.parametrize(("change", "message"), FAULTS, ids=[message[:40] for _, message in FAULTS])
 def test_load_reports_wrong_manifest(folder: Path, change: dict, message: str) -> None:
     write_manifest(folder, manifest() | change)
+    fails_with(folder, message)
+
+
+@pytest.mark.parametrize(("change", "message"), GENERAL_FAULTS, ids=[message[:40] for _, message in GENERAL_FAULTS])
+def test_load_reports_wrong_general_bundle(folder: Path, change: dict, message: str) -> None:
+    write_manifest(folder, manifest() | GENERAL | change)
     fails_with(folder, message)
 
 

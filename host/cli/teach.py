@@ -1,0 +1,71 @@
+"""`inkling teach`: teach a task from labelled readings, and show how well it does on left-out images."""
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from host.classify.decoder import EmbeddingDecoder
+from host.cli.output import plain_console
+from host.tasks.examples import TaskError
+from host.tasks.files import load, names, save
+from host.tasks.readings import read_labels, read_readings
+from host.tasks.task import SEED, Task, check_name, teach
+from wire.bundle import load as load_bundle
+
+MATRIX_CLASSES = 20  # up to so many, the confusion matrix is shown
+
+
+def run(options: argparse.Namespace) -> int:
+    """Teach the task, write it, show its figures, and return the exit status."""
+    check_name(options.task)
+    bundle = load_bundle(options.bundle)
+    decoder = EmbeddingDecoder(bundle)
+    exists = options.task in names(bundle)
+    if options.add and not exists:
+        raise TaskError(f"bundle {bundle.path} has no task {options.task!r}: teach it without --add first")
+    if exists and not options.add and not options.force:
+        raise TaskError(
+            f"bundle {bundle.path} has task {options.task!r}: pass --add to add to it, --force to replace it"
+        )
+    earlier = load(bundle, options.task) if options.add else None
+    readings = read_readings(options.readings, bundle)
+    examples = read_labels(options.labels, readings, bundle.model_id)
+    copies = examples.with_damaged_copies(bundle.bits_per_symbol, SEED)
+    task = teach(bundle, decoder, options.task, copies, earlier=earlier)
+    folder = save(task, bundle)
+    _show(task)
+    plain_console().print(f"wrote {folder}")
+    return 0
+
+
+def _show(task: Task) -> None:
+    figures, console = task.fitted.figures, Console(highlight=False, markup=False)
+    console.print(f"task {task.name}: {len(task.classes)} classes, {figures['images']} images, each left out in turn")
+    for copy in figures["by_copy"]:
+        console.print(f"  correct at BER {copy['mean_ber']:.1e}: {_accuracy(copy)}")
+    console.print(f"  {figures['rejected']:.1%} rejected as none of these")
+    table = Table()
+    for heading in ("class", "images", "correct", "rejected"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for label, values in figures["by_class"].items():
+        table.add_row(label, str(values["images"]), _accuracy(values), f"{values['rejected']:.1%}")
+    console.print(table)
+    if len(task.classes) <= MATRIX_CLASSES:
+        console.print(_matrix(task))
+
+
+def _accuracy(values: dict[str, Any]) -> str:
+    low, high = values["interval_95"]
+    return f"{values['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _matrix(task: Task) -> Table:
+    table = Table(title="true classes down, predicted across")
+    table.add_column("")
+    for number in range(len(task.classes)):
+        table.add_column(str(number + 1), justify="right")
+    for number, (label, row) in enumerate(zip(task.classes, task.fitted.figures["confusion"], strict=True), 1):
+        table.add_row(f"{number} {label}", *(str(count) if count else "." for count in row))
+    return table

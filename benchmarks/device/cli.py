@@ -1,9 +1,11 @@
 """Cost of the encoder on an emulated Cortex-M4 and RV32IMC, by engine: instructions, flash, RAM and stack.
 
-Besides bundles, it measures any classifier in an int8 .tflite file, as a board that answers alone.
+Besides bundles, it measures any classifier in an int8 .tflite file, as a board that answers alone. Figures of other
+networks in the folder --out stay.
 """
 
 import argparse
+import json
 import os
 import time
 from dataclasses import asdict
@@ -78,9 +80,14 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console, dataset: s
         if accept:
             device_baseline.save(device_baseline.accept(baseline, bundle.name, bundle.model_id, measured))
             console.print(f"New baseline: {device_baseline.FILE}")
-    command.write_json(out / "device.json", costs)
-    command.write_json(out / "device_details.json", details)
+    for name, measured_now in (("device.json", costs), ("device_details.json", details)):
+        command.write_json(out / name, _kept(out / name) | measured_now)
     console.print(f"Figures: {out}/device.json, {out}/device_details.json")
+
+
+def _kept(file: Path) -> dict:
+    """Return the figures of the networks that were measured before, which stay until these are measured again."""
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def _classifier(file: Path, dataset: str | None, console: Console) -> tuple[Bundle, dict]:

@@ -102,13 +102,17 @@ def test_run_writes_figures(
     whole = load().whole_model
     baseline = Baseline(bundle.name, bundle.model_id, {"cortex-m4": {"aot": earlier, "tflm": earlier}}, whole)
     monkeypatch.setattr(device_baseline, "load", lambda: baseline)
+    other = {"other": {"cortex-m4": {"aot": asdict(COST)}}}
+    for name in ("device.json", "device_details.json"):
+        (tmp_path / name).write_text(json.dumps(other))
     device.run([SHIPPED], tmp_path, False, Console(width=200))
     printed = capsys.readouterr().out
     assert "TFLite Micro, CMSIS-NN: not measured, no TFLite Micro in PLATFORMIO_LIB_EXTRA_DIRS" in printed
     assert "1,000,000" in printed and "29,900,000" in printed
     costs = json.loads((tmp_path / "device.json").read_text())
     details = json.loads((tmp_path / "device_details.json").read_text())
-    assert list(costs) == [bundle.name]
+    assert list(costs) == list(details) == ["other", bundle.name]  # measured before, and stays
+    assert costs.pop("other") == details.pop("other") == other["other"]
     assert {target: list(variants) for target, variants in costs[bundle.name].items()} == {
         "cortex-m4": ["aot", "aot_bakenn_add"], "rv32imc": ["aot"],
     }  # fmt: skip

@@ -49,8 +49,18 @@ def test_readme_board_beside_the_host() -> None:
         lead = 100 * (round(one["accuracy"]["0"], 3) - round(one["accuracy_board"], 3))
         assert f"{lead:+.1f} points on {data}" in PROSE
     costs = figures("device")
+    details = figures("device_details")
+    for data, points, names in (
+        ("CIFAR-10", "1.3", ("cifar10-2m", "cifar10-2m-board")),
+        ("CIFAR-100", "4.3", ("cifar100-2m", "cifar100-2m-board")),
+    ):
+        host, board = details[names[0]]["accuracy"], details[names[1]]["accuracy_board"]
+        assert f"{100 * (host - board):.1f}" == points
+        assert f"by {points} points on {data} ({percent(host)} against {percent(board)} %)" in PROSE
+        for name in names:
+            assert 2.15e6 < costs[name]["cortex-m4"]["aot"]["instructions"] < 2.35e6
     counts = [f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f}" for name in ("cifar10", "cifar100")]
-    assert f"take {counts[0]} and {counts[1]} M instructions per image on a Cortex-M4" in PROSE
+    assert f"take {counts[0]} and {counts[1]} M instructions, their boards" in PROSE
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:

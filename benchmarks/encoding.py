@@ -8,8 +8,8 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.command import kept_array
-from export.reference import ReferenceEncoder
 from host.classify.classifier import Classifier, LogitsModel
+from host.reference import ReferenceEncoder
 from wire.answer import Answer, answer_word
 from wire.bundle import Bundle
 from wire.model import MIN_BER, Model

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 
 from export.convert import Conversion
-from export.reference import ReferenceEncoder
+from host.reference import ReferenceEncoder
 from train.codecs.deployable import DeployableCodec
 from train.impairment import payload_flips, symbol_flips
 from wire.answer import ANSWER_BITS, AnswerHead, answer_word

@@ -13,7 +13,7 @@ from export.convert import Conversion, quiet
 from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.inspect_tflite import Op
-from export.reference import ReferenceEncoder, int8_pixels
+from host.reference import ReferenceEncoder, int8_pixels
 from train.codecs.deployable import DeployableCodec
 from train.codecs.encoder import ConvUnit, Separable
 from train.codecs.fakequant import int8_parameters, set_mode

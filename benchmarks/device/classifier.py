@@ -14,8 +14,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from export import inspect_tflite
-from export.reference import ReferenceEncoder
 from host.errors import HostError
+from host.reference import ReferenceEncoder
 from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead
 from wire.bundle import FILES, SCHEMA, compute_model_id, describe_file
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import onnxruntime
 
-from export.reference import ReferenceEncoder
+from host.reference import ReferenceEncoder
 from train.impairment import payload_flips
 from wire.answer import ANSWER_BITS, answer_word
 from wire.bundle import Bundle

@@ -1,6 +1,7 @@
 """Arguments of the host's commands. Nothing slow is imported here, so that `--help` is fast."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 
 from host.board import TIMEOUT_S
 from host.board.energy import DEFAULT_RADIO, chips, radios
@@ -85,17 +86,24 @@ def capture(parser: ArgumentParser) -> None:
 def teach(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling teach`."""
     parser.description = (
-        "Teaches the host a task, new classes for boards that run a general bundle, from labelled readings, and "
-        "measures it on left-out images. The boards stay as they are."
+        "Teaches the host a task, new classes for boards that run a general bundle, from a folder of pictures or from "
+        "labelled readings, and measures it on left-out images. The boards stay as they are."
     )
     parser.epilog = """examples:
-  inkling teach bundles/general64 --from readings.jsonl --labels labels.csv --task animals
+  inkling teach bundles/general64 --from pictures --task animals
   inkling teach bundles/general64 --from june.jsonl --labels june.csv --task animals --add"""
     add = parser.add_argument
     add("bundle", metavar="DIR", help="general bundle; the task is written to its folder tasks/NAME")
-    add("--from", dest="readings", required=True, metavar="FILE", help="JSON lines of inkling receive, run or capture")
     add(
-        "--labels", required=True, metavar="FILE", help="CSV file of image_id (or line number) and class, one per image"
+        "--from",
+        dest="examples",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="folder with one folder of pictures per class, or JSON lines of inkling receive, run or capture",
+    )
+    add(
+        "--labels", metavar="FILE", help="of JSON lines: CSV file of image_id (or line number) and class, one per image"
     )
     add("--task", required=True, metavar="NAME", help="name of the task")
     existing = parser.add_mutually_exclusive_group()

@@ -4,14 +4,17 @@ import argparse
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from host.classify.decoder import EmbeddingDecoder
 from host.cli.output import plain_console
-from host.tasks.examples import TaskError
+from host.tasks.examples import Examples, TaskError
 from host.tasks.files import load, names, save
+from host.tasks.images import list_pictures, read_pictures
 from host.tasks.readings import read_labels, read_readings
 from host.tasks.task import SEED, Task, check_name, teach
+from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 
 MATRIX_CLASSES = 20  # up to so many, the confusion matrix is shown
@@ -30,14 +33,26 @@ def run(options: argparse.Namespace) -> int:
             f"bundle {bundle.path} has task {options.task!r}: pass --add to add to it, --force to replace it"
         )
     earlier = load(bundle, options.task) if options.add else None
-    readings = read_readings(options.readings, bundle)
-    examples = read_labels(options.labels, readings, bundle.model_id)
-    copies = examples.with_damaged_copies(bundle.bits_per_symbol, SEED)
+    copies = _examples(options, bundle).with_damaged_copies(bundle.bits_per_symbol, SEED)
     task = teach(bundle, decoder, options.task, copies, earlier=earlier)
     folder = save(task, bundle)
     _show(task)
     plain_console().print(f"wrote {folder}")
     return 0
+
+
+def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
+    """Return the examples in a folder of pictures, or in labelled readings."""
+    if options.examples.is_dir():
+        if options.labels:
+            raise TaskError("--labels is for readings: the classes of pictures are the names of their folders")
+        pictures = list_pictures(options.examples)
+        with Progress(console=plain_console(), transient=True) as bar:
+            task = bar.add_task(f"encoding {len(pictures):,} pictures", total=len(pictures))
+            return read_pictures(pictures, bundle, lambda: bar.advance(task))
+    if not options.labels:
+        raise TaskError(f"{options.examples} is not a folder of pictures; readings need --labels")
+    return read_labels(options.labels, read_readings(options.examples, bundle), bundle.model_id)
 
 
 def _show(task: Task) -> None:

@@ -13,11 +13,11 @@ import pytest
 from export import pipeline
 from export.evaluation.subject import BundleSubject
 from export.inspect_tflite import operators
-from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.build import build
 from host.classify import onnx_check
 from host.classify.decoder import decoder_of
+from host.reference import ReferenceEncoder
 from tests.support import train as train_support
 from tests.support.firmware import RunningBoard
 from tests.support.once import made_once

@@ -12,7 +12,7 @@ import pytest
 
 from export.bundle import check_out
 from export.inspect_tflite import operators
-from export.reference import ReferenceEncoder
+from host.reference import ReferenceEncoder
 from tests.conftest import Exported, Trained
 from tests.support import ROOT
 from tests.support import train as train_support

@@ -13,8 +13,9 @@ from export import convert
 from export.convert import HALF_FROM
 from export.errors import ExportError
 from export.inspect_tflite import operators
-from export.reference import ReferenceEncoder, int8_pixels
 from host.classify import onnx_check
+from host.errors import HostError
+from host.reference import ReferenceEncoder, int8_pixels
 from tests.export.conftest import Converted
 from tests.support import ROOT
 from tests.support.codec import ALONE, CLASSES, CONFIG, HEADS, images, make_codec
@@ -126,7 +127,7 @@ def test_share_scale_refuses_output_that_is_no_convolutions(converted: Converted
 
 
 def test_output_quantization_refuses_outputs_of_several_scales(converted: Converted) -> None:
-    with pytest.raises(ExportError, match=r"the outputs of the encoder have several scales: \[\(0\.0") as caught:
+    with pytest.raises(HostError, match=r"the outputs of the encoder have several scales: \[\(0\.0") as caught:
         _ = ReferenceEncoder(converted.separate).output_quantization
     assert "\n" not in str(caught.value)
 

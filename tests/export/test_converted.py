@@ -8,7 +8,7 @@ import pytest
 
 from channel_sim.channels.bsc import BitFlips
 from export.converted import BATCH, ConvertedCodec, symbol_table
-from export.reference import ReferenceEncoder
+from host.reference import ReferenceEncoder
 from tests.export.conftest import Converted
 from tests.support.codec import CLASSES, make_codec
 from wire.answer import ANSWER_BITS, FULL_WEIGHT, AnswerHead, answer_word

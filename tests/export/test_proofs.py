@@ -16,9 +16,9 @@ from export.converted import ConvertedCodec
 from export.errors import ExportError
 from export.finished_run import load_run
 from export.inspect_tflite import arena_bytes, operators
-from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.build import build
+from host.reference import ReferenceEncoder
 from tests.export.conftest import Converted
 from tests.support import train as train_support
 from tests.support.firmware import RunningBoard

@@ -5,8 +5,8 @@ import onnxruntime
 import pytest
 
 from export.inspect_tflite import arena_bytes, operators
-from export.reference import ReferenceEncoder, int8_pixels
 from host.classify import onnx_check
+from host.reference import ReferenceEncoder, int8_pixels
 from tests.support.train import ROOT
 from wire.answer import Answer
 from wire.bundle import Bundle, load

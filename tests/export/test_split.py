@@ -17,9 +17,9 @@ from torch import nn
 from export import pipeline
 from export.convert import HALF_FROM
 from export.inspect_tflite import operators
-from export.reference import ReferenceEncoder
 from firmware.tools.build import build
 from host.classify.decoder import Decoder
+from host.reference import ReferenceEncoder
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once

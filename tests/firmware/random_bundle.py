@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from export.reference import ReferenceEncoder
+from host.reference import ReferenceEncoder
 from tests.firmware.encoders import OUTPUT, SIDE, Heads, random_encoder
 from wire import bundle
 from wire.answer import ANSWER_BITS, FULL_WEIGHT, AnswerHead

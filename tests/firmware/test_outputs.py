@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import serial
 
-from export.reference import ReferenceEncoder, int8_pixels
 from firmware.tools import scratch, tflite_graph
 from firmware.tools.boards import fits
 from firmware.tools.model import LIBRARY, ModelError, generate, needs
+from host.reference import ReferenceEncoder, int8_pixels
 from tests.firmware import random_bundle
 from tests.firmware.encoders import Heads, random_encoder
 from tests.firmware.ports.bare_programs import ask, build_with

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from export.reference import ReferenceEncoder
 from firmware.tools import emulator
 from firmware.tools.footprint import measure
+from host.reference import ReferenceEncoder
 from tests.support.firmware import TARGETS, RunningBoard, boot, bundle_path, program
 from train.data.datasets import cache_dir
 from wire.answer import Answer

@@ -207,3 +207,21 @@ def test_find_shows_a_dash_for_a_time_that_there_is_not(
         file.write_text(text.replace("1800000001.0", wrong))
         code, out, _ = run_inkling("find", general.path, file, "--like", "r0")
         assert code == 0 and out.count(" - │") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--from", ".", "--labels", "labels.csv"),
+            "--labels is for readings: the classes of pictures are",
+        ),
+        (("--from", "readings.jsonl"), "readings.jsonl is not a folder of pictures; readings need --labels"),
+    ],
+)
+def test_teach_takes_pictures_or_labelled_readings(
+    general: Bundle, arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("teach", general.path, *arguments, "--task", "animals", blocked=NOT_FOR_THE_HOST)
+    assert (code, out) == (1, "") and message in err and err.count("\n") == 1

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from export.errors import ExportError
+from host.errors import HostError
 from wire.model import PIXEL_OFFSET
 
 
@@ -20,9 +19,13 @@ def int8_pixels(images: np.ndarray) -> np.ndarray:
 
 
 class ReferenceEncoder:
-    """`encoder.tflite` run by the reference kernels."""
+    """`encoder.tflite` run by the reference kernels. Raises HostError if ai-edge-litert is not installed."""
 
     def __init__(self, file: Path) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError:
+            raise HostError("images are encoded by ai-edge-litert: pip install 'inkling-edge[teach]'") from None
         self._interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
@@ -30,10 +33,10 @@ class ReferenceEncoder:
 
     @property
     def output_quantization(self) -> tuple[float, int]:
-        """Scale and zero point that all outputs share. Raises ExportError if they do not."""
+        """Scale and zero point that all outputs share. Raises HostError if they do not."""
         found = {(float(scale), int(zero_point)) for scale, zero_point in (o["quantization"] for o in self._outputs)}
         if len(found) != 1:
-            raise ExportError(f"the outputs of the encoder have several scales: {sorted(found)}")
+            raise HostError(f"the outputs of the encoder have several scales: {sorted(found)}")
         return found.pop()
 
     @property

@@ -5,9 +5,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.accuracy.experiments import stored
+from benchmarks.command import read_json
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
-from benchmarks.results.page import read_json
 from tests.support import ROOT
 from wire.answer import Answer
 from wire.bundle import load

@@ -46,14 +46,9 @@ def add_boards(parser: ArgumentParser, metavar: str, text: str) -> None:
     parser.add_argument("--boards", nargs="*", type=Path, default=[], metavar=metavar, help=f"opponents: {text}")
 
 
-def boards_option(boards: Sequence[Path]) -> str:
-    """Return --boards as it was given, with a space before it; empty without boards."""
-    return f" --boards {' '.join(map(str, boards))}" if boards else ""
-
-
-def seeds_option(seeds: Sequence[Path]) -> str:
-    """Return --seeds as it was given, with a space before it; empty without bundles of other seeds."""
-    return f" --seeds {' '.join(map(str, seeds))}" if seeds else ""
+def paths_option(name: str, paths: Sequence[Path]) -> str:
+    """Return an option such as --boards as it was given, with a space before it; empty without paths."""
+    return f" {name} {' '.join(map(str, paths))}" if paths else ""
 
 
 def add_out(parser: ArgumentParser, name: str) -> None:
@@ -113,6 +108,20 @@ def execute(name: str, run: Callable[[], int | None], resumable: bool = False) -
         hint = "; run the same command again to resume" if resumable else ""
         print(f"\n{name}: interrupted{hint}", file=sys.stderr)
         return 130
+
+
+class ResultsError(InklingError):
+    """Figures are missing, damaged or of different models."""
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return the JSON object of a file. Raises ResultsError if it is missing or damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ResultsError(f"{file} is missing") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise ResultsError(f"{file} cannot be read ({error})") from None
 
 
 def write_json(file: Path, figures: Any) -> None:  # noqa: ANN401 - whatever json can write

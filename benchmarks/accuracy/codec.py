@@ -100,8 +100,8 @@ def measure(
         "raw_bytes": int(np.prod(bundle.input_shape)),
         "float_feature_bytes": 4 * bundle.latent_size,
         **figures,
-        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{command.boards_option(boards)}"
-        f"{command.seeds_option(seeds)} --images {count} --draws {draws} --seed {seed}",
+        "command": f"python -m benchmarks.accuracy.codec --bundle {path}{command.paths_option('--boards', boards)}"
+        f"{command.paths_option('--seeds', seeds)} --images {count} --draws {draws} --seed {seed}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -148,7 +148,7 @@ def _figures(
             console.print(_line(bundle, way, ber, row), highlight=False, soft_wrap=True)
         return rows
 
-    figures: dict = {"payload_bytes": {}, "boards": {}}
+    figures: dict = {"payload_bytes": {}}
     for chunk in prefixes:
         size = bundle.chunk_bytes(chunk)
         frame_bytes = bundle.chunk_layout(chunk).serial_size

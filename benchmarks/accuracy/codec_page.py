@@ -68,7 +68,7 @@ def _seeds(codec: dict) -> list[str]:
     """Return the table of accuracies over training seeds; no lines if there is one seed."""
     if not codec["seeds"]:
         return []
-    runs = [dict(_ways(figures)) for figures in ({**codec, "boards": {}}, *codec["seeds"].values())]
+    runs = [dict(_own_ways(figures)) for figures in (codec, *codec["seeds"].values())]
     seeds = ", ".join(map(str, [codec["training_seed"], *codec["seeds"]]))
     lines = [
         "",
@@ -112,7 +112,14 @@ def draw(folder: Path, codec: dict) -> list[str]:
 
 
 def _ways(codec: dict) -> Iterator[tuple[str, dict]]:
-    """Yield the title and the figures of each way to send."""
+    """Yield the title and the figures of each way to send, and of each board alone."""
+    yield from _own_ways(codec)
+    for name, board in codec["boards"].items():
+        yield f"board alone, {name}", board
+
+
+def _own_ways(codec: dict) -> Iterator[tuple[str, dict]]:
+    """Yield the title and the figures of each way in which the bundle's board can send."""
     for payload, way in codec["payload_bytes"].items():
         yield f"{payload} bytes", way
     if "answers" in codec:
@@ -121,8 +128,6 @@ def _ways(codec: dict) -> Iterator[tuple[str, dict]]:
         adaptive = codec["adaptive"]
         answered = f"{100 * adaptive['answered']:.0f} % answered"
         yield f"adaptive, threshold {adaptive['threshold']}: {answered}", adaptive
-    for name, board in codec["boards"].items():
-        yield f"board alone, {name}", board
 
 
 def _bytes(size: float) -> str:

@@ -12,7 +12,7 @@ from benchmarks.adaptive.prepare import Bench, Settings, prepare
 from benchmarks.adaptive.reduce import CHIPS, reduce
 from benchmarks.adaptive.schemes.cells import SNRS_DB, SPREADING_FACTORS, Cell, snr_name
 from benchmarks.adaptive.schemes.modes import INKLING
-from benchmarks.command import boards_option
+from benchmarks.command import paths_option
 from benchmarks.progress import progress_bar
 from wire.answer import CONFIDENCES
 
@@ -80,7 +80,7 @@ def _mixed_streams(bench: Bench, settings: Settings, threshold: int, bar: Progre
 
 def _command(settings: Settings) -> str:
     return (
-        f"python -m benchmarks.adaptive --bundle {settings.bundle}{boards_option(settings.boards)} "
+        f"python -m benchmarks.adaptive --bundle {settings.bundle}{paths_option('--boards', settings.boards)} "
         f"--images {settings.images} --held-out {settings.held_out} --draws {settings.draws} --seed {settings.seed} "
         f"--coding-rates {' '.join(map(str, settings.coding_rates))} "
         f"--packets {settings.lora_packets} --coded-packets {settings.coded_packets}"

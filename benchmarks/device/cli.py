@@ -5,7 +5,6 @@ networks in the folder --out stay.
 """
 
 import argparse
-import json
 import os
 import time
 from dataclasses import asdict
@@ -60,6 +59,9 @@ def main() -> int:
 def run(paths: list[Path], out: Path, accept: bool, console: Console, dataset: str | None = None) -> None:
     """Measure each bundle, write device.json and device_details.json to `out`, and print the tables."""
     baseline = device_baseline.load()
+    # Figures of other networks stay. They are read first: a damaged file must not cost what was measured.
+    files = (out / "device.json", out / "device_details.json")
+    kept = {file: command.read_json(file) if file.exists() else {} for file in files}
     costs: dict[str, dict] = {}
     details: dict[str, dict] = {}
     for path in paths:
@@ -80,14 +82,9 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console, dataset: s
         if accept:
             device_baseline.save(device_baseline.accept(baseline, bundle.name, bundle.model_id, measured))
             console.print(f"New baseline: {device_baseline.FILE}")
-    for name, measured_now in (("device.json", costs), ("device_details.json", details)):
-        command.write_json(out / name, _kept(out / name) | measured_now)
+    for file, measured_now in zip(kept, (costs, details), strict=True):
+        command.write_json(file, kept[file] | measured_now)
     console.print(f"Figures: {out}/device.json, {out}/device_details.json")
-
-
-def _kept(file: Path) -> dict:
-    """Return the figures of the networks that were measured before, which stay until these are measured again."""
-    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def _classifier(file: Path, dataset: str | None, console: Console) -> tuple[Bundle, dict]:

@@ -1,6 +1,5 @@
 """docs/RESULTS.md: its sections, and the committed figures that each of them needs."""
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from benchmarks.accuracy.experiments import experiments, stored
 from benchmarks.adaptive import page as adaptive_page
 from benchmarks.adaptive import plots as adaptive_plots
 from benchmarks.answers import page as answers_page
-from benchmarks.command import BUNDLE, RESULTS, result_file
+from benchmarks.command import BUNDLE, RESULTS, ResultsError, read_json, result_file
 from benchmarks.demo import page as demo_page
 from benchmarks.device import page as device_page
 from benchmarks.device.baseline import load as load_baseline
@@ -38,10 +37,6 @@ HEAD = """# Results
 """
 
 
-class ResultsError(InklingError):
-    """Figures of the page are missing, damaged or of different models."""
-
-
 @dataclass(frozen=True)
 class Section:
     """A section of the page: its heading, the command that measures its figures, its text and its plots.
@@ -56,16 +51,6 @@ class Section:
     text: Callable[..., str]
     draw: Callable[..., list[str]] = lambda folder, *figures: []
     bundle: str = BUNDLE.name
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Return the JSON object of a file. Raises ResultsError if it is missing or damaged."""
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ResultsError(f"{file} is missing") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise ResultsError(f"{file} cannot be read ({error})") from None
 
 
 def _json(name: str) -> Callable[[Path], tuple[Any, ...]]:

@@ -34,7 +34,7 @@ class Port:
             if not dtr_rts:
                 self._serial.dtr = self._serial.rts = False
             if url.startswith("socket://"):
-                # open() discards what a UART received before. A peer may send as soon as the connection stands.
+                # open() discards what a UART received before. A peer may send as soon as it is connected.
                 self._serial.reset_input_buffer = lambda: None  # type: ignore[method-assign]
             self._serial.open()
         except (serial.SerialException, ValueError, OSError) as error:

@@ -12,6 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from rich.console import Console
 
+from benchmarks.command import ResultsError
 from benchmarks.device import baseline as device_baseline
 from benchmarks.device import cli as device
 from benchmarks.device import curve
@@ -239,3 +240,13 @@ def test_measure_and_main_report_errors_in_one_line(bundle: Bundle, capsys: pyte
             except SystemExit as end:
                 assert end.code == 2
         assert capsys.readouterr().err.endswith(message)
+
+
+def test_damaged_figures_are_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "build", lambda *_, **__: pytest.fail("built a firmware"))
+    (tmp_path / "device.json").write_text("{")
+    with pytest.raises(ResultsError, match=r"device\.json cannot be read") as error:
+        device.run([SHIPPED], tmp_path, False, Console())
+    assert "\n" not in str(error.value)

@@ -5,9 +5,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.accuracy.experiments import stored
+from benchmarks.command import read_json
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
-from benchmarks.results.page import read_json
 from tests.support import ROOT
 from wire.answer import Answer
 from wire.bundle import load
@@ -56,7 +56,7 @@ def test_readme_board_beside_the_host() -> None:
     ):
         host, board = details[names[0]]["accuracy"], details[names[1]]["accuracy_board"]
         assert f"{100 * (host - board):.1f}" == points
-        assert f"by {points} points on {data} ({percent(host)} against {percent(board)} %)" in PROSE
+        assert f"by {points} points on {data} ({percent(host)} against {percent(board)} %" in PROSE
         for name in names:
             assert 2.15e6 < costs[name]["cortex-m4"]["aot"]["instructions"] < 2.35e6
     counts = [f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f}" for name in ("cifar10", "cifar100")]

@@ -15,25 +15,68 @@ from host.receive.stream import StreamReceiver
 from wire.model import MIN_BER, Model
 
 
-class Delivery:
-    """Sends images at one bit error rate, and classifies what arrives.
+class FrameStream:
+    """The frames of one device over one link at one bit error rate, as the receiver finds them.
 
     Of each image one chunk is sent (ANSWER: the board's answer), or the answer if its confidence level is at least
     `threshold`. `seed` is that of the bit flips.
     """
 
+    def __init__(self, model: Model, chunk: int, ber: float, seed: int, threshold: int | None = None) -> None:
+        self._model, self._chunk, self._threshold = model, chunk, threshold
+        self._receiver = StreamReceiver([model])
+        self._channel = BitFlips(ber)
+        self._rng = np.random.default_rng([seed, chunk - ANSWER, round(ber * 1e6)])
+        self.sent = 0
+        self.wrong_headers = 0
+
+    @property
+    def sends_answers(self) -> bool:
+        """Some images or all are sent as answers."""
+        return self._threshold is not None or self._chunk == ANSWER
+
+    def send(self, encoded: Encoded, on_progress: Callable[[int], None]) -> list[FeatureFrame | AnswerFrame | None]:
+        """Send the next n images in their order; return the frame of each, None if it is lost.
+
+        `on_progress` is called with the number of images sent since the last call.
+        """
+        first = self.sent
+        sender = Sender(self._model, encoded, encoded.chunks(self._chunk, self._threshold), first)
+        if not first:
+            for number in range(-WARM_UP, 0):
+                self._transmit(sender, number, BitFlips(0.0))
+        frames = []
+        for number in range(first, first + len(encoded.symbols)):
+            frame, others = sender.own(self._transmit(sender, number, self._channel), number)
+            self.wrong_headers += others
+            frames.append(frame)
+            on_progress(1)
+        self.sent += len(frames)
+        return frames
+
+    def _transmit(self, sender: Sender, number: int, channel: BitFlips) -> list[Event]:
+        """Send one image; return what the receiver finds."""
+        damaged = channel.corrupt(sender.frame(number, sync=True), self._rng)
+        return [*self._receiver.feed(damaged or b""), *self._receiver.flush()]
+
+
+class Delivery:
+    """Sends images as a FrameStream does, and classifies what arrives."""
+
     def __init__(
         self, model: Model, decoder: LogitsModel, chunk: int, ber: float, seed: int, threshold: int | None = None
     ) -> None:
-        self._model, self._chunk, self._threshold, self.ber = model, chunk, threshold, ber
-        self._receiver = StreamReceiver([model])
+        self._model, self.ber = model, ber
+        self._stream = FrameStream(model, chunk, ber, seed, threshold)
         self._classifier = Classifier({model.model_id: decoder})
-        self._channel = BitFlips(ber)
-        self._rng = np.random.default_rng([seed, chunk - ANSWER, round(ber * 1e6)])
         self._readings: list[Reading] = []
         self._labels: list[int] = []  # of the readings
         self.metrics = Metrics()
-        self.wrong_headers = 0
+
+    @property
+    def wrong_headers(self) -> int:
+        """The number of frames that were found but not sent."""
+        return self._stream.wrong_headers
 
     @property
     def reported_ber(self) -> float | None:
@@ -45,17 +88,8 @@ class Delivery:
 
         `on_progress` is called with the number of images sent since the last call.
         """
-        first = self.metrics.sent
-        sender = Sender(self._model, encoded, encoded.chunks(self._chunk, self._threshold), first)
-        if not first:
-            for number in range(-WARM_UP, 0):
-                self._transmit(sender, number, BitFlips(0.0))
-        arrived: list[tuple[FeatureFrame | AnswerFrame, int]] = []
-        for number, label in enumerate(labels.tolist(), first):
-            frame, others = sender.own(self._transmit(sender, number, self._channel), number)
-            self.wrong_headers += others
-            arrived += [(frame, label)] if frame else []
-            on_progress(1)
+        frames = self._stream.send(encoded, on_progress)
+        arrived = [(frame, label) for frame, label in zip(frames, labels.tolist(), strict=True) if frame]
         readings = self._classifier.read_all([frame for frame, _ in arrived])
         for reading, (_, label) in zip(readings, arrived, strict=True):
             self.metrics.arrived(reading, label)
@@ -64,16 +98,11 @@ class Delivery:
         for _ in range(len(labels) - len(arrived)):
             self.metrics.lost()
 
-    def _transmit(self, sender: Sender, number: int, channel: BitFlips) -> list[Event]:
-        """Send one image; return what the receiver finds."""
-        damaged = channel.corrupt(sender.frame(number, sync=True), self._rng)
-        return [*self._receiver.feed(damaged or b""), *self._receiver.flush()]
-
     def figures(self) -> dict[str, float]:
         """Return the accuracies and losses of what was sent. Raises HostError if no frame arrived."""
         if not self._readings:
             raise HostError(f"no frame arrived at BER {self.ber:g}")
-        given = {} if self._sends_answers else {"accuracy_true_ber_given": self._accuracy_true_ber_given()}
+        given = {} if self._stream.sends_answers else {"accuracy_true_ber_given": self._accuracy_true_ber_given()}
         return {
             "accuracy": self.metrics.accuracy,
             "accuracy_sent": self.metrics.accuracy_sent,
@@ -82,10 +111,6 @@ class Delivery:
             "wrong_headers": self.wrong_headers,
             "ber_estimated": self.metrics.ber_estimated,
         }
-
-    @property
-    def _sends_answers(self) -> bool:
-        return self._threshold is not None or self._chunk == ANSWER
 
     def _accuracy_true_ber_given(self) -> float:
         """Return the accuracy of the frames delivered if the decoder is given the true bit error rate."""

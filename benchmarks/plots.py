@@ -1,5 +1,6 @@
-"""The common style of plots of accuracy against bit error rate."""
+"""The common style of plots."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 mpl.use("Agg")
+
+BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
 
 
 def finish(
@@ -29,5 +32,15 @@ def finish(
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     else:
         axes.legend(loc="lower left", frameon=False, fontsize=9)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def finish_panels(figure: Figure, panels: Iterable[Axes], file: Path) -> None:
+    """Add one legend below all panels, and write the file."""
+    shown = {label: line for one in panels for line, label in zip(*one.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
+    height = figure.get_size_inches()[1]
+    figure.tight_layout(rect=(0, 0.6 / height, 1, 1))
     figure.savefig(file, dpi=110)
     plt.close(figure)

@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from benchmarks.adaptive.reduce import BOARD, COMPRESSED, CONVENTIONAL, COSTLY, INKLING, OFFLOADING, SOFT
+from benchmarks.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, finish_panels
 
-mpl.use("Agg")
-
-BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
 STYLES: dict[str, dict[str, Any]] = {
     INKLING: {"color": BLUE, "linewidth": 2.4},
     SOFT: {"color": BLUE, "linewidth": 1.4, "linestyle": ":"},
@@ -61,7 +58,7 @@ def _draw_air(file: Path, figures: dict) -> None:
         panel.set_xlabel("mean air time per image, ms")
     for panel in grid[:, 0]:
         panel.set_ylabel("accuracy of all sent, %")
-    _finish(figure, grid.flat, file)
+    finish_panels(figure, grid.flat, file)
 
 
 def _draw_cost(file: Path, figures: dict) -> None:
@@ -74,7 +71,7 @@ def _draw_cost(file: Path, figures: dict) -> None:
             panel.set_xlabel(label)
             panel.set_title("clean link" if snr == "clean" else f"SNR {snr} dB", fontsize=11)
         row[0].set_ylabel("accuracy of all sent, %")
-    _finish(figure, grid.flat, file)
+    finish_panels(figure, grid.flat, file)
 
 
 def _curves(panel: plt.Axes, frontiers: dict[str, list], factor: float) -> None:
@@ -108,15 +105,5 @@ def _draw_sweep(file: Path, figures: dict) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower left", frameon=False, fontsize=9)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-
-
-def _finish(figure: plt.Figure, panels: Any, file: Path) -> None:  # noqa: ANN401 - a flat view of an array of Axes
-    """Add one legend below all panels, and write the file."""
-    shown = {label: line for one in panels for line, label in zip(*one.get_legend_handles_labels(), strict=True)}
-    figure.legend(shown.values(), shown, loc="lower center", ncols=3, frameon=False, fontsize=9)
-    height = figure.get_size_inches()[1]
-    figure.tight_layout(rect=(0, 0.6 / height, 1, 1))
     figure.savefig(file, dpi=110)
     plt.close(figure)

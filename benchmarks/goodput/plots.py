@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-mpl.use("Agg")
+from benchmarks.plots import BLUE, GREEN, GREY, ORANGE, PURPLE
 
-BLUE, ORANGE, GREEN, GREY, PURPLE = "#1f5fa8", "#c4691c", "#1b7f4b", "#8a8f98", "#7a4fa3"
 # The schemes in the plots, all with explicit headers, in the order of the legend: one colour per family, broken lines
 # for variants.
 STYLES: dict[str, dict[str, Any]] = {

@@ -33,7 +33,7 @@ def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Data
             raise TrainError(f"embedding.left_out: {name} has the classes 0 to {len(data.classes) - 1}")
         shape = shape or (data.x_train.shape[1], data.x_train.shape[2], 3)
         for images, labels, parts in ((data.x_train, data.y_train, train), (data.x_test, data.y_test, test)):
-            parts.append(_resized(images[~np.isin(labels, left_out)], shape))
+            parts.append(resized(images[~np.isin(labels, left_out)], shape))
         log(f"{name}: {len(train[-1]):,} images" + (f", without {len(left_out)} classes" if left_out else ""))
     x_train, x_test = np.concatenate(train), np.concatenate(test)
     chosen = np.sort(np.random.default_rng(TEST_SUBSET).permutation(len(x_test))[:TEST_IMAGES])
@@ -59,7 +59,7 @@ def _load(name: str, data: DataConfig, shape: tuple[int, int, int] | None, log: 
     return Dataset(name, images[train], none[train], images[test], none[test], ("image",))
 
 
-def _resized(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def resized(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Return images uint8 (N, h, w, 3) at the size (H, W, 3)."""
     if images.shape[1:] == shape:
         return images

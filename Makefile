@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
-	bench-answers bench-accuracy bench-receiver bench-goodput bench-device results clean
+	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -73,6 +73,9 @@ bench-answers: ## answer frames: lost, wrong, unsure and false answers by bit er
 
 bench-accuracy: ## train and measure the split codecs under equal terms, hours (ARGS=--list shows what is there)
 	@$(DEV) -m benchmarks.accuracy $(ARGS)
+
+bench-general: ## a general bundle, taught classes that training never saw, beside boards, WebP and JPEG, an hour
+	@$(DEV) -m benchmarks.general $(ARGS)
 
 bench-receiver: ## the receiver at its limits, and a soak
 	@$(DEV) -m benchmarks.receiver $(ARGS)

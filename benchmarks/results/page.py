@@ -16,6 +16,8 @@ from benchmarks.command import BUNDLE, RESULTS, ResultsError, read_json, result_
 from benchmarks.demo import page as demo_page
 from benchmarks.device import page as device_page
 from benchmarks.device.baseline import load as load_baseline
+from benchmarks.general import page as general_page
+from benchmarks.general import plots as general_plots
 from benchmarks.goodput import page as goodput_page
 from benchmarks.goodput.plots import draw_lora, draw_serial
 from benchmarks.receiver import page as receiver_page
@@ -23,12 +25,13 @@ from wire.errors import InklingError
 
 PAGE = Path("docs/RESULTS.md")
 BUNDLE_SECTION = "codec"
+GENERAL = "general64"  # the bundle whose classes are taught later
 FEATURES = "cifar10-features"  # the bundle of the sections that compare ways of sending features
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
 `make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-goodput`, `make bench-device`,
-`make bench-accuracy` and `make demo` measure. Nothing here is typed by hand.
+`make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -108,8 +111,23 @@ ABOUT_BUNDLES = {
     if key == BUNDLE_SECTION or (RESULTS / f"{key}.json").is_file()
 }
 
+# The section about classes that are taught later, once they are measured.
+TAUGHT_LATER = {
+    key: Section(
+        "Classes taught later",
+        "make bench-general",
+        _json(f"{key}.json"),
+        general_page.section,
+        general_plots.draw,
+        GENERAL,
+    )
+    for key in ("general",)
+    if (RESULTS / f"{key}.json").is_file()
+}
+
 SECTIONS = {
     **ABOUT_BUNDLES,
+    **TAUGHT_LATER,
     "answers": Section("Answer frames", "make bench-answers", _json("answers.json"), answers_page.section),
     "receiver": Section(
         "The receiver at its limits",

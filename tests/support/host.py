@@ -76,6 +76,11 @@ def weights(seed: int, n_symbols: int = 128, classes: int = 10) -> np.ndarray:
     return np.random.default_rng(1000 + seed).normal(size=(n_symbols, classes)).astype(np.float32)
 
 
+def embedding_decoder(matrix: np.ndarray) -> onnx.ModelProto:
+    """Return the decoder of a general bundle with weights (S, D), as in `make_bundle`."""
+    return _decoder(matrix, answer=False, embedding=True)
+
+
 def _decoder(matrix: np.ndarray, answer: bool, embedding: bool = False) -> onnx.ModelProto:
     n_symbols, classes = matrix.shape
     output = "embedding" if embedding else "logits"

@@ -1,0 +1,1 @@
+"""The labelled images that are taught and tested."""

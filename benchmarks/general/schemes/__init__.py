@@ -1,0 +1,1 @@
+"""Inkling and its opponents."""

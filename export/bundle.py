@@ -62,9 +62,7 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     part.mkdir(parents=True)
     shutil.copy(converted.files.encoder_tflite, part / "encoder.tflite")
     shutil.copy(converted.files.decoder_onnx, part / "decoder.onnx")
-    np.savez_compressed(
-        part / "golden.npz", **_golden(converted, golden, "logits" if run.embeddings is None else "embedding")
-    )
+    np.savez_compressed(part / "golden.npz", **_golden(converted, golden, run.codec.output))
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
     (part / "bundle.json").write_text(_json(manifest))
@@ -126,7 +124,7 @@ def _task(run: FinishedRun) -> dict[str, Any]:
     if run.embeddings is None:
         return {"task": "classification", "classes": list(run.data.classes)}
     assert isinstance(run.config, GeneralConfig)
-    embedding = {"size": run.embeddings.shape[1], "network": run.config.embedding.network}
+    embedding = {"size": run.embeddings.shape[1], "network": Path(run.config.embedding.network).name}
     return {"task": "embedding", "classes": [], "embedding": embedding}
 
 

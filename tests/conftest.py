@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from inkling.cli import main
+from tests.support import embedding as embedding_support
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once
@@ -91,3 +92,14 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
 
     folder = made_once(tmp_path_factory, "exported", make)
     return Exported(folder / "tiny", (folder / "output.txt").read_text())
+
+
+@pytest.fixture(scope="session")
+def previewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of small runs of a general codec and of its preview network. Tests that change it need a copy."""
+
+    def make(folder: Path) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            embedding_support.train_both(folder)
+
+    return made_once(tmp_path_factory, "previewed", make)

@@ -14,6 +14,7 @@ from train.config.tables import (
     EmbeddingConfig,
     EncoderConfig,
     LinkConfig,
+    PreviewNetworkConfig,
     QuantizerConfig,
     Rules,
     ScheduleConfig,
@@ -23,8 +24,15 @@ from train.errors import TrainError
 
 CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
 CODEC, GENERAL, SPLIT_CODEC, BASE_CLASSIFIER = "codec", "general codec", "split codec", "base classifier"
+PREVIEW = "preview"
 # A setting that tells the kind of run; the first one that a config has decides.
-KINDS = {"architecture": BASE_CLASSIFIER, "system": SPLIT_CODEC, "embedding": GENERAL, "encoder": CODEC}
+KINDS = {
+    "architecture": BASE_CLASSIFIER,
+    "system": SPLIT_CODEC,
+    "embedding": GENERAL,
+    "encoder": CODEC,
+    "codec": PREVIEW,
+}
 
 
 def kind_of(values: object) -> str | None:
@@ -133,6 +141,36 @@ class GeneralConfig(LatentRunConfig):
             **self.embedding.rules(),
             "encoder.layers must end with a latent head: there are no classes to answer": self.encoder.layers[-1:]
             != ("answer",),
+            "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewConfig(RunConfig):
+    """A run of a network that reconstructs images from the payloads of a trained general codec."""
+
+    codec: str  # folder of the general codec's run, which stays as it is; its `[data]` and `[link]` are used here, too
+    preview: PreviewNetworkConfig = field(default_factory=PreviewNetworkConfig)
+
+    @classmethod
+    def load(cls, path: Path, assignments: Sequence[str] = ()) -> Self:
+        """Read and check a TOML file, as RunConfig.load does; `data` is that of the codec's run, without crops."""
+        values = settings.override(cls, settings.read_toml(path), assignments)
+        folder = values.get("codec")
+        if not isinstance(folder, str):
+            raise TrainError(f"{path}: codec must be the folder of a general codec's run, found {folder!r}")
+        if "data" in values:
+            raise TrainError(f"{path}: [data] must be left out: the images are those of the codec's run")
+        # Payloads are computed once, of each image and its mirror image.
+        data = dataclasses.replace(GeneralConfig.from_run(Path(folder)).data, crop_padding=0)
+        return cls.from_dict({**values, "data": dataclasses.asdict(data)}, str(path))
+
+    def rules(self) -> Rules:
+        """Return the rules of the whole config."""
+        return {
+            **super().rules(),
+            **self.preview.rules(),
+            "schedule.qat_epochs is for codecs: a preview is computed on the host": self.schedule.qat_epochs == 0,
             "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
         }
 

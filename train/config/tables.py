@@ -168,6 +168,25 @@ class EmbeddingConfig:
 
 
 @dataclass(frozen=True)
+class PreviewNetworkConfig:
+    """The network that reconstructs images, from the smallest grid of the latent heads to the image."""
+
+    width: int = 32  # channels at half the image's height and width; each halving of the grid doubles them
+    max_width: int = 192  # the largest number of channels, on small grids
+    blocks: int = 2  # residual blocks on each grid
+    structure_weight: float = 0.3  # weight of the structural dissimilarity in the loss, beside the mean absolute error
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[preview]`."""
+        return {
+            "preview.width must be at least 1": self.width >= 1,
+            "preview.max_width must be at least preview.width": self.max_width >= self.width,
+            "preview.blocks must be at least 0": self.blocks >= 0,
+            "preview.structure_weight must be at least 0": self.structure_weight >= 0,
+        }
+
+
+@dataclass(frozen=True)
 class ScheduleConfig:
     """AdamW with warm-up and cosine decay; then quantization-aware epochs on the folded encoder, if any."""
 

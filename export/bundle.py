@@ -65,7 +65,7 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     np.savez_compressed(part / "golden.npz", **_golden(converted, golden, run.codec.output))
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
-    (part / "bundle.json").write_text(_json(manifest))
+    (part / "bundle.json").write_text(manifest_text(manifest))
     (part / "MODEL_CARD.md").write_text(card.text(manifest))
     try:
         load_bundle(part)  # as both ends will
@@ -128,7 +128,8 @@ def _task(run: FinishedRun) -> dict[str, Any]:
     return {"task": "embedding", "classes": [], "embedding": embedding}
 
 
-def _json(manifest: dict[str, Any]) -> str:
+def manifest_text(manifest: dict[str, Any]) -> str:
+    """Return the text of bundle.json."""
     # One key per line, so that a diff of two bundles is readable; long lists stay on their line.
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

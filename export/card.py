@@ -9,6 +9,7 @@ TERMS = {
 }
 KNOWS_CLASSES = "- The network knows its classes only: any other image gets one of them, often with confidence."
 KNOWS_TASKS = "- What a host tells apart are the tasks that it is taught; `inkling teach` shows how well."
+WARNING = "A preview is a reconstruction from a few bytes and may show what was not there."
 LIMITS = """{known}
 - Images were {size} pixels, framed as in the data set. A camera's images differ; measure with your own.
 - Figures are of a simulated link with independent bit flips, and of an emulated board."""
@@ -19,6 +20,7 @@ def text(manifest: dict[str, Any]) -> str:
     parts = [
         f"# {manifest['name']}\n\n{_summary(manifest)}",
         _cosine(manifest) if "embedding" in manifest else f"## Accuracy\n\n{_accuracy(manifest)}",
+        *([f"## Preview\n\n{_preview(manifest['preview'])}"] if "preview" in manifest else []),
         f"## Recipe\n\n{_recipe(manifest)}",
         f"## Limits\n\n{_limits(manifest)}",
     ]
@@ -93,6 +95,23 @@ def _accuracy(manifest: dict[str, Any]) -> str:
             f"{100 * manifest['board_calibration_error']:.2f} %. Threshold of mode adaptive: {manifest['threshold']}.",
         ]
     return "\n".join(lines)
+
+
+def _preview(preview: dict[str, Any]) -> str:
+    rows = [
+        (f"first {name.removeprefix('prefix ')} symbols, no bit errors" if "prefix" in name else f"BER {name}", value)
+        for name, value in preview["held_out"].items()
+    ]
+    return "\n".join(
+        [
+            f"{WARNING} Mean structural similarity of previews and images, on held-out training images, computed in "
+            "PyTorch through true bit flips, the network given the true bit error rate:",
+            "",
+            "| | SSIM |",
+            "| --- | ---: |",
+            *(f"| {name} | {value:.3f} |" for name, value in rows),
+        ]
+    )
 
 
 def _limits(manifest: dict[str, Any]) -> str:

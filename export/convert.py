@@ -128,12 +128,17 @@ def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     inputs = {"symbols": torch.zeros(2, codec.n_symbols, dtype=torch.int64), "ber": torch.full((2,), 0.01)}
     if codec.has_answer:
         inputs["answer"] = torch.zeros(2, dtype=torch.int64)
-    _export(_HostEnd(codec).eval(), inputs, [codec.output], file)
-    model = onnx.load(str(file))
-    _remove_traces(model)
-    _store_as_half(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(file))
+    host_onnx(_HostEnd(codec), inputs, codec.output, file)
+
+
+def host_onnx(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path) -> None:
+    """Write a network of the host with example inputs by name; the first dimension of all inputs is a dynamic batch."""
+    _export(model.eval(), inputs, [output], file)
+    written = onnx.load(str(file))
+    _remove_traces(written)
+    _store_as_half(written)
+    onnx.checker.check_model(written)
+    onnx.save(written, str(file))
 
 
 def _remove_traces(model: onnx.ModelProto) -> None:

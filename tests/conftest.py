@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,3 +104,23 @@ def previewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             embedding_support.train_both(folder)
 
     return made_once(tmp_path_factory, "previewed", make)
+
+
+@pytest.fixture(scope="session")
+def preview_bundle(previewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The bundle of these runs. Tests that change it need a copy."""
+
+    def make(folder: Path) -> None:
+        outputs = []
+        for run in ("general", "preview"):
+            done = train_support.run(
+                "export", previewed / run, "-o", folder / "colours", INKLING_CACHE=str(previewed / "cache")
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            outputs.append(done.stdout)
+            if run == "general":
+                shutil.copytree(folder / "colours", folder / "without")
+        (folder / "output.txt").write_text(outputs[-1])
+
+    folder = made_once(tmp_path_factory, "preview_bundle", make)
+    return Exported(folder / "colours", (folder / "output.txt").read_text())

@@ -1,4 +1,4 @@
-"""`inkling train`: train a codec, a split codec or a base classifier from a config file."""
+"""`inkling train`: train a codec, a preview network, a split codec or a base classifier from a config file."""
 
 import argparse
 import shlex
@@ -22,8 +22,8 @@ def parser(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.usage = "%(prog)s [classifier] CONFIG [--set NAME=VALUE] [--out DIR] [--threads N] [--device DEVICE]"
     parser.description = (
-        "Trains a codec through a channel that flips bits, or with the word classifier a base classifier. "
-        "An interrupted run is resumed by the same command."
+        "Trains a codec through a channel that flips bits, a preview network of a trained codec, or with the word "
+        "classifier a base classifier. An interrupted run is resumed by the same command."
     )
     parser.epilog = """examples:
   inkling train configs/cifar10.toml && inkling export runs/cifar10 -o build/bundles/mine

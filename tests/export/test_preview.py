@@ -50,7 +50,7 @@ def test_export_adds_the_preview_and_changes_nothing_else(preview_bundle: Export
     files = before.manifest["files"] | {PREVIEW_FILE: describe_file(after.preview_path)}
     assert after.manifest == before.manifest | {"files": files, "preview": preview}
     assert preview["recipe"]["preview"]["width"] == 16 and preview["epoch"] == 8
-    assert preview["held_out"]["0"] > preview["held_out"]["prefix 24"]
+    assert preview["held_out"]["0"] > preview["held_out"]["prefix 28"]
     card = new["MODEL_CARD.md"].decode()
     assert "may show what was not there" in card and f"| BER 0.05 | {preview['held_out']['0.05']:.3f} |" in card
     assert "Preview" not in old["MODEL_CARD.md"].decode()
@@ -70,13 +70,13 @@ def test_preview_onnx_computes_what_pytorch_does(preview_bundle: Exported, previ
     preview.half().float().fold()  # not as the export rounds, but nearly
     seen = colours(20, seed=9)
     symbols, ber = evaluate.encode(codec, seen).symbols, torch.full((20,), 0.02)
-    symbols[::2, 48:] = -1
+    symbols[::2, 56:] = -1
     found = PreviewDecoder(bundle).images(symbols.numpy(), ber.numpy())
     with torch.no_grad():
         expected = 255 * preview(symbols, ber).permute(0, 2, 3, 1).numpy()
     assert found.dtype == np.uint8 and found.shape == (20, 16, 16, 3)
     assert abs(found - expected).max() < 4
-    assert np.corrcoef(found[1::2].ravel(), seen[1::2].ravel())[0, 1] > 0.8
+    assert np.corrcoef(found[1::2].ravel(), seen[1::2].ravel())[0, 1] > 0.7
     for word in ("stack_trace", "site-packages", "/root", "/home", "/tmp"):
         assert word.encode() not in bundle.preview_path.read_bytes()
 

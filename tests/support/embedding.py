@@ -49,7 +49,7 @@ width = 16
 blocks = 1
 
 [link]
-chunks = [[0, 112], [0, 48], [0, 24]]
+chunks = [[0, 112], [0, 56], [0, 28]]
 
 [embedding]
 network = "{folder}/network.onnx"

@@ -28,9 +28,9 @@ def pool(config: PreviewConfig) -> Dataset:
 
 def test_preview_learns_and_needs_the_symbols(previewed: Path) -> None:
     held_out = [entry["held_out"] for entry in read_log(previewed / "preview")]
-    assert list(held_out[-1]) == ["0", "0.01", "0.05", "0.1", "prefix 48", "prefix 24"]
+    assert list(held_out[-1]) == ["0", "0.01", "0.05", "0.1", "prefix 56", "prefix 28"]
     assert held_out[-1]["0"] > held_out[0]["0"] + 0.05
-    assert held_out[-1]["0"] > held_out[-1]["0.1"] + 0.02 and held_out[-1]["0"] > held_out[-1]["prefix 24"] + 0.02
+    assert held_out[-1]["0"] > held_out[-1]["0.1"] + 0.02 and held_out[-1]["0"] > held_out[-1]["prefix 28"] + 0.02
 
 
 def test_preview_shows_the_colours_of_unseen_images(previewed: Path) -> None:
@@ -38,7 +38,7 @@ def test_preview_shows_the_colours_of_unseen_images(previewed: Path) -> None:
     seen = colours(20, seed=9)
     found = preview(evaluate.encode(codec, seen).symbols, torch.full((20,), 1e-3)).detach()
     halves = (seen.reshape(20, 2, 128, 3).mean(2) / 255, found.permute(0, 2, 3, 1).reshape(20, 2, 128, 3).mean(2))
-    assert np.corrcoef(halves[0].ravel(), halves[1].numpy().ravel())[0, 1] > 0.9
+    assert np.corrcoef(halves[0].ravel(), halves[1].numpy().ravel())[0, 1] > 0.75
 
 
 def test_levels_are_of_the_images_and_of_their_mirror_images(previewed: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
-	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device results clean
+	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device bench-preview results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -87,7 +87,10 @@ bench-device: ## instructions, flash and RAM of the encoder on emulated processo
 	@scripts/apt.sh $(EMULATOR) $(RISCV)
 	@$(DEMO) -m benchmarks.device $(BUNDLES) $(ARGS)
 
-results: ## write docs/RESULTS.md from benchmarks/results
+bench-preview: ## previews of bundles/general64: PSNR, SSIM, cosine, a sheet of examples (ARGS='--bundle DIR')
+	@$(DEV) -m benchmarks.preview $(ARGS)
+
+results: ## write docs/RESULTS.md and docs/preview.md from benchmarks/results
 	@$(DEMO) -m benchmarks.results $(ARGS)
 
 clean: ## remove what was built here (not the caches outside the clone)

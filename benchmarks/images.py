@@ -33,8 +33,10 @@ def title(dataset: str) -> str:
 def images_for(bundle: Bundle, count: int, log: Callable[[str], None] = print) -> TestImages:
     """Return `count` test images of the bundle's data set: a random choice, the same every time, of all classes.
 
-    Raises BundleError if the manifest lacks a figure or the recipe, or if the images do not fit the encoder.
+    Raises BundleError for a general bundle, if the manifest lacks a figure or the recipe, or if the images do not fit
+    the encoder.
     """
+    data_config(bundle)  # a general bundle lacks figures, too
     missing = [key for key in NEEDED if key not in bundle.manifest]
     if missing:
         raise BundleError(f"bundle {bundle.path}: bundle.json has no {missing[0]!r}, which the benchmarks need")

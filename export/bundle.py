@@ -62,12 +62,10 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     part.mkdir(parents=True)
     shutil.copy(converted.files.encoder_tflite, part / "encoder.tflite")
     shutil.copy(converted.files.decoder_onnx, part / "decoder.onnx")
-    np.savez_compressed(
-        part / "golden.npz", **_golden(converted, golden, "logits" if run.embeddings is None else "embedding")
-    )
+    np.savez_compressed(part / "golden.npz", **_golden(converted, golden, run.codec.output))
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
-    (part / "bundle.json").write_text(_json(manifest))
+    (part / "bundle.json").write_text(manifest_text(manifest))
     (part / "MODEL_CARD.md").write_text(card.text(manifest))
     try:
         load_bundle(part)  # as both ends will
@@ -126,11 +124,12 @@ def _task(run: FinishedRun) -> dict[str, Any]:
     if run.embeddings is None:
         return {"task": "classification", "classes": list(run.data.classes)}
     assert isinstance(run.config, GeneralConfig)
-    embedding = {"size": run.embeddings.shape[1], "network": run.config.embedding.network}
+    embedding = {"size": run.embeddings.shape[1], "network": Path(run.config.embedding.network).name}
     return {"task": "embedding", "classes": [], "embedding": embedding}
 
 
-def _json(manifest: dict[str, Any]) -> str:
+def manifest_text(manifest: dict[str, Any]) -> str:
+    """Return the text of bundle.json."""
     # One key per line, so that a diff of two bundles is readable; long lists stay on their line.
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"

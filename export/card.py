@@ -7,18 +7,22 @@ TERMS = {
     "cifar100": "CIFAR-100 (Krizhevsky 2009): no formal licence; cite the technical report.",
     "tiny-imagenet-200": "Tiny-ImageNet: ImageNet's terms, for non-commercial research.",
 }
-LIMITS = """- The network knows its classes only: any other image gets one of them, often with confidence.
+KNOWS_CLASSES = "- The network knows its classes only: any other image gets one of them, often with confidence."
+KNOWS_TASKS = "- What a host tells apart are the tasks that it is taught; `inkling teach` shows how well."
+WARNING = "A preview is a reconstruction from a few bytes and may show what was not there."
+LIMITS = """{known}
 - Images were {size} pixels, framed as in the data set. A camera's images differ; measure with your own.
-- Accuracies are of a simulated link with independent bit flips, and of an emulated board."""
+- Figures are of a simulated link with independent bit flips, and of an emulated board."""
 
 
 def text(manifest: dict[str, Any]) -> str:
     """Return the card of a bundle with this manifest."""
     parts = [
         f"# {manifest['name']}\n\n{_summary(manifest)}",
-        f"## Accuracy\n\n{_accuracy(manifest)}",
+        _cosine(manifest) if "embedding" in manifest else f"## Accuracy\n\n{_accuracy(manifest)}",
+        *([f"## Preview\n\n{_preview(manifest['preview'])}"] if "preview" in manifest else []),
         f"## Recipe\n\n{_recipe(manifest)}",
-        f"## Limits\n\n{LIMITS.format(size='{} x {}'.format(*manifest['input_shape'][:2]))}",
+        f"## Limits\n\n{_limits(manifest)}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -57,6 +61,8 @@ def _cosine(manifest: dict[str, Any]) -> str:
     rows += [(f"first {n} symbols, no bit errors", value) for n, value in manifest["cosine_by_symbols"].items()]
     return "\n".join(
         [
+            "## Cosine",
+            "",
             f"Mean cosine of the predicted embedding and the picture's own, on {manifest['test_images']:,} test "
             "images, which chose nothing; encoder as the board computes it, true bit flips, one draw (seed 0), the "
             "decoder given the true bit error rate:",
@@ -69,8 +75,6 @@ def _cosine(manifest: dict[str, Any]) -> str:
 
 
 def _accuracy(manifest: dict[str, Any]) -> str:
-    if "cosine" in manifest:
-        return _cosine(manifest)
     lines = [
         f"On {manifest['test_images']:,} test images, which chose nothing; encoder as the board computes it, true bit "
         "flips, one draw (seed 0), the decoder given the true bit error rate:",
@@ -91,6 +95,29 @@ def _accuracy(manifest: dict[str, Any]) -> str:
             f"{100 * manifest['board_calibration_error']:.2f} %. Threshold of mode adaptive: {manifest['threshold']}.",
         ]
     return "\n".join(lines)
+
+
+def _preview(preview: dict[str, Any]) -> str:
+    rows = [
+        (f"first {name.removeprefix('prefix ')} symbols, no bit errors" if "prefix" in name else f"BER {name}", value)
+        for name, value in preview["held_out"].items()
+    ]
+    return "\n".join(
+        [
+            f"{WARNING} Mean structural similarity of previews and images, on held-out training images, computed in "
+            "PyTorch through true bit flips, the network given the true bit error rate:",
+            "",
+            "| | SSIM |",
+            "| --- | ---: |",
+            *(f"| {name} | {value:.3f} |" for name, value in rows),
+        ]
+    )
+
+
+def _limits(manifest: dict[str, Any]) -> str:
+    height, width, _ = manifest["input_shape"]
+    known = KNOWS_TASKS if "embedding" in manifest else KNOWS_CLASSES
+    return LIMITS.format(known=known, size=f"{height} x {width}")
 
 
 def _recipe(manifest: dict[str, Any]) -> str:

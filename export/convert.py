@@ -17,7 +17,6 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from export.errors import ExportError
 from train.codecs.deployable import DeployableCodec
@@ -37,17 +36,17 @@ class Conversion:
     encoder_tflite: Path  # int8
 
 
-def convert(codec: DeployableCodec, calibration: Tensor, folder: Path, embedding: bool = False) -> Conversion:
+def convert(codec: DeployableCodec, calibration: Tensor, folder: Path) -> Conversion:
     """Convert a codec into files in `folder`.
 
-    calibration: images (N, C, H, W) in [0, 1] over which the converter measures int8 ranges. embedding: the decoder
-    gives an embedding instead of logits. Raises ExportError if onnx2tf fails.
+    calibration: images (N, C, H, W) in [0, 1] over which the converter measures int8 ranges.
+    Raises ExportError if onnx2tf fails.
     """
     files = Conversion(
         folder / "encoder.onnx", folder / "decoder.onnx", folder / "float.tflite", folder / "encoder.tflite"
     )
     encoder_onnx(codec, files.encoder_onnx)
-    decoder_onnx(codec, files.decoder_onnx, embedding)
+    decoder_onnx(codec, files.decoder_onnx)
     saved_model(files.encoder_onnx, folder / "saved_model")
     images = calibration.permute(0, 2, 3, 1).numpy()
     tflite(folder / "saved_model", images, files.float_tflite, files.encoder_tflite)
@@ -112,16 +111,15 @@ def encoder_onnx(codec: DeployableCodec, file: Path) -> None:
 class _HostEnd(nn.Module):
     """The codec without its encoder, as decoder.onnx holds it."""
 
-    def __init__(self, codec: DeployableCodec, embedding: bool) -> None:
+    def __init__(self, codec: DeployableCodec) -> None:
         super().__init__()
-        self.codec, self.embedding = codec, embedding
+        self.codec = codec
 
     def forward(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
-        output = self.codec.decode(symbols, ber, answer)
-        return F.normalize(output, dim=1) if self.embedding else output
+        return self.codec.decode(symbols, ber, answer)
 
 
-def decoder_onnx(codec: DeployableCodec, file: Path, embedding: bool = False) -> None:
+def decoder_onnx(codec: DeployableCodec, file: Path) -> None:
     """Write the decoder: `symbols` (N, S) int64, `ber` (N,) float32, `answer` (N,) int64 -> `logits` (N, classes).
 
     A codec without an answer head has no input `answer`. A general codec has the output `embedding` (N, D) instead, of
@@ -130,12 +128,17 @@ def decoder_onnx(codec: DeployableCodec, file: Path, embedding: bool = False) ->
     inputs = {"symbols": torch.zeros(2, codec.n_symbols, dtype=torch.int64), "ber": torch.full((2,), 0.01)}
     if codec.has_answer:
         inputs["answer"] = torch.zeros(2, dtype=torch.int64)
-    _export(_HostEnd(codec, embedding).eval(), inputs, ["embedding" if embedding else "logits"], file)
-    model = onnx.load(str(file))
-    _remove_traces(model)
-    _store_as_half(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(file))
+    host_onnx(_HostEnd(codec), inputs, codec.output, file)
+
+
+def host_onnx(model: nn.Module, inputs: dict[str, Tensor], output: str, file: Path) -> None:
+    """Write a network of the host with example inputs by name; the first dimension of all inputs is a dynamic batch."""
+    _export(model.eval(), inputs, [output], file)
+    written = onnx.load(str(file))
+    _remove_traces(written)
+    _store_as_half(written)
+    onnx.checker.check_model(written)
+    onnx.save(written, str(file))
 
 
 def _remove_traces(model: onnx.ModelProto) -> None:

@@ -56,7 +56,10 @@ class ConvertedCodec:
         return np.asarray(answer_word(index, confidence), np.int64)
 
     def logits(self, symbols: np.ndarray, ber: np.ndarray, words: np.ndarray | None = None) -> np.ndarray:
-        """Decode symbols int64 (N, S), -1 where missing, BER float32 (N,) and answer words (N,) to logits."""
+        """Decode symbols int64 (N, S), -1 where missing, BER float32 (N,) and answer words (N,) to logits.
+
+        Of a general codec, to embeddings (N, D).
+        """
         inputs = {"symbols": symbols, "ber": ber, "answer": np.full(len(symbols), -1) if words is None else words}
         return self._decoder.run(None, {name: inputs[name] for name in self._inputs})[0]
 

@@ -34,14 +34,14 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool
     """
     bundle.check_out(out, force)
     run = load_run(folder)
-    print(f"run {folder}: epoch {run.saved['epoch']}, held-out accuracies {_percent(run.saved['held_out'])}")
+    classifies = run.embeddings is None
+    print(f"run {folder}: epoch {run.saved['epoch']}, held-out {_shown(run.saved['held_out'], classifies)}")
     _, held_out = split_holdout(run.data, run.config.data.holdout)
     held = Images(run.data.x_train[held_out], run.data.y_train[held_out])
-    classifies = run.embeddings is None
     temperature = _calibrate(run, held) if run.codec.n_symbols and classifies else 1.0
 
     print("convert: PyTorch -> ONNX -> onnx2tf -> TFLite")
-    converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch, not classifies))
+    converted = ConvertedCodec(run.codec, convert(run.codec, run.calibration, scratch))
     # In random order: the first images, which the proofs and the golden file take, are of all classes too.
     chosen = stratified(run.data.y_test, test_images)
     test = Images(run.data.x_test[chosen], run.data.y_test[chosen])
@@ -88,6 +88,14 @@ class Images:
 
     x: np.ndarray
     y: np.ndarray
+
+
+def _shown(figures: dict[str, float], classifies: bool) -> str:
+    return f"accuracies {_percent(figures)}" if classifies else f"cosines {_cosines(figures)}"
+
+
+def _cosines(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name}: {value:.3f}" for name, value in figures.items())
 
 
 def _percent(shares: dict[str, float]) -> str:
@@ -182,8 +190,8 @@ def _measure_cosine(
     by_ber = {f"{ber:g}": cosine(symbols, ber) for ber in evaluate.BER_GRID}
     checks.require("int8_cost", f"cosine lost by int8, {n:,} test images", floating - by_ber["0"], MAX_INT8_COST)
     prefixes = {str(count): cosine(symbols, 0.0, count) for first, count in run.chunks if first == 0}
-    for name, shares in (("BER", by_ber), ("symbols received", prefixes)):
-        print(f"  cosine by {name}: {', '.join(f'{key}: {value:.3f}' for key, value in shares.items())}")
+    print(f"  cosine by BER, the decoder given the true BER, one draw of flips (seed 0): {_cosines(by_ber)}")
+    print(f"  cosine by number of symbols received, clean: {_cosines(prefixes)}")
     return {
         "cosine": by_ber,
         "cosine_by_symbols": prefixes,

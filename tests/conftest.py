@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from inkling.cli import main
+from tests.support import embedding as embedding_support
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once
@@ -91,3 +93,34 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
 
     folder = made_once(tmp_path_factory, "exported", make)
     return Exported(folder / "tiny", (folder / "output.txt").read_text())
+
+
+@pytest.fixture(scope="session")
+def previewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of small runs of a general codec and of its preview network. Tests that change it need a copy."""
+
+    def make(folder: Path) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            embedding_support.train_both(folder)
+
+    return made_once(tmp_path_factory, "previewed", make)
+
+
+@pytest.fixture(scope="session")
+def preview_bundle(previewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The bundle of these runs. Tests that change it need a copy."""
+
+    def make(folder: Path) -> None:
+        outputs = []
+        for run in ("general", "preview"):
+            done = train_support.run(
+                "export", previewed / run, "-o", folder / "colours", INKLING_CACHE=str(previewed / "cache")
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            outputs.append(done.stdout)
+            if run == "general":
+                shutil.copytree(folder / "colours", folder / "without")
+        (folder / "output.txt").write_text(outputs[-1])
+
+    folder = made_once(tmp_path_factory, "preview_bundle", make)
+    return Exported(folder / "colours", (folder / "output.txt").read_text())

@@ -1,4 +1,4 @@
-"""`inkling train`: train a codec, a split codec or a base classifier from a config file."""
+"""`inkling train`: train a codec, a preview network, a split codec or a base classifier from a config file."""
 
 import argparse
 import shlex
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped setting need not wait for
     from train.codecs.codec import Codec
-    from train.config import ClassifierConfig, CodecConfig, GeneralConfig, RunConfig
+    from train.config import ClassifierConfig, CodecConfig, GeneralConfig, PreviewConfig, RunConfig
     from train.data.datasets import Dataset
     from train.data.listing import Listing
     from train.trainers.trainer import Trainer
@@ -22,8 +22,8 @@ def parser(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.usage = "%(prog)s [classifier] CONFIG [--set NAME=VALUE] [--out DIR] [--threads N] [--device DEVICE]"
     parser.description = (
-        "Trains a codec through a channel that flips bits, or with the word classifier a base classifier. "
-        "An interrupted run is resumed by the same command."
+        "Trains a codec through a channel that flips bits, a preview network of a trained codec, or with the word "
+        "classifier a base classifier. An interrupted run is resumed by the same command."
     )
     parser.epilog = """examples:
   inkling train configs/cifar10.toml && inkling export runs/cifar10 -o build/bundles/mine
@@ -49,10 +49,12 @@ def run(options: argparse.Namespace) -> int:
     from train.config import (
         BASE_CLASSIFIER,
         GENERAL,
+        PREVIEW,
         SPLIT_CODEC,
         ClassifierConfig,
         CodecConfig,
         GeneralConfig,
+        PreviewConfig,
         SplitRunConfig,
         kind_of,
     )
@@ -77,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         _split(file, options)
     elif kind == GENERAL:
         _general(GeneralConfig.load(file, options.set), options)
+    elif kind == PREVIEW:
+        _preview(PreviewConfig.load(file, options.set), options)
     else:
         codec = CodecConfig.load(file, options.set)
         if codec.teacher:
@@ -108,7 +112,7 @@ def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.N
     if listing:
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
     trainer = _create_trainer(CodecTrainer, config, options, load_for(config.data))
-    _train(trainer, _described(trainer.state.model), True)
+    _train(trainer, _described(trainer.state.model), config.name)
 
 
 def _described(model: "Codec") -> str:
@@ -125,7 +129,16 @@ def _general(config: "GeneralConfig", options: argparse.Namespace) -> None:
     from train.trainers.general import GeneralTrainer
 
     trainer = _create_trainer(GeneralTrainer, config, options, load_pool(config))
-    _train(trainer, f"{_described(trainer.state.model)}, embedding of {trainer.targets.shape[2]} values", True)
+    _train(trainer, f"{_described(trainer.state.model)}, embedding of {trainer.targets.shape[2]} values", config.name)
+
+
+def _preview(config: "PreviewConfig", options: argparse.Namespace) -> None:
+    from train.data.pool import load_pool
+    from train.trainers.preview import PreviewTrainer, general_config
+
+    trainer = _create_trainer(PreviewTrainer, config, options, load_pool(general_config(config)))
+    weights = sum(weight.numel() for weight in trainer.state.model.parameters())
+    _train(trainer, f"preview network of {weights:,} weights for the codec {config.codec}", Path(config.codec).name)
 
 
 def _split(file: Path, options: argparse.Namespace) -> None:
@@ -140,7 +153,7 @@ def _split(file: Path, options: argparse.Namespace) -> None:
         trainer,
         f"{config.system}, encoder {model.encoder_macs():,} MACs, "
         f"{model.n_symbols} symbols of {config.quantizer.bits} bits",
-        bool(config.schedule.qat_epochs) and isinstance(model, DeployableCodec),
+        config.name if config.schedule.qat_epochs and isinstance(model, DeployableCodec) else None,
     )
 
 
@@ -148,7 +161,7 @@ def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None
     from train.data.datasets import load_for
     from train.trainers.classifier import ClassifierTrainer
 
-    _train(_create_trainer(ClassifierTrainer, config, options, load_for(config.data)), config.architecture, False)
+    _train(_create_trainer(ClassifierTrainer, config, options, load_for(config.data)), config.architecture, None)
 
 
 def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:
@@ -166,10 +179,11 @@ def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Name
     return kind(config, data, _folder(config, options), device)
 
 
-def _train(trainer: "Trainer", description: str, exportable: bool) -> None:
+def _train(trainer: "Trainer", description: str, bundle: str | None) -> None:
+    """Train to the end; name the next command if `inkling export` makes this bundle, or adds to it."""
     name, held = trainer.config.name, len(trainer.y_held)
     images = f"{len(trainer.data.x_train):,} training images ({held:,} held out)"
     print(f"{name}: {images}, {description}; on {trainer.device} in {'bfloat16' if trainer.bf16 else 'float32'}")
     trainer.run()
-    export = ["inkling", "export", str(trainer.folder), "-o", str(BUNDLES / name)]
-    print(f"done: {trainer.folder}/best.pt{f'; next: {shlex.join(export)}' if exportable else ''}")
+    export = ["inkling", "export", str(trainer.folder), "-o", str(BUNDLES / (bundle or name))]
+    print(f"done: {trainer.folder}/best.pt{f'; next: {shlex.join(export)}' if bundle else ''}")

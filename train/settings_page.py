@@ -15,21 +15,23 @@ from typing import Any
 
 from train import settings
 from train.codecs.split.registry import SPLIT_CODECS
-from train.config import ClassifierConfig, CodecConfig, RunConfig
+from train.config import ClassifierConfig, CodecConfig, GeneralConfig, PreviewConfig, RunConfig
 from train.trainers.split import SplitConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 WORDS = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "table"}
 HEAD = """# Settings
 
-<!-- Written by `python -m train.settings_page` from the comments in the code, which train/config.py explains. -->
+<!-- Written by `python -m train.settings_page` from the comments in the code, which train/config explains. -->
 
 A training run is configured by one TOML file. [training.md](training.md) explains how to write one, and `configs/` has
-examples. There are three kinds of run:
+examples. There are five kinds of run:
 
 | kind of run | command | the file has |
 | --- | --- | --- |
 | [codec](#codec) | `inkling train configs/NAME.toml` | an `[encoder]` |
+| [general codec](#general-codec) | `inkling train configs/NAME.toml` | an `[encoder]` and an `[embedding]` |
+| [preview](#preview) | `inkling train configs/NAME.toml` | a `codec` |
 | [split codec](#split-codec) | `inkling train configs/systems/NAME.toml` | a `system` |
 | [base classifier](#base-classifier) | `inkling train classifier configs/classifiers/NAME.toml` | an `architecture` |
 
@@ -128,6 +130,8 @@ def page() -> str:
     """Return docs/settings.md."""
     lines = [HEAD, "## Every run", "", *tables(RunConfig)]
     lines += ["## Codec", "", *tables(CodecConfig, RunConfig)]
+    lines += ["## General codec", "", *tables(GeneralConfig, RunConfig)]
+    lines += ["## Preview", "", *tables(PreviewConfig, RunConfig)]
     lines += ["## Split codec", "", *tables(SplitConfig, RunConfig)]
     listed: dict[type, str] = {}  # options -> the first codec that has them
     for name, codec in SPLIT_CODECS.items():

@@ -19,6 +19,7 @@ MAX_LATENT = 1 << 16  # values: a position in symbol_order has 16 bits
 MAX_EMBEDDING = 1 << 16  # values
 EMBEDDING_TASK = "embedding"  # `task` of a general bundle
 FILES = ("encoder.tflite", "decoder.onnx", "golden.npz")
+PREVIEW_FILE = "preview.onnx"  # of a general bundle with the key `preview`
 
 
 class BundleError(InklingError):
@@ -37,13 +38,15 @@ class Embedding:
 class Bundle(Model):
     """A checked bundle: a model and the files that hold it.
 
-    A general bundle has an `embedding` and no classes: a host is taught them later, as tasks.
+    A general bundle has an `embedding` and no classes: a host is taught them later, as tasks. It may have a preview
+    network, which reconstructs images.
     """
 
     path: Path
     manifest: dict
     classes: list[str]
     embedding: Embedding | None = None
+    has_preview: bool = False
 
     @property
     def encoder_path(self) -> Path:
@@ -54,6 +57,11 @@ class Bundle(Model):
     def decoder_path(self) -> Path:
         """The path of the host's network, decoder.onnx."""
         return self.path / "decoder.onnx"
+
+    @property
+    def preview_path(self) -> Path:
+        """The path of the host's preview network, preview.onnx; only if `has_preview`."""
+        return self.path / PREVIEW_FILE
 
     @property
     def golden_path(self) -> Path:
@@ -129,7 +137,8 @@ def _checked(path: Path, manifest: dict) -> Bundle:
     chunks = _chunks(manifest, len(order))
     _check_payload_bytes(manifest, len(order), bits, answer)
     threshold = _threshold(manifest, answer)
-    encoder = _files(path, manifest)["encoder.tflite"]
+    has_preview = _has_preview(manifest, embedding)
+    encoder = _files(path, manifest, (*FILES, PREVIEW_FILE) if has_preview else FILES)["encoder.tflite"]
     weights = answer.weights if answer else None
     model_id = compute_model_id(encoder, np.array(table), bits, np.array(order), weights)
     given = manifest.get("model_id")
@@ -150,6 +159,7 @@ def _checked(path: Path, manifest: dict) -> Bundle:
         threshold=threshold,
         model_id=model_id,
         embedding=embedding,
+        has_preview=has_preview,
     )
 
 
@@ -167,6 +177,15 @@ def _embedding(manifest: dict) -> Embedding | None:
         raise ContentError("embedding.network is not a non-empty string")
     require_printable("embedding.network", [network])
     return Embedding(size, network)
+
+
+def _has_preview(manifest: dict, embedding: Embedding | None) -> bool:
+    preview = manifest.get("preview")
+    if preview is None:
+        return False
+    require(isinstance(preview, dict), f"preview is {shown(preview)}, not an object")
+    require(embedding is not None, f"preview is given, but task is not '{EMBEDDING_TASK}'")
+    return True
 
 
 def _classes(manifest: dict, embedding: Embedding | None) -> list[str]:
@@ -252,14 +271,14 @@ def _check_payload_bytes(manifest: dict, n_symbols: int, bits: int, answer: Answ
     require(given == needed, f"payload_bytes is {shown(given)}, not {needed} ({content})")
 
 
-def _files(path: Path, manifest: dict) -> dict[str, bytes]:
-    """Return the contents of all files, whose size and SHA-256 are as the manifest says."""
+def _files(path: Path, manifest: dict, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the contents of the files with these names, whose size and SHA-256 are as the manifest says."""
     listed = manifest.get("files")
     if not isinstance(listed, dict):
         raise ContentError("files is not an object with the size and the SHA-256 of each file")
-    unknown = next((name for name in listed if name not in FILES), None)
+    unknown = next((name for name in listed if name not in names), None)
     require(unknown is None, f"files lists {shown(unknown)}, which is not a file of a bundle")
-    return {name: _checked_file(path / name, listed.get(name)) for name in FILES}
+    return {name: _checked_file(path / name, listed.get(name)) for name in names}
 
 
 def _checked_file(path: Path, listed: object) -> bytes:

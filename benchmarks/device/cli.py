@@ -146,7 +146,7 @@ def _facts(bundle: Bundle) -> dict:
     """Return the facts about a bundle that a reader of device.json needs."""
     try:
         facts = {key: bundle.manifest[key] for key in ("dataset", "encoder_macs")}
-        accuracy = bundle.manifest["accuracy"]["0"]
+        accuracy = None if bundle.embedding else bundle.manifest["accuracy"]["0"]
     except (KeyError, TypeError) as error:
         raise BundleError(f"bundle {bundle.path}: bundle.json has no {error}") from None
     payload_bytes = bundle.chunk_bytes(0) if bundle.chunks else None

@@ -1,6 +1,6 @@
 """Write docs/RESULTS.md and its plots from the committed figures in benchmarks/results.
 
-With --sections, only these are written; the others stay as they are.
+With --sections, only these are written; the others stay as they are. The figures in docs/preview.md are written, too.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import sys
 
 from benchmarks import command
 from benchmarks.command import RESULTS
+from benchmarks.preview import page as preview_page
 from benchmarks.results.page import PAGE, SECTIONS, page, read_figures
 
 
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         old = args.out.read_text(encoding="utf-8") if args.out.exists() else ""
         args.out.write_text(page(figures, old), encoding="utf-8")
         drawn = [name for key, parts in figures.items() for name in SECTIONS[key].draw(args.out.parent, *parts)]
+        drawn += preview_page.refresh(args.results, args.out.parent)
         print(f"Written: {', '.join([str(args.out), *drawn])}")
 
     return command.execute("results", run)

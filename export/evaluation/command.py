@@ -37,7 +37,7 @@ def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | Non
     index = stratified(data.y_test, count or len(data.y_test))
     images, labels = data.x_test[index], data.y_test[index]
     console.print(f"{loaded.facts['name']}: {len(labels):,} test images of {data.name}")
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evaluating", total=steps(loaded.subject, len(labels), draws))
         on_progress = partial(bar.advance, task)
         figures = evaluate(loaded.subject, images, labels, list(data.classes), draws, loaded.probability, on_progress)

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from export.errors import ExportError
+from export.evaluation.data import NO_CLASSES
 from export.evaluation.subject import Encoded, Subject
 from train import evaluate, settings
 from train.codecs.deployable import Payload, SymbolCodec
-from train.config import ClassifierConfig, CodecConfig, RunConfig
+from train.config import GENERAL, ClassifierConfig, CodecConfig, RunConfig, kind_of
 from train.data.augment import as_input
 from train.data.datasets import Dataset, load_for
 from train.trainers.classifier import load_classifier
@@ -72,7 +74,10 @@ class ClassifierSubject:
 
 
 def load(folder: Path, log: Callable[[str], None]) -> tuple[Subject, RunConfig, Dataset]:
-    """Load the run in a folder with its data. Raises TrainError if it is not finished."""
+    """Load the run in a folder with its data.
+
+    Raises TrainError if it is not finished, and ExportError for a run of a general codec.
+    """
     values: Any = settings.read_run(folder)
     if isinstance(values, dict) and "architecture" in values:
         classifier_config = ClassifierConfig.from_run(folder)
@@ -83,6 +88,8 @@ def load(folder: Path, log: Callable[[str], None]) -> tuple[Subject, RunConfig, 
         data = load_for(split_config.data, log)
         split = load_split_codec(folder, data)[0]
         return CodecSubject(split, ((0, split.n_symbols),), len(data.classes)), split_config, data
+    if kind_of(values) == GENERAL:
+        raise ExportError(f"{folder} {NO_CLASSES}")
     config = CodecConfig.from_run(folder)
     data = load_for(config.data, log)
     codec = load_codec(folder, config, data)[0]

@@ -1,6 +1,7 @@
 """Arguments that several commands share. argparse prints the errors raised here as one line."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.board import TIMEOUT_S
@@ -64,6 +65,13 @@ def confidence_level(text: str) -> int:
     if not text.isdecimal() or int(text) > MAX_CONFIDENCE:
         raise ArgumentTypeError(f"must be a confidence level, 0 to {MAX_CONFIDENCE}, got {text!r}")
     return int(text)
+
+
+def png_file(text: str) -> Path:
+    """Parse the name of a PNG file."""
+    if Path(text).suffix.lower() != ".png":
+        raise ArgumentTypeError(f"must end in .png, got {text!r}")
+    return Path(text)
 
 
 def share(text: str) -> float:

@@ -5,7 +5,22 @@ from pathlib import Path
 
 from host.board import TIMEOUT_S
 from host.board.energy import DEFAULT_RADIO, chips, radios
-from host.cli.arguments import CAMERA_TIMEOUT_S, MODES, add_line, add_port, add_threshold, at_least_one, seconds, share
+from host.cli.arguments import (
+    CAMERA_TIMEOUT_S,
+    MODES,
+    add_line,
+    add_port,
+    add_threshold,
+    at_least_one,
+    png_file,
+    seconds,
+    share,
+)
+
+PREVIEW = (
+    "a small image that a general bundle's preview network reconstructs from the received bytes; it may show what was "
+    "not there"
+)
 
 
 def receive(parser: ArgumentParser) -> None:
@@ -22,6 +37,7 @@ def receive(parser: ArgumentParser) -> None:
     add("--bundle", required=True, action="append", metavar="DIR", help="bundle of a model; repeatable")
     _add_task(parser)
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
+    add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
 
@@ -35,7 +51,8 @@ def run(parser: ArgumentParser) -> None:
     parser.epilog = """examples:
   inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
   inkling run *.png --port socket://localhost:4001 --bundle bundles/cifar10 --mode features --chunk 1 --json
-  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio"""
+  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10 --by-radio
+  inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/general64 --preview seen.png"""
     add = parser.add_argument
     add(
         "images",
@@ -46,7 +63,11 @@ def run(parser: ArgumentParser) -> None:
     add_port(parser)
     _add_bundle(parser)
     _add_task(parser)
-    add("--by-radio", action="store_true", help="let the board send the frame by its radio, to a gateway")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--by-radio", action="store_true", help="let the board send the frame by its radio, to a gateway")
+    way.add_argument(
+        "--preview", type=png_file, metavar="FILE", help=f"write a preview of the only IMAGE to FILE, a .png: {PREVIEW}"
+    )
     add("--mode", choices=MODES, help="set what the board sends, until its next reset (default: as it is set)")
     add_threshold(parser)
     add(

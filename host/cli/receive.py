@@ -13,6 +13,7 @@ from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, reading_parts
+from host.cli.preview import PreviewFolder
 from host.errors import PortError
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
@@ -43,6 +44,7 @@ class Listener:
         self._receiver = StreamReceiver(bundles, parser)
         self._gateways = Gateways(PacketReceiver(bundles, parser))
         self._classifier = Classifier.of(bundles, load_tasks(bundles, options.task))
+        self._previews = PreviewFolder(options.preview, bundles) if options.preview else None
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._frames = self._answers = self._unsure = 0
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code
@@ -104,6 +106,8 @@ class Listener:
             f"  {frame.place.lost_so_far} lost{order}",
         )
         self.output.json_line(**reading.as_json())
+        if self._previews:
+            self._previews.write(reading)
 
     def _note_unknown_model(self, event: UnknownModel) -> None:
         device, model = event.header.device, event.header.model

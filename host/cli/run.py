@@ -2,17 +2,21 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
 
 from host.board.board import Board
 from host.board.errors import BoardError, GarbledReplyError
-from host.classify.classifier import Classifier
+from host.classify.classifier import Classifier, Reading
 from host.cli.arguments import open_port
 from host.cli.mode import describe, set_mode
 from host.cli.output import Output, reading_parts
+from host.cli.preview import PreviewFile
+from host.errors import HostError
 from host.image import load_image
+from host.receive.events import AnswerFrame, FeatureFrame
 from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 from wire.control import ANSWER_SENT, LONGEST_PREFIX, ErrorCode, RadioReport, RunCost
@@ -21,6 +25,7 @@ AIR_TIME_WAIT_S = 60  # a node has no air time after a reset, and opening its po
 LOST = ("frame lost", "red")
 
 Images = list[tuple[str, np.ndarray]]  # path; pixels, uint8 (H, W, C)
+Read = Callable[[FeatureFrame | AnswerFrame], Reading]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,6 +33,9 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     if options.chunk is not None:
         bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    if options.preview and len(options.images) > 1:
+        raise HostError(f"--preview is of one image, and {len(options.images)} are given")
+    preview = PreviewFile(options.preview, bundle) if options.preview else None
     tasks = load_tasks([bundle], options.task)
     images = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     output = Output("-" if options.json else None)
@@ -37,7 +45,20 @@ def run(options: argparse.Namespace) -> int:
             output.note(f"device {board.device}: {describe(set_mode(board, options.mode, options.threshold))}")
         if options.by_radio:
             return _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
-        return _classify(board, Classifier.of([bundle], tasks), images, options.chunk or 0, output)
+        read = _reader(Classifier.of([bundle], tasks), preview)
+        return _classify(board, read, images, options.chunk or 0, output)
+
+
+def _reader(classifier: Classifier, preview: PreviewFile | None) -> Read:
+    """Return a function that classifies a frame and writes its preview, if one is wanted."""
+
+    def read(frame: FeatureFrame | AnswerFrame) -> Reading:
+        reading = classifier.read(frame)
+        if preview:
+            preview.write(reading)
+        return reading
+
+    return read
 
 
 def check_model(board: Board, output: Output) -> None:
@@ -72,8 +93,8 @@ def _wait_for_air_time(board: Board, pixels: np.ndarray, chunk: int, output: Out
         time.sleep(1)
 
 
-def _classify(board: Board, classifier: Classifier, images: Images, chunk: int, output: Output) -> int:
-    """Let the board encode the images, classify its frames, and return the exit status."""
+def _classify(board: Board, read: Read, images: Images, chunk: int, output: Output) -> int:
+    """Let the board encode the images, read its frames, and return the exit status."""
     lost = 0
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
@@ -83,7 +104,7 @@ def _classify(board: Board, classifier: Classifier, images: Images, chunk: int, 
             output.line(f"{path:<{width}}  ", LOST)
             output.json_line(**{"image": path, "class": None})
             continue
-        reading = classifier.read(frame)
+        reading = read(frame)
         output.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
         output.json_line(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
     return 1 if lost else 0

@@ -47,7 +47,8 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
         if options.labels:
             raise TaskError("--labels is for readings: the classes of pictures are the names of their folders")
         pictures = list_pictures(options.examples)
-        with Progress(console=plain_console(), transient=True) as bar:
+        console = plain_console()
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(f"encoding {len(pictures):,} pictures", total=len(pictures))
             return read_pictures(pictures, bundle, lambda: bar.advance(task))
     if not options.labels:

@@ -19,7 +19,7 @@ def bundle(tmp_path: Path) -> Bundle:
     np.savez(tmp_path / "sorted.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     recipe = {"data": {"name": f"npz:{tmp_path}/sorted.npz", "size": None, "grey": False}}
     manifest = {"dataset": "sorted", "accuracy_float_clean": 1.0, "encoder_macs": 1, "recipe": recipe}
-    return cast(Bundle, SimpleNamespace(path=tmp_path, manifest=manifest, input_shape=(1, 1, 3)))
+    return cast(Bundle, SimpleNamespace(path=tmp_path, manifest=manifest, input_shape=(1, 1, 3), embedding=None))
 
 
 def test_images_for_takes_as_many_of_every_class(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from host.receive.events import AnswerFrame, Event, FeatureFrame
 from host.receive.stream import StreamReceiver
 from wire.answer import CONFIDENCES, FULL_WEIGHT, Answer
-from wire.bundle import FILES, SCHEMA, Bundle, compute_model_id, describe_file, load
+from wire.bundle import FILES, PREVIEW_FILE, SCHEMA, Bundle, compute_model_id, describe_file, load
 from wire.control import Info, Mode
 from wire.model import Model
 
@@ -26,12 +26,14 @@ def make_bundle(
     classes: int = 10,
     answer: bool = False,
     embedding: int = 0,
+    preview: bool = False,
 ) -> Bundle:
     """Write a bundle, on request with an answer head; with `n_symbols` 0, its board only answers.
 
     Its logits are the received symbols times weights(seed), minus the bit error rate, plus the answer word times
     ANSWER_WEIGHT times the class index. With `embedding`, it is a general bundle of that size, and these sums, plus 1
-    and divided by their length, are the embedding.
+    and divided by their length, are the embedding. With `preview`, it has a preview network whose pixels all are
+    10 times the first symbol plus 1, so 0 if it is missing.
     """
     folder.mkdir()
     half = n_symbols // 2
@@ -43,7 +45,7 @@ def make_bundle(
     (folder / "golden.npz").write_bytes(b"")
     matrix = weights(seed, n_symbols, embedding or classes)
     onnx.save(_decoder(matrix, answer, bool(embedding)), str(folder / "decoder.onnx"))
-    manifest = {
+    manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "name": folder.name,
         "task": "embedding" if embedding else "classification",
@@ -63,6 +65,10 @@ def make_bundle(
         manifest["threshold"] = 8
     if embedding:
         manifest["embedding"] = {"size": embedding, "network": "random"}
+    if preview:
+        onnx.save(preview_network(n_symbols), str(folder / PREVIEW_FILE))
+        manifest["preview"] = {}
+        manifest["files"][PREVIEW_FILE] = describe_file(folder / PREVIEW_FILE)
     (folder / "bundle.json").write_text(json.dumps(manifest))
     return load(folder)
 
@@ -114,6 +120,27 @@ def _decoder(matrix: np.ndarray, answer: bool, embedding: bool = False) -> onnx.
         constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", classes])]
     graph = helper.make_graph(nodes, "decoder", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def preview_network(n_symbols: int, height: int = 8, kind: int = TensorProto.UINT8) -> onnx.ModelProto:
+    """Return the preview network of `make_bundle`, whose images have a height of 8 and a width of 6."""
+    nodes = [
+        helper.make_node("Slice", ["symbols", "zero", "one", "one"], ["first"]),  # column 0
+        helper.make_node("Add", ["first", "one"], ["level"]),
+        helper.make_node("Mul", ["level", "ten"], ["number"]),
+        helper.make_node("Cast", ["number"], ["pixel"], to=kind),
+        helper.make_node("Unsqueeze", ["pixel", "axes"], ["pixels"]),
+        helper.make_node("Expand", ["pixels", "shape"], ["image"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("symbols", TensorProto.INT64, ["N", n_symbols]),
+        helper.make_tensor_value_info("ber", TensorProto.FLOAT, ["N"]),
+    ]
+    constants = {"zero": [0], "one": [1], "ten": [10], "axes": [2, 3], "shape": [1, height, 6, 3]}
+    tensors = [numpy_helper.from_array(np.array(values), name) for name, values in constants.items()]
+    outputs = [helper.make_tensor_value_info("image", kind, ["N", height, 6, 3])]
+    graph = helper.make_graph(nodes, "preview", inputs, outputs, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.support import train as train_support
-from tests.support.fake_gpu import FAKE_GPU, FakeGpu
 from tests.support.resume import cut_off
+from tests.train.fake_gpu import FAKE_GPU, FakeGpu
 from train.compute_device import CPU, choose_device, device_of
 from train.config import ClassifierConfig, CodecConfig
 from train.data import datasets

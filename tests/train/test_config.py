@@ -1,12 +1,24 @@
 """Configs: the committed ones load, and each mistake is an error of one line that says where."""
 
 import json
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support import train as train_support
-from train.config import CodecConfig, QuantizerConfig
+from train.config import (
+    CODEC,
+    GENERAL,
+    PREVIEW,
+    CodecConfig,
+    GeneralConfig,
+    PreviewConfig,
+    QuantizerConfig,
+    RunConfig,
+    kind_of,
+)
 from train.errors import TrainError
 
 LEAST = """
@@ -29,9 +41,21 @@ def written(tmp_path: Path, text: str) -> Path:
 CONFIGS = train_support.ROOT / "configs"
 
 
+def write_run(folder: Path) -> Path:
+    """Write the config of a general codec's run."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(GeneralConfig.load(CONFIGS / "general64.toml").as_dict()))
+    return folder
+
+
+KINDS: dict[str | None, type[RunConfig]] = {CODEC: CodecConfig, GENERAL: GeneralConfig, PREVIEW: PreviewConfig}
+
+
 @pytest.mark.parametrize("file", sorted([*CONFIGS.glob("*.toml"), *CONFIGS.glob("curve/*.toml")]), ids=lambda f: f.name)
-def test_codec_config_loads_committed_file(file: Path) -> None:
-    assert CodecConfig.load(file).name == file.stem
+def test_config_loads_committed_file(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "runs" / "general64")  # of which preview64 shows the images
+    monkeypatch.chdir(tmp_path)
+    assert KINDS[kind_of(tomllib.loads(file.read_text()))].load(file).name == file.stem
 
 
 def test_codec_config_has_the_settings_of_the_file_and_defaults(tmp_path: Path) -> None:
@@ -42,6 +66,14 @@ def test_codec_config_has_the_settings_of_the_file_and_defaults(tmp_path: Path) 
     assert config.schedule.lr == 1.0 and type(config.schedule.lr) is float
     assert config.link.ber == (0.01, 0.1) and config.link.chunks == ((0, 8), (0, 4))
     assert config.quantizer == QuantizerConfig(bits=3, temperature=0.3)
+
+
+def test_preview_config_has_the_images_of_its_codec_without_crops(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    config = PreviewConfig.load(written(tmp_path, f'codec = "{run}"\n[schedule]\nepochs = 1\n'))
+    codec = GeneralConfig.from_run(run)
+    assert codec.data.crop_padding == 4 and config.data == replace(codec.data, crop_padding=0)
+    assert PreviewConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
 
 
 @pytest.mark.parametrize("extra", ["", '[teacher]\ncheckpoint = "a.th"'])

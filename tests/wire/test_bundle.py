@@ -85,7 +85,7 @@ def test_load_returns_manifest_values(folder: Path) -> None:
     assert loaded.chunks == [(0, 5), (0, 2), (2, 3)]
     assert loaded.model_id == model_id() and loaded.number == int(model_id(), 16)
     assert loaded.manifest["name"] == "tiny"
-    assert loaded.embedding is None
+    assert loaded.embedding is None and not loaded.has_preview
     assert (loaded.answer, loaded.class_count, loaded.threshold, loaded.answer_bits) == (None, 0, 0, 0)
     for path in (loaded.encoder_path, loaded.decoder_path, loaded.golden_path):
         assert path.is_file() and path.parent == folder
@@ -207,6 +207,12 @@ ANSWER_FAULTS: list[tuple[dict, str]] = [
     ({"probability": [1.5, *PROBABILITY[1:]]}, "answer.probability contains 1.5, which is not within 0..1"),
     ({"probability": [float("nan"), *PROBABILITY[1:]]}, "answer.probability contains nan, which is not within 0..1"),
 ]
+PREVIEW_FAULTS: list[tuple[dict, str]] = [
+    (GENERAL | {"preview": "small"}, "preview is 'small', not an object"),
+    ({"preview": {}}, "preview is given, but task is not 'embedding'"),
+    (GENERAL | {"preview": {}, "files": manifest()["files"]}, "files has no size and SHA-256 of preview.onnx"),
+    (GENERAL, "files lists 'preview.onnx', which is not a file of a bundle"),
+]
 NO_FILE: dict = {"size": 0, "sha256": ""}
 FILE_FAULTS: list[tuple[dict | None, str]] = [
     (None, "files is not an object"),
@@ -231,6 +237,26 @@ def test_load_reports_wrong_manifest(folder: Path, change: dict, message: str) -
 @pytest.mark.parametrize(("change", "message"), GENERAL_FAULTS, ids=[message[:40] for _, message in GENERAL_FAULTS])
 def test_load_reports_wrong_general_bundle(folder: Path, change: dict, message: str) -> None:
     write_manifest(folder, manifest() | GENERAL | change)
+    fails_with(folder, message)
+
+
+def with_preview(folder: Path) -> dict:
+    (folder / "preview.onnx").write_bytes(b"preview")
+    return {name: bundle.describe_file(folder / name) for name in (*bundle.FILES, "preview.onnx")}
+
+
+def test_load_returns_the_same_model_with_a_preview(folder: Path) -> None:
+    write_manifest(folder, manifest(**GENERAL, preview={}, files=with_preview(folder)))
+    loaded = bundle.load(folder)
+    assert (loaded.has_preview, loaded.preview_path) == (True, folder / "preview.onnx")
+    assert loaded.model_id == model_id()
+    (folder / "preview.onnx").write_bytes(b"damaged")
+    fails_with(folder, "preview.onnx has SHA-256 ")
+
+
+@pytest.mark.parametrize(("change", "message"), PREVIEW_FAULTS, ids=[message for _, message in PREVIEW_FAULTS])
+def test_load_reports_wrong_preview(folder: Path, change: dict, message: str) -> None:
+    write_manifest(folder, manifest(files=with_preview(folder)) | change)
     fails_with(folder, message)
 
 

@@ -137,6 +137,16 @@ class Codec(DeployableCodec):
         return Payload(self.quantizer.nearest(latent), None if board is None else self.answers(board))
 
 
+class GeneralCodec(Codec):
+    """A codec whose decoder gives an embedding (B, D) of unit length instead of logits."""
+
+    output = "embedding"
+
+    def decode(self, symbols: Tensor, ber: Tensor, answer: Tensor | None = None) -> Tensor:
+        """Decode received symbols (B, S) int64, -1 where missing, at BER (B,) to embeddings (B, D)."""
+        return F.normalize(super().decode(symbols, ber, answer), dim=1)
+
+
 def sending_order(heads: list[tuple[int, int, int]]) -> Tensor:
     """Return the latent positions (S,) in the order of sending: the last head first, each channel by channel."""
     parts, first = [torch.zeros(0, dtype=torch.int64)], 0

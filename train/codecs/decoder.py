@@ -10,6 +10,7 @@ The network starts at the largest grid of the latent heads; each further stage h
 adds the heads of its grid. BER and received shares modulate its channels (FiLM, arXiv 1709.07871).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -35,7 +36,15 @@ def log_ber(ber: Tensor) -> Tensor:
     return torch.log10(ber.clamp(MIN_BER, MAX_BER)) + 2
 
 
-class ResidualBlock(nn.Module):
+class Foldable(nn.Module, ABC):
+    """A part of a network with batch norms that can be merged into its convolutions."""
+
+    @abstractmethod
+    def fold(self) -> None:
+        """Merge every batch norm into its convolution; for evaluation only."""
+
+
+class ResidualBlock(Foldable):
     """Two 3x3 convolutions (He et al. 2015, arXiv 1512.03385), modulated by the link's condition."""
 
     def __init__(self, width: int) -> None:
@@ -56,17 +65,17 @@ class ResidualBlock(nn.Module):
 
     def fold(self) -> None:
         """Merge both batch norms into their convolutions."""
-        self.conv1, self.norm1 = _folded(self.conv1, self.norm1), nn.Identity()
-        self.conv2, self.norm2 = _folded(self.conv2, self.norm2), nn.Identity()
+        self.conv1, self.norm1 = folded(self.conv1, self.norm1), nn.Identity()
+        self.conv2, self.norm2 = folded(self.conv2, self.norm2), nn.Identity()
 
 
-class Stage(nn.Module):
+class Stage(Foldable):
     """The network at one grid: the stage before it at half the grid, plus the heads of this grid; then blocks."""
 
     def __init__(self, before: int, heads: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.down = _norm_conv(before, width, 2) if before else None
-        self.stem = _norm_conv(heads, width, 1) if heads else None
+        self.down = norm_conv(before, width, 2) if before else None
+        self.stem = norm_conv(heads, width, 1) if heads else None
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
 
     def forward(self, x: Tensor | None, values: Tensor | None, condition: Tensor) -> Tensor:
@@ -85,30 +94,29 @@ class Stage(nn.Module):
         """Merge the batch norms of the first convolutions into them; the blocks have their own `fold`."""
         for part in (self.down, self.stem):
             if part is not None:
-                part[0], part[1] = _folded(part[0], part[1]), nn.Identity()
+                part[0], part[1] = folded(part[0], part[1]), nn.Identity()
 
 
-def _norm_conv(cin: int, cout: int, stride: int) -> nn.Sequential:
+def norm_conv(cin: int, cout: int, stride: int) -> nn.Sequential:
+    """Return a 3x3 convolution and a batch norm."""
     return nn.Sequential(nn.Conv2d(cin, cout, 3, stride, 1, bias=False), nn.BatchNorm2d(cout))
 
 
-def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+def folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
     """Return a convolution with a batch norm after it merged into it."""
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     return fuse_conv_bn_eval(conv, norm)
 
 
-class Decoder(nn.Module):
-    """Decoder of the symbols of latent heads (h, w, c), sent in `order` (S,), and of an answer, to logits."""
+class HostNetwork(nn.Module):
+    """A network that starts from the symbols of latent heads (h, w, c), sent in `order` (S,)."""
 
     distances: Tensor
     place: Tensor
     channel: Tensor
     head: Tensor
 
-    def __init__(
-        self, heads: Sequence[Shape], order: Tensor, bits: int, classes: int, answers: bool, config: DecoderConfig
-    ) -> None:
+    def __init__(self, heads: Sequence[Shape], order: Tensor, bits: int) -> None:
         super().__init__()
         self.heads, self.n_levels = list(heads), 2**bits
         self.sizes = [h * w * c for h, w, c in heads]
@@ -123,6 +131,42 @@ class Decoder(nn.Module):
         self.register_buffer("head", F.one_hot(head[order], len(heads)).float())  # (S, heads)
         self.prior = nn.Parameter(torch.zeros(sum(c for _, _, c in heads), self.n_levels))
         self.condition = nn.Sequential(nn.Linear(2 + len(heads), CONDITION), nn.ReLU())
+
+    def posterior(self, symbols: Tensor, ber: Tensor) -> Tensor:
+        """Return P(sent level | received symbol, BER), (B, S, L).
+
+        symbols (B, S) int64, -1 where missing; ber (B,), clamped to [1e-4, 0.5].
+        """
+        index = torch.where(symbols < 0, self.n_levels, symbols)
+        return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds(ber)[:, None, None], -1)
+
+    def maps(self, values: Tensor) -> list[Tensor]:
+        """Split symbol values (B, S) into the maps of the heads (B, c, h, w)."""
+        parts = values[:, self.place].split(self.sizes, 1)
+        shaped = [part.reshape(-1, h, w, c) for part, (h, w, c) in zip(parts, self.heads, strict=True)]
+        return [part.permute(0, 3, 1, 2) for part in shaped]
+
+    def link_features(self, received: Tensor, ber: Tensor, answered: Tensor) -> Tensor:
+        """Return features (B, CONDITION) of the link.
+
+        received (B, S) and answered (B,), float: which symbols, and whether an answer arrived; ber (B,).
+        """
+        shares = received @ self.head / self.head.sum(0)  # (B, heads)
+        return self.condition(torch.cat([log_ber(ber)[:, None], shares, answered[:, None]], 1))
+
+    def fold(self) -> None:
+        """Merge every batch norm into its convolution; for evaluation only."""
+        for module in [m for m in self.modules() if isinstance(m, Foldable)]:
+            module.fold()
+
+
+class Decoder(HostNetwork):
+    """Decoder of the symbols of latent heads, and of an answer, to logits."""
+
+    def __init__(
+        self, heads: Sequence[Shape], order: Tensor, bits: int, classes: int, answers: bool, config: DecoderConfig
+    ) -> None:
+        super().__init__(heads, order, bits)
         self.grids = _grids(heads, config.grids)
         self.stages, width = nn.ModuleList(), 0
         for number, grid in enumerate(self.grids):
@@ -142,25 +186,13 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(config.hidden, classes)
 
-    def posterior(self, symbols: Tensor, ber: Tensor) -> Tensor:
-        """Return P(sent level | received symbol, BER), (B, S, L).
-
-        symbols (B, S) int64, -1 where missing; ber (B,), clamped to [1e-4, 0.5].
-        """
-        index = torch.where(symbols < 0, self.n_levels, symbols)
-        return F.softmax(self.prior[self.channel] + self.distances[index] * log_odds(ber)[:, None, None], -1)
-
     def classify_values(self, values: Tensor, received: Tensor, ber: Tensor, answer: Tensor | None) -> Tensor:
         """Map symbol values (B, S), which of them were received (B, S) float, BER (B,) and answer (B,) to logits."""
         if self.answer is not None and answer is None:
             answer = torch.full_like(ber, -1, dtype=torch.int64)
-        parts = values[:, self.place].split(self.sizes, 1)
-        maps = [
-            part.reshape(-1, h, w, c).permute(0, 3, 1, 2) for part, (h, w, c) in zip(parts, self.heads, strict=True)
-        ]
-        shares = received @ self.head / self.head.sum(0)  # (B, heads)
-        present = torch.zeros_like(ber) if answer is None else (answer >= 0).to(ber.dtype)
-        condition = self.condition(torch.cat([log_ber(ber)[:, None], shares, present[:, None]], 1))
+        maps = self.maps(values)
+        answered = torch.zeros_like(ber) if answer is None else (answer >= 0).to(ber.dtype)
+        condition = self.link_features(received, ber, answered)
         x = None
         for stage, grid in zip(self.stages, self.grids, strict=True):
             here = [m for m, (h, w, _) in zip(maps, self.heads, strict=True) if (h, w) == grid]
@@ -176,11 +208,6 @@ class Decoder(nn.Module):
             features.append(self.answer_embedding(known))
             direct = known @ self.confusion
         return self.classify(self.dropout(self.hidden(torch.cat(features, 1)))) + direct
-
-    def fold(self) -> None:
-        """Merge every batch norm into its convolution; for evaluation only."""
-        for module in [m for m in self.modules() if isinstance(m, ResidualBlock | Stage)]:
-            module.fold()
 
     def scale_logits(self, temperature: float) -> None:
         """Divide all logits by a temperature."""

@@ -59,6 +59,7 @@ class DeployableCodec(SymbolCodec):
     """A codec whose encoder a board can run in int8; the rest runs on the host."""
 
     encoder: ConvEncoder
+    output = "logits"  # what `decode` gives, and the name of decoder.onnx's output
 
     @abstractmethod
     def latent_centres(self) -> Tensor:

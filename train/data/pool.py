@@ -25,7 +25,7 @@ def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Data
     test: list[np.ndarray] = []
     names = [config.data.name, *config.embedding.more]
     for name in names:
-        data = _load(name, config.data, shape, log)
+        data = load_images(name, config.data, shape, log)
         if data.x_train.shape[3] != 3:
             raise TrainError(f"{name}: embeddings are of colour images, these have {data.x_train.shape[3]} channel")
         left_out = config.embedding.left_out if shape is None else ()
@@ -41,8 +41,13 @@ def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Data
     return Dataset(" + ".join(names), x_train, np.arange(n), x_test[chosen], n + np.arange(len(chosen)), ("image",), "")
 
 
-def _load(name: str, data: DataConfig, shape: tuple[int, int, int] | None, log: Callable[[str], None]) -> Dataset:
-    """Load one data set; a folder needs no folders of classes."""
+def load_images(
+    name: str, data: DataConfig, shape: tuple[int, int, int] | None = None, log: Callable[[str], None] = print
+) -> Dataset:
+    """Load one data set; a folder needs no folders of classes, and is resized to `shape` or else to data.size.
+
+    Raises TrainError if it cannot be loaded.
+    """
     size = data.size if shape is None else shape[:2]
     if not name.startswith(FOLDER):
         return load_for(DataConfig(name), log)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from train import evaluate
 from train.classifiers.teacher import SoftLabels
-from train.codecs.codec import Codec
+from train.codecs.codec import Codec, GeneralCodec
 from train.codecs.fakequant import calibrate
-from train.config import CodecConfig, LatentRunConfig
+from train.config import CodecConfig, GeneralConfig, LatentRunConfig
 from train.data.augment import Views
 from train.data.datasets import Dataset, cache_dir
 from train.data.sampling import split_holdout
@@ -141,7 +141,8 @@ def load_codec(
     saved = read_best(folder, "int8 epochs")
     check_data(folder, data)
     height, width, channels = data.x_train.shape[1:]
-    codec = Codec(config, (height, width, channels), outputs or len(data.classes))
+    kind = GeneralCodec if isinstance(config, GeneralConfig) else Codec
+    codec = kind(config, (height, width, channels), outputs or len(data.classes))
     codec.encoder.fold()
     load_weights(codec, saved["model"], folder / "best.pt")
     codec.eval()

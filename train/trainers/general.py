@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from channel_sim.channels.bsc import BER_GRID
 from train import evaluate
 from train.classifiers.embedding import embeddings
-from train.codecs.codec import Codec
+from train.codecs.codec import GeneralCodec
 from train.compute_device import CPU
 from train.config import GeneralConfig
 from train.data.datasets import Dataset
@@ -19,19 +19,22 @@ from train.trainers.optimizer import Phase
 from train.trainers.trainer import Trainer
 
 
-class GeneralTrainer(Trainer[GeneralConfig, Codec]):
+class GeneralTrainer(Trainer[GeneralConfig, GeneralCodec]):
     """Trainer of encoder, quantizer and a decoder that gives an embedding. The data set is a pool (train.data.pool)."""
+
+    measure = "cosine x 100"
 
     def __init__(self, config: GeneralConfig, data: Dataset, folder: Path, device: torch.device = CPU) -> None:
         height, width, channels = data.x_train.shape[1:]
-        Codec(config, (height, width, channels), 1)  # a mistake in its layers is found before embeddings are computed
+        # A mistake in its layers is found before embeddings are computed.
+        GeneralCodec(config, (height, width, channels), 1)
         self.targets = embeddings(config.embedding, np.concatenate([data.x_train, data.x_test]))  # (2, N, D)
         super().__init__(config, data, folder, device)
 
-    def build(self) -> Codec:
+    def build(self) -> GeneralCodec:
         """Build the codec, whose decoder's outputs are the values of the embedding."""
         height, width, channels = self.data.x_train.shape[1:]
-        return Codec(self.config, (height, width, channels), self.targets.shape[2])
+        return GeneralCodec(self.config, (height, width, channels), self.targets.shape[2])
 
     def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """Return 1 - cosine of the predicted embedding and that of the image, mirrored as in the view."""
@@ -42,7 +45,7 @@ class GeneralTrainer(Trainer[GeneralConfig, Codec]):
         predicted = model(images, impairment.to(self.device)).host
         return 1 - F.cosine_similarity(predicted, torch.from_numpy(targets).float().to(self.device)).mean()
 
-    def evaluate(self, model: Codec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    def evaluate(self, model: GeneralCodec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Return the mean cosine by BER with the whole payload, and without errors for each prefix."""
         payload, targets = evaluate.encode(model, images), torch.from_numpy(self.targets[0][labels]).float()
 

@@ -9,17 +9,17 @@ from rich.progress import Progress as Bar
 
 
 def percentages(accuracies: dict[str, float]) -> str:
-    """Return accuracies by name as text, in percent."""
+    """Return accuracies by name as text, times 100."""
     return "  ".join(f"{name}: {100 * value:.2f}" for name, value in accuracies.items())
 
 
 class Progress:
     """Progress display of a training, as a context manager."""
 
-    def __init__(self, epochs: int, steps: int, done: int) -> None:
+    def __init__(self, epochs: int, steps: int, done: int, measure: str = "%") -> None:
         # A log file gets whole lines, however long; a terminal wraps at its own width.
         self.console = Console() if sys.stdout.isatty() else Console(width=160)
-        self.epochs = epochs
+        self.epochs, self.measure = epochs, measure
         self.bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,7 +47,7 @@ class Progress:
         self.bar.update(self.task, advance=1, description=f"loss {loss:.3f}")
 
     def epoch_done(self, epoch: int, loss: float, held_out: dict[str, float], phase: str, n_held: int) -> None:
-        """Print the epoch's loss and its accuracies in percent, on `n_held` held-out images."""
+        """Print the epoch's loss and its accuracies times 100, on `n_held` held-out images."""
         line = f"epoch {epoch:3d}/{self.epochs} {phase:5} loss {loss:.3f}"
-        held = f"held-out % by BER, {n_held:,} images  {percentages(held_out)}"
+        held = f"held-out {self.measure} by BER, {n_held:,} images  {percentages(held_out)}"
         self.console.print(f"{line}  {held}", highlight=False)

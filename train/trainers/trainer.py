@@ -57,6 +57,8 @@ def int8_encoder(model: nn.Module) -> ConvEncoder:
 class Trainer(ABC, Generic[C, M]):
     """Trainer of one run in its folder, whose files docs/training.md lists."""
 
+    measure = "%"  # what `evaluate` gives, times 100: the share of correctly classified images
+
     def __init__(self, config: C, data: Dataset, folder: Path, device: torch.device = CPU) -> None:
         self.config, self.data, self.folder, self.device = config, data, folder, device
         self.bf16 = has_fast_bf16(device)
@@ -169,7 +171,7 @@ class Trainer(ABC, Generic[C, M]):
             print(f"resuming after epoch {self.state.epoch} of {self.total_epochs}")
         self.train()
         tested = self.test()
-        print(f"test % by BER, {tested['images']:,} images  {percentages(tested['accuracies'])}")
+        print(f"test {self.measure} by BER, {tested['images']:,} images  {percentages(tested['accuracies'])}")
 
     def test(self) -> dict[str, Any]:
         """Return the accuracies of best.pt on the test images, with their number and the epoch; test.json keeps them.
@@ -200,7 +202,7 @@ class Trainer(ABC, Generic[C, M]):
     def _train(self) -> None:
         with (
             History(self.folder, read_log(self.folder), self.state.epoch) as history,
-            Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch) as progress,
+            Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch, self.measure) as progress,
         ):
             while self.state.epoch < self.total_epochs:
                 first, phase = self._phase_after(self.state.epoch)

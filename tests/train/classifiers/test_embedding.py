@@ -61,3 +61,12 @@ def test_embeddings_of_a_network_that_is_none(config: EmbeddingConfig, tmp_path:
         with pytest.raises(TrainError, match=message) as error:
             embedding.embeddings(EmbeddingConfig(str(network)), golden()[0])
         assert "\n" not in str(error.value)
+
+
+def test_efficientnet_lite0_finds_each_mirror_image() -> None:
+    images = golden()[0][:16]
+    network = embedding.EfficientNetLite0().eval()
+    found, mirrored = (embedding.embed(network, images, 128, side) for side in (False, True))
+    assert found.shape == (16, 1280)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal((found @ mirrored.T).argmax(1), np.arange(16))

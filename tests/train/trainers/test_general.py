@@ -56,10 +56,11 @@ def test_general_codec_learns_the_embedding(config: Path, tmp_path: Path, capsys
     out = tmp_path / "run"
     assert main(config, "--out", out, "--threads", 1) == 0
     printed = capsys.readouterr().out
+    assert "held-out cosine x 100 by BER, 32 images" in printed and "\ntest cosine x 100 by BER, 32 images" in printed
     assert f"256 symbols of 3 bits, embedding of {embedding_support.SIZE} values" in printed
     held_out = [entry["held_out"] for entry in read_log(out)]
     assert set(held_out[0]) == {"0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1", "prefix 64"}
-    assert held_out[0]["0"] < held_out[-1]["0"] and held_out[-1]["0"] > 0.9
+    assert held_out[0]["0"] < held_out[-1]["0"] and held_out[-1]["0"] > 0.85
     assert held_out[-1]["0.1"] > 0.7 and held_out[-1]["prefix 64"] > 0.7
 
 

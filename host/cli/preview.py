@@ -1,0 +1,71 @@
+"""Previews as PNG files: what a general bundle's preview network makes of received symbols."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
+from PIL import Image
+
+from host.classify.classifier import Reading
+from host.classify.preview import PreviewDecoder
+from host.errors import HostError
+from wire.bundle import Bundle
+
+
+class PreviewFile:
+    """File that gets the preview of a reading. Raises HostError if the bundle has no preview network."""
+
+    def __init__(self, file: Path, bundle: Bundle) -> None:
+        self._file, self._decoder = file, PreviewDecoder(bundle)
+
+    def write(self, reading: Reading) -> None:
+        """Write the preview. Raises HostError if the file cannot be written."""
+        write_png(preview_of(reading, self._decoder), self._file)
+
+
+class PreviewFolder:
+    """Folder that gets the preview of each image, IMAGE_ID.png; of a bundle without a preview network, none.
+
+    A later frame of the image replaces its preview by that from all its frames. Of bundles with equal model_id, the
+    last one counts, as in a Classifier. Raises HostError if no bundle has a preview network, if one cannot be run, or
+    if the folder cannot be written to; it is made if it is missing.
+    """
+
+    def __init__(self, folder: Path, bundles: Sequence[Bundle]) -> None:
+        by_id = {bundle.model_id: bundle for bundle in bundles}
+        self._decoders = {
+            model_id: PreviewDecoder(bundle) for model_id, bundle in by_id.items() if bundle.has_preview
+        } or {bundles[0].model_id: PreviewDecoder(bundles[0])}  # which says what is missing
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise HostError(f"cannot write to {folder}: {error.strerror}") from None
+
+    def write(self, reading: Reading) -> None:
+        """Write the preview of a reading, if its bundle has them. Raises HostError if the file cannot be written."""
+        decoder = self._decoders.get(reading.frame.model.model_id)
+        if decoder:
+            write_png(preview_of(reading, decoder), self._folder / f"{reading.image_id}.png")
+
+
+def preview_of(reading: Reading, decoder: PreviewDecoder) -> np.ndarray:
+    """Return the preview, uint8 (H, W, C), of a reading of a general bundle."""
+    return decoder.images(reading.symbols[None], np.array([reading.payload_ber]))[0]
+
+
+def write_png(pixels: np.ndarray, file: Path) -> None:
+    """Write an image, uint8 (H, W, 1 or 3), completely or not at all. Raises HostError if it cannot be written."""
+    content = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_bytes(content.getvalue())
+        os.replace(part, file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise HostError(f"cannot write {file}: {error.strerror}") from None

@@ -9,15 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from export.errors import ExportError
 from export.evaluation.metrics import Confusion
+from host.confusion import draw
 from wire.answer import CONFIDENCES
 
 SHOWN_CLASSES = 20  # in the table on the console: all, or as many of the worst
 SHOWN_PAIRS = 5
 HOST = "host"
 PARTS = (HOST, "board", "classifier")  # of the figures, those with a confusion matrix
-MATRIX_NUMBERS = 20  # up to so many classes, the picture has the counts in its cells
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
@@ -40,19 +39,20 @@ def show(figures: dict[str, Any], console: Console) -> None:
 
 
 def write(figures: dict[str, Any], folder: Path) -> list[Path]:
-    """Write the files to a folder and return them. Raises ExportError if matplotlib is missing."""
+    """Write the files to a folder and return them. Raises HostError if matplotlib is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "evaluation.json", folder / "classes.csv", folder / "confusion.png"]
+    parts = _parts(figures)
     files[0].write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     with files[1].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        parts = _parts(figures)
         writer.writerow(["class", "images", *[f"accuracy of the {part}" for part in parts]])
         for index, name in enumerate(figures["classes"]):
             shares = [figures[part]["per_class"][index] for part in parts]
             count = sum(figures[parts[0]]["confusion"][index])
             writer.writerow([name, count, *["" if share is None else f"{share:.4f}" for share in shares]])
-    _draw(figures, files[2])
+    matrices = {part: np.array(figures[part]["confusion"]) for part in parts}
+    draw(files[2], matrices, figures["classes"])
     return files
 
 
@@ -101,34 +101,3 @@ def _classes(figures: dict[str, Any]) -> Table:
     for index in order[:SHOWN_CLASSES]:
         table.add_row(names[index], *[_percent(share) for share in shares[index]])
     return table
-
-
-def _draw(figures: dict[str, Any], file: Path) -> None:
-    """Draw the confusion matrices side by side: true classes down, predicted classes across."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise ExportError("the picture needs matplotlib: pip install matplotlib") from None
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    parts, names = _parts(figures), figures["classes"]
-    side = min(14.0, 2.5 + 0.32 * len(names))
-    figure, axes = plt.subplots(1, len(parts), figsize=(side * len(parts), side), squeeze=False, layout="constrained")
-    for panel, part in zip(axes[0], parts, strict=True):
-        counts = np.array(figures[part]["confusion"])
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        correct = counts.trace() / counts.sum()
-        panel.set_title(f"{part}: {100 * correct:.2f} % of {counts.sum():,} images", fontsize=11)
-        size = 9 if len(names) <= MATRIX_NUMBERS else 4
-        panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-        panel.set_yticks(range(len(names)), names, fontsize=size)
-        panel.set_xlabel("predicted class")
-        panel.set_ylabel("true class")
-        if len(names) <= MATRIX_NUMBERS:
-            for (row, column), count in np.ndenumerate(counts):
-                colour = "white" if shares[row, column] > 0.5 else "black"
-                panel.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-    figure.savefig(file, dpi=130)
-    plt.close(figure)

@@ -3,16 +3,19 @@
 import argparse
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from host.classify.decoder import EmbeddingDecoder
 from host.cli.output import plain_console
+from host.confusion import draw
 from host.tasks.examples import Examples, TaskError
 from host.tasks.files import load, names, save
 from host.tasks.images import list_pictures, read_pictures
 from host.tasks.readings import read_labels, read_readings
+from host.tasks.report import with_report
 from host.tasks.task import SEED, Task, check_name, teach
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
@@ -35,9 +38,13 @@ def run(options: argparse.Namespace) -> int:
     earlier = load(bundle, options.task) if options.add else None
     copies = _examples(options, bundle).with_damaged_copies(bundle.bits_per_symbol, SEED)
     task = teach(bundle, decoder, options.task, copies, earlier=earlier)
+    task = with_report(task, bundle, decoder, copies)
+    if options.confusion:  # first: if it fails, nothing is written
+        draw(options.confusion, {task.name: np.array(task.fitted.figures["confusion"])}, task.classes)
     folder = save(task, bundle)
     _show(task)
-    plain_console().print(f"wrote {folder}")
+    for path in filter(None, (folder, options.confusion)):
+        plain_console().print(f"wrote {path}")
     return 0
 
 
@@ -59,8 +66,12 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
 def _show(task: Task) -> None:
     figures, console = task.fitted.figures, Console(highlight=False, markup=False)
     console.print(f"task {task.name}: {len(task.classes)} classes, {figures['images']} images, each left out in turn")
-    for copy in figures["by_copy"]:
+    for copy in [*figures["by_copy"], *figures["by_ber"]]:
         console.print(f"  correct at BER {copy['mean_ber']:.1e}: {_accuracy(copy)}")
+    for prefix in figures["by_prefix"]:
+        console.print(f"  correct from the first {prefix['bytes']} bytes: {_accuracy(prefix)}")
+    for few in figures["by_shots"]:
+        console.print(f"  correct if taught {few['images_per_class']} images per class: {_accuracy(few)}")
     console.print(f"  {figures['rejected']:.1%} rejected as none of these")
     table = Table()
     for heading in ("class", "images", "correct", "rejected"):

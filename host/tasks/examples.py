@@ -1,7 +1,7 @@
 """Examples that a task is taught from: payloads with labels, before and after decoding."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,21 +32,27 @@ class Examples:
     def with_damaged_copies(self, bits_per_symbol: int, seed: int) -> "Examples":
         """Return these examples, followed by a copy of each with bit errors at each of COPY_BERS."""
         rng = np.random.default_rng(seed)
-        symbols, bers = [self.symbols], [self.bers]
-        for ber in COPY_BERS:
-            bits = symbols_to_bits(np.maximum(self.symbols, 0), bits_per_symbol)
-            flipped = bits_to_symbols(bits ^ (rng.random(bits.shape) < ber), bits_per_symbol)
-            symbols.append(np.where(self.symbols < 0, -1, flipped))
-            bers.append(self.bers + ber - 2 * self.bers * ber)  # wrong once, but not twice
-        copies = len(symbols)
+        copies = [self, *(self.damaged(ber, bits_per_symbol, rng) for ber in COPY_BERS)]
         return Examples(
-            np.concatenate(symbols),
-            np.tile(self.labels, copies),
-            np.tile(self.groups, copies),
-            np.concatenate(bers),
+            np.concatenate([copy.symbols for copy in copies]),
+            np.tile(self.labels, len(copies)),
+            np.tile(self.groups, len(copies)),
+            np.concatenate([copy.bers for copy in copies]),
             self.classes,
             self.source,
         )
+
+    def damaged(self, ber: float, bits_per_symbol: int, rng: np.random.Generator) -> "Examples":
+        """Return these examples with more bit errors, at a bit error rate."""
+        bits = symbols_to_bits(np.maximum(self.symbols, 0), bits_per_symbol)
+        flipped = bits_to_symbols(bits ^ (rng.random(bits.shape) < ber), bits_per_symbol)
+        symbols = np.where(self.symbols < 0, -1, flipped)
+        return replace(self, symbols=symbols, bers=self.bers + ber - 2 * self.bers * ber)  # wrong once, but not twice
+
+    def rows(self, chosen: np.ndarray) -> "Examples":
+        """Return the examples with these row numbers."""
+        parts = {name: getattr(self, name)[chosen] for name in ("symbols", "labels", "groups", "bers")}
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,27 +27,42 @@ class Fit:
     figures: dict[str, Any]  # of left-out images; as in task.json
 
 
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The ridge regression of a task on one-hot targets: each class has the same weight, however many images it has."""
+
+    ridge: Ridge
+    weights: np.ndarray  # (M,) of the rows
+    counts: np.ndarray  # (C,) images of each class
+    folds: list[np.ndarray]  # row numbers: about one image of each class, with all its copies
+
+    @classmethod
+    def of(cls, memory: Memory, n_classes: int, seed: int) -> "Regression":
+        """Prepare the regression; every class must have an image."""
+        counts = image_counts(memory, n_classes)
+        weights = _row_weights(memory, counts)
+        ridge = Ridge(memory.embeddings.astype(np.float64), np.eye(n_classes)[memory.labels], weights)
+        return cls(ridge, weights, counts, _folds(memory, counts, seed))
+
+
 def fit(memory: Memory, classes: tuple[str, ...], seed: int) -> Fit:
-    """Fit a ridge regression on one-hot targets, each class with the same weight, however many images it has.
+    """Fit a task's head.
 
     The regulariser has the lowest cross-entropy on left-out images, at its own best temperature. About one image of
     each class is left out at a time, with all its copies. Images of all figures are left out of the head that is
     judged, but they chose one number, the regulariser. Raises TaskError if a class has too few images.
     """
-    counts = np.array([len(np.unique(memory.groups[memory.labels == label])) for label in range(len(classes))])
     if len(classes) < 2:
         raise TaskError("a task needs at least 2 classes: add one, such as 'other', with images of everything else")
-    for name, count in zip(classes, counts.tolist(), strict=True):
+    for name, count in zip(classes, image_counts(memory, len(classes)).tolist(), strict=True):
         if count < MIN_IMAGES:
             raise TaskError(f"class {name!r} has {count} image: at least {MIN_IMAGES} are needed")
-    weights = _row_weights(memory, counts)
-    targets = np.eye(len(classes))[memory.labels]
-    ridge = Ridge(memory.embeddings.astype(np.float64), targets, weights)
-    folds = _folds(memory, counts, seed)
+    regression = Regression.of(memory, len(classes), seed)
+    ridge, weights = regression.ridge, regression.weights
     best: tuple[float, float, float, np.ndarray] | None = None
     for regulariser in REGULARISERS.tolist():
-        scores = ridge.left_out_scores(regulariser, folds)
-        temperature, entropy = fit_temperature(scores, memory.labels, weights, int(counts.sum()))
+        scores = ridge.left_out_scores(regulariser, regression.folds)
+        temperature, entropy = fit_temperature(scores, memory.labels, weights, int(regression.counts.sum()))
         if best is None or entropy < best[0]:
             best = entropy, regulariser, temperature, scores
     assert best is not None, "there are regularisers"
@@ -55,6 +70,11 @@ def fit(memory: Memory, classes: tuple[str, ...], seed: int) -> Fit:
     threshold = reject_threshold(scores, weights)
     figures = _figures(scores, memory, threshold, classes)
     return Fit(ridge.head(regulariser), temperature, threshold, regulariser, figures)
+
+
+def image_counts(memory: Memory, n_classes: int) -> np.ndarray:
+    """Return the number of images of each class (C,)."""
+    return np.array([len(np.unique(memory.groups[memory.labels == label])) for label in range(n_classes)])
 
 
 def _row_weights(memory: Memory, counts: np.ndarray) -> np.ndarray:
@@ -89,13 +109,13 @@ def _figures(scores: np.ndarray, memory: Memory, threshold: float, classes: tupl
     by_class = {}
     for label, name in enumerate(classes):
         rows = first & (memory.labels == label)
-        by_class[name] = _share(correct[rows]) | {"rejected": round(float(rejected[rows].mean()), 4)}
+        by_class[name] = share_of(correct[rows]) | {"rejected": round(float(rejected[rows].mean()), 4)}
     by_copy = []
     for copy in range(int(copies.max()) + 1):
         rows = copies == copy
-        by_copy.append({"mean_ber": float(f"{memory.bers[rows].mean():.4g}")} | _share(correct[rows]))
+        by_copy.append({"mean_ber": float(f"{memory.bers[rows].mean():.4g}")} | share_of(correct[rows]))
     return {
-        **_share(correct[first]),
+        **share_of(correct[first]),
         "rejected": round(float(rejected[first].mean()), 4),
         "by_copy": by_copy,
         "by_class": by_class,
@@ -103,7 +123,8 @@ def _figures(scores: np.ndarray, memory: Memory, threshold: float, classes: tupl
     }
 
 
-def _share(correct: np.ndarray) -> dict[str, Any]:
+def share_of(correct: np.ndarray) -> dict[str, Any]:
+    """Return the number of images, the share of them that is correct (N,), and its confidence interval."""
     count = len(correct)
     low, high = wilson_interval(int(correct.sum()), count)
     return {

@@ -5,7 +5,7 @@ regularised, so it drops out once rows and targets are centred by their weighted
 The Elements of Statistical Learning, 2nd edition, section 3.4.1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,21 +60,45 @@ class Ridge:
         """Return scores (N, C): of each row, by a regression without the rows of its fold.
 
         folds: the row numbers of each; every row is in one. The weights of the remaining rows stay as they are.
+        """
+        scores = np.empty_like(self._targets)
+        for fold, errors in self._left_out_errors(regulariser, folds):
+            scores[fold] = self._targets[fold] - errors / self._roots[fold]
+        return scores
 
-        With H the hat matrix and r the residuals of the regression on all rows, the residuals of fold f without it are
-        (I - H_ff)^-1 r_f: the block form of the leave-one-out formula (Cook & Weisberg, Residuals and Influence in
-        Regression, 1982, section 2.2).
+    def left_out_scores_of(
+        self, regulariser: float, folds: Sequence[np.ndarray], rows: np.ndarray, fold_of: np.ndarray
+    ) -> np.ndarray:
+        """Return scores (K, C) of other rows (K, D): of each, by a regression without the rows of a fold.
+
+        fold_of: the number (K,) of the fold that each row's regression leaves out.
+        """
+        shrink = 1 / (self._values + regulariser)
+        places = (rows - self._mean) @ self._axes
+        scores = self._mean_target + places @ (self._products * shrink[:, None])
+        for number, (fold, errors) in enumerate(self._left_out_errors(regulariser, folds)):
+            own = fold_of == number
+            # What the rows of the fold, with their scaled errors, contribute to the score of another row.
+            kernel = (places[own] * shrink) @ self._places[fold].T + self._roots[fold].T / (self._roots**2).sum()
+            scores[own] -= kernel @ errors
+        return scores
+
+    def _left_out_errors(
+        self, regulariser: float, folds: Sequence[np.ndarray]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each fold and its rows' residuals (F, C), scaled by s, by the regression without them.
+
+        With H the hat matrix and r the scaled residuals of the regression on all rows, they are (I - H_ff)^-1 r_f: the
+        block form of the leave-one-out formula (Cook & Weisberg, Residuals and Influence in Regression, 1982, section
+        2.2).
         """
         shrink = 1 / (self._values + regulariser)
         residuals = self._centred - self._places @ (self._products * shrink[:, None])
         scaled = self._places * np.sqrt(shrink)
         means = self._roots / np.linalg.norm(self._roots)  # the part of the bias in the hat matrix
-        scores = np.empty_like(self._targets)
         for fold in folds:
             hat = scaled[fold] @ scaled[fold].T + means[fold] @ means[fold].T
-            without = np.linalg.solve(np.eye(len(fold)) - hat, residuals[fold])
-            scores[fold] = self._targets[fold] - without / self._roots[fold]
-        return scores
+            yield fold, np.linalg.solve(np.eye(len(fold)) - hat, residuals[fold])
 
 
 def _eigen(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

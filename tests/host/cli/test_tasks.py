@@ -85,11 +85,30 @@ def test_teach_shows_accuracies_and_confusions(general: Bundle, tmp_path: Path, 
     assert (code, err) == (0, "")
     assert out.startswith("task animals: 3 classes, 24 images, each left out in turn\n")
     assert f"  correct at BER 1.0e-03: {figures['accuracy']:.1%} ({low:.1%} to {high:.1%})\n" in out
-    assert "  correct at BER 1.1e-02: " in out and f"{figures['rejected']:.1%} rejected as none of these" in out
+    assert "  correct at BER 1.1e-02: " in out and "  correct at BER 1.0e-01: " in out
+    assert "  correct from the first 9 bytes: " in out and "  correct if taught 5 images per class: " in out
+    assert f"{figures['rejected']:.1%} rejected as none of these" in out
     rows = [line.strip("│ ").split("│") for line in out.splitlines() if line.startswith("│")]
     assert [row[0].strip() for row in rows] == [*CLASSES, "1 ant", "2 bee", "3 cat"]
     counts = [[int(cell) if cell.strip() != "." else 0 for cell in row[1:]] for row in rows[3:]]
     assert counts == figures["confusion"]
+
+
+def test_teach_draws_the_confusion_matrix(general: Bundle, tmp_path: Path, run_inkling: RunInkling) -> None:
+    arguments = prepare(general, tmp_path)
+    wrong = tmp_path / "animals.abc"
+    code, out, err = run_inkling("teach", general.path, *arguments, "--confusion", wrong)
+    assert (code, out) == (1, "") and err.startswith(
+        f"inkling: {wrong} cannot be written: Format 'abc' is not supported"
+    )
+    code, _, err = run("teach", general.path, *arguments, "--confusion", "animals.png", blocked=NOT_FOR_THE_HOST)
+    assert (code, err) == (1, "inkling: the picture needs matplotlib: pip install matplotlib\n")
+    assert not (general.path / "tasks").exists()
+    picture = tmp_path / "animals.png"
+    code, out, err = run_inkling("teach", general.path, *arguments, "--confusion", picture)
+    assert (code, err) == (0, "") and out.endswith(f"wrote {picture}\n")
+    with Image.open(picture) as image:
+        assert min(image.size) > 200 and len(np.unique(np.asarray(image.convert("L")))) > 20
 
 
 def prepare(bundle: Bundle, tmp_path: Path, classes: tuple[str, ...] = CLASSES) -> list[str | Path]:

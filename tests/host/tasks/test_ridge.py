@@ -47,6 +47,19 @@ def test_left_out_scores_are_those_of_regressions_without_the_fold(
         np.testing.assert_allclose(scores[fold], rows[fold] @ head.weights + head.bias, atol=1e-6)
 
 
+def test_left_out_scores_of_other_rows_are_those_of_regressions_without_the_fold(
+    problem: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    rows, targets, weights = problem
+    folds = np.array_split(np.random.default_rng(0).permutation(len(rows)), 6)
+    others, fold_of = np.random.default_rng(1).normal(size=(9, rows.shape[1])), np.array([0, 1, 2, 3, 4, 5, 0, 0, 3])
+    scores = Ridge(rows, targets, weights).left_out_scores_of(0.1, folds, others, fold_of)
+    for row, number, score in zip(others, fold_of.tolist(), scores, strict=True):
+        rest = np.setdiff1d(np.arange(len(rows)), folds[number])
+        head = fit(rows[rest], targets[rest], weights[rest], 0.1)
+        np.testing.assert_allclose(score, row @ head.weights + head.bias, atol=1e-6)
+
+
 def test_scores_of_equal_rows_are_the_mean_target() -> None:
     rows, targets = np.ones((4, 5)), np.eye(2)[[0, 0, 0, 1]]
     ridge = Ridge(rows, targets, np.ones(4))

@@ -5,6 +5,7 @@ were chosen on classes of Tiny ImageNet that no problem has.
 """
 
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -115,8 +116,10 @@ def _all_kept(trainings: Mapping[Path, Training], on_progress: Callable[[], None
     for _ in range(len(trainings) - len(missing)):
         on_progress()
     if missing:
-        # Small networks use several cores badly. Fork would copy the state of PyTorch's threads.
-        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+        # Small networks use several cores badly. Fork would copy the state of PyTorch's threads. Workers, too,
+        # receive Ctrl-C: they end at once, without a traceback.
+        stop = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=stop) as workers:
             running = {workers.submit(train, training): file for file, training in missing.items()}
             try:
                 for done in as_completed(running):

@@ -74,6 +74,8 @@ def _recipe(manifest: dict[str, Any]) -> str:
         f"- data: {data}. {TERMS.get(data, 'Its terms are those of your images.')}",
         f"- seed {manifest['seed']}; {schedule}",
     ]
+    if recipe.get("balance"):
+        lines.append(f"- balance: {', '.join(f'{name} {value}' for name, value in recipe['balance'].items())}")
     if recipe.get("teacher"):
         lines.append(f"- teacher: {recipe['teacher']['checkpoint']}")
     lines.append("- all settings: `recipe` in bundle.json")

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from channel_sim.channels.by_ber import AT_BER
 from train import settings
+from train.balance import BalanceConfig
 from train.errors import TrainError
 from wire.frame import MAX_CHUNKS
 
@@ -263,6 +264,7 @@ class CodecConfig(RunConfig):
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
     teacher: TeacherConfig | None = None
+    balance: BalanceConfig | None = None
 
     def rules(self) -> Rules:
         """Return the rules of the whole config."""
@@ -272,10 +274,13 @@ class CodecConfig(RunConfig):
             **self.decoder.rules(),
             **self.link.rules(),
             **(self.teacher.rules() if self.teacher else {}),
+            **(self.balance.rules() if self.balance else {}),
             "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
             "answer_weight must be at least 0": self.answer_weight >= 0,
             "schedule.board_epochs needs the layer 'answer' in encoder.layers": self.schedule.board_epochs == 0
             or self.encoder.layers[-1:] == ("answer",),
+            "balance.prefix_share and link.suffix_share must be 1 at most together": self.balance is None
+            or self.balance.prefix_share + self.link.suffix_share <= 1,
         }
 
 

@@ -69,14 +69,18 @@ def _accuracy(manifest: dict[str, Any]) -> str:
 def _recipe(manifest: dict[str, Any]) -> str:
     recipe = manifest["recipe"]
     data = manifest["dataset"]
-    schedule = ", ".join(f"{name} {value}" for name, value in recipe["schedule"].items())
     lines = [
         f"- data: {data}. {TERMS.get(data, 'Its terms are those of your images.')}",
-        f"- seed {manifest['seed']}; {schedule}",
+        f"- seed {manifest['seed']}; {_settings(recipe['schedule'])}",
     ]
     if recipe.get("balance"):
-        lines.append(f"- balance: {', '.join(f'{name} {value}' for name, value in recipe['balance'].items())}")
+        lines.append(f"- balance: {_settings(recipe['balance'])}")
     if recipe.get("teacher"):
         lines.append(f"- teacher: {recipe['teacher']['checkpoint']}")
     lines.append("- all settings: `recipe` in bundle.json")
     return "\n".join(lines)
+
+
+def _settings(table: dict[str, Any]) -> str:
+    """Return the settings of a table of the recipe in one line."""
+    return ", ".join(f"{name} {value}" for name, value in table.items())

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BalanceConfig:
-    """Float epochs after the others. What is set here holds in them and in the int8 epochs."""
+    """Float epochs after the others, with a weight and a share of their own, which the int8 epochs keep."""
 
-    epochs: int  # before the int8 epochs
-    lr: float = 2e-3  # peak learning rate
-    answer_weight: float = 1.0  # in place of the run's
-    prefix_share: float = 0.3  # in place of the link's
+    epochs: int  # epochs between the float epochs and the int8 epochs; not used without a latent head
+    lr: float = 2e-3  # peak learning rate of these epochs
+    answer_weight: float = 1.0  # in place of the run's, in these and the int8 epochs
+    prefix_share: float = 0.3  # in place of the link's, in these and the int8 epochs
 
     def rules(self) -> dict[str, bool]:
         """Return the rules of the table `[balance]`."""

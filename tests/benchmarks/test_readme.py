@@ -1,6 +1,7 @@
 """The figures in README.md are the committed ones in benchmarks/results."""
 
 import re
+import tomllib
 from statistics import median
 from typing import Any
 
@@ -29,6 +30,13 @@ def rows(heading: str) -> list[list[str]]:
     """Return the rows of the table whose first row contains `heading`, without the cells of the first column."""
     lines = README[README.index(heading) :].partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in lines]
+
+
+def epochs(config: str) -> int:
+    """Return the number of epochs that a config in configs/ trains."""
+    run = tomllib.loads((ROOT / "configs" / f"{config}.toml").read_text(encoding="utf-8"))
+    phases = sum(run["schedule"].get(key, 0) for key in ("board_epochs", "epochs", "qat_epochs"))
+    return phases + run.get("balance", {"epochs": 0})["epochs"]
 
 
 def percent(share: float) -> str:
@@ -63,6 +71,14 @@ def test_readme_board_beside_the_host() -> None:
         assert f"({percent(host)} against {percent(board)} %" in PROSE
         assert others == pytest.approx(millions, rel=0.03)
         assert "no lead" not in said or abs(host - board) < 1.5e-3
+    datasets = ("cifar10", "cifar100")
+    alone_epochs = {epochs(f"{one}-board") for one in datasets} | {epochs(f"curve/{one}-2m-board") for one in datasets}
+    small_epochs = {epochs(f"curve/{one}-2m") for one in datasets}
+    assert f"These boards were trained for {alone_epochs.pop()} epochs" in PROSE and not alone_epochs
+    shipped = f"the codecs for {epochs('cifar100')} (`cifar100`), {epochs('cifar10')} (`cifar10`)"
+    assert f"{shipped} and {small_epochs.pop()} (2 M)" in PROSE and not small_epochs
+    assert hundred["accuracy_by_symbols"]["122"] < alone[1] > hundred["accuracy_board"]
+    assert hundred["accuracy"]["0.1"] < alone[1]
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:

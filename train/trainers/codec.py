@@ -59,7 +59,7 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         return self.state.epoch % self.config.teacher.views if self.config.teacher else self.state.epoch
 
     def phases(self) -> list[Phase]:
-        """Return the epochs of the board alone, those of the whole codec, and the int8 epochs."""
+        """Return the epochs of the board alone, those of the whole codec, those of [balance], and the int8 epochs."""
         s, balance, phases = self.config.schedule, self.config.balance, super().phases()
         if self.is_board_alone:
             return phases

@@ -124,16 +124,22 @@ def _recipe(manifest: dict[str, Any]) -> str:
     recipe = manifest["recipe"]
     sets = manifest["dataset"].split(" + ")
     terms = " ".join(TERMS.get(name, f"{name}: its terms are those of your images.") for name in sets)
-    schedule = ", ".join(f"{name} {value}" for name, value in recipe["schedule"].items())
     lines = [
         f"- data: {manifest['dataset']}. {terms}",
-        f"- seed {manifest['seed']}; {schedule}",
+        f"- seed {manifest['seed']}; {_settings(recipe['schedule'])}",
     ]
     if recipe.get("embedding", {}).get("network") == "efficientnet_lite0":
         lines.append(
             "- EfficientNet-Lite0 (weights of ImageNet, Apache-2.0) gave the embeddings; none of it is in here"
         )
+    if recipe.get("balance"):
+        lines.append(f"- balance: {_settings(recipe['balance'])}")
     if recipe.get("teacher"):
         lines.append(f"- teacher: {recipe['teacher']['checkpoint']}")
     lines.append("- all settings: `recipe` in bundle.json")
     return "\n".join(lines)
+
+
+def _settings(table: dict[str, Any]) -> str:
+    """Return the settings of a table of the recipe in one line."""
+    return ", ".join(f"{name} {value}" for name, value in table.items())

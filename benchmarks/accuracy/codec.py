@@ -200,7 +200,8 @@ def _training(bundle: Bundle) -> dict:
     recipe = bundle.manifest["recipe"]
     try:
         schedule = recipe["schedule"]
-        budget = {name: schedule[name] for name in ("epochs", "qat_epochs")}
+        balance_epochs = (recipe.get("balance") or {"epochs": 0})["epochs"]
+        budget = {"epochs": schedule["epochs"], "balance_epochs": balance_epochs, "qat_epochs": schedule["qat_epochs"]}
     except (KeyError, TypeError) as error:
         raise BundleError(f"bundle {bundle.path}: the recipe in bundle.json has no {error}") from None
     board_epochs = schedule.get("board_epochs", 0)  # older recipes have none

@@ -23,7 +23,12 @@ BOARD_ALONE = "*Board alone* is a network trained to classify on the board, with
 def section(codec: dict) -> str:
     """Return the section in Markdown, from codec.json."""
     training = codec["training"]
-    phases = {"of the board alone": "board_epochs", "float": "epochs", "int8": "qat_epochs"}
+    phases = {
+        "of the board alone": "board_epochs",
+        "float": "epochs",
+        "of balance": "balance_epochs",
+        "int8": "qat_epochs",
+    }
     epochs = ", ".join(f"{training[key]} {phase}" for phase, key in phases.items() if training[key])
     total = sum(training[key] for key in phases.values())
     lines = [

@@ -29,10 +29,12 @@ from firmware.tools.emulator import qemu
 from firmware.tools.footprint import measure
 from host.board.board import Board
 from host.classify.classifier import AnsweredBy, Classifier
+from host.cli.arguments import add_threshold
 from host.errors import HostError
 from host.receive.events import AnswerFrame, FeatureFrame
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
+from wire.control import Mode, ModeSetting
 from wire.frame import HEADER_BYTES
 from wire.lora import air_time_s
 
@@ -45,6 +47,7 @@ BUILD_DIR = Path("build/demo/firmware")  # apart from .pio/build, which may hold
 TIMEOUT_S = 20.0  # an emulated board on a busy machine may be slow
 RECORD = command.RESULTS / "demo.json"
 SPREADING_FACTOR = 7  # of the air times that are shown
+BOTH_KINDS = 12  # the threshold of a demo of a bundle that always answers, so that both kinds of frame are seen
 
 
 @dataclass
@@ -63,27 +66,30 @@ def main() -> int:
     command.add_bundle(parser)
     command.add_count(parser, "--images", 300, "test images at each BER")
     command.add_seed(parser, 1, "random seed of the bit flips")
+    add_threshold(parser, f"the board's answer is sent (default: the bundle's; {BOTH_KINDS} if that is 0)")
     command.add_path(parser, "--out", "build/demo", "folder for plots and figures")
     parser.add_argument("--record", action="store_true", help=f"also write the figures to {RECORD}")
     args = parser.parse_args()
 
     def demo() -> None:
-        report = run(args.bundle, args.images, args.seed, args.out, Console())
+        report = run(args.bundle, args.images, args.seed, args.threshold, args.out, Console())
         if args.record:
             command.write_json(RECORD, report)
 
     return command.execute("demo", demo)
 
 
-def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -> dict:
+def run(bundle_path: Path, count: int, seed: int, asked: int | None, out: Path, console: Console) -> dict:
     """Run the demo, write accuracy.png, images.png and report.json to `out`, and return the report.
 
-    Raises HostError if, without bit errors, a frame is lost or differs from what TFLite's reference kernels give.
+    `asked` is the threshold from which the board sends its answer, None for the default. Raises HostError if the bundle
+    cannot have one, or if, without bit errors, a frame is lost or differs from what TFLite's reference kernels give.
     """
     from benchmarks.demo.plots import draw_accuracy, draw_images
 
     started = time.monotonic()
     bundle = load_bundle(bundle_path)
+    threshold = _threshold(bundle, asked)
     test = images_for(bundle, count, console.print)
     images, labels = test.images, test.labels
     console.print(f"Building the firmware for {TARGET} from {bundle_path} (model {bundle.model_id})")
@@ -94,9 +100,9 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         f"Booted {info.target} in QEMU, engine {info.engine}: {per_image / 1e6:.2f} M instructions per image, "
         f"model {size.model_flash_bytes:,} bytes of flash, encoder {size.encoder_ram_bytes:,} bytes of RAM"
     )
-    if bundle.answer:
-        console.print(f"The board answers itself from confidence level {info.threshold} on, of 0 to 15")
-    results = _send_all(elf, bundle, images, labels, seed, console)
+    if threshold is not None:
+        console.print(_policy(bundle, threshold))
+    results = _send_all(elf, bundle, threshold, images, labels, seed, console)
     console.print("Comparing with TFLite's reference kernels")
     with progress_bar(console) as bar:
         encoded = encode(bundle, images, bar)
@@ -110,7 +116,7 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         "model_id": bundle.model_id,
         "dataset": bundle.manifest["dataset"],
         "images": len(images),
-        "threshold": info.threshold if bundle.answer else None,
+        "threshold": threshold,
         "payload_bytes": bundle.chunk_bytes(0),
         "frame_bytes": bundle.chunk_layout(0).serial_size,
         "accuracy": {k: r.metrics.accuracy for k, r in results.items()},
@@ -130,7 +136,8 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
         "ram_bytes": size.ram_bytes,
         "encoder_ram_bytes": size.encoder_ram_bytes,
         "encoder_macs": bundle.manifest["encoder_macs"],
-        "command": f"python -m benchmarks.demo --bundle {bundle_path} --images {count} --seed {seed}",
+        "command": f"python -m benchmarks.demo --bundle {bundle_path} --images {count} --seed {seed}"
+        + (f" --threshold {asked}" if asked is not None else ""),
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -147,12 +154,21 @@ def run(bundle_path: Path, count: int, seed: int, out: Path, console: Console) -
 
 
 def _send_all(
-    elf: Path, bundle: Bundle, images: np.ndarray, labels: np.ndarray, seed: int, console: Console
+    elf: Path,
+    bundle: Bundle,
+    threshold: int | None,
+    images: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    console: Console,
 ) -> dict[str, Result]:
     from benchmarks.demo.plots import ShownImage
 
     results = {}
     with qemu(elf) as board, progress_bar(console, lasting=True) as bar:
+        if threshold is not None:
+            with Board.open(board, bundle, timeout=TIMEOUT_S) as connected:
+                connected.mode(ModeSetting(Mode.ADAPTIVE, threshold))
         for ber in BERS:
             task = bar.add_task(f"BER {ber:<5g}", total=len(images))
             classifier, result = Classifier.of([bundle]), Result()
@@ -174,6 +190,24 @@ def _send_all(
                     bar.update(task, advance=1, description=f"BER {ber:<5g} {100 * result.metrics.accuracy:5.1f} %")
             results[f"{ber:g}"] = result
     return results
+
+
+def _threshold(bundle: Bundle, asked: int | None) -> int | None:
+    """Return the threshold of the demo; None if the bundle has only answers or only features."""
+    if bundle.answer and bundle.heads:
+        return asked if asked is not None else bundle.threshold or BOTH_KINDS
+    if asked is not None:
+        raise HostError(f"bundle {bundle.path}: --threshold needs a bundle with both features and answers")
+    return None
+
+
+def _policy(bundle: Bundle, threshold: int) -> str:
+    """Say from which threshold on the board answers, and whether the bundle itself would do the same."""
+    text = f"The board answers itself from confidence level {threshold} on, of 0 to 15; the host decides the rest"
+    if threshold == bundle.threshold:
+        return text
+    always = ", which always answers" if bundle.threshold == 0 else ""
+    return f"{text} (the bundle's own threshold: {bundle.threshold}{always})"
 
 
 def _mean_air_time_s(bundle: Bundle, answered: float) -> float:

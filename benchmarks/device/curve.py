@@ -93,14 +93,14 @@ def draw(folder: Path, device: dict, details: dict) -> list[str]:
         figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
         hosts = [(each.instructions / 1e6, 100 * each.host) for each in found if each.host is not None]
         boards = [(each.instructions / 1e6, 100 * each.board) for each in found if each.board is not None]
-        axes.plot(*zip(*hosts, strict=True), color=BLUE, marker="o", linewidth=2, label="host, whole payload")
-        axes.plot(*zip(*boards, strict=True), color=ORANGE, marker="s", linewidth=0, label="a board alone")
-        best: list[tuple[float, float]] = []
-        for place, height in boards:
-            if not best or height > best[-1][1]:
-                best.append((place, height))
-        label = "best board alone up to this cost"  # nothing was measured between two boards: steps, no slope
-        axes.plot(*zip(*best, strict=True), color=ORANGE, linewidth=1.5, drawstyle="steps-post", label=label)
+        for points, colour, marker, name in ((hosts, BLUE, "o", "host"), (boards, ORANGE, "s", "board alone")):
+            best: list[tuple[float, float]] = []
+            for place, height in points:
+                if not best or height > best[-1][1]:
+                    best.append((place, height))
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, linewidth=0, label=name)
+            label = f"best {name} up to this cost"  # nothing was measured between two points: no slope
+            axes.plot(*zip(*best, strict=True), color=colour, linewidth=1.5, drawstyle="steps-post", label=label)
         cost, file = "million instructions per image, Cortex-M4", folder / plot_name(dataset)
         finish(figure, axes, file, title(dataset), "accuracy, clean link, %", legend_below=True, xlabel=cost)
         drawn.append(plot_name(dataset))

@@ -1,7 +1,7 @@
 """Images as the smallest JPEG and WebP files, for the comparison with standard image compression."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 COMPRESSED = Path("build/bench/compressed")  # folder of the classifiers of compressed images
-DATASET = "cifar10"  # for which the classifiers of compressed images are trained
+DATASETS = ("cifar10", "cifar100")  # for which classifiers of compressed images can be trained
 JPEG_SCAN = b"\xff\xda"  # start of scan; with fixed tables, everything before it is the same for every image
 JPEG_SCAN_HEADER, JPEG_END = 2 + 12, 2
 RIFF_BYTES = 20  # "RIFF", size, "WEBP", "VP8 ", size; the chunk may end in a pad byte
@@ -45,6 +45,25 @@ FORMATS = (
     Format("jpeg5", "JPEG, quality 5", "JPEG", {"quality": 5, "subsampling": 2, "optimize": True}),
     Format("jpeg1", "JPEG, quality 1", "JPEG", {"quality": 1, "subsampling": 2, "optimize": True}),
 )
+
+
+def classifier_command(dataset: str, form: Format) -> str:
+    """Return the command that trains the classifier of one data set and format."""
+    data = "" if dataset == DATASETS[0] else f" --data {dataset}"
+    return f"python -m benchmarks.goodput.compressed_classifier{data} --formats {form.name}"
+
+
+def classifiers(dataset: str, folder: Path, log: Callable[[str], None]) -> Iterator[tuple[Format, Path]]:
+    """Yield the formats whose classifier is in `folder`, with its file without the ending; `log` gets the others."""
+    if dataset not in DATASETS:
+        log(f"without JPEG and WebP: their classifiers are for {' and '.join(DATASETS)}, not {dataset}")
+        return
+    for form in FORMATS:
+        file = folder / dataset / form.name
+        if file.with_suffix(".npz").is_file():
+            yield form, file
+        else:
+            log(f"without {form.title}: run {classifier_command(dataset, form)} to include it")
 
 
 def decoded(file: bytes) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import command
-from benchmarks.goodput.compressed import DATASET, Format, pixels, sizes
+from benchmarks.goodput.compressed import Format, classifier_command, pixels, sizes
 from benchmarks.progress import progress_bar
 from train.classifiers import teacher
 from train.config import DataConfig, TeacherConfig
@@ -23,8 +23,11 @@ from train.errors import TrainError
 from train.run_files import load_tensors, save_tensors
 from train.trainers import classifier as classifier_trainer
 
-DATA = DataConfig(DATASET, holdout=2500)
-START = TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20)
+# The classifiers of clean images that are fine-tuned. CIFAR-100's is the teacher of configs/cifar100.toml.
+START = {
+    "cifar10": TeacherConfig("models/resnet_cifar10_akamaster/resnet20-12fca82f.th", depth=20),
+    "cifar100": TeacherConfig("runs/cifar100-resnet20/best.pt", depth=20),
+}
 BATCH = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 WARM_UP = 0.15  # of all steps
@@ -34,9 +37,15 @@ WARM_UP = 0.15  # of all steps
 class Settings:
     """Settings of the fine-tuning."""
 
+    dataset: str  # a key of START
     epochs: int
     seed: int
-    out: Path  # folder of the classifiers
+    out: Path  # folder of this data set's classifiers
+
+    @property
+    def data(self) -> DataConfig:
+        """The data set, split into training and held-out images, and its augmentation."""
+        return DataConfig(self.dataset, holdout=2500)
 
 
 def make(form: Format, data: Dataset, settings: Settings, console: Console) -> None:
@@ -53,15 +62,14 @@ def make(form: Format, data: Dataset, settings: Settings, console: Console) -> N
         "accuracy": float(correct.mean()),
         "bytes_mean": float(whole.mean()),
         "bare_bytes_mean": float(bare.mean()),
-        "classifier": f"ResNet-{START.depth}",
-        "held_out": DATA.holdout,
+        "classifier": f"ResNet-{START[settings.dataset].depth}",
+        "held_out": settings.data.holdout,
         "held_out_accuracy": best["accuracy"],
         "epoch_chosen": best["epoch"],
         "epochs": epochs,
         "seed": seed,
         "date": datetime.date.today().isoformat(),
-        "command": "python -m benchmarks.goodput.compressed_classifier "
-        f"--formats {form.name} --epochs {epochs} --seed {seed}",
+        "command": f"{classifier_command(settings.dataset, form)} --epochs {epochs} --seed {seed}",
     }
     np.savez(out / f"{form.name}.npz", bytes=whole, bare_bytes=bare, correct=correct)
     command.write_json(out / f"{form.name}.json", report)
@@ -74,12 +82,12 @@ def make(form: Format, data: Dataset, settings: Settings, console: Console) -> N
 def _fine_tune(form: Format, data: Dataset, settings: Settings, console: Console) -> tuple[nn.Module, dict]:
     """Return the classifier of the best epoch, in evaluation mode, and that epoch's number and accuracy."""
     file, epochs, seed = settings.out / f"{form.name}.pt", settings.epochs, settings.seed
-    count = len(data.x_train) - DATA.holdout
+    count = len(data.x_train) - settings.data.holdout
     held_out, labels = pixels(data.x_train[count:], form), torch.from_numpy(data.y_train)
-    model = teacher.load(START, data)
+    model = teacher.load(START[settings.dataset], data)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks this overload
     optimizer = torch.optim.SGD(model.parameters(), PEAK_RATE, MOMENTUM, weight_decay=DECAY, nesterov=True)
-    views = Views(data.x_train[:count], DATA, seed)
+    views = Views(data.x_train[:count], settings.data, seed)
     done, steps = 0, math.ceil(count / BATCH)
     best: dict[str, Any] = {"accuracy": 0.0, "epoch": 0, "model": model.state_dict()}
     if file.is_file():

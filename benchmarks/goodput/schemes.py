@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.encoding import ANSWER, Encoded, classes_if_intact
 from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
-from benchmarks.goodput.compressed import DATASET, FORMATS
+from benchmarks.goodput.compressed import classifiers
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
 from benchmarks.sender import Sender
@@ -77,19 +77,13 @@ def image_schemes(
 ) -> tuple[dict[str, Scheme], dict[str, dict]]:
     """Return JPEG and WebP of the test images `index` (n,), whole files and bare, and the reports of their training.
 
-    A format without a classifier in `folder` is left out, with a line to `log`; so are all for another data set.
+    A format without a classifier in `folder` is left out, with a line to `log`.
     """
     schemes: dict[str, Scheme] = {}
     reports: dict[str, dict] = {}
-    if dataset != DATASET:
-        log(f"without JPEG and WebP: their classifiers are for {DATASET}, not {dataset}")
-        return schemes, reports
-    for form in FORMATS:
-        if not (folder / f"{form.name}.json").is_file():
-            log(f"without {form.title}: run python -m benchmarks.goodput.compressed_classifier to include it")
-            continue
-        reports[form.name] = json.loads((folder / f"{form.name}.json").read_text())
-        with np.load(folder / f"{form.name}.npz") as kept:
+    for form, file in classifiers(dataset, folder, log):
+        reports[form.name] = json.loads(file.with_suffix(".json").read_text())
+        with np.load(file.with_suffix(".npz")) as kept:
             correct = kept["correct"][index]
             schemes[form.name] = Files(f"{form.title}, file", kept["bytes"][index], correct)
             schemes[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][index], correct)

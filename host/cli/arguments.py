@@ -36,13 +36,13 @@ def add_line(parser: ArgumentParser) -> None:
     )
 
 
-def add_threshold(parser: ArgumentParser) -> None:
+def add_threshold(parser: ArgumentParser, meaning: str = "the mode adaptive sends the answer") -> None:
     """Add --threshold."""
     parser.add_argument(
         "--threshold",
         type=confidence_level,
         metavar="N",
-        help="confidence level, 0 to 15, from which the mode adaptive sends the answer",
+        help=f"confidence level, 0 to 15, from which {meaning}",
     )
 
 

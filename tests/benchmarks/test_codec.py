@@ -60,7 +60,7 @@ def test_codec_measures_a_bundle_on_its_own_data_set(
     assert (figures["images"], figures["dataset"]) == (16, "cifar10")
     schedule, bundle = manifest["recipe"]["schedule"], load_bundle(folder)
     phases = ("board_epochs", "epochs", "qat_epochs")
-    assert figures["training"] == {key: schedule[key] for key in phases} | {"teacher": True}
+    assert figures["training"] == {key: schedule[key] for key in phases} | {"balance_epochs": 0, "teacher": True}
     prefixes = [chunk for chunk, (first, _) in enumerate(bundle.chunks) if first == 0]
     assert list(figures["payload_bytes"]) == [str(bundle.chunk_bytes(chunk)) for chunk in prefixes]
     assert bundle.answer and figures["adaptive"]["threshold"] == bundle.threshold

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.demo import cli
+from host.errors import HostError
+from tests.support import ROOT
 from tests.support import train as train_support
 from tests.support.firmware import bundle_path
 from wire.bundle import load
@@ -57,7 +60,7 @@ def test_demo_report_has_consistent_figures(demo: tuple[Path, str]) -> None:
     assert report["command"] == f"python -m benchmarks.demo --bundle {bundle_path()} --images {IMAGES} --seed 1"
     assert (report["payload_bytes"], report["frame_bytes"]) == (bundle.chunk_bytes(0), layout.serial_size)
     assert report["parity_mismatches"] == 0 and report["frames_lost"]["0"] == 0
-    assert 0 <= report["answered"]["0"] <= 1 and report["threshold"] == bundle.threshold
+    assert 0 <= report["answered"]["0"] <= 1 and report["threshold"] == (bundle.threshold or cli.BOTH_KINDS)
     for ber in BERS:
         assert 12 <= report["mean_frame_bytes"][ber] <= report["frame_bytes"]
         assert 0 < report["mean_air_time_s"][ber] <= report["air_time_features_s"]
@@ -106,6 +109,35 @@ def test_demo_records_its_figures_if_asked_to(record: bool, tmp_path: Path, monk
     assert cli.main() == 0
     assert (tmp_path / "demo.json").exists() == record
     assert not record or json.loads((tmp_path / "demo.json").read_text()) == {"images": 7}
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "threshold", "said"),
+    [
+        (5, None, 5, "level 5 on, of 0 to 15; the host decides the rest"),
+        (
+            0,
+            None,
+            12,
+            "level 12 on, of 0 to 15; the host decides the rest (the bundle's own threshold: 0, which always",
+        ),
+        (0, 0, 0, "level 0 on, of 0 to 15"),
+        (5, 9, 9, "(the bundle's own threshold: 5)"),
+    ],
+)
+def test_demo_shows_both_kinds_of_frame_unless_told_otherwise(
+    own: int, asked: int | None, threshold: int, said: str
+) -> None:
+    bundle = replace(load(bundle_path()), threshold=own)
+    assert cli._threshold(bundle, asked) == threshold
+    assert said in cli._policy(bundle, threshold)
+
+
+def test_demo_of_a_bundle_without_answers_has_no_threshold() -> None:
+    bundle = load(ROOT / "bundles" / "cifar10-features")
+    assert cli._threshold(bundle, None) is None
+    with pytest.raises(HostError, match="cifar10-features: --threshold needs a bundle with both features and answers"):
+        cli._threshold(bundle, 9)
 
 
 def fails(message: str, *arguments: object) -> None:

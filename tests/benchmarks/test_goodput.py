@@ -212,12 +212,18 @@ def test_image_schemes_skip_formats_without_classifier(tmp_path: Path) -> None:
     assert len(lines) == len(FORMATS)
 
 
-def test_image_schemes_skip_other_data_sets(tmp_path: Path) -> None:
-    for form in FORMATS:
-        (tmp_path / f"{form.name}.json").write_text("{}")
-    lines: list[str] = []
-    assert image_schemes("cifar100", tmp_path, np.arange(10), lines.append) == ({}, {})
-    assert lines == ["without JPEG and WebP: their classifiers are for cifar10, not cifar100"]
+def test_image_schemes_are_those_of_the_data_set(tmp_path: Path) -> None:
+    form, lines = FORMATS[0], list[str]()
+    (tmp_path / "cifar10").mkdir()
+    file = tmp_path / "cifar10" / f"{form.name}.npz"
+    np.savez(file, bytes=np.array([80, 90]), bare_bytes=np.array([40, 50]), correct=np.array([True, False]))
+    file.with_suffix(".json").write_text('{"title": "invented"}')
+    schemes, reports = image_schemes("cifar10", tmp_path, np.array([1]), lines.append)
+    assert list(schemes) == [form.name, f"{form.name}_bare"] and reports == {form.name: {"title": "invented"}}
+    assert image_schemes("cifar100", tmp_path, np.array([1]), lines.append) == ({}, {})
+    assert "compressed_classifier --data cifar100" in lines[-1]
+    assert image_schemes("mine", tmp_path, np.array([1]), lines.append) == ({}, {})
+    assert lines[-1] == "without JPEG and WebP: their classifiers are for cifar10 and cifar100, not mine"
 
 
 def _rows(values: list[float], middle: float, top: float, rate: float) -> dict[str, dict]:

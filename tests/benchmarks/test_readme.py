@@ -1,8 +1,11 @@
 """The figures in README.md are the committed ones in benchmarks/results."""
 
 import re
+import tomllib
 from statistics import median
 from typing import Any
+
+import pytest
 
 from benchmarks.accuracy.experiments import stored
 from benchmarks.command import read_json
@@ -29,6 +32,13 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")][1:] for line in lines]
 
 
+def epochs(config: str) -> int:
+    """Return the number of epochs that a config in configs/ trains."""
+    run = tomllib.loads((ROOT / "configs" / f"{config}.toml").read_text(encoding="utf-8"))
+    phases = sum(run["schedule"].get(key, 0) for key in ("board_epochs", "epochs", "qat_epochs"))
+    return phases + run.get("balance", {"epochs": 0})["epochs"]
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
@@ -39,28 +49,38 @@ def test_readme_board_beside_the_host() -> None:
     )
     pair = (default, hundred)
     assert all(one["test_images"] == 10_000 for one in (*pair, features))
+    costs, details = figures("device"), figures("device_details")
+    alone = [details[f"{one}-board"]["accuracy_board"] for one in ("cifar10", "cifar100")]
     assert rows("| bytes by radio | CIFAR-10 | CIFAR-100") == [
+        ["8", *[f"{percent(one)} %" for one in alone]],
         ["8", *[f"{percent(one['accuracy_board'])} %" for one in pair]],
         ["58", *[f"{percent(one['accuracy_by_symbols']['122'])} %" for one in pair]],
         ["150", *[f"{percent(one['accuracy']['0'])} %" for one in pair]],
         ["58", f"{percent(features['accuracy']['0'])} %", ""],
     ]
-    for one, data in ((default, "CIFAR-10"), (hundred, "CIFAR-100")):
-        lead = 100 * (round(one["accuracy"]["0"], 3) - round(one["accuracy_board"], 3))
-        assert f"{lead:+.1f} points on {data}" in PROSE
-    costs = figures("device")
-    details = figures("device_details")
-    for data, points, names in (
-        ("CIFAR-10", "1.3", ("cifar10-2m", "cifar10-2m-board")),
-        ("CIFAR-100", "4.3", ("cifar100-2m", "cifar100-2m-board")),
+    for name, opponent, said in (
+        ("cifar100", "cifar100-board", "by {lead} points on CIFAR-100 with {cost} M instructions per image on a"),
+        ("cifar100-2m", "cifar100-2m-board", "by {lead} points with {cost} M ({host} against {board} %)"),
+        ("cifar10-2m", "cifar10-2m-board", "by {lead} points on CIFAR-10 with {cost} M instructions ({host} against"),
+        ("cifar10", "cifar10-board", "With {cost} M, there is no lead ({host} against {board} %)"),
     ):
-        host, board = details[names[0]]["accuracy"], details[names[1]]["accuracy_board"]
-        assert f"{100 * (host - board):.1f}" == points
-        assert f"by {points} points on {data} ({percent(host)} against {percent(board)} %" in PROSE
-        for name in names:
-            assert 2.15e6 < costs[name]["cortex-m4"]["aot"]["instructions"] < 2.35e6
-    counts = [f"{costs[name]['cortex-m4']['aot']['instructions'] / 1e6:.1f}" for name in ("cifar10", "cifar100")]
-    assert f"take {counts[0]} and {counts[1]} M instructions, their boards" in PROSE
+        host, board = details[name]["accuracy"], details[opponent]["accuracy_board"]
+        millions, others = (costs[one]["cortex-m4"]["aot"]["instructions"] / 1e6 for one in (name, opponent))
+        lead, cost = f"{100 * (host - board):.1f}", f"{millions:.1f}"
+        assert said.format(lead=lead, cost=cost, host=percent(host), board=percent(board)) in PROSE
+        assert f"({percent(host)} against {percent(board)} %" in PROSE
+        assert others == pytest.approx(millions, rel=0.03)
+        assert "no lead" not in said or abs(host - board) < 1.5e-3
+    datasets = ("cifar10", "cifar100")
+    alone_epochs = {epochs(f"{one}-board") for one in datasets} | {epochs(f"curve/{one}-2m-board") for one in datasets}
+    small_epochs = {epochs(f"curve/{one}-2m") for one in datasets}
+    assert f"These boards were trained for {alone_epochs.pop()} epochs" in PROSE and not alone_epochs
+    shipped = f"the codecs for {epochs('cifar100')} (`cifar100`), {epochs('cifar10')} (`cifar10`)"
+    assert f"{shipped} and {small_epochs.pop()} (2 M)" in PROSE and not small_epochs
+    assert hundred["accuracy_by_symbols"]["122"] < alone[1] > hundred["accuracy_board"]
+    codec = figures("codec_cifar100")
+    worst, board = (way["by_ber"]["0.1"] for way in (codec["payload_bytes"]["140"], codec["boards"]["cifar100-board"]))
+    assert worst["accuracy"] < board["accuracy"] and worst["accuracy_sent"] < board["accuracy_sent"]
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:

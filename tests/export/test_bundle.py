@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from export import card
 from export.bundle import check_out
 from export.inspect_tflite import operators
 from host.reference import ReferenceEncoder
@@ -148,6 +149,14 @@ def test_model_card_shows_the_figures_of_the_manifest(exported: Exported) -> Non
     assert "latent heads: 8x8x2, 4x4x6, 1x1x8\n" in card
     assert f"| BER 0.05, whole payload | {100 * manifest['accuracy']['0.05']:.2f} % |\n" in card
     assert f"| the board's answer | {100 * manifest['accuracy_board']:.2f} % |\n" in card
+
+
+def test_model_card_shows_the_balance_epochs(exported: Exported) -> None:
+    manifest = bundle.load(exported.folder).manifest
+    balance = {"epochs": 2, "lr": 2e-3, "answer_weight": 1.0, "prefix_share": 0.3}
+    shown = card.text({**manifest, "recipe": {**manifest["recipe"], "balance": balance}})
+    line = "- balance: epochs 2, lr 0.002, answer_weight 1.0, prefix_share 0.3\n"
+    assert line in shown and "- balance" not in card.text(manifest)
 
 
 def test_golden_file_follows_from_the_bundle(exported: Exported) -> None:

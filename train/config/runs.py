@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from train import settings
 from train.config.tables import (
+    BalanceConfig,
     DataConfig,
     DecoderConfig,
     EmbeddingConfig,
@@ -116,15 +117,19 @@ class CodecConfig(LatentRunConfig):
 
     answer_weight: float = 1.0  # weight of the answer head's loss; that of the host is 1
     teacher: TeacherConfig | None = None
+    balance: BalanceConfig | None = None
 
     def rules(self) -> Rules:
         """Return the rules of the whole config."""
         return {
             **super().rules(),
             **(self.teacher.rules() if self.teacher else {}),
+            **(self.balance.rules() if self.balance else {}),
             "answer_weight must be at least 0": self.answer_weight >= 0,
             "schedule.board_epochs needs the layer 'answer' in encoder.layers": self.schedule.board_epochs == 0
             or self.encoder.layers[-1:] == ("answer",),
+            "balance.prefix_share and link.suffix_share must be 1 at most together": self.balance is None
+            or self.balance.prefix_share + self.link.suffix_share <= 1,
         }
 
 

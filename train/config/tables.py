@@ -218,3 +218,25 @@ class ScheduleConfig:
             "schedule.label_smoothing must be 0 to 1": 0 <= self.label_smoothing <= 1,
             "schedule.ema must be 0 to below 1": 0 <= self.ema < 1,
         }
+
+
+@dataclass(frozen=True)
+class BalanceConfig:
+    """Epochs that balance host and board, after those in which the trunk learns what serves the host.
+
+    Weight and share are their own; the int8 epochs keep them.
+    """
+
+    epochs: int  # epochs between the float epochs and the int8 epochs; not used without a latent head
+    lr: float = 2e-3  # peak learning rate of these epochs
+    answer_weight: float = 1.0  # in place of the run's, in these and the int8 epochs
+    prefix_share: float = 0.3  # in place of the link's, in these and the int8 epochs
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[balance]`."""
+        return {
+            "balance.epochs must be at least 1": self.epochs >= 1,
+            "balance.lr must be above 0": self.lr > 0,
+            "balance.answer_weight must be at least 0": self.answer_weight >= 0,
+            "balance.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
+        }

@@ -1,6 +1,7 @@
 """Training of Inkling's own codec: float epochs, then quantization-aware epochs on the folded encoder."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from train.trainers.resuming import check_data
 from train.trainers.trainer import Trainer, calibration_images
 
 BOARD = "board"  # phase that trains the trunk and the answer head alone
+BALANCE = "balance"  # phase of the table [balance]
 
 
 class CodecTrainer(Trainer[CodecConfig, Codec]):
@@ -57,12 +59,16 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         return self.state.epoch % self.config.teacher.views if self.config.teacher else self.state.epoch
 
     def phases(self) -> list[Phase]:
-        """Return the epochs of the board alone, those of the whole codec, and the int8 epochs."""
-        s, phases = self.config.schedule, super().phases()
-        if self.is_board_alone or not s.board_epochs:
+        """Return the epochs of the board alone, those of the whole codec, those of [balance], and the int8 epochs."""
+        s, balance, phases = self.config.schedule, self.config.balance, super().phases()
+        if self.is_board_alone:
             return phases
-        end_lr = min(s.qat_lr, s.board_lr)
-        return [Phase(BOARD, s.board_epochs, s.board_lr, end_lr, s.warmup_epochs), *phases]
+        if s.board_epochs:
+            end_lr = min(s.qat_lr, s.board_lr)
+            phases.insert(0, Phase(BOARD, s.board_epochs, s.board_lr, end_lr, s.warmup_epochs))
+        if balance:
+            phases.insert(-1, Phase(BALANCE, balance.epochs, balance.lr, min(s.qat_lr, balance.lr), s.warmup_epochs))
+        return phases
 
     @property
     def is_board_alone(self) -> bool:
@@ -77,13 +83,16 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
             teacher = self.soft_labels.logits(self.view_number(), index, images)
         if phase.name == BOARD or self.is_board_alone:
             return self._distilled(model.board_logits(images), index, teacher)
-        impairment = draw_impairment(
-            c.link, len(index), model.n_symbols, model.quantizer.bits, rng, model.has_answer
-        ).to(self.device)
+        link, answer_weight = c.link, c.answer_weight
+        if c.balance and (phase.name == BALANCE or phase.int8):
+            link, answer_weight = replace(link, prefix_share=c.balance.prefix_share), c.balance.answer_weight
+        impairment = draw_impairment(link, len(index), model.n_symbols, model.quantizer.bits, rng, model.has_answer).to(
+            self.device
+        )
         outputs = model(images, impairment)
         loss = self._distilled(outputs.host, index, teacher)
         if outputs.board is not None:
-            loss = loss + c.answer_weight * self._distilled(outputs.board, index, teacher)
+            loss = loss + answer_weight * self._distilled(outputs.board, index, teacher)
         return loss
 
     def _distilled(self, logits: Tensor, index: Tensor, teacher: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from benchmarks.adaptive.schemes.opponents import CompressedImages, Content
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.device.curve import SAME_COST, least_cost
 from benchmarks.encoding import Encoded, classes_if_intact, encode, outputs_of
-from benchmarks.goodput.compressed import DATASET, FORMATS
+from benchmarks.goodput.compressed import classifiers
 from benchmarks.images import TestImages
 from host.classify.classifier import LogitsModel
 from wire.bundle import Bundle, BundleError
@@ -117,16 +117,9 @@ def compressed(
     dataset: str, folder: Path, index: np.ndarray, coding_rates: Sequence[int], log: Callable[[str], None]
 ) -> list[CompressedImages]:
     """Return JPEG and WebP of the test images `index` (n,), in their bare forms, if their classifiers are there."""
-    if dataset != DATASET:
-        log(f"without JPEG and WebP: their classifiers are for {DATASET}, not {dataset}")
-        return []
     found = []
-    for form in FORMATS:
-        file = folder / f"{form.name}.npz"
-        if not file.is_file():
-            log(f"without {form.title}: run python -m benchmarks.goodput.compressed_classifier to include it")
-            continue
-        with np.load(file) as kept:
+    for form, file in classifiers(dataset, folder, log):
+        with np.load(file.with_suffix(".npz")) as kept:
             sizes, correct = kept["bare_bytes"][index], kept["correct"][index]
         found += [
             CompressedImages(f"{IMAGES}, {form.title}", f"4/{rate}, explicit header", sizes, correct, rate)

@@ -1,7 +1,9 @@
-"""Phases of a codec's training: the board first, then the whole codec, then int8; a board that classifies alone."""
+"""Phases of a codec's training: board, whole codec, balance of both, int8; a board that classifies alone."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from tests.support import train as train_support
 from tests.support.resume import cut_off, differing
 from train import evaluate
 from train.codecs.answer_posterior import AnswerDecoder
-from train.config import ClassifierConfig, CodecConfig
+from train.config import ClassifierConfig, CodecConfig, LinkConfig
 from train.data.datasets import CIFAR10_CLASSES, Dataset
 from train.errors import TrainError
+from train.impairment import Impairment, draw_impairment
 from train.run_files import read_log
 from train.temperature import fit_temperature
+from train.trainers import codec as codec_module
 from train.trainers import trainer as trainer_module
 from train.trainers.classifier import ClassifierTrainer
 from train.trainers.codec import CodecTrainer, load_codec
@@ -35,7 +39,7 @@ def few_images() -> Dataset:
 
 def make_config(layers: list[str] = LAYERS, **changes: object) -> CodecConfig:
     """Return a config of one epoch in each phase; `changes` replace settings of the schedule, or tables."""
-    tables = {key: changes.pop(key) for key in ("teacher", "link", "answer_weight") if key in changes}
+    tables = {key: changes.pop(key) for key in ("teacher", "link", "answer_weight", "balance") if key in changes}
     schedule: dict[str, object] = {
         "board_epochs": 1,
         "epochs": 1,
@@ -85,6 +89,66 @@ def test_phases_without_board_epochs_or_heads_have_no_board_phase(make: Make) ->
     assert [phase.name for phase in make(board_epochs=0).plan] == ["float", "int8"]
     alone = make(ALONE, "alone", board_epochs=3)
     assert alone.is_board_alone and [phase.name for phase in alone.plan] == ["float", "int8"]
+
+
+def test_balance_epochs_are_the_last_in_float(make: Make) -> None:
+    plan = make(board_epochs=3, epochs=2, qat_epochs=5, warmup_epochs=2.0, balance={"epochs": 4, "lr": 1e-3}).plan
+    assert [(phase.name, phase.epochs, phase.int8) for phase in plan] == [
+        ("board", 3, False), ("float", 2, False), ("balance", 4, False), ("int8", 5, True),
+    ]  # fmt: skip
+    assert (plan[2].lr, plan[2].end_lr, plan[2].warmup_epochs) == (1e-3, 4e-4, 2.0)
+    assert [phase.name for phase in make(ALONE, "alone", balance={"epochs": 4}).plan] == ["float", "int8"]
+
+
+def test_balance_holds_from_its_epochs_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def draw(link: LinkConfig, *rest: Any) -> Impairment:  # noqa: ANN401 - passed on
+        seen.append(link.prefix_share)
+        return draw_impairment(link, *rest)
+
+    monkeypatch.setattr(codec_module, "draw_impairment", draw)
+    trainer = make(
+        board_epochs=0, answer_weight=0.0, link={"prefix_share": 0.1}, balance={"epochs": 1, "prefix_share": 0.6}
+    )
+    trainer.views.choose(0)
+    index, has_board_loss = torch.arange(8), []
+    for phase in trainer.plan:
+        answer_head = trainer.state.model.encoder.layers[-1].get_parameter("conv.weight")
+        answer_head.grad = None
+        trainer.loss(trainer.views.batch(index), index, phase, np.random.default_rng(0)).backward()
+        has_board_loss.append(answer_head.grad is not None and bool(answer_head.grad.any()))
+    assert [phase.name for phase in trainer.plan] == ["float", "balance", "int8"]
+    assert seen == [0.1, 0.6, 0.6] and has_board_loss == [False, True, True]
+
+
+@pytest.mark.training
+def test_training_cut_off_in_the_balance_epochs_resumes_bit_for_bit(make: Make) -> None:
+    settings = {"board_epochs": 0, "balance": {"epochs": 2}}
+    make(folder="whole", **settings).train()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        cut_off(patch, 2)
+        make(folder="cut", **settings).train()
+    again = make(folder="cut", **settings)
+    assert again.resume() and again.state.epoch == 2
+    again.train()
+    assert [entry["phase"] for entry in read_log(again.folder)] == ["float", "balance", "balance", "int8"]
+    assert differing(again.folder, again.folder.with_name("whole")) == []
+
+
+@pytest.mark.parametrize(
+    ("balance", "message"),
+    [
+        ({"epochs": 0}, "balance.epochs must be at least 1"),
+        ({"epochs": 1, "lr": 0.0}, "balance.lr must be above 0"),
+        ({"epochs": 1, "answer_weight": -1.0}, "balance.answer_weight must be at least 0"),
+        ({"epochs": 1, "prefix_share": 1.1}, "balance.prefix_share must be 0 to 1"),
+        ({"epochs": 1, "prefix_share": 0.9}, "balance.prefix_share and link.suffix_share must be 1 at most together"),
+    ],
+)
+def test_config_refuses_a_balance_that_cannot_be(balance: dict[str, float], message: str) -> None:
+    with pytest.raises(TrainError, match=re.escape(message)):
+        make_config(balance=balance, link={"suffix_share": 0.2})
 
 
 def test_config_refuses_board_epochs_without_answer_head() -> None:

@@ -80,11 +80,20 @@ def test_other_answers_of_a_bundle_that_only_answers(
 def test_compressed_images_are_those_of_the_formats_at_hand(tmp_path: Path) -> None:
     lines: list[str] = []
     form = FORMATS[0]
-    np.savez(tmp_path / f"{form.name}.npz", bare_bytes=np.array([40, 50, 60]), correct=np.array([True, False, True]))
-    found = compressed("cifar10", tmp_path, np.array([2, 0]), (5, 8), lines.append)
+    (tmp_path / "cifar100").mkdir()
+    file = tmp_path / "cifar100" / f"{form.name}.npz"
+    np.savez(file, bare_bytes=np.array([40, 50, 60]), correct=np.array([True, False, True]))
+    found = compressed("cifar100", tmp_path, np.array([2, 0]), (5, 8), lines.append)
     assert [(one.setting, one.sizes.tolist(), one.correct.all()) for one in found] == [
         ("4/5, explicit header", [60, 40], True),
         ("4/8, explicit header", [60, 40], True),
     ]
     assert len(lines) == len(FORMATS) - 1 and group(found[0].scheme) == "compressed images"
-    assert compressed("cifar100", tmp_path, np.arange(3), (5,), lines.append) == []
+    assert all(
+        f"compressed_classifier --data cifar100 --formats {one.name} " in line
+        for one, line in zip(FORMATS[1:], lines, strict=True)
+    )
+    assert compressed("cifar10", tmp_path, np.arange(3), (5,), lines.append) == []
+    assert "compressed_classifier --formats" in lines[-1]
+    assert compressed("mine", tmp_path, np.arange(3), (5,), lines.append) == []
+    assert lines[-1].endswith("not mine")

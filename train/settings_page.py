@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 WORDS = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "table"}
 HEAD = """# Settings
 
-<!-- Written by `python -m train.settings_page` from the comments in the code, which train/config.py explains. -->
+<!-- Written by `python -m train.settings_page` from the comments in the code, which train/config explains. -->
 
 A training run is configured by one TOML file. [training.md](training.md) explains how to write one, and `configs/` has
 examples. There are three kinds of run:

@@ -1,25 +1,13 @@
-"""Configs: a training run as one short TOML file, read into dataclasses and checked before training starts.
+"""Tables of configs, such as `[data]`, which runs have in common."""
 
-docs/settings.md is made from these classes: the comment at a field becomes its meaning there.
-"""
-
-import dataclasses
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 from channel_sim.channels.by_ber import AT_BER
-from train import settings
 from train.errors import TrainError
 from wire.frame import MAX_CHUNKS
 
-CLASSIFIERS = ("mobilenet_v2", "efficientnet_v2_s", "resnet50", "resnet20")
-CODEC, GENERAL, SPLIT_CODEC, BASE_CLASSIFIER = "codec", "general codec", "split codec", "base classifier"
-# A setting that tells the kind of run; the first one that a config has decides.
-KINDS = {"architecture": BASE_CLASSIFIER, "system": SPLIT_CODEC, "embedding": GENERAL, "encoder": CODEC}
 Rules = dict[str, bool]  # rule of a config, as text -> True if it holds
 
 
@@ -46,11 +34,6 @@ class DataConfig:
             "data.size must be at least 1 by 1": self.size is None or min(self.size) >= 1,
             "data.crop_padding must be at least 0": self.crop_padding >= 0,
         }
-
-
-def kind_of(values: object) -> str | None:
-    """Return the kind of run that a config's tables are for, None if it cannot be told."""
-    return next((kind for key, kind in KINDS.items() if isinstance(values, dict) and key in values), None)
 
 
 @dataclass(frozen=True)
@@ -215,143 +198,4 @@ class ScheduleConfig:
             "schedule.warmup_epochs must be at least 0": self.warmup_epochs >= 0,
             "schedule.label_smoothing must be 0 to 1": 0 <= self.label_smoothing <= 1,
             "schedule.ema must be 0 to below 1": 0 <= self.ema < 1,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig(ABC):
-    """Settings of every run."""
-
-    name: str  # name of the run and of its folder in runs/; the name of the file if missing
-    seed: int = 0  # random seed of weights, augmentation and bit flips; the held-out images are the same for all seeds
-    data: DataConfig
-    schedule: ScheduleConfig
-
-    @classmethod
-    def load(cls, path: Path, assignments: Sequence[str] = ()) -> Self:
-        """Read and check a TOML file, with settings such as `schedule.epochs=5` in place of its own.
-
-        Raises TrainError of one line with the mistake and its place.
-        """
-        values = settings.override(cls, settings.read_toml(path), assignments)
-        if kind_of(values) not in (None, kind_of(settings.types(cls))):
-            raise TrainError(f"{path} configures a {kind_of(values)}, not a {kind_of(settings.types(cls))}")
-        return cls.from_dict(values, str(path))
-
-    @classmethod
-    def from_run(cls, folder: Path) -> Self:
-        """Read and check config.json of a run's folder."""
-        values = settings.read_run(folder)
-        if kind_of(values) not in (None, kind_of(settings.types(cls))):
-            raise TrainError(f"{folder} holds a run of a {kind_of(values)}, not of a {kind_of(settings.types(cls))}")
-        return cls.from_dict(values, str(folder / "config.json"))
-
-    @classmethod
-    def from_dict(cls, values: object, where: str = "config") -> Self:
-        """Return the checked config of plain dictionaries, as `as_dict` gives them."""
-        config = settings.build(cls, values, where)
-        settings.check(config.rules(), where)
-        return config
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain dictionaries and lists, for JSON."""
-        return dataclasses.asdict(self)
-
-    @abstractmethod
-    def rules(self) -> Rules:
-        """Return the rules of the whole config. Subclasses add to these."""
-        return {
-            "name must be that of a folder, without /": self.name == Path(self.name).name != "",
-            "seed must be at least 0": self.seed >= 0,
-            **self.data.rules(),
-            **self.schedule.rules(),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatentRunConfig(RunConfig):
-    """A run of a codec with Inkling's own encoder, quantizer and decoder."""
-
-    encoder: EncoderConfig
-    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    link: LinkConfig = field(default_factory=LinkConfig)
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config. Subclasses add to these."""
-        return {
-            **super().rules(),
-            **self.quantizer.rules(),
-            **self.decoder.rules(),
-            **self.link.rules(),
-            "schedule.qat_epochs must be at least 1": self.schedule.qat_epochs >= 1,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodecConfig(LatentRunConfig):
-    """A run of a codec that classifies."""
-
-    answer_weight: float = 1.0  # weight of the answer head's loss; that of the host is 1
-    teacher: TeacherConfig | None = None
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config."""
-        return {
-            **super().rules(),
-            **(self.teacher.rules() if self.teacher else {}),
-            "answer_weight must be at least 0": self.answer_weight >= 0,
-            "schedule.board_epochs needs the layer 'answer' in encoder.layers": self.schedule.board_epochs == 0
-            or self.encoder.layers[-1:] == ("answer",),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneralConfig(LatentRunConfig):
-    """A run of a codec whose host predicts a pretrained network's embedding, for classes that are taught later."""
-
-    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config."""
-        return {
-            **super().rules(),
-            **self.embedding.rules(),
-            "encoder.layers must end with a latent head: there are no classes to answer": self.encoder.layers[-1:]
-            != ("answer",),
-            "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitRunConfig(RunConfig):
-    """A run of a split codec. Name and options of the codec are not checked here, which would need torch."""
-
-    system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
-    classifier: str  # config of the base classifier, which is trained first if there is no trained one
-    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
-    options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config except the options."""
-        return {
-            "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
-            **super().rules(),
-            **self.quantizer.rules(),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifierConfig(RunConfig):
-    """A run of a base classifier."""
-
-    architecture: str  # `mobilenet_v2`, `resnet50`, `efficientnet_v2_s` or `resnet20`
-
-    def rules(self) -> Rules:
-        """Return the rules of the whole config."""
-        return {
-            f"architecture must be one of {', '.join(CLASSIFIERS)}": self.architecture in CLASSIFIERS,
-            "schedule.qat_epochs is for codecs: a classifier runs on the host": self.schedule.qat_epochs == 0,
-            "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
-            **super().rules(),
         }

@@ -1,0 +1,54 @@
+"""Configs: a training run as one short TOML file, read into dataclasses and checked before training starts.
+
+docs/settings.md is made from these classes: the comment at a field becomes its meaning there.
+"""
+
+from train.config.runs import (
+    BASE_CLASSIFIER,
+    CLASSIFIERS,
+    CODEC,
+    GENERAL,
+    SPLIT_CODEC,
+    ClassifierConfig,
+    CodecConfig,
+    GeneralConfig,
+    LatentRunConfig,
+    RunConfig,
+    SplitRunConfig,
+    kind_of,
+)
+from train.config.tables import (
+    DataConfig,
+    DecoderConfig,
+    EmbeddingConfig,
+    EncoderConfig,
+    LinkConfig,
+    QuantizerConfig,
+    ScheduleConfig,
+    TeacherConfig,
+    default_chunks,
+)
+
+__all__ = [
+    "BASE_CLASSIFIER",
+    "CLASSIFIERS",
+    "CODEC",
+    "GENERAL",
+    "SPLIT_CODEC",
+    "ClassifierConfig",
+    "CodecConfig",
+    "DataConfig",
+    "DecoderConfig",
+    "EmbeddingConfig",
+    "EncoderConfig",
+    "GeneralConfig",
+    "LatentRunConfig",
+    "LinkConfig",
+    "QuantizerConfig",
+    "RunConfig",
+    "ScheduleConfig",
+    "SplitRunConfig",
+    "TeacherConfig",
+    "default_chunks",
+    "kind_of",
+]

@@ -46,7 +46,7 @@ def run(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling run`."""
     parser.description = (
         "Sends each image to a board, which runs its network and returns its answer or features, by its mode, or sends "
-        "them by its radio. Exit status 1: a frame was lost."
+        "them by its radio. Exit status 1: a frame was lost, or an image could not be read."
     )
     parser.epilog = """examples:
   inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10

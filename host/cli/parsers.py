@@ -95,6 +95,7 @@ def capture(parser: ArgumentParser) -> None:
     _add_task(parser)
     add(
         "--save",
+        type=Path,
         metavar="FILE",
         help="write the encoder's input, enlarged, to FILE (format by suffix: .png, ...)",
     )

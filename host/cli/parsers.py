@@ -128,6 +128,7 @@ def teach(parser: ArgumentParser) -> None:
         "--labels", metavar="FILE", help="of JSON lines: CSV file of image_id (or line number) and class, one per image"
     )
     add("--task", required=True, metavar="NAME", help="name of the task")
+    add("--strict", action="store_true", help="stop at a picture that cannot be read (default: leave it out)")
     add("--confusion", type=Path, metavar="FILE", help="picture of the confusion matrix, such as animals.png")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--add", action="store_true", help="add images or classes to an existing task")

@@ -37,15 +37,15 @@ def as_shown(image: Image.Image) -> Image.Image:
     if clear_level is not None:
         image.info["transparency"] = clear_level
     shown = _with_8_bits(image, bits, inverted)
-    alpha = None
+    alpha, plain = None, "L" if shown.mode in ("1", "L", "LA") else "RGB"
     if shown.has_transparency_data:
         shown = shown.convert("RGBA")
         alpha = shown.getchannel("A")
         if kind in FORMATS_OF_UNUSED_ALPHA and not alpha.getbbox():
             alpha = None
-        shown = shown.convert("RGB")
+        shown = shown.convert(plain)
     elif shown.mode not in ("L", "RGB", "CMYK"):  # a palette, CIELAB, YCbCr, one bit
-        shown = shown.convert("L" if shown.mode == "1" else "RGB")
+        shown = shown.convert(plain)
     shown = _in_srgb(shown, profile) if profile else _with_gamma(shown, gamma)
     if alpha is not None:
         white = Image.new("RGB", shown.size, "white")

@@ -1,6 +1,7 @@
 """Data sets in folders with one folder of image files per class, split into training and test images or not."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +138,15 @@ def read(
 
     Those that cannot be read are left out and logged. Raises TrainError if they are all of a label, or if `strict`.
     """
-    out, kept = np.empty((len(files), *shape), np.uint8), np.zeros(len(files), bool)
+    kept = np.zeros(len(files), bool)
     errors: list[str] = []
     try:
+        out = np.empty((len(files), *shape), np.uint8)
         for number, pixels in readable(files, shape, None if strict else errors):
             out[number], kept[number] = pixels, True
+    except MemoryError:
+        size = len(files) * math.prod(shape) / 1e9
+        raise TrainError(f"{len(files):,} images of {shape} take {size:,.1f} GB, more memory than there is") from None
     except HostError as error:
         raise TrainError(str(error)) from None
     if not errors:

@@ -117,4 +117,6 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
 
 def _unusable(path: Path, error: Exception) -> TrainError:
     line = (str(error).splitlines() or [""])[0] or type(error).__name__
+    if isinstance(error, MemoryError):
+        return TrainError(f"{path} does not fit into memory ({line})")
     return TrainError(f"{path}: needs arrays x_train, y_train, x_test, y_test ({line})")

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,8 +138,11 @@ def test_load_image_ignores_alpha_that_a_format_often_leaves_at_0(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["png", "tiff", "jpg", "webp"])
-def test_load_image_turns_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [("png", {}), ("tiff", {}), ("tiff", {"compression": "tiff_lzw"}), ("jpg", {}), ("webp", {"lossless": True})],
+)
+def test_load_image_turns_upright(tmp_path: Path, orientation: int, suffix: str, options: dict[str, Any]) -> None:
     upright = np.zeros((64, 96), np.uint8)
     upright[:32, :48], upright[:32, 48:], upright[32:, :48] = 40, 90, 200  # four fields, all different
     stored = {
@@ -147,7 +151,7 @@ def test_load_image_turns_upright(tmp_path: Path, orientation: int, suffix: str)
     }[orientation]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"p.{suffix}", exif=exif, lossless=True)
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"p.{suffix}", exif=exif, **options)
     loaded = load_image(tmp_path / f"p.{suffix}", (64, 96, 1))[..., 0].astype(int)
     assert np.abs(loaded - upright).max() <= 3
 
@@ -164,30 +168,38 @@ def test_load_image_converts_lab_to_grey_and_colour(tmp_path: Path) -> None:
     assert np.abs(colour.mean(axis=2) - grey[..., 0]).max() < 3
 
 
-def profile_of(rgb: tuple[float, ...], gamma: float) -> bytes:
-    """Return a matrix profile with primaries of these xy coordinates, white D50, and one gamma."""
-    xy = np.array(rgb).reshape(3, 2)
-    xyz = np.stack([xy[:, 0] / xy[:, 1], np.ones(3), (1 - xy.sum(1)) / xy[:, 1]])
-    white = np.array([0.9642, 1.0, 0.8249])
-    columns = xyz * np.linalg.solve(xyz, white)
+def fixed(values: np.ndarray) -> bytes:
+    """Return numbers in the fixed point of profiles."""
+    return b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
 
-    def fixed(values: np.ndarray) -> bytes:
-        return b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
 
-    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(78)
-    tags = [(b"desc", text), (b"wtpt", b"XYZ \0\0\0\0" + fixed(white))]
-    names = (b"rXYZ", b"gXYZ", b"bXYZ")
-    tags += [(name, b"XYZ \0\0\0\0" + fixed(column)) for name, column in zip(names, columns.T, strict=True)]
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
+def profile(tags: dict[bytes, bytes], space: bytes) -> bytes:
+    """Return a display profile of a colour space with white D50 and these tags."""
+    white = fixed(np.array([0.9642, 1.0, 0.8249]))
+    tags = {b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(78)} | tags
+    tags[b"wtpt"] = b"XYZ \0\0\0\0" + white
     table, data, start = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, content in tags:
+    for name, content in tags.items():
         table += name + struct.pack(">II", start + len(data), len(content))
         data += content + bytes(-len(content) % 4)
-    size = start + len(data)
-    header = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
-    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(white)
+    header = struct.pack(">I4sI4s4s4s", start + len(data), b"lcms", 0x02100000, b"mntr", space, b"XYZ ")
+    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + white
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+def curve(gamma: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+
+
+def profile_of(rgb: tuple[float, ...], gamma: float) -> bytes:
+    """Return a profile with primaries of these xy coordinates, adapted to white D50, and one gamma."""
+    xy = np.array(rgb).reshape(3, 2)
+    xyz = np.stack([xy[:, 0] / xy[:, 1], np.ones(3), (1 - xy.sum(1)) / xy[:, 1]])
+    columns = xyz * np.linalg.solve(xyz, np.array([0.9642, 1.0, 0.8249]))
+    tags: dict[bytes, bytes] = {}
+    for letter, column in zip(b"rgb", columns.T, strict=True):
+        tags |= {b"%cXYZ" % letter: b"XYZ \0\0\0\0" + fixed(column), b"%cTRC" % letter: curve(gamma)}
+    return profile(tags, b"RGB ")
 
 
 WIDE_GAMUT = (0.7347, 0.2653, 0.1152, 0.8264, 0.1566, 0.0177)  # xy of the primaries of Adobe's Wide Gamut RGB
@@ -195,13 +207,13 @@ WIDE_GAMUT = (0.7347, 0.2653, 0.1152, 0.8264, 0.1566, 0.0177)  # xy of the prima
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
 def test_load_image_applies_the_colour_profile(tmp_path: Path, suffix: str) -> None:
-    profile = profile_of(WIDE_GAMUT, gamma=2.2)
+    wide = profile_of(WIDE_GAMUT, gamma=2.2)
     shown = np.array((200, 90, 60))
     image = Image.new("RGB", (16, 16), tuple(shown.tolist()))
-    to_wide = (ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    to_wide = (ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(wide)))
     stored = ImageCms.profileToProfile(image, *to_wide)
     assert stored is not None and np.abs(np.asarray(stored)[0, 0].astype(int) - shown).max() > 20
-    stored.save(tmp_path / f"p.{suffix}", icc_profile=profile, lossless=True, quality=95)
+    stored.save(tmp_path / f"p.{suffix}", icc_profile=wide, lossless=True, quality=95)
     loaded = load_image(tmp_path / f"p.{suffix}", (8, 8, 3)).astype(int)
     assert np.abs(loaded - shown).max() <= 6
 
@@ -226,12 +238,19 @@ def test_load_image_applies_a_colour_profile_to_palette_and_grey(tmp_path: Path)
         assert np.abs(loaded - 128).max() <= 4, name  # (55 / 255) ** (1 / 2.2) * 255, nearly
 
 
+@pytest.mark.parametrize(("mode", "level"), [("L", 55), ("LA", (55, 255)), ("I;16", 55 * 257)])
+def test_load_image_applies_a_grey_profile(tmp_path: Path, mode: str, level: int | tuple[int, ...]) -> None:
+    linear = profile({b"kTRC": curve(1.0)}, b"GRAY")
+    Image.new(mode, (8, 8), level).save(tmp_path / "p.png", icc_profile=linear)
+    assert np.abs(load_image(tmp_path / "p.png", (8, 8, 1)).astype(int) - 128).max() <= 4
+
+
 def test_load_image_leaves_srgb_and_useless_profiles_bit_for_bit(tmp_path: Path) -> None:
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8))
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     damaged = profile_of(WIDE_GAMUT, gamma=2.2)[:140]
-    for profile in (srgb, damaged, b"no profile"):
-        image.save(tmp_path / "p.png", icc_profile=profile)
+    for content in (srgb, damaged, b"no profile"):
+        image.save(tmp_path / "p.png", icc_profile=content)
         np.testing.assert_array_equal(load_image(tmp_path / "p.png", (8, 8, 3)), np.asarray(image))
 
 

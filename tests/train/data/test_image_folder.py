@@ -206,3 +206,8 @@ def test_load_folder_matches_classes_in_either_unicode_form(tmp_path: Path) -> N
     write_classes(tmp_path / "train", **{"Ma\u0308dchen": 2, "Junge": 2})
     write_classes(tmp_path / "test", **{"M\u00e4dchen": 2, "Junge": 2})
     assert datasets.load(f"folder:{tmp_path}", (8, 8)).classes == ("Junge", "M\u00e4dchen")
+
+
+def test_load_folder_refuses_a_size_that_does_not_fit_into_memory(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"6 images of \(10000000, 10000000, 3\) take 1,800,000\.0 GB, more"):
+        datasets.load(f"folder:{write_split(tmp_path)}", (10_000_000, 10_000_000))

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from host.classify.decoder import EmbeddingDecoder
-from host.cli.output import plain_console
+from host.cli.output import Output, plain_console
 from host.confusion import draw
 from host.tasks.examples import Examples, TaskError
 from host.tasks.files import load, names, save
@@ -53,11 +53,12 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
     if options.examples.is_dir():
         if options.labels:
             raise TaskError("--labels is for readings: the classes of pictures are the names of their folders")
-        pictures = list_pictures(options.examples)
+        output = Output()
+        pictures = list_pictures(options.examples, output.note)
         console = plain_console()
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(f"encoding {len(pictures):,} pictures", total=len(pictures))
-            return read_pictures(pictures, bundle, lambda: bar.advance(task))
+            return read_pictures(pictures, bundle, lambda: bar.advance(task), output.note, strict=options.strict)
     if not options.labels:
         raise TaskError(f"{options.examples} is not a folder of pictures; readings need --labels")
     return read_labels(options.labels, read_readings(options.examples, bundle), bundle.model_id)

@@ -108,13 +108,13 @@ class Port:
         return PortError(f"lost {self.url}: {cause}")
 
 
-def _configured(url: str, baud: int) -> serial.SerialBase:
+def _configured(url: str, baud: int) -> serial.Serial:
     """Return a port that is not open yet. Raises ValueError for an invalid URL."""
     if baud < 1:  # pyserial takes 0, which hangs up
         raise ValueError(f"invalid baud rate {baud}")
     # RFC 2217 has no limit for a write.
-    limit = {} if url.startswith("rfc2217://") else {"write_timeout": WRITE_TIMEOUT_S}
-    return serial.serial_for_url(url, do_not_open=True, baudrate=baud, exclusive=True, **limit)
+    limit_s = None if url.startswith("rfc2217://") else WRITE_TIMEOUT_S
+    return serial.serial_for_url(url, do_not_open=True, baudrate=baud, exclusive=True, write_timeout=limit_s)
 
 
 def _read_now(fd: int) -> bytes:

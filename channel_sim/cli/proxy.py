@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 import threading
 
@@ -10,6 +9,7 @@ from channel_sim.cli.arguments import compose, load_bundles
 from channel_sim.cli.output import View, summary
 from channel_sim.live.proxy import Proxy
 from channel_sim.live.recording import Recorder
+from wire.system import stop_signals
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if options.record:  # last, so that an error in another option does not replace a recording
         proxy.recorder = Recorder(options.record, specs, options.downlink_channel, options.seed)
     stopped = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopped.set())
-    with proxy:
+    with stop_signals(stopped.set), proxy:
         _print(f"{'listening on' if proxy.host.listens else 'sending to'} {proxy.url}")
         if proxy.board.listens:
             _print(f"listening for the board on {proxy.board.url}")

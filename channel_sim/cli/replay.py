@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             host.setblocking(True)
             try:
                 _play(_timed(recording, stream, options.what), host, options.speed)
-            except ConnectionError as error:
+            except OSError as error:  # also of a host without power, which is no ConnectionError
                 raise ProxyError(f"the host disconnected during the replay: {error.strerror}") from None
     print(f"replayed {damage(stream.statistics)}", flush=True)
     return 0

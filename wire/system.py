@@ -10,6 +10,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 # A peer that has lost power sends no end of the connection: only probes show that it is gone.
 PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 15, 5, 3
@@ -88,7 +89,7 @@ def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
     """
     stopping = threading.Event()
 
-    def handle(number: int, frame: object) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()
@@ -104,7 +105,7 @@ def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def catch(number: signal.Signals, handler: Callable[[int, object], object]) -> None:
+def catch(number: signal.Signals, handler: Callable[[int, FrameType | None], object]) -> None:
     """Handle a signal, unless it is SIGHUP and ignored, as nohup has it."""
     if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN:
         signal.signal(number, handler)

@@ -13,7 +13,7 @@ import serial
 
 from host.errors import HostError, PortError
 from wire import BAUD
-from wire.system import is_closed, keep_alive, reason
+from wire.system import holders, is_closed, keep_alive, reason
 
 if sys.platform == "win32":
     TerminalError = OSError
@@ -29,15 +29,14 @@ class Port:
     """A port that pyserial's serial_for_url opens: /dev/ttyUSB0, COM3, socket://HOST:PORT, loop://.
 
     dtr_rts: assert DTR and RTS while the port is open, as the operating system does. The USB of some boards waits for
-    DTR; some adapters connect RTS to a board's reset. `taken` counts how often another program that has the port open,
-    too, was faster to read what had arrived. Raises PortError if the port is missing, in use or disconnected, and
-    HostError for a URL or a baud rate that no port can have.
+    DTR; some adapters connect RTS to a board's reset. Raises PortError if the port is missing, in use or disconnected,
+    and HostError for a URL or a baud rate that no port can have.
     """
 
     def __init__(self, url: str, baud: int = BAUD, dtr_rts: bool = True) -> None:
         self.url = url
         self.baud = baud
-        self.taken = 0
+        self._taken = 0  # wake-ups at which another program was faster to read what had arrived
         if url.startswith("socket://") and not _has_port_number(url):
             raise HostError(f"cannot open {url}: expected socket://HOST:PORT")
         try:
@@ -75,7 +74,7 @@ class Port:
                     return data
                 if is_closed(self._fd):
                     raise self._disconnected("the line was closed (unplugged?)")
-                self.taken += 1
+                self._taken += 1
                 time.sleep(SHARED_S)
         except (OSError, TerminalError) as error:
             raise self._disconnected(reason(error, self.url)) from None
@@ -84,6 +83,10 @@ class Port:
     def _read_by_pyserial(self, timeout_s: float) -> bytes:
         self._serial.timeout = max(0.0, timeout_s)
         return self._serial.read(max(1, self._serial.in_waiting))
+
+    def other_readers(self) -> list[str]:
+        """Return the programs that take bytes from this port, too. Empty where the system does not tell."""
+        return holders(self.url) if self._taken else []
 
     def write(self, data: bytes) -> None:
         """Send all bytes."""

@@ -20,7 +20,7 @@ from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 from wire.control import Control, ErrorReply, Opcode
 from wire.frame import QUIET_S
-from wire.system import holders, stop_signals
+from wire.system import stop_signals
 
 RETRY_S = 1.0
 POLL_S = 0.1  # delay of a signal
@@ -191,7 +191,7 @@ class Listener:
 
     def _note_sharing(self, port: Port) -> None:
         """Note once that another program takes some of the bytes, where the system names it."""
-        if port.taken and not self._sharing and (names := holders(port.url)):
+        if not self._sharing and (names := port.other_readers()):
             self._sharing = True
             self.output.note(f"{', '.join(names)} also reads {port.url} and takes some of its bytes: close it")
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_device_endpoint_that_another_program_reads_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a lock, both wake up, and the other program is faster the first two times."""
-    board, taken = Device(tmp_path / "ttyBoard"), []
+    board, taken = Device(tmp_path / "ttyBoard"), list[bytes]()
     board.plug()
     other, read_next = os.open(board.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK), os.read
     with Proxy(str(board.path), BitFlips(0.0)) as proxy:
@@ -35,10 +36,13 @@ def test_device_endpoint_that_another_program_reads_is_not_lost(
                 taken.append(read_next(other, count))
             return read_next(from_fd, count)
 
+        def has_taken(count: int) -> bool:
+            return len(taken) >= count
+
         monkeypatch.setattr(os, "read", read_late)
         for turn, data in enumerate((b"first", b"second", b"third"), 1):
             os.write(board.fd, data)
-            until(lambda turn=turn: len(taken) >= min(turn, 2))
+            until(partial(has_taken, min(turn, 2)))
         assert read(host, 5) == b"third" and taken == [b"first", b"second"] and proxy.failure is None
     os.close(other)
 

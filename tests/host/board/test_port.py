@@ -1,5 +1,6 @@
 """Ports: control lines, which an adapter may connect to a board's reset; ports in use; lines without a living peer."""
 
+import contextlib
 import os
 import select
 import socket
@@ -8,6 +9,7 @@ import sys
 import threading
 import tty
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import serial
@@ -15,6 +17,8 @@ from serial.rfc2217 import PortManager
 from serial.urlhandler import protocol_socket
 
 from host.board import port as port_module
+from host.board.board import Board
+from host.board.errors import GarbledReplyError, SilentBoardError
 from host.board.port import Port
 from host.errors import HostError, PortError
 from inkling.cli import main
@@ -93,7 +97,7 @@ def test_port_that_another_program_reads_is_not_lost(
     other = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     wait, sent = select.select, iter([b"first", b"second", b"third"])
 
-    def wait_then_lose(*arguments: object) -> tuple[list, list, list]:
+    def wait_then_lose(*arguments: Any) -> tuple[list, list, list]:  # noqa: ANN401 - those of select
         data = next(sent, b"")
         os.write(far, data)
         ready = wait(*arguments)
@@ -104,9 +108,36 @@ def test_port_that_another_program_reads_is_not_lost(
     with Port(path) as port:
         monkeypatch.setattr(port_module.select, "select", wait_then_lose)
         assert port.read(10.0) == b"third"
-        assert port.taken == 2
+        assert sys.platform != "linux" or port.other_readers() == []  # this process does not count
         assert port.read(0.05) == b""
     os.close(other)
+
+
+@needs_terminals
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_command_names_the_program_that_takes_its_replies(terminal: tuple[int, str]) -> None:
+    far, path = terminal
+    monitor = "import os, sys; fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)\nwhile True: os.read(fd, 4096)"
+    stopped = threading.Event()
+
+    def send() -> None:
+        while not stopped.wait(0.002):
+            os.write(far, b"reply")
+
+    sender = threading.Thread(target=send)
+    with subprocess.Popen([sys.executable, "-c", monitor, path]) as other, Board.open(path, timeout=1.0) as board:
+        sender.start()
+        try:
+            with pytest.raises(
+                GarbledReplyError, match=rf"\(process {other.pid}\) also reads this port and takes replies"
+            ):
+                for _ in range(10):
+                    with contextlib.suppress(SilentBoardError):
+                        board.info()
+        finally:
+            stopped.set()
+            sender.join()
+            other.kill()
 
 
 @needs_terminals
@@ -141,7 +172,7 @@ def test_port_passes_bytes_by_rfc2217() -> None:
         line, _ = server.accept()
         with line, serial.serial_for_url("loop://", timeout=0) as device:
             connection = type("Connection", (), {"write": staticmethod(line.sendall)})()
-            manager = PortManager(device, connection)
+            manager = PortManager(cast(Any, device), connection)
             while data := line.recv(1024):
                 device.write(b"".join(manager.filter(data)))
                 line.sendall(b"".join(manager.escape(device.read(1024))))

@@ -1,5 +1,6 @@
 """`inkling receive` on lines that fall silent, are shared or flap, and with consumers that block."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tty
 from collections.abc import Iterator
@@ -198,7 +200,9 @@ def test_receive_ends_in_time_if_nobody_reads_its_output(bundle: Bundle, number:
     with fake_line(endless) as url:
         process = start("receive", "--port", url, "--bundle", bundle.path)
         wait_for_output(process)
-        time.sleep(3.0)  # the pipe is full
+        assert process.stdout
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        time.sleep(1.5)  # the pipe is full
         assert ends_after(process, number) == 130
     assert process.stdout and process.stderr and "Traceback" not in process.stderr.read()
     process.stdout.close()
@@ -206,9 +210,20 @@ def test_receive_ends_in_time_if_nobody_reads_its_output(bundle: Bundle, number:
 
 def test_receive_ends_in_time_if_nobody_reads_a_fifo(bundle: Bundle, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    closed = threading.Event()
+
+    def late(connection: socket.socket) -> None:
+        closed.wait(60)
+        connection.sendall(make_frame(bundle, 0))
+        stays_silent(connection)
+
+    with fake_line(late) as url:
         process = start("receive", "--port", url, "--bundle", bundle.path, "--json", tmp_path / "fifo")
-        time.sleep(3.0)
+        wait_for_output(process)
+        os.close(reader)
+        closed.set()
+        time.sleep(1.0)  # the reading is about to be written
         assert ends_after(process, signal.SIGTERM) == 130
     process.communicate()
 

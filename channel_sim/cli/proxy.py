@@ -36,6 +36,9 @@ def run(options: argparse.Namespace) -> int:
         _print(f"{'listening on' if proxy.host.listens else 'sending to'} {proxy.url}")
         if proxy.board.listens:
             _print(f"listening for the board on {proxy.board.url}")
+        for endpoint in (proxy.board, proxy.host):
+            if endpoint.missing:
+                _warn(f"{endpoint.missing}; waiting for it")
         _watch(proxy, stopped)
         proxy.stop()
         proxy.wait(SETTLE_S)

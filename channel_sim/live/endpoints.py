@@ -30,13 +30,14 @@ class Endpoint(ABC):
 
     `url`: the URL that the peer opens if the endpoint `listens`, else the URL that this endpoint opens. `fd`: the
     connection, None without a peer. `waiting_fd`: becomes readable when a peer connects; None while one is connected
-    (a second one waits).
+    (a second one waits). `missing`: why it could not be opened at first, though it may come later.
     """
 
     listens = True
     url: str
     fd: int | None = None
     waiting_fd: int | None = None
+    missing = ""
 
     @abstractmethod
     def open(self) -> None:
@@ -198,8 +199,9 @@ def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> End
     except ValueError as error:
         raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
     except OSError as error:
+        endpoint.missing = f"cannot open the {name} at {where}: {reason(error, where)}"
         if not may_come_later:
-            raise ProxyError(f"cannot open the {name} at {where}: {reason(error, where)}") from None
+            raise ProxyError(endpoint.missing) from None
     return endpoint
 
 

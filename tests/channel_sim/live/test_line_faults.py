@@ -10,7 +10,7 @@ import pytest
 
 from channel_sim import BitFlips
 from channel_sim.live.proxy import Proxy, ProxyError
-from tests.support.channel import Device, connect, read, server, until
+from tests.support.channel import Device, connect, printed_url, read, server, start, until
 
 
 def test_device_endpoint_in_use_names_the_program(tmp_path: Path) -> None:
@@ -18,6 +18,21 @@ def test_device_endpoint_in_use_names_the_program(tmp_path: Path) -> None:
     board.plug()
     with Proxy(str(board.path), BitFlips(0.0)), pytest.raises(ProxyError, match=f"the board at {board.path}: in use"):
         Proxy(str(board.path), BitFlips(0.0))
+
+
+def test_proxy_command_says_why_it_waits_for_a_board(tmp_path: Path) -> None:
+    board = Device(tmp_path / "ttyBoard")
+    board.plug()
+    with Proxy(str(board.path), BitFlips(0.0)) as proxy:
+        process = start("proxy", "--board", str(board.path), "--listen", "tcp://127.0.0.1:0", "--reconnect")
+        printed_url(process)
+        assert process.stderr
+        notice = process.stderr.readline()
+        assert notice.startswith(f"inkling: cannot open the board at {board.path}: in use by ")
+        assert notice.endswith("; waiting for it\n") and proxy.failure is None
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_device_endpoint_that_another_program_reads_is_not_lost(

@@ -29,6 +29,7 @@ def keep_alive(line: socket.socket, acknowledges: bool = False) -> None:
     """
     line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {"TCP_KEEPIDLE": PROBE_AFTER_S, "TCP_KEEPINTVL": PROBE_EVERY_S, "TCP_KEEPCNT": PROBES}
+    options["TCP_KEEPALIVE"] = PROBE_AFTER_S  # as macOS calls TCP_KEEPIDLE
     if acknowledges:  # the system probes no connection on which sent bytes are pending
         options["TCP_USER_TIMEOUT"] = 1000 * DEAD_PEER_S
     for name, value in options.items():

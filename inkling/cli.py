@@ -5,16 +5,16 @@ import contextlib
 import difflib
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from inkling import __version__
 from inkling.commands import ROOT, Command, Group
+from inkling.stop import INTERRUPTED, catch_stop_signals, end_in_time
 from wire.errors import InklingError
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit statuses
+FAILED, USAGE = 1, 2  # exit statuses
 OWN_PACKAGES = ("inkling", "host", "wire", "channel_sim", "train", "export")
 
 
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str 
         return USAGE
     options = parse(parser, chosen, words)
     assert command is not None, "argparse exits if the command is missing"
+    if arguments is None and command.ends_in_time:  # this process is the command
+        end_in_time()
     return execute(command, options)
 
 
@@ -175,13 +177,13 @@ def resolve(name: str) -> Callable[..., Any]:
 
 def execute(command: Command, options: argparse.Namespace) -> int:
     """Run a command and return the exit status. Errors that users can act on are printed as one line."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    catch_stop_signals()
     try:
         status = resolve(command.run)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         if command.on_interrupt:
-            print(f"\ninkling: {command.on_interrupt}", file=sys.stderr)
+            _report(f"\ninkling: {command.on_interrupt}")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of the output has closed it, as `| head` does
         _discard_output()
@@ -198,8 +200,14 @@ def execute(command: Command, options: argparse.Namespace) -> int:
             _discard_output()  # standard output may be what failed
     else:
         return status
-    print(f"inkling: {message}", file=sys.stderr)
+    _report(f"inkling: {message}")
     return FAILED
+
+
+def _report(text: str) -> None:
+    """Print a line to standard error. The terminal may be gone, as after SIGHUP."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _missing_package(error: ModuleNotFoundError, command: Command) -> str:

@@ -140,6 +140,8 @@ class CommandLine:
 
     def _no_reply(self) -> DeviceError:
         url, baud = self.port.url, self.port.baud
+        if names := self.port.other_readers():
+            return GarbledReplyError(f"{url}: {', '.join(names)} also reads this port and takes replies: close it")
         if self._received:
             return GarbledReplyError(
                 f"{url}: received {self._received} bytes but no valid reply: "

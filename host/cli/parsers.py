@@ -40,6 +40,12 @@ def receive(parser: ArgumentParser) -> None:
     add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
+    add(
+        "--max-silence",
+        type=seconds,
+        metavar="S",
+        help="treat a port as lost if nothing is received for S seconds (default: print a note after 600)",
+    )
 
 
 def run(parser: ArgumentParser) -> None:

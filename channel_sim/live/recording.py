@@ -1,11 +1,13 @@
 """Recordings of traffic: JSON lines, a header first. Written live, read back later."""
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from wire.checks import is_number
 from wire.errors import InklingError
 
 VERSION = 1
@@ -82,12 +84,12 @@ class Recording:
         self._path = path
         try:
             header = json.loads(next(self._lines(), b"null"))
-            known = header["inkling_recording"] == VERSION
+            known = is_number(header["inkling_recording"], VERSION)
             self.channel: list[str] = header["channel"]
             self.downlink_channel: list[str] = header["downlink_channel"]
             self.seed: int = header["seed"]
             self.started: str = header["started"]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             known = False
         if not known:
             raise RecordingError(f"{path} is not a recording of version {VERSION}")
@@ -101,7 +103,9 @@ class Recording:
                 line = json.loads(text)
                 received, sent = bytes.fromhex(line["received"]), bytes.fromhex(line["sent"])
                 passage = Passage(float(line["seconds"]), line["way"], received, sent)
-            except (KeyError, TypeError, ValueError):
+                if not math.isfinite(passage.seconds):
+                    raise ValueError("seconds")
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
                 raise RecordingError(f"line {number} of {self._path} is not a line of a recording") from None
             yield passage
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+import sys
 
 import pytest
 
 from tests.support import ROOT
+from wire.errors import install_hint
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CHECKOUT = re.compile(r"uses: actions/checkout@.*\n +with:\n +persist-credentials: false\n")
@@ -46,6 +48,30 @@ def test_jobs_end_in_time_and_keep_no_credentials(workflow: str) -> None:
 def test_packages_of_the_workflow_have_hashes(workflow: str) -> None:
     for line in re.findall(r"pip install .*", workflow):
         assert "--require-hashes -r requirements/" in line
+
+
+def test_install_hint_outside_a_virtual_environment_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.prefix", "/venv")
+    assert install_hint("teach") == "in a clone of Inkling: pip install '.[teach]'"
+    monkeypatch.setattr("sys.prefix", sys.base_prefix)
+    assert install_hint() == "in a clone of Inkling: python3 -m venv .venv && .venv/bin/pip install '.'"
+
+
+def test_pages_that_install_name_a_virtual_environment() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    installing = {name for name, text in texts.items() if re.search(r"pip install (-e )?\"?\.", text)}
+    assert {"README.md", "CONTRIBUTING.md", "host.md", "boards.md"} <= installing
+    assert {name for name in installing if "venv" not in texts[name]} == set()
+
+
+def test_nothing_installs_this_project_from_a_registry() -> None:
+    """The name is not registered, so that somebody else could put a package there."""
+    folders = ("host", "inkling", "train", "export", "wire", "firmware", "benchmarks", "channel_sim", "docs", "scripts")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".md", ".sh"}]
+    assert len(files) > 200
+    wrong = [file for file in files if re.search(r"install\b.*inkling-edge", file.read_text(encoding="utf-8"))]
+    assert wrong == []
 
 
 def test_renovate_finds_every_version_in_platformio_ini() -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from inkling import __version__
 from inkling.commands import ROOT, Command, Group
 from inkling.stop import INTERRUPTED, catch_stop_signals, end_in_time
-from wire.errors import InklingError
+from wire.errors import InklingError, install_hint
 
 FAILED, USAGE = 1, 2  # exit statuses
 OWN_PACKAGES = ("inkling", "host", "wire", "channel_sim", "train", "export")
@@ -215,8 +215,7 @@ def _missing_package(error: ModuleNotFoundError, command: Command) -> str:
     package = str(error.name).partition(".")[0]
     if package in OWN_PACKAGES:
         raise error
-    target = f".[{command.extra}]" if command.extra else "."
-    return f"the Python package {package!r} is not installed; in a clone of Inkling: pip install '{target}'"
+    return f"the Python package {package!r} is not installed; {install_hint(command.extra)}"
 
 
 def _discard_output() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from wire.checks import is_number
 from wire.errors import InklingError
 
 VERSION = 1
@@ -92,7 +93,7 @@ class Recording:
             raise RecordingError(f"cannot read {path}: {error.strerror}") from None
         try:
             header = json.loads(next(self._lines(), b"null"))
-            known = header["inkling_recording"] == VERSION
+            known = is_number(header["inkling_recording"], VERSION)
             self.channel: list[str] = header["channel"]
             self.downlink_channel: list[str] = header["downlink_channel"]
             self.seed: int = header["seed"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from host.errors import HostError
+from wire.errors import install_hint
 
 CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
 BUILD_SCRIPT = Path("firmware") / "generate.py"  # distinguishes the project from other PlatformIO projects
@@ -29,7 +30,7 @@ def command() -> list[str]:
         return [sys.executable, "-m", "platformio"]
     if program := shutil.which("pio"):
         return [program]
-    raise HostError("PlatformIO is not installed; in a clone of Inkling: pip install '.[firmware]'")
+    raise HostError(f"PlatformIO is not installed; {install_hint('firmware')}")
 
 
 def project_folder() -> Path:

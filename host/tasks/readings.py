@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from wire.checks import ContentError, integers, is_int, require, require_printab
 from wire.model import MAX_BER
 
 LABELS_HEADER = "image_id"  # first cell of a header
+MAX_LINE = 1 << 20  # characters: twice those of a reading with 65,535 symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ def read_readings(path: str | Path, bundle: Bundle) -> list[StoredReading]:
     by_image: dict[str, StoredReading] = {}
     try:
         with open(path, encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
+            for number, text in enumerate(_lines(file), 1):
                 try:
                     reading = _parse(text, bundle)
                 except ContentError as error:
@@ -88,6 +91,17 @@ def read_labels(path: str | Path, readings: Sequence[StoredReading], model_id: s
     )
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Iterate over the lines of a file, up to the first one that is too long, which is cut.
+
+    A sparse file has no line ends, and its single line could take all memory. What is cut cannot be parsed.
+    """
+    for line in iter(partial(file.readline, MAX_LINE), ""):
+        yield line
+        if len(line) == MAX_LINE:
+            return
+
+
 def _parse(text: str, bundle: Bundle) -> StoredReading | None:
     """Return the reading in a line, None if it is of another model. Raises ContentError."""
     try:
@@ -113,7 +127,7 @@ def _rows(path: str | Path) -> list[tuple[int, tuple[str, str]]]:
     rows: list[tuple[int, tuple[str, str]]] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:  # with the mark that spreadsheets write
-            reader = csv.reader(file)
+            reader = csv.reader(_lines(file))
             for cells in reader:
                 stripped = [cell.strip() for cell in cells]
                 if not any(stripped) or (not rows and stripped[0] == LABELS_HEADER):

@@ -79,12 +79,26 @@ def test_recording_refuses_other_files(trace: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cannot read /no/such: No such file"):
         Recording("/no/such")
     other = tmp_path / "other"
-    for content in (b"", b"x\n", b"[]\n", b"\xff\n", b'{"inkling_recording": 2}\n', trace.read_bytes()[:20]):
+    for content in (
+        b"",
+        b"x\n",
+        b"[]\n",
+        b"\xff\n",
+        b'{"inkling_recording": 2}\n',
+        b"[" * 100_000 + b"\n",
+        trace.read_bytes()[:20],
+    ):
         other.write_bytes(content)
         with pytest.raises(RecordingError, match="is not a recording of version 1"):
             Recording(other)
     lines = trace.read_bytes().splitlines(keepends=True)
-    for line in (b"\n", b"{}\n", b"1\n", b'{"seconds": 1, "way": "up", "received": "0", "sent": ""}\n', b"\xff\n"):
+    for version in (b"true", b"1.0"):
+        other.write_bytes(lines[0].replace(b'"inkling_recording": 1', b'"inkling_recording": ' + version))
+        with pytest.raises(RecordingError, match="is not a recording of version 1"):
+            Recording(other)
+    times = [b'{"seconds": %s, "way": "up", "received": "00", "sent": ""}\n' % n for n in (b"NaN", b"1" + b"0" * 400)]
+    odd = b'{"seconds": 1, "way": "up", "received": "0", "sent": ""}\n'
+    for line in (b"\n", b"{}\n", b"1\n", odd, b"\xff\n", b"[" * 100_000 + b"\n", *times):
         other.write_bytes(lines[0] + lines[1] + line + lines[2])
         with pytest.raises(RecordingError, match=r"line 3 of .*other is not a line of a recording"):
             list(Recording(other).passages())

@@ -103,7 +103,7 @@ def test_teach_draws_the_confusion_matrix(general: Bundle, tmp_path: Path, run_i
         f"inkling: {wrong} cannot be written: Format 'abc' is not supported"
     )
     code, _, err = run("teach", general.path, *arguments, "--confusion", "animals.png", blocked=NOT_FOR_THE_HOST)
-    assert (code, err) == (1, "inkling: the picture needs matplotlib: pip install matplotlib\n")
+    assert (code, err) == (1, "inkling: the picture needs matplotlib; in a clone of Inkling: pip install '.[teach]'\n")
     assert not (general.path / "tasks").exists()
     picture = tmp_path / "animals.png"
     code, out, err = run_inkling("teach", general.path, *arguments, "--confusion", picture)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.accuracy.experiments import stored
+from benchmarks.adaptive.findings import leads
+from benchmarks.adaptive.reduce import BOARD, CHIPS, INKLING
 from benchmarks.command import read_json
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.goodput.findings import HIGH, compared_snrs, gain, lowest_snr
@@ -81,6 +83,35 @@ def test_readme_board_beside_the_host() -> None:
     codec = figures("codec_cifar100")
     worst, board = (way["by_ber"]["0.1"] for way in (codec["payload_bytes"]["140"], codec["boards"]["cifar100-board"]))
     assert worst["accuracy"] < board["accuracy"] and worst["accuracy_sent"] < board["accuracy_sent"]
+
+
+def test_readme_adaptive_mode_beside_its_opponents() -> None:
+    for dataset, name in (("CIFAR-10", "adaptive"), ("CIFAR-100", "adaptive_cifar100")):
+        measured = figures(name)
+        assert measured["images"] == 10_000
+        every = leads(measured, INKLING, CHIPS, "air_s")
+        ahead, behind = sum(each.is_ahead for each in every), sum(each.is_behind for each in every)
+        text = PROSE[PROSE.index(f"- {dataset}: ahead at") :].partition(" - ")[0]
+        assert (
+            text.startswith(f"- {dataset}: ahead at {ahead} of {len(every)} points") and f"behind at {behind}" in text
+        )
+        if name == "adaptive":
+            assert f"level at {len(every) - ahead - behind}" in text
+            assert f"by up to {100 * max(each.difference for each in every):.1f} points" in text
+            assert f"by {-100 * min(each.difference for each in every):.1f} points at worst" in text
+        else:
+            clean = [each for each in leads(measured, INKLING, BOARD, "air_s") if each.snr == "clean"]
+            assert f"by up to {-100 * min(each.difference for each in clean):.1f} points below" in text
+            frontiers = measured["by_snr"]["clean"]["frontiers"]["air_s"]
+            ours = [f"{percent(accuracy)} % at {1e3 * air_s:.0f} ms" for air_s, accuracy, *_ in frontiers[INKLING]]
+            shown = re.findall(r"[\d.]+ % at \d+ ms", text)
+            assert len(shown) == 2 and set(shown) <= set(ours)
+            air_s, accuracy, *_ = frontiers["features, CRC"][-1]
+            assert f"take {1e3 * air_s:.0f} ms for {percent(accuracy)} %" in text
+            alone = max(accuracy for _, accuracy, *_ in frontiers[BOARD])
+            times = [air_s for air_s, accuracy, *_ in frontiers[INKLING] if accuracy > alone]
+            before = [air_s for air_s, accuracy, *_ in frontiers[INKLING] if accuracy <= alone]
+            assert 1e3 * before[-1] < 95 < 1e3 * times[0]
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:

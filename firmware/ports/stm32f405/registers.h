@@ -13,6 +13,7 @@
 #define RCC_CR_PLLRDY (1u << 25)
 #define RCC_PLLCFGR REGISTER(0x40023804u)
 #define RCC_CFGR REGISTER(0x40023808u)
+#define RCC_CFGR_SW_HSI_UNDIVIDED 0u
 #define RCC_CFGR_SW_PLL 2u
 #define RCC_CFGR_SWS_MASK (3u << 2)
 #define RCC_CFGR_SWS_PLL (2u << 2)

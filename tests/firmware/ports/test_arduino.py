@@ -267,3 +267,20 @@ def test_gateway_keeps_the_crc_result_of_packets_with_implicit_header(
             packet = receive_packet(board)
             assert (packet.crc_ok, packet.payload) == (crc_ok, packet_sent)
     assert f"implicit {size}" in log(tmp_path / "log")
+
+
+@pytest.mark.slow
+def test_gateway_takes_no_packet_from_a_radio_that_stopped_responding(
+    program: Callable[..., Path], tmp_path: Path
+) -> None:
+    """While it does not respond, its pin makes edges, which were read through a null pointer or as a packet."""
+    air = tmp_path / "air"
+    air.write_text(f"ok -90 5 {PACKET.hex()}\nok -90 5 {PACKET[::-1].hex()}\n")
+    gateway = program("heltec_wifi_lora_32_V3_gateway")
+    with mock_arduino.run(gateway, air=str(air), outage="1", log=str(tmp_path / "log")) as board:
+        assert receive_packet(board).payload == PACKET
+        assert board.error() == (ErrorCode.RADIO, 0, 0)
+        assert receive_packet(board).payload == PACKET[::-1]
+    lines = log(tmp_path / "log")
+    failed = len(lines) - lines[::-1].index("edge, nobody listens")
+    assert "edge" not in lines[lines.index("edge, nobody listens") : failed]

@@ -22,9 +22,9 @@ uint32_t board_stack_bytes() {
     return 0;
 }
 
-/* Stops the processor between the millisecond ticks. The chips' stop modes would stop the UART as well. */
+/* Stops the processor between the millisecond ticks. The chips' stop modes would stop the UART as well. Interrupts send
+ * what is queued meanwhile; Serial.flush() would wait for ever for a host that has a chip's USB open but does not read. */
 void board_sleep(uint32_t seconds) {
-    Serial.flush();
     for (uint32_t second = 0; second < seconds; second++) {
         const uint32_t start = millis();
         while (millis() - start < 1000u) {

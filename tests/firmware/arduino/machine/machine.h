@@ -4,9 +4,9 @@
  *   INKLING_AIR=FILE    packets to receive, one per line: "CRC RSSI SNR BYTES"; CRC: ok, bad or none; BYTES in hex
  *   INKLING_LOG=FILE    log of the calls to radio, camera and sleep, one per line
  *   INKLING_BROKEN=1    radio and camera do not respond
- *   INKLING_FRAME=FILE  the camera's frame, as bytes
- *   INKLING_MUTE=1      the camera responds, but gives no frames
- *   INKLING_WOKE=1      the timer of a deep sleep started the board
+ *   INKLING_OUTAGE=N    after its first packet, the radio stops responding until N starts have failed; meanwhile its
+ * pin makes an edge in every loop INKLING_FRAME=FILE  the camera's frame, as bytes INKLING_MUTE=1      the camera
+ * responds, but gives no frames INKLING_WOKE=1      the timer of a deep sleep started the board
  */
 #ifndef INKLING_TEST_MACHINE_H
 #define INKLING_TEST_MACHINE_H

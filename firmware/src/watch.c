@@ -55,7 +55,7 @@ static void count_from(uint32_t seconds) {
     start_from(&waited, seconds);
 }
 
-/* Return true if the next capture is due. Each command puts it off, but not for ever. */
+/* Return true if the next capture is due. Each command puts it off, but not forever. */
 static bool is_due(void) {
     const uint32_t quiet_s = listening ? INKLING_AWAKE_S : INKLING_PERIOD_S;
     const uint32_t longest_s = listening ? 10u * INKLING_AWAKE_S : 2u * INKLING_PERIOD_S;

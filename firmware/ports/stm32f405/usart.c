@@ -17,7 +17,7 @@ static volatile uint8_t ring[RING_BYTES];
 static volatile uint32_t ring_in;  /* bytes stored by the interrupt */
 static volatile uint32_t ring_out; /* bytes taken by the application */
 static volatile bool lost;
-static bool stalled; /* the USART has stopped sending: do not wait for it until it sends again */
+static bool stalled;       /* the USART has stopped sending: do not wait for it until it sends again */
 static volatile bool held; /* the interrupt is off until the ring has room */
 
 void usart_start(void) {

@@ -26,7 +26,7 @@ def stuck(port: str, folder: Path, action: str, registers: dict[int, int]) -> in
     program = folder / port
     headers = [FIRMWARE / "lib" / "board", *(FIRMWARE / "ports" / name for name in (port, "bare", "rv32"))]
     sources: Sequence[Path] = [FIRMWARE / "ports" / port / name for name in SOURCES[port]]
-    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-include", TESTS / "no_instructions.h"]
+    flags: list[str | Path] = ["-std=c11", "-O1", "-Wall", "-Wextra", "-include", TESTS / "no_instructions.h"]
     includes = [f"-I{header}" for header in headers]
     subprocess.run(["gcc", *flags, *includes, *sources, TESTS / "stuck_machine.c", "-o", program], check=True)
     values = [f"{address:x}={value:x}" for address, value in registers.items()]

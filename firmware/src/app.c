@@ -9,8 +9,12 @@
 #include "node.h"
 #include "watch.h"
 
+#define STEP_BYTES 4096u /* so that a line that never pauses cannot stop radio and camera */
+
 static struct wire_parser parser;
 static uint32_t last_byte_micros;
+static uint32_t begun;        /* commands begun so far, as the parser counts them */
+static uint32_t begun_micros; /* start of the last one */
 
 static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
@@ -46,8 +50,26 @@ void app_start(void) {
     }
 }
 
+static void take(uint8_t byte) {
+    handle(wire_parser_push(&parser, byte));
+    last_byte_micros = board_micros();
+    if (parser.begun != begun) {
+        begun = parser.begun;
+        begun_micros = last_byte_micros;
+    }
+}
+
+/* End a command that pauses or takes too long: a partial one keeps the encoder's input. */
+static void end_slow_command(void) {
+    const uint32_t now = board_micros();
+    if (now - last_byte_micros > WIRE_TIMEOUT_MS * 1000u ||
+        now - begun_micros > wire_parser_limit_ms(&parser) * 1000u) {
+        handle(wire_parser_timeout(&parser));
+    }
+}
+
 void app_step(void) {
-    for (;;) {
+    for (uint32_t count = 0; count < STEP_BYTES; count++) {
         if (board_overrun()) {
             drop_received();
         }
@@ -55,12 +77,9 @@ void app_step(void) {
         if (byte < 0) {
             break;
         }
-        handle(wire_parser_push(&parser, (uint8_t)byte));
-        last_byte_micros = board_micros();
+        take((uint8_t)byte);
     }
-    if (board_micros() - last_byte_micros > WIRE_TIMEOUT_MS * 1000u) {
-        handle(wire_parser_silence(&parser));
-    }
+    end_slow_command();
     node_step();
     gateway_step();
     if (wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */

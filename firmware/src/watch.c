@@ -28,20 +28,40 @@ static BOARD_RETAINED bool any_sent;
 
 static uint8_t seen[MOTION_PIXELS]; /* thumbnail of the last image captured */
 static bool running;
-static bool listening;   /* for commands, before the next deep sleep */
-static uint32_t seconds; /* since the last capture or command */
-static uint32_t counted; /* board_micros() up to which `seconds` counts */
+static bool listening; /* for commands, before the next deep sleep */
 
-static void count_from(uint32_t start_seconds) {
-    counted = board_micros();
-    seconds = start_seconds;
+struct stopwatch {
+    uint32_t seconds;
+    uint32_t counted; /* board_micros() up to which it counts */
+};
+
+static struct stopwatch quiet;  /* since the last capture or command */
+static struct stopwatch waited; /* since the last capture */
+
+static void start_from(struct stopwatch *watch, uint32_t seconds) {
+    watch->seconds = seconds;
+    watch->counted = board_micros();
 }
 
-/* In small steps, because board_micros() wraps within a long period. */
-static void count_seconds(void) {
-    const uint32_t more = (board_micros() - counted) / MICROS_PER_SECOND;
-    counted += more * MICROS_PER_SECOND;
-    seconds += more;
+/* Call often: in small steps, because board_micros() wraps within a long period. */
+static void count(struct stopwatch *watch) {
+    const uint32_t more = (board_micros() - watch->counted) / MICROS_PER_SECOND;
+    watch->counted += more * MICROS_PER_SECOND;
+    watch->seconds += more;
+}
+
+static void count_from(uint32_t seconds) {
+    start_from(&quiet, seconds);
+    start_from(&waited, seconds);
+}
+
+/* Return true if the next capture is due. Each command puts it off, but not forever. */
+static bool is_due(void) {
+    const uint32_t quiet_s = listening ? INKLING_AWAKE_S : INKLING_PERIOD_S;
+    const uint32_t longest_s = listening ? 10u * INKLING_AWAKE_S : 2u * INKLING_PERIOD_S;
+    count(&quiet);
+    count(&waited);
+    return quiet.seconds >= quiet_s || waited.seconds >= longest_s;
 }
 
 /* Capture an image into the encoder's input, as int8, and make its thumbnail. */
@@ -116,12 +136,11 @@ void watch_start(void) {
 
 void watch_command_done(void) {
     listening = INKLING_DEEP_SLEEP;
-    count_from(0);
+    start_from(&quiet, 0);
 }
 
 void watch_step(void) {
-    count_seconds();
-    if (!running || seconds < (listening ? INKLING_AWAKE_S : INKLING_PERIOD_S)) {
+    if (!is_due() || !running) {
         return;
     }
     count_from(0);

@@ -5,7 +5,10 @@
  *     INKLING_MOTION       send only images that differ from the last one sent by at least this mean absolute
  *                          difference in grey levels; 0 (default): send every image
  *     INKLING_DEEP_SLEEP   1: deep sleep between captures, without receiving commands; 0 (default): stay awake
- *     INKLING_AWAKE_S      with deep sleep: seconds to listen before the first sleep and after each command (10) */
+ *     INKLING_AWAKE_S      with deep sleep: seconds to listen before the first sleep and after each command (10)
+ *
+ * Commands put off a capture to at most twice the period after the last one, and a sleep by at most ten times
+ * INKLING_AWAKE_S in total. */
 #ifndef INKLING_WATCH_H
 #define INKLING_WATCH_H
 
@@ -27,8 +30,8 @@
 /* Call once, first, if the encoder works. Without this call the other functions do nothing. */
 void watch_start(void);
 
-/* Call after each command: the next capture is a full period away, so that the next command can refer to the same
- * image. With deep sleep, the board keeps listening for INKLING_AWAKE_S. */
+/* Call after each command: the next capture is a full period away, within the limit above, so that the next command can
+ * refer to the same image. With deep sleep, the board keeps listening for INKLING_AWAKE_S. */
 void watch_command_done(void);
 
 /* Capture when due, and sleep. Call often, while the encoder's input is free. */

@@ -33,13 +33,38 @@ def image(board: RunningBoard) -> bytes:
 
 def test_truncated_command_times_out(board: RunningBoard) -> None:
     whole = board.command(Opcode.RUN, bytes(2) + image(board))
-    for size in (4, 11, 12, 16, 18, len(whole) - 1):
+    for size in (6, 11, 12, 16, 18, len(whole) - 1):
         board.send(whole[:size])
         started = time.monotonic()
         code, opcode, request = board.error()
         assert code == ErrorCode.TIMEOUT
         assert time.monotonic() - started > 0.8
         assert (opcode, request) == ((Opcode.RUN, board.request) if size >= 16 else (UNKNOWN, 0))
+
+
+def test_slow_command_times_out(board: RunningBoard) -> None:
+    """A byte every 0.8 s is no silence; a command without data has 2 s."""
+    whole = board.command(Opcode.INFO)
+    started = time.monotonic()
+    board.send(whole[:-5])
+    for byte in whole[-5:-1]:
+        time.sleep(0.8)
+        board.send(bytes((byte,)))
+    assert board.error() == (ErrorCode.TIMEOUT, Opcode.INFO, board.request)
+    assert time.monotonic() - started > 1.8
+
+
+@pytest.mark.parametrize("device", [0, 2, 254])
+def test_damaged_and_truncated_headers_of_other_devices_are_ignored(board: RunningBoard, device: int) -> None:
+    """Several boards on a line would otherwise reply at the same time."""
+    other = board.command(Opcode.INFO, device=device)
+    for damaged in (other[:11] + bytes((other[11] ^ 1,)) + other[12:], SYNC + bytes(20), SYNC + other[:6]):
+        board.send(damaged)
+        assert board.is_silent()
+    for size in (4, 5, 6, 11):
+        board.send(other[:size])
+        time.sleep(1.2)
+        assert board.is_silent()
 
 
 def test_whole_command_after_a_truncated_one_is_executed(board: RunningBoard) -> None:
@@ -60,6 +85,9 @@ def test_command_with_any_damaged_byte_is_refused(board: RunningBoard) -> None:
         broken = bytearray(whole)
         broken[position] ^= 0x10
         board.send(bytes(broken))
+        if position == len(SYNC):  # the header names another device
+            assert board.is_silent()
+            continue
         expected = {ErrorCode.BAD_HEADER} if position < 12 else {ErrorCode.BAD_CRC}
         if position in (12, 13):  # the length field: too long, or the missing bytes never arrive
             expected = {ErrorCode.TOO_LONG, ErrorCode.TIMEOUT}
@@ -151,5 +179,7 @@ def test_sync_word_inside_a_false_start_is_found(board: RunningBoard) -> None:
     board.send(SYNC[:2] + SYNC[:3] + board.command(Opcode.INFO))
     assert board.reply().opcode == 0x81
     board.send(SYNC + b"abc" + board.command(Opcode.INFO))
+    assert board.reply().opcode == 0x81
+    board.send(board.command(Opcode.INFO)[:7] + board.command(Opcode.INFO))
     assert board.error()[0] == ErrorCode.BAD_HEADER
     assert board.reply().opcode == 0x81

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from host.receive import headers, matching
-from tests.support import ROOT
+from tests.support import ROOT, wire_c
 from tests.wire import make_vectors
 from wire import answer, bch, control, frame, payload
 from wire.answer import Answer
@@ -128,6 +128,9 @@ def test_constants_match_code() -> None:
         in ONE_LINE
     )
     assert f"nothing for {control.TIMEOUT_MS} ms" in ONE_LINE
+    c_limits = (wire_c.SOURCE / "wire" / "control.h").read_text(encoding="utf-8")
+    whole_ms, byte_ms = re.findall(r"#define WIRE_(?:COMMAND|BYTE)_MS (\d+)u", c_limits)
+    assert f"complete {whole_ms} ms + {byte_ms} ms per data byte" in ONE_LINE
     assert f"up to {MAX_CHUNKS} pairs" in ONE_LINE
     assert f"start FFFF gives {crc16(b'123456789', 0xFFFF):X}" in ONE_LINE
     assert f"start 0000 it gives {crc16(b'123456789', 0):X}" in ONE_LINE

@@ -27,7 +27,8 @@ int board_read(void);
 /* Return true if bytes were lost since the last call: the receive buffer was full, or the UART overran. */
 bool board_overrun(void);
 
-/* Send all bytes, in order. Returns when they are queued; they are lost if nobody is connected. */
+/* Send all bytes, in order. Returns when they are queued; they are lost if nobody is connected or the line has stopped
+ * sending. */
 void board_write(const uint8_t *bytes, size_t count);
 
 /* Sleep until a byte may be available, 200 ms at most. */

@@ -25,7 +25,8 @@ struct camera_image {
 /* Power up the camera and wait until its exposure has settled. Returns false if it does not respond. */
 bool camera_start(void);
 
-/* Capture an image; its pixels are valid until camera_release(). Returns false if the camera gave none. */
+/* Capture an image; its pixels are valid until camera_release(). Returns false if the camera gave none or only a part.
+ */
 bool camera_take(struct camera_image *image);
 
 void camera_release(void);

@@ -1,12 +1,13 @@
 #include "ram.h"
 
+#include <stdlib.h>
+
 #include "board.h"
 
 #define STACK_PAINT 0x5AC35AC3u
 
-/* Defined by the linker script; arrays of unknown size, so that the compiler assumes no bounds. */
 extern uint32_t link_data_load[], link_data_start[], link_data_end[];
-extern uint32_t link_bss_start[], link_bss_end[], link_stack_top[];
+extern uint32_t link_bss_start[], link_bss_end[];
 
 void ram_start(void) {
     /* volatile: keeps the compiler from calling memset, whose stack frame would be overwritten */
@@ -16,7 +17,7 @@ void ram_start(void) {
 #else
     __asm__ volatile("mov %0, sp" : "=r"(stack_pointer));
 #endif
-    for (volatile uint32_t *word = link_bss_end; word < stack_pointer; word++) {
+    for (volatile uint32_t *word = link_stack_guard; word < stack_pointer; word++) {
         *word = STACK_PAINT;
     }
     const uint32_t *load = link_data_load;
@@ -29,9 +30,17 @@ void ram_start(void) {
 }
 
 uint32_t board_stack_bytes(void) {
-    const uint32_t *word = link_bss_end;
+    const uint32_t *word = link_stack_limit;
     while (word < link_stack_top && *word == STACK_PAINT) {
         word++;
     }
     return (uint32_t)(link_stack_top - word) * (uint32_t)sizeof *word;
+}
+
+void ram_check(void) {
+    for (const uint32_t *word = link_stack_guard; word < link_stack_limit; word++) {
+        if (*word != STACK_PAINT) {
+            abort();
+        }
+    }
 }

@@ -1,5 +1,6 @@
 /* Serial line on UART0, 8N1, polled, with FIFOs of 128 bytes (11 ms at 115200 baud). The idle application polls all the
  * time. During an encoding, bytes beyond 128 are lost, and the UART reports an overflow. */
+#include "../bare/wait.h"
 #include "../rv32/machine.h"
 
 #include "board.h"
@@ -14,6 +15,8 @@
 #define SIXTEENTHS (CRYSTAL_HZ * 16ull / INKLING_BAUD) /* of the clock divider */
 
 _Static_assert(SIXTEENTHS / 16u <= 0xFFFu, "INKLING_BAUD must be at least 9768: the divider has 12 bits");
+
+static bool stalled; /* the UART has stopped sending: do not wait for it until it sends again */
 
 void uart_start(void) {
     UART_CLK_CONF = UART_CLK_CONF_CRYSTAL_UNDIVIDED;
@@ -40,9 +43,15 @@ bool board_overrun(void) {
     return lost;
 }
 
+static bool can_send(void) {
+    return UART_STATUS_TXFIFO_COUNT(UART_STATUS) < UART_FIFO_BYTES;
+}
+
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        while (UART_STATUS_TXFIFO_COUNT(UART_STATUS) >= UART_FIFO_BYTES) {
+        stalled = !wait_until(can_send, stalled);
+        if (stalled) {
+            return;
         }
         UART_FIFO = bytes[i];
     }

@@ -13,9 +13,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "air_time.h"
+#include "board.h"
 #include "line.h"
 #include "radio.h"
 #include "wire/bytes.h"
@@ -75,11 +77,14 @@ static bool connect_to_hub(void) {
     if (problem != 0) {
         return fail(host[0] == '\0' ? "none; give --radio tcp:HOST:PORT" : gai_strerror(problem));
     }
-    hub = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
-    const bool connected = hub >= 0 && connect(hub, found->ai_addr, found->ai_addrlen) == 0;
-    freeaddrinfo(found);
     const int on = 1;
-    if (!connected || setsockopt(hub, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+    const struct timeval limit = {.tv_sec = ANSWER_MS / 1000}; /* of connect() and write(): socket(7) */
+    hub = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
+    const bool connected = hub >= 0 && setsockopt(hub, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
+                           setsockopt(hub, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+                           connect(hub, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    if (!connected) {
         return fail(strerror(errno));
     }
     return true;
@@ -88,11 +93,11 @@ static bool connect_to_hub(void) {
 static bool send_to_hub(const uint8_t *bytes, size_t count) {
     while (hub >= 0 && count > 0u) {
         const ssize_t sent = write(hub, bytes, count);
-        if (sent <= 0 && errno != EINTR) {
+        if (sent <= 0) { /* also on a signal, which ends the process */
             return fail(strerror(errno));
         }
-        bytes += sent > 0 ? sent : 0;
-        count -= sent > 0 ? (size_t)sent : 0u;
+        bytes += sent;
+        count -= (size_t)sent;
     }
     return hub >= 0;
 }
@@ -128,9 +133,10 @@ static void discard(size_t count) {
     memmove(received, received + count, received_count);
 }
 
-/* Wait for a message of this kind and discard it. Returns false if the hub refuses or does not answer, or on a signal.
- * Packets that arrive meanwhile are lost, as with a radio that is not receiving. */
+/* Wait for a message of this kind and discard it. Returns false if the hub refuses or does not send it in time, or on a
+ * signal. Packets that arrive meanwhile are lost, as with a radio that is not receiving. */
 static bool wait_for(uint8_t kind, uint32_t milliseconds) {
+    const uint32_t start = board_micros();
     struct pollfd ready = {.fd = hub, .events = POLLIN, .revents = 0};
     for (;;) {
         for (size_t size = message_size(); size > 0u; size = message_size()) {
@@ -143,7 +149,8 @@ static bool wait_for(uint8_t kind, uint32_t milliseconds) {
                 return got == kind;
             }
         }
-        const int events = poll(&ready, 1, (int)milliseconds);
+        const uint32_t passed = (board_micros() - start) / 1000u; /* other messages do not prolong the wait */
+        const int events = passed < milliseconds ? poll(&ready, 1, (int)(milliseconds - passed)) : 0;
         if (events == 0) {
             return fail("no answer");
         }

@@ -191,7 +191,8 @@ void board_wait(void) {
         {.fd = input >= 0 ? input : listener, .events = POLLIN, .revents = 0},
         {.fd = radio_hub_descriptor(), .events = POLLIN, .revents = 0},
     };
-    if (!serial_ended() && poll(ready, 2, WAIT_MS) > 0 && ready[0].revents != 0 && input < 0) {
+    const int timeout = buffer_next < buffer_end ? 0 : WAIT_MS;
+    if (!serial_ended() && poll(ready, 2, timeout) > 0 && ready[0].revents != 0 && input < 0) {
         accept_peer();
     }
 }

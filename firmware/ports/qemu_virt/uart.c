@@ -1,4 +1,5 @@
 /* Serial line on a 16550, 8N1. Needs no ring buffer: QEMU waits while the FIFO is full. */
+#include "../bare/wait.h"
 #include "../rv32/machine.h"
 
 #include "board.h"
@@ -8,6 +9,7 @@
 #define SLEEP_MICROS 100000u
 
 static bool lost;
+static bool stalled; /* the UART has stopped sending: do not wait for it until it sends again */
 
 void uart_start(void) {
     UART_LCR = UART_LCR_8N1;
@@ -41,9 +43,15 @@ bool board_overrun(void) {
     return was;
 }
 
+static bool can_send(void) {
+    return (status() & UART_LSR_SENDER_EMPTY) != 0u;
+}
+
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        while ((status() & UART_LSR_SENDER_EMPTY) == 0u) {
+        stalled = !wait_until(can_send, stalled);
+        if (stalled) {
+            return;
         }
         UART_DATA = bytes[i];
     }

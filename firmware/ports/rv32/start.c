@@ -37,6 +37,7 @@ __attribute__((used)) void start(void) {
     app_start();
     for (;;) {
         app_step();
+        ram_check();
     }
 }
 

@@ -8,8 +8,6 @@
 
 #define STM32F405_INTERRUPTS 82u
 
-extern uint32_t link_stack_top[]; /* from stm32f405.ld */
-
 void reset_handler(void);
 
 /* After a fault no state can be trusted: reset, so that the board responds again. */
@@ -36,11 +34,22 @@ __attribute__((section(".vectors"), used)) static const VectorTable vectors = {
     .interrupts = {[USART1_IRQ] = usart_interrupt},
 };
 
+/* Forbid access to the memory below the stack, so that an overflow is a fault before it overwrites variables. The
+ * handler of a hard fault runs without memory protection. */
+static void protect_stack(void) {
+    MPU_RNR = 0u;
+    MPU_RBAR = (uint32_t)link_stack_guard;
+    MPU_RASR = MPU_RASR_1_KB_NO_ACCESS;
+    MPU_CTRL = MPU_CTRL_ENABLE_DEFAULT_MAP;
+    __asm__ volatile("dsb\n isb" ::: "memory");
+}
+
 /* Sets VTOR because another program, such as the ROM's bootloader, may have started this one. Address 0 then need not
  * be flash (RM0090, 2.4). */
 void reset_handler(void) {
     SCB_VTOR = (uint32_t)&vectors;
     ram_start();
+    protect_stack();
     clock_start();
     timer_start();
     usart_start();

@@ -1,4 +1,6 @@
 /* Serial line on USART1 (PA9 out, PA10 in), 8N1. Reception is by interrupt, into a ring buffer. */
+#include "../bare/wait.h"
+
 #include "board.h"
 #include "port.h"
 #include "registers.h"
@@ -15,6 +17,7 @@ static volatile uint8_t ring[RING_BYTES];
 static volatile uint32_t ring_in;  /* bytes stored by the interrupt */
 static volatile uint32_t ring_out; /* bytes taken by the application */
 static volatile bool lost;
+static bool stalled;       /* the USART has stopped sending: do not wait for it until it sends again */
 static volatile bool held; /* the interrupt is off until the ring has room */
 
 void usart_start(void) {
@@ -72,9 +75,15 @@ bool board_overrun(void) {
     return was;
 }
 
+static bool can_send(void) {
+    return (USART1_SR & USART_SR_TXE) != 0u;
+}
+
 void board_write(const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        while ((USART1_SR & USART_SR_TXE) == 0u) {
+        stalled = !wait_until(can_send, stalled);
+        if (stalled) {
+            return;
         }
         USART1_DR = bytes[i];
     }

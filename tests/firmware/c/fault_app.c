@@ -1,9 +1,32 @@
 /* Test application for a bare port: does a fault restart it? Prints "start" when it starts. Answers 'N' with the number
- * of 'N's since then, from '1' on. 'I' and 'A' cause a fault: an illegal instruction, an invalid address. */
+ * of 'N's since then, from '1' on. 'I' and 'A' cause a fault: an illegal instruction, an invalid address. 'B' writes
+ * beyond an array on the stack, 'S' lets the stack grow beyond its limit; both return. */
 #include "app.h"
 #include "board.h"
 
 static volatile uint8_t asked = '0';
+static volatile uint32_t beyond = 12u; /* volatile: the compiler must not know */
+static volatile uint32_t result;
+static volatile uint8_t variables[512]; /* below the stack's limit, so that an overflow stays within RAM */
+
+extern uint32_t link_stack_limit[]; /* from the linker script */
+
+/* Overwrites no return address: only what is between the array and it. */
+static uint32_t overflow_array(void) {
+    volatile uint8_t bytes[8];
+    for (uint32_t i = 0; i < beyond; i++) {
+        // cppcheck-suppress arrayIndexOutOfBounds - the fault that is tested
+        bytes[i] = 0xAAu;
+    }
+    return bytes[0];
+}
+
+static uint32_t overflow_stack(void) {
+    volatile uint32_t frame[16];
+    frame[0] = 1u;
+    const bool reached = (uintptr_t)frame < (uintptr_t)link_stack_limit - 256u;
+    return reached ? frame[0] : frame[0] + overflow_stack(); /* no tail call */
+}
 
 static void fault(int kind) {
     if (kind == 'I') {
@@ -17,6 +40,7 @@ static void fault(int kind) {
 }
 
 void app_start(void) {
+    variables[0] = asked;
     board_write((const uint8_t *)"start\n", 6);
 }
 
@@ -26,6 +50,10 @@ void app_step(void) {
         asked++;
         const uint8_t line[] = {asked, '\n'};
         board_write(line, sizeof line);
+    } else if (byte == 'B') {
+        result = overflow_array();
+    } else if (byte == 'S') {
+        result = overflow_stack();
     } else if (byte == 'I' || byte == 'A') {
         fault(byte);
     } else if (byte == 0x1A) { /* start of a command: the emulator checks that the board responds */

@@ -90,7 +90,7 @@ static void try_parser(unsigned long round) {
             wire_parser_overrun(&parser);
         }
     }
-    wire_parser_silence(&parser);
+    wire_parser_timeout(&parser);
     const size_t data = draw((uint32_t)capacity + WIRE_HEAD_BYTES + 1u);
     const size_t length = make_command(piece, DEVICE, data < MAX_DATA ? data : 0, WIRE_COMMAND);
     for (size_t i = 0; i < length; i++) {

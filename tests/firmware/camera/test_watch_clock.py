@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, wire_c
-from wire.control import ErrorCode, Opcode, command
+from wire.control import ErrorCode, Opcode, command, run_data
 from wire.frame import SYNC
 from wire.model import PIXEL_OFFSET
 
@@ -17,6 +17,9 @@ MODEL = ROOT / "tests" / "fuzz" / "c" / "stub"
 INPUT_BYTES = 30
 SECOND = 1_000_000
 INFO = command(Opcode.INFO, 1)
+RUN = command(Opcode.RUN, 1, run_data(0, bytes(INPUT_BYTES)))
+LONGEST = bytes(0xFFFF)
+DEVICE = 7  # of watch_machine.c
 LONG_S = 5000  # longer than the clock's 4294 s
 
 
@@ -84,14 +87,58 @@ def test_watch_does_not_capture_while_a_command_is_coming_in(start: Callable[...
     """The encoder's input belongs to a RUN while its pixels arrive."""
     board = start("-DINKLING_PERIOD_S=1")
     board.step()
-    board.receive(INFO[: len(SYNC)])
-    for byte in INFO[len(SYNC) : -1]:
+    board.receive(RUN[:-3])
+    for byte in RUN[-3:-1]:
         board.step(0.9)
         board.receive(bytes((byte,)))
     assert board.get("captures") == 1
-    board.receive(INFO[-1:])
+    board.receive(RUN[-1:])
     board.step(1)
     assert board.get("captures") == 2
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param(RUN, id="RUN"),
+        pytest.param(command(Opcode.RUN, 1, LONGEST, DEVICE + 1), id="foreign"),
+        pytest.param(SYNC + bytes((0x80 | DEVICE >> 2, (DEVICE & 3) << 6)) + bytes(50), id="damaged header"),
+    ],
+)
+def test_watch_captures_in_spite_of_a_command_that_never_ends(
+    start: Callable[..., SimulatedBoard], whole: bytes
+) -> None:
+    """A byte every 0.8 s is no silence; the longest command would take 15 hours."""
+    board = start("-DINKLING_PERIOD_S=2")
+    for n in range(100):
+        board.receive(whole[n % len(whole) : n % len(whole) + 1])
+        board.step(0.8)
+    assert 80 / 2 / 2 <= board.get("captures") <= 80 / 2 + 1
+
+
+@pytest.mark.parametrize(("flags", "limit_s"), [((), 4), (("-DINKLING_DEEP_SLEEP=1", "-DINKLING_AWAKE_S=1"), 10)])
+def test_commands_put_off_a_capture_for_a_limited_time(
+    start: Callable[..., SimulatedBoard], flags: tuple[str, ...], limit_s: int
+) -> None:
+    """INFO every 0.8 s; the board captures after twice its period, or sleeps after ten times its time to listen."""
+    board = start("-DINKLING_PERIOD_S=2", *flags)
+    for n in range(1, 101):
+        board.receive(INFO)
+        board.step(0.8)
+        awake = n * 0.8 + 0.001
+        assert board.get("captures") in (int(awake // limit_s), int(awake // limit_s) + 1)
+        if flags and board.get("sleeps"):
+            break
+    assert board.get("captures") >= 1
+    assert board.get("sleeps") == (1 if flags else 0)
+
+
+def test_line_that_never_pauses_does_not_stop_the_captures(start: Callable[..., SimulatedBoard]) -> None:
+    board = start("-DINKLING_PERIOD_S=1")
+    flood = bytes(100_000)
+    board.receive(flood)
+    assert board.get("captures") == 1, "before the end of the flood"
+    assert 0 < board.get("received_bytes") < len(flood)
 
 
 def test_watch_stays_awake_after_a_command(start: Callable[..., SimulatedBoard]) -> None:

@@ -1,5 +1,7 @@
 """Test programs of tests/firmware/c on a bare port, in place of the application."""
 
+import configparser
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,11 +46,26 @@ def build_with(environment: str, application: str, folder: Path, extra: Sequence
     elf = folder / "firmware.elf"
     headers = [ROOT / "firmware" / "src", ROOT / "firmware" / "lib" / "board", *(PORTS / name for name in port.folders)]
     sources = [source for name in port.folders for source in sorted((PORTS / name).glob("*.c"))]
-    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-nostartfiles", f'-DINKLING_TARGET="{environment}"']
+    flags = [
+        "-std=c11",
+        *project_flags(),
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-nostartfiles",
+        f'-DINKLING_TARGET="{environment}"',
+    ]
     flags += [f"-I{header}" for header in headers] + [f"-T{PORTS / script}" for script in port.linker_scripts]
     sources.append(ROOT / "tests" / "firmware" / "c" / application)
     subprocess.run([port.compiler, *port.flags, *flags, *sources, *extra, "-o", elf], check=True)
     return elf
+
+
+def project_flags() -> list[str]:
+    """Return the flags of platformio.ini for the optimization and for checks in the code."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "platformio.ini", encoding="utf-8")
+    return [word for word in shlex.split(config["env"]["build_flags"]) if word.startswith(("-O", "-f"))]
 
 
 def ask(url: str, question: bytes) -> bytes:

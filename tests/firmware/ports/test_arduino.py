@@ -15,7 +15,7 @@ from firmware.tools.model import generate
 from tests.firmware.camera import camera_library
 from tests.firmware.ports import mock_arduino
 from tests.firmware.ports.mock_arduino import BOARDS, CROSS, HOST, check
-from tests.support.firmware import RunningBoard, bundle_path
+from tests.support.firmware import REPLY_SECONDS, RunningBoard, bundle_path
 from wire.bundle import load
 from wire.control import REPLY_BIT, Control, ErrorCode, ErrorReply, Mode, Opcode, Packet, RadioReport, RunCost, run_data
 from wire.frame import SYNC
@@ -94,9 +94,9 @@ def test_port_runs_and_encodes_byte_exactly(program: Callable[..., Path], tmp_pa
     assert ("watchdog off" in log(tmp_path / "log")) == (name == "esp32-c3-devkitm-1")
 
 
-@pytest.mark.parametrize(("name", "stack"), [("esp32dev", 3000), ("nucleo_f446re", 0)])
-def test_info_gives_the_stack_if_the_core_knows_it(program: Callable[..., Path], name: str, stack: int) -> None:
-    with mock_arduino.run(program(name)) as board:
+@pytest.mark.parametrize(("name", "stack"), [("esp32dev", 3000), ("nucleo_f446re", 1200), ("blackpill_f411ce", 7900)])
+def test_info_gives_the_deepest_stack(program: Callable[..., Path], name: str, stack: int) -> None:
+    with mock_arduino.run(program(name), stack=str(stack)) as board:
         assert board.info().stack_bytes == stack
 
 
@@ -122,6 +122,13 @@ def test_usb_blocks_the_host_instead_of_losing_bytes(program: Callable[..., Path
         board.send(board.command(Opcode.BENCH, b"\x02") + bytes(3000))
         assert board.reply().opcode == Opcode.BENCH | REPLY_BIT
         assert board.info().wire_version == 1
+
+
+@pytest.mark.parametrize("fault", [{"smashed": "1"}, {"stack": "7980"}, {"stack": "8180"}])
+def test_overwritten_stack_resets_an_stm32(program: Callable[..., Path], tmp_path: Path, fault: dict[str, str]) -> None:
+    with mock_arduino.run(program("nucleo_f446re"), log=str(tmp_path / "log"), **fault) as board:
+        assert board.process.wait(REPLY_SECONDS) == 0
+    assert log(tmp_path / "log")[-1] == "reset"
 
 
 # The camera
@@ -160,6 +167,15 @@ def test_camera_that_fails_is_reported_and_powered_down(
     lines = log(tmp_path / "log")
     assert lines.count("no frame") == (fault == "mute")  # each one takes 4 s
     assert lines[-3:] == ["camera off", "pin 32 1", "hold 32"]
+
+
+@pytest.mark.parametrize("kind", ["cut", "jpeg", "wide", "huge", "null"])
+def test_camera_frame_that_differs_from_the_settings_is_refused(program: Callable[..., Path], kind: str) -> None:
+    with mock_arduino.run(program("esp32cam"), odd=kind) as board:
+        for _ in range(2):
+            board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
+            assert board.error() == (ErrorCode.CAMERA, Opcode.CAPTURE, board.request)
+        assert board.info().wire_version == 1
 
 
 ASLEEP = ("-DINKLING_PERIOD_S=60", "-DINKLING_DEEP_SLEEP=1", "-DINKLING_AWAKE_S=1")
@@ -267,3 +283,20 @@ def test_gateway_keeps_the_crc_result_of_packets_with_implicit_header(
             packet = receive_packet(board)
             assert (packet.crc_ok, packet.payload) == (crc_ok, packet_sent)
     assert f"implicit {size}" in log(tmp_path / "log")
+
+
+@pytest.mark.slow
+def test_gateway_takes_no_packet_from_a_radio_that_stopped_responding(
+    program: Callable[..., Path], tmp_path: Path
+) -> None:
+    """While it does not respond, its pin makes edges, which were read through a null pointer or as a packet."""
+    air = tmp_path / "air"
+    air.write_text(f"ok -90 5 {PACKET.hex()}\nok -90 5 {PACKET[::-1].hex()}\n")
+    gateway = program("heltec_wifi_lora_32_V3_gateway")
+    with mock_arduino.run(gateway, air=str(air), outage="1", log=str(tmp_path / "log")) as board:
+        assert receive_packet(board).payload == PACKET
+        assert board.error() == (ErrorCode.RADIO, 0, 0)
+        assert receive_packet(board).payload == PACKET[::-1]
+    lines = log(tmp_path / "log")
+    failed = len(lines) - lines[::-1].index("edge, nobody listens")
+    assert "edge" not in lines[lines.index("edge, nobody listens") : failed]

@@ -60,3 +60,15 @@ def test_fault_restarts_the_program(port: str, kind: bytes, tmp_path: Path) -> N
                 assert line.readline() == answer
             line.write(kind)
             assert line.readline() == b"start\n"
+
+
+@pytest.mark.parametrize("port", BARE_PORTS)
+@pytest.mark.parametrize("kind", [b"B", b"S"], ids=["array", "stack"])
+def test_overflow_of_the_stack_restarts_the_program(port: str, kind: bytes, tmp_path: Path) -> None:
+    """Without a restart, the next answer would be the number of questions."""
+    elf = build_with(port, "fault_app.c", tmp_path)
+    with start(port, elf) as url, serial.serial_for_url(url, timeout=REPLY_SECONDS) as line:
+        line.write(b"N")
+        assert line.readline() == b"1\n"
+        line.write(kind + b"N")
+        assert line.readline() == b"start\n"

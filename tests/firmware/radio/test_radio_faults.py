@@ -1,8 +1,10 @@
 """Nodes and gateways whose radio is missing, has other settings, or fails for a while."""
 
+import socket
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from threading import Thread
 
 import pytest
 
@@ -20,6 +22,8 @@ from wire.control import REPLY_BIT, Control, ErrorCode, ErrorReply, Opcode, Pack
 from wire.frame import SYNC
 
 pytestmark = pytest.mark.emulated
+
+GIVE_UP_S = 60.0  # the kernel alone would try for two minutes
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +131,31 @@ def test_native_process_reports_wrong_radio_arguments_in_one_line(
     command = [str(program(environment)), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=REPLY_SECONDS)
     assert done.returncode in (1, 2) and done.stderr.startswith(message) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["talks", "does not accept"])
+def test_radio_gives_up_a_hub_that_never_answers(fault: str) -> None:
+    """A hub that sends packets but no answer, and one that does not even accept the connection."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as waiting:
+        port = server.getsockname()[1]
+        if fault == "talks":
+            Thread(target=talk, args=(server,), daemon=True).start()
+        else:  # a full queue: the kernel lets further connections wait
+            for connection in (waiting.enter_context(socket.socket()) for _ in range(3)):
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", port))
+        gateway = [str(program("native_gateway")), "--port", "stdio", "--radio", f"tcp:127.0.0.1:{port}"]
+        done = subprocess.run(gateway, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=GIVE_UP_S)
+    error = parse_control(done.stdout.removeprefix(SYNC))
+    assert error and ErrorReply.unpack(error.data) == ErrorReply(ErrorCode.RADIO, 0)
+    assert done.stderr.startswith(f"inkling: radio at 127.0.0.1:{port}: ".encode())
+
+
+def talk(server: socket.socket) -> None:
+    """Send a packet every 0.2 s and read nothing, until the gateway gives up."""
+    peer, _ = server.accept()
+    with peer, suppress(OSError):
+        while True:
+            peer.sendall(b"R\1\0\0\0\0\1\0")
+            time.sleep(0.2)

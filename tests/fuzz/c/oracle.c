@@ -13,6 +13,8 @@
 static uint8_t received[CONTROL_BYTES(0xFFFFu)];
 static size_t count;
 static size_t needed; /* bytes needed for the next step */
+static unsigned syncs;
+static bool counted; /* the sync at received[0] */
 static uint8_t mode;
 static uint8_t threshold;
 
@@ -21,6 +23,9 @@ static uint8_t threshold;
 
 void oracle_start(void) {
     count = needed = 0;
+    syncs = 0;
+    counted = false;
+    syncs = 0;
     mode = HAS_ANSWER ? (HAS_FEATURES ? 2 : 1) : 0;
     threshold = inkling_model.threshold;
     answers_start();
@@ -28,6 +33,7 @@ void oracle_start(void) {
 
 static void discard(size_t first) {
     needed = 0;
+    counted = false;
     count -= first;
     memmove(received, received + first, count);
 }
@@ -41,6 +47,12 @@ static void find_sync(void) {
     while (!has_begun() && count >= SYNC_BYTES) {
         discard(1);
     }
+}
+
+/* Return true if the header, damaged or incomplete, begins like that of a command for this board. */
+static bool names_this_board(void) {
+    const uint64_t start = reference_number(received + SYNC_BYTES, 2) >> 6;
+    return count >= SYNC_BYTES + 2u && (start == (COMMAND << 8 | 255u) || start == (COMMAND << 8 | INKLING_DEVICE));
 }
 
 static uint32_t header_word(void) {
@@ -191,6 +203,8 @@ static bool wait_for(size_t bytes) {
 /* Process one complete frame or error; return false if there is none yet. */
 static bool process(void) {
     find_sync();
+    syncs += has_begun() && !counted;
+    counted = has_begun();
     if (wait_for(has_begun() ? START_BYTES : SYNC_BYTES)) {
         return false;
     }
@@ -200,7 +214,9 @@ static bool process(void) {
         return true;
     }
     if (block != reference_codeword(header_word())) {
-        answers_error(1, 0, 0);
+        if (names_this_board()) {
+            answers_error(1, 0, 0);
+        }
         discard(SYNC_BYTES);
         return true;
     }
@@ -234,10 +250,20 @@ static bool process(void) {
     return true;
 }
 
-void oracle_check(void) {
+unsigned oracle_read(void) {
     while (count >= needed && process()) {
     }
+    return syncs;
+}
+
+void oracle_check(void) {
+    oracle_read();
     answers_end();
+}
+
+uint64_t oracle_limit(void) {
+    const bool known = count >= START_BYTES + FIXED_BYTES;
+    return 2000000u + (known ? 2000u * reference_number(received + START_BYTES, 2) : 0u);
 }
 
 void oracle_byte(uint8_t byte) {
@@ -259,8 +285,10 @@ void oracle_lost(void) {
     drop_partial(9);
 }
 
-void oracle_silence(void) {
-    if (has_begun()) {
+void oracle_timeout(void) {
+    if (has_begun() && (count >= START_BYTES || names_this_board())) {
         drop_partial(4);
+    } else if (has_begun()) {
+        discard(count);
     }
 }

@@ -8,10 +8,16 @@
 /* Forget everything. */
 void oracle_start(void);
 
-/* The board read this byte; lost bytes; received nothing for 1000 ms. */
+/* The board read this byte; lost bytes; received nothing for 1000 ms, or no whole command in time. */
 void oracle_byte(uint8_t byte);
 void oracle_lost(void);
-void oracle_silence(void);
+void oracle_timeout(void);
+
+/* Check that the board has answered the complete commands so far. Returns the number of syncs found so far. */
+unsigned oracle_read(void);
+
+/* Return the time in microseconds in which a partial command has to be complete, from its sync. */
+uint64_t oracle_limit(void);
 
 /* Check that the board has answered everything it received, and sent nothing else. */
 void oracle_check(void);

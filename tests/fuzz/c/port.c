@@ -24,12 +24,15 @@ static bool dropped;      /* it has dropped everything */
 static bool busy;         /* it is processing a byte */
 static uint64_t now;
 static uint64_t last_byte;
+static unsigned begun; /* commands so far */
+static uint64_t last_begun;
 static uint32_t cycle_pace;
 
 void port_start(uint64_t micros, uint32_t pace) {
     queue_next = queue_end = 0;
     dropping = dropped = busy = false;
-    now = last_byte = micros;
+    now = last_byte = last_begun = micros;
+    begun = 0;
     cycle_pace = pace;
     port_lose_nothing();
     memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* a fuzzer input must not depend on earlier ones */
@@ -56,8 +59,11 @@ void port_lose_nothing(void) {
 }
 
 void port_run(void) {
-    app_step();
-    require(queue_next == queue_end, "a step that reads all bytes");
+    do {
+        const size_t before = queue_next;
+        app_step();
+        require(queue_next == queue_end || queue_next > before, "a step that reads bytes");
+    } while (queue_next < queue_end);
     queue_next = queue_end = 0;
 }
 
@@ -85,6 +91,9 @@ static void finish(void) {
         oracle_lost();
         dropped = false;
     }
+    const unsigned syncs = oracle_read();
+    last_begun = syncs != begun ? now : last_begun;
+    begun = syncs;
 }
 
 bool board_overrun(void) {
@@ -120,8 +129,8 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 void board_wait(void) {
     finish();
-    if (now - last_byte > TIMEOUT_MICROS) {
-        oracle_silence();
+    if (now - last_byte > TIMEOUT_MICROS || now - last_begun > oracle_limit()) {
+        oracle_timeout();
     }
     oracle_check();
 }

@@ -11,6 +11,9 @@ namespace {
 constexpr gpio_num_t POWER_DOWN = GPIO_NUM_32;
 constexpr int NOT_CONNECTED = -1;
 
+constexpr size_t MAX_WIDTH = 640;
+constexpr size_t MAX_HEIGHT = 480;
+
 /* Frames until exposure and white balance have settled after power-up. */
 constexpr int FRAMES_TO_SETTLE = 10;
 
@@ -22,8 +25,11 @@ constexpr bool fits(unsigned width, unsigned height) {
     return INKLING_WIDTH <= width && INKLING_HEIGHT <= height;
 }
 
-static_assert(fits(640, 480), "the bundle's input is larger than this camera's largest frame, 640 x 480");
+static_assert(fits(MAX_WIDTH, MAX_HEIGHT), "the bundle's input is larger than this camera's largest frame, 640 x 480");
 constexpr framesize_t FRAME_SIZE = fits(160, 120) ? FRAMESIZE_QQVGA : fits(320, 240) ? FRAMESIZE_QVGA : FRAMESIZE_VGA;
+
+constexpr pixformat_t PIXEL_FORMAT = GREY ? PIXFORMAT_GRAYSCALE : PIXFORMAT_RGB565;
+constexpr size_t PIXEL_BYTES = GREY ? 1 : 2;
 
 camera_fb_t *frame; /* null: no frame is in use */
 
@@ -48,12 +54,18 @@ camera_config_t settings() {
     config.xclk_freq_hz = 20000000;
     config.ledc_timer = LEDC_TIMER_0;
     config.ledc_channel = LEDC_CHANNEL_0;
-    config.pixel_format = GREY ? PIXFORMAT_GRAYSCALE : PIXFORMAT_RGB565;
+    config.pixel_format = PIXEL_FORMAT;
     config.frame_size = FRAME_SIZE;
     config.fb_count = 1;
     config.fb_location = CAMERA_FB_IN_PSRAM;
     config.grab_mode = CAMERA_GRAB_WHEN_EMPTY;
     return config;
+}
+
+/* A frame that was cut short, or is not as the driver was set, would be read beyond its end. */
+bool is_whole(const camera_fb_t &taken) {
+    return taken.buf != nullptr && taken.format == PIXEL_FORMAT && taken.width <= MAX_WIDTH &&
+           taken.height <= MAX_HEIGHT && taken.len >= taken.width * taken.height * PIXEL_BYTES;
 }
 
 /* Returns false if the driver got no frame, after 4 s. */
@@ -92,7 +104,8 @@ bool camera_take(struct camera_image *image) {
         return false;
     }
     frame = esp_camera_fb_get();
-    if (frame == nullptr) {
+    if (frame == nullptr || !is_whole(*frame)) {
+        camera_release();
         return false;
     }
     image->pixels = frame->buf;

@@ -1,11 +1,23 @@
-/* Cycles, clock, stack and sleep of STM32 chips. */
+/* Cycles, clock and sleep of STM32 chips. */
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
 
 #include "cycles.h"
+#include "stack.h"
+
+/* For -fstack-protector-strong. The C library's version writes a message and hangs. Its bytes end strings and lines. */
+extern "C" {
+extern const uintptr_t __stack_chk_guard;
+const uintptr_t __stack_chk_guard = 0xFF0A0D00u;
+
+[[noreturn]] void __stack_chk_fail() {
+    NVIC_SystemReset();
+}
+}
 
 void chip_start() {
+    stack_start();
     dwt_init();
 }
 
@@ -17,14 +29,10 @@ uint32_t board_clock_hz() {
     return SystemCoreClock;
 }
 
-/* Unknown: stack and heap share one area, which the core does not initialise. */
-uint32_t board_stack_bytes() {
-    return 0;
-}
-
-/* Stops the processor between the millisecond ticks. The chips' stop modes would stop the UART as well. */
+/* Stops the processor between the millisecond ticks. The chips' stop modes would stop the UART as well. Interrupts send
+ * what is queued meanwhile; Serial.flush() would wait forever for a host that has a chip's USB open but does not read.
+ */
 void board_sleep(uint32_t seconds) {
-    Serial.flush();
     for (uint32_t second = 0; second < seconds; second++) {
         const uint32_t start = millis();
         while (millis() - start < 1000u) {

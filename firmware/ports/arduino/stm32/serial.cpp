@@ -3,6 +3,7 @@
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
+#include "stack.h"
 
 void serial_start() {
     Serial.begin(INKLING_BAUD);
@@ -27,6 +28,7 @@ void board_write(const uint8_t *bytes, size_t count) {
 
 /* Waits for the next interrupt: the core's millisecond tick at the latest. */
 void board_wait() {
+    stack_check();
     if (Serial.available() == 0) {
         __WFI();
     }

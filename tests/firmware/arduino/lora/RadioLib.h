@@ -51,6 +51,7 @@ class PhysicalLayer {
     virtual float getRSSI();
     virtual float getSNR();
     virtual void setPacketReceivedAction(void (*func)(void));
+    virtual void clearPacketReceivedAction();
 };
 
 class SX1262 : public PhysicalLayer {

@@ -39,6 +39,19 @@ esp_err_t esp_camera_init(const camera_config_t *config) {
     frame.buf = pixels;
     frame.format = config->pixel_format;
     frame.len = frame.width * frame.height * (config->pixel_format == PIXFORMAT_GRAYSCALE ? 1 : 2);
+    const char *odd = getenv("INKLING_ODD") != nullptr ? getenv("INKLING_ODD") : "";
+    if (strcmp(odd, "cut") == 0) {
+        frame.len--;
+    } else if (strcmp(odd, "jpeg") == 0) {
+        frame.format = PIXFORMAT_JPEG;
+    } else if (strcmp(odd, "wide") == 0) {
+        frame.width *= 2;
+    } else if (strcmp(odd, "huge") == 0) { /* the product of its sides, in 32 bits, is small */
+        frame.width = 65536;
+        frame.height = 65536;
+    } else if (strcmp(odd, "null") == 0) {
+        frame.buf = nullptr;
+    }
     note("camera %zux%zu %s, power %d, clock %d", frame.width, frame.height,
          config->pixel_format == PIXFORMAT_GRAYSCALE ? "grey" : "rgb565", config->pin_pwdn, config->pin_xclk);
     fill();

@@ -4,8 +4,12 @@
  *   INKLING_AIR=FILE    packets to receive, one per line: "CRC RSSI SNR BYTES"; CRC: ok, bad or none; BYTES in hex
  *   INKLING_LOG=FILE    log of the calls to radio, camera and sleep, one per line
  *   INKLING_BROKEN=1    radio and camera do not respond
+ *   INKLING_OUTAGE=N    after its first packet, the radio fails, and N starts of it; its pin then makes many edges
  *   INKLING_FRAME=FILE  the camera's frame, as bytes
+ *   INKLING_ODD=KIND    the camera's frames differ from its settings: cut, jpeg, wide, huge, null
  *   INKLING_MUTE=1      the camera responds, but gives no frames
+ *   INKLING_STACK=N     the stack of an STM32's application grows to N of 8191 bytes, at its start
+ *   INKLING_SMASHED=1   an STM32 finds the stack of a function overwritten, at its first pause
  *   INKLING_WOKE=1      the timer of a deep sleep started the board
  */
 #ifndef INKLING_TEST_MACHINE_H

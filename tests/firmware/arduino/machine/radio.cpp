@@ -24,6 +24,26 @@ void (*interrupt)();
 bool listening;
 bool reports_implicit_as_damaged;
 size_t implicit_bytes;
+bool had_outage;
+bool out;           /* the outage has begun, and no start has succeeded since */
+int failing_starts; /* of the outage, still to come */
+
+/* Raise the pin. */
+void edge() {
+    note(interrupt != nullptr ? "edge" : "edge, nobody listens");
+    if (interrupt != nullptr) {
+        interrupt();
+    }
+}
+
+/* Respond to begin(), or not. */
+int16_t start() {
+    if (broken() || (out && failing_starts-- > 0)) {
+        return RADIOLIB_ERR_CHIP_NOT_FOUND;
+    }
+    out = false;
+    return RADIOLIB_ERR_NONE;
+}
 
 /* Parse a line of INKLING_AIR as the received packet. */
 void receive(const char *line) {
@@ -56,7 +76,13 @@ void radio_poll() {
     if (listening && air != nullptr && fgets(line, sizeof line, air) != nullptr) {
         receive(line);
         listening = false;
-        interrupt();
+        if (!had_outage && getenv("INKLING_OUTAGE") != nullptr) {
+            failing_starts = atoi(getenv("INKLING_OUTAGE"));
+            had_outage = out = true;
+        }
+        edge();
+    } else if (out) {
+        edge();
     }
 }
 
@@ -79,9 +105,7 @@ int16_t PhysicalLayer::transmit(const uint8_t *data, size_t len, uint8_t) {
     }
     note("sent %s", hex);
     listening = false;
-    if (interrupt != nullptr) {
-        interrupt();
-    }
+    edge();
     return RADIOLIB_ERR_NONE;
 }
 
@@ -97,8 +121,8 @@ int16_t PhysicalLayer::standby() {
 }
 
 int16_t PhysicalLayer::startReceive() {
-    listening = true;
-    return RADIOLIB_ERR_NONE;
+    listening = !broken() && !out;
+    return listening ? RADIOLIB_ERR_NONE : RADIOLIB_ERR_UNKNOWN;
 }
 
 int16_t PhysicalLayer::readData(uint8_t *data, size_t len) {
@@ -122,13 +146,17 @@ void PhysicalLayer::setPacketReceivedAction(void (*func)()) {
     interrupt = func;
 }
 
+void PhysicalLayer::clearPacketReceivedAction() {
+    interrupt = nullptr;
+}
+
 SX1262::SX1262(Module *) {}
 
 int16_t SX1262::begin(float freq, float bw, uint8_t sf, uint8_t cr, uint8_t syncWord, int8_t power,
                       uint16_t preambleLength, float tcxoVoltage, bool) {
     note("begin %.3f %.1f sf%u cr%u sync %02x %d dBm preamble %u tcxo %.1f", static_cast<double>(freq),
          static_cast<double>(bw), sf, cr, syncWord, power, preambleLength, static_cast<double>(tcxoVoltage));
-    return broken() ? RADIOLIB_ERR_CHIP_NOT_FOUND : RADIOLIB_ERR_NONE;
+    return start();
 }
 
 int16_t SX1262::setCurrentLimit(float currentLimit) {
@@ -154,7 +182,7 @@ int16_t SX1276::begin(float freq, float bw, uint8_t sf, uint8_t cr, uint8_t sync
                       uint16_t preambleLength, uint8_t) {
     note("begin %.3f %.1f sf%u cr%u sync %02x %d dBm preamble %u", static_cast<double>(freq), static_cast<double>(bw),
          sf, cr, syncWord, power, preambleLength);
-    return broken() ? RADIOLIB_ERR_CHIP_NOT_FOUND : RADIOLIB_ERR_NONE;
+    return start();
 }
 
 int16_t SX1276::setCurrentLimit(uint8_t currentLimit) {

@@ -1,12 +1,32 @@
 /* Mock of the STM32duino core. */
 #include <Arduino.h>
 #include <dwt.h>
+#include <stdlib.h>
 
 #include "machine.h"
 
 HardwareSerial Serial2;
 USBSerial SerialUSB;
 uint32_t SystemCoreClock = 180000000;
+
+namespace {
+
+constexpr size_t HEAP_BYTES = 1001; /* ends within a word */
+constexpr size_t STACK_BYTES = 8191;
+
+alignas(8) uint8_t ram[HEAP_BYTES + STACK_BYTES];
+
+} // namespace
+
+extern "C" void *sbrk(intptr_t) noexcept {
+    return ram + HEAP_BYTES;
+}
+
+uintptr_t stack_pointer() {
+    return reinterpret_cast<uintptr_t>(ram + sizeof ram);
+}
+
+extern "C" void __stack_chk_fail() __attribute__((noreturn)); /* called by compiled code */
 
 void HardwareSerial::begin(unsigned long baud) {
     note("serial %lu", baud);
@@ -34,6 +54,9 @@ void USBSerial::flush() {}
 
 uint32_t dwt_init() {
     note("cycle counter on");
+    if (getenv("INKLING_STACK") != nullptr) {
+        ram[sizeof ram - atoi(getenv("INKLING_STACK"))] = 0xAA;
+    }
     return 0;
 }
 
@@ -49,6 +72,14 @@ uint32_t micros() {
     return static_cast<uint32_t>(nanoseconds() / 1000u);
 }
 
+void NVIC_SystemReset() {
+    note("reset");
+    exit(0);
+}
+
 void wait_for_interrupt() {
+    if (getenv("INKLING_SMASHED") != nullptr) {
+        __stack_chk_fail();
+    }
     line_wait(1);
 }

@@ -55,9 +55,12 @@ extern uint32_t SystemCoreClock;
 uint32_t millis(void);
 uint32_t micros(void);
 void wait_for_interrupt(void);
+uintptr_t stack_pointer(void);
+void NVIC_SystemReset(void) __attribute__((noreturn)); /* of CMSIS */
 }
 
-#define __WFI wait_for_interrupt /* a single instruction in CMSIS */
+#define __WFI wait_for_interrupt /* single instructions in CMSIS */
+#define __get_MSP stack_pointer
 
 void setup(void);
 void loop(void);

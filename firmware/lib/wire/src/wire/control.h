@@ -4,6 +4,8 @@
 
 #define WIRE_REPLY_BIT 0x80u      /* set in a reply's opcode, the rest is the command's */
 #define WIRE_TIMEOUT_MS 1000u     /* silence within a command that ends it */
+#define WIRE_COMMAND_MS 2000u     /* limit for a whole command, from its sync; more by WIRE_BYTE_MS per data byte */
+#define WIRE_BYTE_MS 2u           /* at 9600 baud, a byte takes 1 ms */
 #define WIRE_RUN_WANTS_COST 0x01u /* flags of RUN and CAPTURE */
 #define WIRE_RUN_BY_RADIO 0x02u
 #define WIRE_RUN_BY_MODE 0x04u   /* send the answer or features, by the board's mode; otherwise features */

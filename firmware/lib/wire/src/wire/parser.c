@@ -34,7 +34,11 @@ void wire_parser_init(struct wire_parser *p, uint8_t device, uint8_t *body, size
 }
 
 bool wire_parser_idle(const struct wire_parser *p) {
-    return p->state == HUNT;
+    return p->state == HUNT || p->foreign;
+}
+
+uint32_t wire_parser_limit_ms(const struct wire_parser *p) {
+    return WIRE_COMMAND_MS + WIRE_BYTE_MS * p->length;
 }
 
 uint16_t wire_parser_max_data(const struct wire_parser *p) {
@@ -54,6 +58,7 @@ static void hunt(struct wire_parser *p, uint8_t byte) {
     if (p->window == WIRE_SYNC) {
         wire_parser_reset(p);
         enter(p, HEADER);
+        p->begun++;
     }
 }
 
@@ -72,6 +77,14 @@ static void hunt_again(struct wire_parser *p) {
     }
 }
 
+/* Return true if a damaged or truncated header begins, as received, like that of a command for this board. Otherwise
+ * every board on a line would report the same fault at the same time. */
+static bool names_this_board(const struct wire_parser *p, uint32_t received) {
+    const uint32_t start = (uint32_t)p->field[0] << 8 | p->field[1];
+    const uint32_t device = start >> 6 & 255u;
+    return received >= 2u && start >> 14 == WIRE_COMMAND && (device == p->device || device == WIRE_ANY_DEVICE);
+}
+
 static enum wire_event take_header(struct wire_parser *p) {
     const uint32_t word = (uint32_t)p->field[0] << 16 | (uint32_t)p->field[1] << 8 | p->field[2];
     uint8_t expected[WIRE_HEADER_BYTES];
@@ -82,9 +95,10 @@ static enum wire_event take_header(struct wire_parser *p) {
         return WIRE_EVENT_NONE;
     }
     if (memcmp(expected, p->field, sizeof expected) != 0) {
+        const bool named = names_this_board(p, WIRE_HEADER_BYTES);
         hunt_again(p);
         p->error = WIRE_ERROR_BAD_HEADER;
-        return WIRE_EVENT_ERROR;
+        return named ? WIRE_EVENT_ERROR : WIRE_EVENT_NONE;
     }
     if (word >> 22 != WIRE_COMMAND) {
         enter(p, HUNT); /* another board's frame, or an echo of our own: replying could loop forever */
@@ -156,9 +170,12 @@ enum wire_event wire_parser_push(struct wire_parser *p, uint8_t byte) {
     return WIRE_EVENT_NONE;
 }
 
-enum wire_event wire_parser_silence(struct wire_parser *p) {
+enum wire_event wire_parser_timeout(struct wire_parser *p) {
     if (p->state == HUNT) {
         return WIRE_EVENT_NONE;
+    }
+    if (p->state == HEADER) {
+        p->foreign = !names_this_board(p, p->count);
     }
     return fail(p, WIRE_ERROR_TIMEOUT);
 }

@@ -1,6 +1,6 @@
 /* Parser of the commands in a byte stream. It searches for an exact sync, accepts a header only if re-encoding its 24
- * bits gives all 64, and a command only with a correct CRC-32. Other frames and commands for other devices are skipped
- * silently. After an error it searches again. */
+ * bits gives all 64, and a command only with a correct CRC-32. Other frames, commands for other devices and damaged
+ * headers that do not name this board are skipped silently. After an error it searches again. */
 #ifndef INKLING_WIRE_PARSER_H
 #define INKLING_WIRE_PARSER_H
 
@@ -25,7 +25,8 @@ struct wire_parser {
     uint8_t request;
     uint8_t error;                 /* enum wire_error, for WIRE_EVENT_ERROR */
     uint8_t head[WIRE_HEAD_BYTES]; /* data bytes 0 and 1; in RUN: flags and chunk */
-    uint16_t length;               /* number of data bytes, including those in head */
+    uint16_t length;               /* number of data bytes, including those in head; 0 while unknown */
+    uint32_t begun;                /* syncs found so far; wraps */
 
     /* Private. */
     uint8_t *body;
@@ -47,13 +48,17 @@ void wire_parser_init(struct wire_parser *parser, uint8_t device, uint8_t *body,
 /* Process the next byte of the line. */
 enum wire_event wire_parser_push(struct wire_parser *parser, uint8_t byte);
 
-/* Report that the line was silent for WIRE_TIMEOUT_MS: ends a partial command. Further calls have no effect. */
-enum wire_event wire_parser_silence(struct wire_parser *parser);
+/* Report that the line was silent for WIRE_TIMEOUT_MS, or that the command has taken longer than
+ * wire_parser_limit_ms(): ends a partial command. Further calls have no effect. */
+enum wire_event wire_parser_timeout(struct wire_parser *parser);
+
+/* Return the time in milliseconds in which a partial command has to be complete, counted from its sync. */
+uint32_t wire_parser_limit_ms(const struct wire_parser *parser);
 
 /* Report that received bytes were lost before they could be pushed: drops everything so far. */
 enum wire_event wire_parser_overrun(struct wire_parser *parser);
 
-/* Return true if no command has begun; `body` is then the caller's until the next byte. */
+/* Return true if no command that may be for this board has begun; `body` is then the caller's until the next byte. */
 bool wire_parser_idle(const struct wire_parser *parser);
 
 /* Drop everything so far, without an event. */

@@ -40,6 +40,10 @@ bool is_crc_ok(int16_t state) {
 
 bool radio_start(const struct radio_settings *settings) {
     listening = false;
+    if (chip != nullptr) { /* a chip that fails to restart must not interrupt again */
+        chip->clearPacketReceivedAction();
+    }
+    interrupted = false; /* nor may an edge before the restart pass for a packet after it */
     chip = chip_set_up(*settings);
     implicit_header = settings->implicit_bytes != 0u;
     if (chip != nullptr) {
@@ -65,7 +69,7 @@ bool radio_listening() {
 }
 
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception) {
-    if (!interrupted || chip == nullptr) { /* a chip that failed to restart may still have raised its pin */
+    if (!interrupted || !listening) { /* a radio that does not respond may still raise its pin */
         return 0;
     }
     interrupted = false; /* before reading the packet: the next one may arrive meanwhile */
@@ -83,6 +87,7 @@ size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *re
 }
 
 void radio_sleep() {
+    listening = false;
     if (chip != nullptr) {
         chip->sleep();
     }

@@ -14,7 +14,7 @@ from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, reading_parts
 from host.cli.preview import PreviewFolder
-from host.errors import PortError
+from host.errors import HostError, PortError
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
@@ -79,7 +79,7 @@ class Listener:
             f"{self._frames} frames{answers}, {sum(s.lost for s in sources)} lost, "
             f"{sum(s.duplicates for s in sources)} duplicates, {sum(s.late for s in sources)} late, "
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
-            f"{by_radio if gateways.packets else ''}"
+            f"{by_radio if gateways.packets else ''}{f'; {self.output.missed}' if self.output.missed else ''}"
         )
 
     def _handle(self, events: list[Event]) -> None:
@@ -99,15 +99,18 @@ class Listener:
         self._frames += 1
         self._answers += isinstance(frame, AnswerFrame)
         self._unsure += reading.unsure
+        self.output.json_line(**reading.as_json())
+        if self._previews:
+            try:
+                self._previews.write(reading)
+            except HostError as error:
+                self.output.miss("previews not written", str(error))
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
             *reading_parts(reading),
             f"  {frame.place.lost_so_far} lost{order}",
         )
-        self.output.json_line(**reading.as_json())
-        if self._previews:
-            self._previews.write(reading)
 
     def _note_unknown_model(self, event: UnknownModel) -> None:
         device, model = event.header.device, event.header.model
@@ -137,7 +140,7 @@ class Listener:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Receive until done or until the port is disconnected, and return the exit status."""
+    """Receive until done or until the port is disconnected, and return the exit status: 1 if output is missing."""
     listener = Listener(options)
     waiting = False
     with _signals(listener.stopped):
@@ -156,7 +159,7 @@ def run(options: argparse.Namespace) -> int:
                 listener.stopped.wait(RETRY_S)
     listener.flush()
     listener.output.note(listener.summary())
-    return 0
+    return 1 if listener.output.missed else 0
 
 
 @contextmanager

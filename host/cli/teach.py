@@ -4,12 +4,11 @@ import argparse
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from host.classify.decoder import EmbeddingDecoder
-from host.cli.output import plain_console
+from host.cli.output import Output, plain_console
 from host.confusion import draw
 from host.tasks.examples import Examples, TaskError
 from host.tasks.files import load, names, save
@@ -19,6 +18,7 @@ from host.tasks.report import with_report
 from host.tasks.task import SEED, Task, check_name, teach
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
+from wire.text import printable
 
 MATRIX_CLASSES = 20  # up to so many, the confusion matrix is shown
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     folder = save(task, bundle)
     _show(task)
     for path in filter(None, (folder, options.confusion)):
-        plain_console().print(f"wrote {path}")
+        plain_console().print(f"wrote {printable(str(path))}")
     return 0
 
 
@@ -60,11 +60,11 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
             return read_pictures(pictures, bundle, lambda: bar.advance(task))
     if not options.labels:
         raise TaskError(f"{options.examples} is not a folder of pictures; readings need --labels")
-    return read_labels(options.labels, read_readings(options.examples, bundle), bundle.model_id)
+    return read_labels(options.labels, read_readings(options.examples, bundle, Output().note), bundle.model_id)
 
 
 def _show(task: Task) -> None:
-    figures, console = task.fitted.figures, Console(highlight=False, markup=False)
+    figures, console = task.fitted.figures, plain_console(wrap=True)
     console.print(f"task {task.name}: {len(task.classes)} classes, {figures['images']} images, each left out in turn")
     for copy in [*figures["by_copy"], *figures["by_ber"]]:
         console.print(f"  correct at BER {copy['mean_ber']:.1e}: {_accuracy(copy)}")

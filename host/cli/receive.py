@@ -12,9 +12,10 @@ from host.board.errors import describe
 from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import Output, reading_parts
+from host.cli.output import Output, is_noted, reading_parts
 from host.cli.preview import PreviewFolder
 from host.errors import HostError, PortError
+from host.receive.board_text import Cause, TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
@@ -50,6 +51,7 @@ class Listener:
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code
         self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
+        self._text, self._causes = TextWatch(), Counter[str]()  # the latter by meaning
 
     @property
     def done(self) -> bool:
@@ -61,6 +63,7 @@ class Listener:
         self.output.line(f"listening on {port.url} for {self._models}")
         while not self.done:
             data = port.read(QUIET_S)
+            self._note_text(self._text.feed(data) if data else self._text.flush())
             self._handle(self._receiver.feed(data) if data else self._receiver.flush())
 
     def flush(self) -> None:
@@ -130,13 +133,24 @@ class Listener:
             self._errors.add((device, reply.code))
             self.output.note(f"device {device} reported an error: {describe(reply)}")
 
+    def _note_text(self, causes: list[Cause]) -> None:
+        """Note what boards say in plain text: each cause at its first, tenth, hundredth time and so on."""
+        for cause in causes:
+            self._causes[cause.meaning] += 1
+            count = self._causes[cause.meaning]
+            if is_noted(count):
+                self.output.note(f"{cause}{f' ({count} times so far)' if count > 1 else ''}")
+
     def _note_garbage(self) -> None:
         total, now = self._receiver.garbage_bytes, time.monotonic()
         if total - self._garbage_bytes >= GARBAGE_NOTE_BYTES and now - self._garbage_time >= GARBAGE_NOTE_S:
             self._garbage_bytes, self._garbage_time = total, now
-            self.output.note(
-                f"{total} bytes so far belong to no frame: check the baud rate ({self._baud}), and the line for noise"
+            advice = (
+                f"they are text at the right baud rate, such as {self._text.text!r}, of a board or another program"
+                if 2 * self._text.text_bytes > total
+                else f"check the baud rate ({self._baud}), and the line for noise"
             )
+            self.output.note(f"{total} bytes so far belong to no frame: {advice}")
 
 
 def run(options: argparse.Namespace) -> int:

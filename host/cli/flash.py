@@ -10,7 +10,7 @@ from host.board.board import Board
 from host.board.errors import TRANSIENT, BoardError, DeviceError, WrongModelError
 from host.board.port_list import choose_port
 from host.cli.arguments import open_port
-from host.cli.output import plain_console
+from host.cli.output import Output, plain_console
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             status.update(Text(printable(f"{options.env}: {line}")[: console.width - SPINNER_COLUMNS]))
 
         show("building and flashing with PlatformIO")
-        platformio.upload(options.env, port, bundle.path, show)
+        platformio.upload(options.env, port, bundle.path, show, Output().note)
         show(f"flashed; waiting for the board on {port}")
         device, info = _wait_for_board(port, options, bundle)
     firmware = f"device {device}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"

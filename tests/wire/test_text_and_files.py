@@ -1,17 +1,22 @@
-"""Files that grow by JSON lines, and errors that name the file."""
+"""Text that is shown, files that grow by JSON lines, and errors that name the file."""
 
 import json
 import math
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support import ROOT
+from wire.control import Info
 from wire.files import JsonLines, naming, to_json
+from wire.text import printable
 
 LIMIT = 100  # bytes that fit into a file
 
@@ -111,3 +116,49 @@ def test_naming_adds_the_file_to_errors_of_writing(tmp_path: Path, full_disk: No
     with pytest.raises(FileNotFoundError) as missing, naming("a.txt"):
         (tmp_path / "none").read_bytes()
     assert missing.value.filename == str(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("кот [/] :cat: 50 °C", "кот [/] :cat: 50 °C"),
+        ("two\nlines\r\t", "two\\nlines\\r\\t"),
+        ("\x1b]0;title\x07\x9b2J", "\\x1b]0;title\\x07\\x9b2J"),
+        ("right\u202eleft\u200b\u2028", "right\\u202eleft\\u200b\\u2028"),
+        ("file-\udcff", "file-\\udcff"),
+        ("a\u00a0b\u3000c", "a\u00a0b\u3000c"),
+        ("\U000e0041\ue000", "\\U000e0041\\ue000"),
+    ],
+)
+def test_printable_escapes_all_but_text(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+def test_info_escapes_the_texts_of_a_board() -> None:
+    data = bytearray(Info.FORMAT.size)
+    data[8:16], data[16:40] = b"\x1b[31m\0\0\0", b"a\nb".ljust(24, b"\0")
+    info = Info.unpack(bytes(data))
+    assert (info.engine, info.target) == ("\\x1b[31m", "a\\nb")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
+def test_commands_escape_what_the_encoding_lacks(encoding: str) -> None:
+    """A message with a file name in Cyrillic, and with bytes that are none."""
+    words: list[str | bytes] = [
+        sys.executable,
+        "-m",
+        "inkling",
+        "info",
+        "--port",
+        "loop://",
+        "--bundle",
+        b"/\xd0\x96\n\xff",
+    ]
+    environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1", "PATH": ""}
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, env=environment, check=False)
+    name = "Ж" if encoding == "utf-8" else "\\u0416"
+    assert (done.returncode, done.stderr.decode(encoding)) == (
+        1,
+        f"inkling: bundle /{name}\\n\\udcff: no such folder\n",
+    )

@@ -61,7 +61,7 @@ def test_history_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
     assert read_log(tmp_path) == [RECORDS[0], RECORDS[2]]
 
 
-@pytest.mark.parametrize("end", [b'{"epoch": 3, "phase', b"\\0\\0\\0\\n", b'\\xff\\n{"epo\\n'])
+@pytest.mark.parametrize("end", [b'{"epoch": 3, "phase', b"\0\0\0\n", b'\xff\n{"epo\n', b"[]\n"])
 def test_history_leaves_out_what_a_power_cut_has_torn(tmp_path: Path, end: bytes) -> None:
     record_all(tmp_path, RECORDS[:2])
     with (tmp_path / "log.jsonl").open("ab") as log:

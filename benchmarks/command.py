@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -49,8 +50,16 @@ def add_boards(parser: ArgumentParser, metavar: str, text: str) -> None:
 
 
 def paths_option(name: str, paths: Sequence[Path]) -> str:
-    """Return an option such as --boards as it was given, with a space before it; empty without paths."""
-    return f" {name} {' '.join(map(str, paths))}" if paths else ""
+    """Return an option such as --boards as it was given, with a space before it; empty without paths.
+
+    A path below INKLING_DATA is written with this variable, which may be another folder elsewhere.
+    """
+    data = os.environ.get("INKLING_DATA")
+
+    def shown(path: Path) -> str:
+        return f"$INKLING_DATA/{path.relative_to(data)}" if data and path.is_relative_to(data) else str(path)
+
+    return f" {name} {' '.join(map(shown, paths))}" if paths else ""
 
 
 def add_out(parser: ArgumentParser, name: str) -> None:

@@ -46,12 +46,18 @@ class Measured:
 
 
 def check_out(folder: Path, force: bool) -> None:
-    """Raise ExportError if `write` would replace a folder that is not a bundle, or a bundle without `force`."""
+    """Raise ExportError if `write` would replace a folder that is no bundle, tasks, or a bundle without `force`."""
     not_empty = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
     if not_empty and not (folder / "bundle.json").is_file():
         raise ExportError(f"{folder} exists and is no bundle; give -o a new folder, or a bundle to replace")
     if not_empty and not force:
         raise ExportError(f"{folder} is a bundle already; replace it with --force, or give -o another folder")
+    # A task holds what a user has labelled, and fits no other model.
+    tasks = sorted(task.name for task in folder.glob("tasks/*/"))
+    if tasks:
+        raise ExportError(
+            f"{folder} has been taught tasks ({', '.join(tasks)}): move them away, or give -o another folder"
+        )
 
 
 def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: Measured, golden: Golden) -> str:

@@ -28,14 +28,13 @@ def text(manifest: dict[str, Any]) -> str:
 
 
 def _summary(manifest: dict[str, Any]) -> str:
-    classes, heads = manifest["classes"], manifest["heads"]
+    heads = manifest["heads"]
     sizes = [] if not heads else [f"up to {manifest['payload_bytes']} bytes of features"]
     sizes += ["answers of the board"] if manifest["answer"] else []
     shapes = ", ".join("x".join(map(str, head)) for head in heads) or "none"
-    height, width, channels = manifest["input_shape"]
     return "\n".join(
         [
-            f"{_purpose(manifest, classes)} of {height} x {width} x {channels} pixels.",
+            _purpose(manifest),
             f"Sends {' or '.join(sizes)}.",
             "",
             f"- model {manifest['model_id']}, {manifest['date']}",
@@ -46,14 +45,16 @@ def _summary(manifest: dict[str, Any]) -> str:
     )
 
 
-def _purpose(manifest: dict[str, Any], classes: list[str]) -> str:
+def _purpose(manifest: dict[str, Any]) -> str:
+    images = "images of {} x {} x {}".format(*manifest["input_shape"])
     if "embedding" in manifest:
         size, network = manifest["embedding"]["size"], manifest["embedding"]["network"]
         return (
-            f"For classes that the host is taught later: predicts the embedding of {network}, {size} values, of images"
+            f"Describes {images} for tasks that the host is taught: predicts the embedding of {network}, {size} values."
         )
+    classes = manifest["classes"]
     shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-    return f"Tells {len(classes)} classes ({shown}) apart in images"
+    return f"Classifies {images} in {len(classes)} classes ({shown})."
 
 
 def _cosine(manifest: dict[str, Any]) -> str:

@@ -40,8 +40,7 @@ def add(folder: Path, out: Path, force: bool = False) -> None:
     print(f"run {folder}: epoch {saved['epoch']}, held-out SSIM {_shown(saved['held_out'])}")
     preview.fold()
     round_to_half(preview)
-    with np.load(bundle.golden_path) as golden:
-        images, symbols = golden["images"], golden["symbols"]
+    images, symbols = _golden(bundle)
     checks = Proofs()
     print(f"proofs, on {len(images)} golden images:")
     _same_codec(checks, codec, bundle, images, symbols)
@@ -71,6 +70,17 @@ def _bundle(out: Path, force: bool) -> Bundle:
     if bundle.has_preview and not force:
         raise ExportError(f"bundle {out} has a preview already; replace it with --force")
     return bundle
+
+
+def _golden(bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
+    """Return the golden images (N, H, W, C) and their symbols (N, S)."""
+    try:
+        with np.load(bundle.golden_path) as golden:
+            return golden["images"], golden["symbols"]
+    except Exception as error:  # a file made by hand can fail in numpy, zipfile, zlib and ast
+        raise ExportError(
+            f"bundle {bundle.path}: golden.npz has no images and symbols ({type(error).__name__})"
+        ) from None
 
 
 def _shown(held_out: dict[str, float]) -> str:
@@ -125,8 +135,14 @@ def equal_previews(checks: Proofs, preview: Preview, file: Path, symbols: np.nda
 def put(bundle: Bundle, file: Path, manifest: dict) -> None:
     """Move the file to the bundle and write its manifest and model card.
 
-    The bundle can be loaded at any time, also if this is interrupted.
+    The bundle can be loaded at any time, also if this is interrupted. Raises ExportError, and changes nothing, if the
+    manifest lacks a figure that the model card shows.
     """
+    try:
+        text = card.text(manifest)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        fault = f"{type(error).__name__}: {error}"
+        raise ExportError(f"bundle {bundle.path}: no model card can be made of bundle.json ({fault})") from None
     files = {name: listed for name, listed in bundle.manifest["files"].items() if name != PREVIEW_FILE}
     if bundle.has_preview:
         without = {key: value for key, value in manifest.items() if key != "preview"}
@@ -134,7 +150,7 @@ def put(bundle: Bundle, file: Path, manifest: dict) -> None:
     described = describe_file(file)
     os.replace(file, bundle.preview_path)
     _replace(bundle.path / "bundle.json", manifest_text(manifest | {"files": files | {PREVIEW_FILE: described}}))
-    _replace(bundle.path / "MODEL_CARD.md", card.text(manifest))
+    _replace(bundle.path / "MODEL_CARD.md", text)
     load_bundle(bundle.path)
 
 

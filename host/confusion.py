@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from host.errors import HostError
+from wire.errors import install_hint
 
 NUMBERED_CLASSES = 20  # up to so many, the cells have their counts
 
@@ -18,7 +19,7 @@ def draw(file: Path, matrices: Mapping[str, np.ndarray], classes: Sequence[str])
     try:
         import matplotlib as mpl
     except ImportError:
-        raise HostError("the picture needs matplotlib: pip install matplotlib") from None
+        raise HostError(f"the picture needs matplotlib; {install_hint('teach')}") from None
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 

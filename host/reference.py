@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from host.errors import HostError
+from wire.errors import install_hint
 from wire.model import PIXEL_OFFSET
 
 
@@ -25,7 +26,7 @@ class ReferenceEncoder:
         try:
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError:
-            raise HostError("images are encoded by ai-edge-litert: pip install 'inkling-edge[teach]'") from None
+            raise HostError(f"images are encoded by ai-edge-litert; {install_hint('teach')}") from None
         self._interpreter = Interpreter(model_path=str(file), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]

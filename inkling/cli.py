@@ -6,17 +6,17 @@ import difflib
 import errno
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from inkling import __version__
 from inkling.commands import ROOT, Command, Group
-from wire.errors import InklingError
+from inkling.stop import INTERRUPTED, catch_stop_signals, end_in_time
+from wire.errors import InklingError, install_hint
 from wire.text import escape_unencodable, printable
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit statuses
+FAILED, USAGE = 1, 2  # exit statuses
 WRITE_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 OWN_PACKAGES = ("inkling", "host", "wire", "channel_sim", "train", "export")
 
@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str 
         return USAGE
     options = parse(parser, chosen, words)
     assert command is not None, "argparse exits if the command is missing"
+    if arguments is None and command.ends_in_time:  # this process is the command
+        end_in_time()
     return execute(command, options)
 
 
@@ -180,13 +182,13 @@ def resolve(name: str) -> Callable[..., Any]:
 
 def execute(command: Command, options: argparse.Namespace) -> int:
     """Run a command and return the exit status. Errors that users can act on are printed as one line."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    catch_stop_signals()
     try:
         status = resolve(command.run)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         if command.on_interrupt:
-            print(f"\ninkling: {command.on_interrupt}", file=sys.stderr)
+            _report(f"\ninkling: {command.on_interrupt}")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of the output has closed it, as `| head` does
         _discard_output()
@@ -205,8 +207,14 @@ def execute(command: Command, options: argparse.Namespace) -> int:
                 message += ": standard output, or a temporary file"
     else:
         return status
-    print(f"inkling: {printable(message)}", file=sys.stderr)
+    _report(f"inkling: {printable(message)}")
     return FAILED
+
+
+def _report(text: str) -> None:
+    """Print a line to standard error. The terminal may be gone, as after SIGHUP."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _missing_package(error: ModuleNotFoundError, command: Command) -> str:
@@ -214,8 +222,7 @@ def _missing_package(error: ModuleNotFoundError, command: Command) -> str:
     package = str(error.name).partition(".")[0]
     if package in OWN_PACKAGES:
         raise error
-    target = f".[{command.extra}]" if command.extra else "."
-    return f"the Python package {package!r} is not installed; in a clone of Inkling: pip install '{target}'"
+    return f"the Python package {package!r} is not installed; {install_hint(command.extra)}"
 
 
 def _discard_output() -> None:

@@ -16,6 +16,7 @@ class Command:
     run: str
     extra: str | None = None
     on_interrupt: str = ""  # a message for Ctrl-C
+    ends_in_time: bool = False  # within a second of a signal, at any point; the others first finish a step of work
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Group:
 
 
 def _host(name: str, help: str, extra: str | None = None) -> Command:
-    return Command(help, f"host.cli.parsers:{name}", f"host.cli.{name}:run", extra)
+    return Command(help, f"host.cli.parsers:{name}", f"host.cli.{name}:run", extra, ends_in_time=True)
 
 
 def _sim(name: str, help: str) -> Command:
-    return Command(help, f"channel_sim.cli.parsers:{name}", f"channel_sim.cli.{name}:run")
+    return Command(help, f"channel_sim.cli.parsers:{name}", f"channel_sim.cli.{name}:run", ends_in_time=True)
 
 
 HOST = Group(

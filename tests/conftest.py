@@ -16,6 +16,7 @@ from tests.support import embedding as embedding_support
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once
+from wire.system import STOP_SIGNALS
 
 # Both are read when torch is imported. Trainings are compared bit for bit, which a GPU does not promise. Test workers
 # share the cores: more threads in each would only slow all of them down.
@@ -36,7 +37,7 @@ RunInkling = Callable[..., tuple[int, str, str]]  # arguments -> exit status, ou
 @pytest.fixture
 def run_inkling(capsys: pytest.CaptureFixture[str]) -> Iterator[RunInkling]:
     """The command `inkling`, run in this process, which is faster than a new one."""
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         try:
@@ -46,7 +47,8 @@ def run_inkling(capsys: pytest.CaptureFixture[str]) -> Iterator[RunInkling]:
         return status, *capsys.readouterr()
 
     yield run
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 class Trained(NamedTuple):

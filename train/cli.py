@@ -20,7 +20,9 @@ BUNDLES = Path("build", "bundles")
 
 def parser(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.usage = "%(prog)s [classifier] CONFIG [--set NAME=VALUE] [--out DIR] [--threads N] [--device DEVICE]"
+    parser.usage = (
+        "%(prog)s [classifier] CONFIG [--set NAME=VALUE] [--out DIR] [--strict] [--threads N] [--device DEVICE]"
+    )
     parser.description = (
         "Trains a codec through a channel that flips bits, a preview network of a trained codec, or with the word "
         "classifier a base classifier. An interrupted run is resumed by the same command."
@@ -39,6 +41,7 @@ def parser(parser: argparse.ArgumentParser) -> None:
         help="a setting in place of the file's, as in schedule.epochs=5 (can be repeated)",
     )
     add("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
+    add("--strict", action="store_true", help="stop at an image that cannot be read (default: leave it out)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)")
     add("--device", help="cpu, cuda, cuda:1 (default: cuda where available, else cpu)")
 
@@ -111,7 +114,7 @@ def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.N
 
     if listing:
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
-    trainer = _create_trainer(CodecTrainer, config, options, load_for(config.data))
+    trainer = _create_trainer(CodecTrainer, config, options, load_for(config.data, strict=options.strict))
     _train(trainer, _described(trainer.state.model), config.name)
 
 
@@ -128,7 +131,7 @@ def _general(config: "GeneralConfig", options: argparse.Namespace) -> None:
     from train.data.pool import load_pool
     from train.trainers.general import GeneralTrainer
 
-    trainer = _create_trainer(GeneralTrainer, config, options, load_pool(config))
+    trainer = _create_trainer(GeneralTrainer, config, options, load_pool(config, strict=options.strict))
     _train(trainer, f"{_described(trainer.state.model)}, embedding of {trainer.targets.shape[2]} values", config.name)
 
 
@@ -136,7 +139,7 @@ def _preview(config: "PreviewConfig", options: argparse.Namespace) -> None:
     from train.data.pool import load_pool
     from train.trainers.preview import PreviewTrainer, general_config
 
-    trainer = _create_trainer(PreviewTrainer, config, options, load_pool(general_config(config)))
+    trainer = _create_trainer(PreviewTrainer, config, options, load_pool(general_config(config), strict=options.strict))
     weights = sum(weight.numel() for weight in trainer.state.model.parameters())
     _train(trainer, f"preview network of {weights:,} weights for the codec {config.codec}", Path(config.codec).name)
 
@@ -147,7 +150,7 @@ def _split(file: Path, options: argparse.Namespace) -> None:
     from train.trainers.split import SplitConfig, SplitTrainer
 
     config = SplitConfig.load(file, options.set)
-    trainer = _create_trainer(SplitTrainer, config, options, load_for(config.data))
+    trainer = _create_trainer(SplitTrainer, config, options, load_for(config.data, strict=options.strict))
     model = trainer.state.model
     _train(
         trainer,
@@ -161,7 +164,8 @@ def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None
     from train.data.datasets import load_for
     from train.trainers.classifier import ClassifierTrainer
 
-    _train(_create_trainer(ClassifierTrainer, config, options, load_for(config.data)), config.architecture, None)
+    trainer = _create_trainer(ClassifierTrainer, config, options, load_for(config.data, strict=options.strict))
+    _train(trainer, config.architecture, None)
 
 
 def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:

@@ -88,7 +88,10 @@ def _convert(value: Any, kind: Any, where: str) -> Any:  # noqa: ANN401 - any TO
     if typing.get_origin(kind) is dict:  # the options of a split codec, which are built on their own
         kind = dict
     if kind is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise TrainError(f"{where}: the number has hundreds of digits") from None
     if type(value) is not kind:
         raise TrainError(f"{where}: expected {kind.__name__}, found {value!r}")
     return value
@@ -106,7 +109,7 @@ def override(cls: type, values: dict[str, Any], assignments: Sequence[str]) -> d
             raise TrainError(f"--set {text}: expected NAME=VALUE, as in schedule.epochs=5")
         try:
             parsed = tomllib.loads(f"value = {raw}")
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # not TOML, a number of thousands of digits, lists without end
             parsed = {}
         if parsed.keys() != {"value"}:
             raise TrainError(f"--set {text}: not a TOML value; a text needs quotes, as in 'data.name=\"cifar10\"'")
@@ -159,7 +162,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainError(f"cannot read config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML or UTF-8, thousands of digits, lists without end
         raise TrainError(f"{path} is not valid TOML: {error}") from None
     return {"name": path.stem, **values}
 
@@ -170,7 +173,7 @@ def read_run(folder: Path) -> Any:  # noqa: ANN401 - whatever the file holds
         return json.loads((folder / "config.json").read_text())
     except OSError as error:
         raise TrainError(f"{folder} is not a run: cannot read config.json: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainError(f"{folder} is not a run: config.json is not JSON: {error}") from None
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from wire.answer import ANSWER_BITS, CONFIDENCES, FULL_WEIGHT, MAX_CLASSES, AnswerHead
-from wire.checks import ContentError, integers, is_int, read_object, require, require_printable, shown
+from wire.checks import (
+    ContentError,
+    integers,
+    is_int,
+    is_number,
+    read_file,
+    read_object,
+    require,
+    require_printable,
+    shown,
+)
 from wire.errors import InklingError
 from wire.frame import MAX_CHUNKS
 from wire.model import Model
@@ -17,6 +27,8 @@ from wire.payload import MAX_BITS_PER_SYMBOL
 SCHEMA = 2
 MAX_LATENT = 1 << 16  # values: a position in symbol_order has 16 bits
 MAX_EMBEDDING = 1 << 16  # values
+MAX_INPUT_BYTES = 1 << 24  # of an image: more than a board's memory
+MAX_FILE_BYTES = 64 << 20
 EMBEDDING_TASK = "embedding"  # `task` of a general bundle
 FILES = ("encoder.tflite", "decoder.onnx", "golden.npz")
 PREVIEW_FILE = "preview.onnx"  # of a general bundle with the key `preview`
@@ -88,7 +100,7 @@ def compute_model_id(
 
 def describe_file(path: Path) -> dict[str, int | str]:
     """Return size and SHA-256 of a file, as the manifest's `files` lists them."""
-    content = _read(path)
+    content = path.read_bytes()
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -111,7 +123,7 @@ def _manifest(path: Path) -> dict:
 
 def _checked(path: Path, manifest: dict) -> Bundle:
     schema, name = manifest.get("schema"), manifest.get("name")
-    require(schema == SCHEMA, f"schema is {shown(schema)}; this program reads schema {SCHEMA}")
+    require(is_number(schema, SCHEMA), f"schema is {shown(schema)}; this program reads schema {SCHEMA}")
     if not isinstance(name, str) or not name:
         raise ContentError("name is not a non-empty string")
     require_printable("name", [name])
@@ -122,6 +134,8 @@ def _checked(path: Path, manifest: dict) -> Bundle:
         raise ContentError(f"bits_per_symbol is {shown(bits)}, not 1..{MAX_BITS_PER_SYMBOL}")
     height, width, channels = integers(manifest, "input_shape", 1, 0xFFFF, count=3)
     require(channels <= 255, f"input_shape has {channels} channels, more than 255")
+    n_pixels = height * width * channels
+    require(n_pixels <= MAX_INPUT_BYTES, f"input_shape has {n_pixels} values, more than {MAX_INPUT_BYTES}")
     answer = _answer_head(manifest)
     require(
         answer is None or embedding is None, "answer is not null, but a general bundle has no classes to answer with"
@@ -268,7 +282,7 @@ def _check_payload_bytes(manifest: dict, n_symbols: int, bits: int, answer: Answ
         n_bits += ANSWER_BITS
         content = f"answer of {ANSWER_BITS} bits, {content}"
     needed = (n_bits + 7) // 8
-    require(given == needed, f"payload_bytes is {shown(given)}, not {needed} ({content})")
+    require(is_number(given, needed), f"payload_bytes is {shown(given)}, not {needed} ({content})")
 
 
 def _files(path: Path, manifest: dict, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -291,14 +305,7 @@ def _checked_file(path: Path, listed: object) -> bytes:
     except OSError as error:
         raise ContentError(f"{name} cannot be read ({error.strerror})") from None
     require(size == listed["size"], f"{name} has {size} bytes, not {shown(listed['size'])} as in files")
-    content = _read(path)
+    content = read_file(path, MAX_FILE_BYTES)
     digest = hashlib.sha256(content).hexdigest()
     require(digest == listed["sha256"], f"{name} has SHA-256 {digest[:16]}..., not {shown(listed['sha256'])}")
     return content
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path.name} cannot be read ({error.strerror})") from None

@@ -3,14 +3,16 @@
 import io
 import sys
 import unicodedata
+from pathlib import PurePath
 
 
-def printable(text: str) -> str:
-    """Return a text as one line that a terminal only shows, with the escapes of Python for all other characters.
+def printable(text: str | PurePath) -> str:
+    """Return a text or path as one line that a terminal only shows, with the escapes of Python for other characters.
 
     These are line breaks, terminal codes, characters that change the direction of text or are invisible, and the
     surrogates that stand for undecodable bytes. Spaces of all widths stay.
     """
+    text = str(text)
     return text if text.isprintable() else "".join(map(_shown, text))
 
 

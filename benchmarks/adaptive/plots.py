@@ -19,6 +19,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 SHOWN_SNRS = ("-15", "-12", "-10", "-8", "-5", "clean")
 COLUMNS = 3
+SWEEP_SPAN = 8  # least points of accuracy that the plot of thresholds spans
 SHOWN_POINTS = 25  # below the best accuracy
 TICKS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 COSTS = {  # of the second plot: key -> label and factor
@@ -102,8 +103,11 @@ def _draw_sweep(file: Path, figures: dict) -> None:
         )
     axes.set_xlabel("images that the board answers itself, %")
     axes.set_ylabel("accuracy of all, clean link, %")
+    low, high = axes.get_ylim()
+    room = max(0.0, SWEEP_SPAN - (high - low)) / 2
+    axes.set_ylim(low - room, high + room)  # so that chance does not look like a difference
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, frameon=False, fontsize=9)
     figure.savefig(file, dpi=110)
     plt.close(figure)

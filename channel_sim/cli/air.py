@@ -3,13 +3,13 @@
 import argparse
 import contextlib
 import os
-import signal
 
 from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import LoRa
 from channel_sim.channels.parse import parse
 from channel_sim.cli.parsers import MAX_DB
 from channel_sim.live.radio_hub import RadioHub
+from wire.system import stop_signals
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,10 +26,8 @@ def run(options: argparse.Namespace) -> int:
         raise ChannelError(f"cannot listen on port {options.port}: {reason}") from None
     except OverflowError:
         raise ChannelError(f"cannot listen on port {options.port}: not in 0..65535") from None
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: hub.stop())
-    print(f"listening: --radio tcp:127.0.0.1:{hub.port}", flush=True)
-    with contextlib.closing(hub):
+    with contextlib.closing(hub), stop_signals(hub.stop):
+        print(f"listening: --radio tcp:127.0.0.1:{hub.port}", flush=True)
         hub.run()
     for device, counts in hub.devices.items():
         answers = f" ({counts.answers} answers)" if counts.answers else ""

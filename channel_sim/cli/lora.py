@@ -6,7 +6,7 @@ import numpy as np
 
 from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import NOISE_FIGURE_DB, LoRa
-from wire.lora import DUTY_CYCLE, messages_per_hour
+from wire.lora import DUTY_CYCLE, MAX_PACKET_BYTES, messages_per_hour
 
 BATCH = 1000
 
@@ -18,6 +18,10 @@ def run(options: argparse.Namespace) -> int:
 
     if options.packets < 1:
         raise ChannelError("--packets must be at least 1")
+    if not 1 <= options.bytes <= MAX_PACKET_BYTES:  # before random packets of that size are drawn
+        raise ChannelError(f"a LoRa payload has 1 to {MAX_PACKET_BYTES} bytes, not {options.bytes}")
+    if options.snr and options.snr[0] > options.snr[1]:
+        raise ChannelError(f"--snr is LOW and HIGH, got {options.snr[0]:g} and {options.snr[1]:g}")
     table = Table(
         title=f"LoRa, {options.bytes} bytes, 4/{options.cr}, {options.bandwidth:g} kHz, "
         f"{'implicit' if options.implicit_header else 'explicit'} header, CRC: "

@@ -1,11 +1,14 @@
 """Arguments of the commands of `inkling sim`."""
 
 import argparse
+import contextlib
+from collections.abc import Callable
 
 from channel_sim.channels.parse import HELP
 from wire import BAUD
 from wire.frame import ANY_DEVICE
 
+SLOWEST, FASTEST = 1e-3, 1e6  # times the recorded speed of a replay
 MAX_DB = 200  # of an SNR, either sign; the messages to stations have room for up to 8000
 EXAMPLE_BOARD = "--board socket://localhost:4000 --listen tcp://127.0.0.1:4001"
 
@@ -75,7 +78,7 @@ def proxy(parser: argparse.ArgumentParser) -> None:
     )
     add("--record", metavar="FILE", help="write all traffic to FILE, replacing it")
     add("--reconnect", action="store_true", help="wait for an endpoint that is missing or disappears")
-    add("--baud", type=int, default=BAUD, help="baud rate of serial devices (default %(default)s)")
+    add("--baud", type=_integer_from(1), default=BAUD, help="baud rate of serial devices (default %(default)s)")
 
 
 def replay(parser: argparse.ArgumentParser) -> None:
@@ -118,9 +121,15 @@ def lora(parser: argparse.ArgumentParser) -> None:
     add("--cr", type=int, default=5, metavar="CR", help="coding rate 4/5 to 4/8 as 5 to 8 (default 5)")
     add("--bandwidth", type=float, default=125.0, metavar="KHZ", help="bandwidth in kHz (default 125)")
     add("--implicit-header", action="store_true", help="no radio header: both ends know the length")
-    add("--snr", type=float, nargs=2, metavar=("LOW", "HIGH"), help="dB, in steps of 1 (default: where packets fail)")
+    add(
+        "--snr",
+        type=_decibels,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="dB, in steps of 1 (default: where packets fail)",
+    )
     add("--packets", type=int, default=4000, metavar="N", help="packets per row (default 4000)")
-    add("--seed", type=int, default=0, metavar="N", help="random seed of packets and noise (default 0)")
+    add("--seed", type=_integer_from(0), default=0, metavar="N", help="random seed of packets and noise (default 0)")
 
 
 def air(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +139,7 @@ def air(parser: argparse.ArgumentParser) -> None:
     add("channel", metavar="SPEC", help="the link: lora:snr=,sf=7,cr=5,bw=125,header=explicit (docs/channels.md)")
     add("--port", type=int, default=0, metavar="N", help="TCP port to listen on, on this machine (default: any free)")
     add("--snr", type=_station_snr, action="append", default=[], metavar="DEVICE=DB", help="of one device; repeatable")
-    add("--seed", type=int, default=0, metavar="N", help="random seed of the noise (default 0)")
+    add("--seed", type=_integer_from(0), default=0, metavar="N", help="random seed of the noise (default 0)")
     add("--fast", action="store_true", help="packets take no time")
 
 
@@ -145,17 +154,39 @@ def _add_channel(parser: argparse.ArgumentParser) -> None:
         help="bundle of a board's model, by which frames are found: for counting frames and for channels that need "
         "whole frames; repeatable",
     )
-    add("--seed", type=int, default=0, metavar="N", help="random seed of the damage (default 0)")
+    add("--seed", type=_integer_from(0), default=0, metavar="N", help="random seed of the damage (default 0)")
+
+
+def _integer_from(lowest: int) -> Callable[[str], int]:
+    """Return a parser of integers of at least `lowest`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = lowest - 1
+        if value < lowest:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {lowest}, got {text!r}")
+        return value
+
+    return parse
+
+
+def _decibels(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= MAX_DB:
+        raise argparse.ArgumentTypeError(f"must be {-MAX_DB} to {MAX_DB} dB, got {text!r}")
+    return value
 
 
 def _station_snr(text: str) -> tuple[int, float]:
     device, _, value = text.partition("=")
-    try:
-        snr_db = float(value)
-        if device.isdecimal() and int(device) < ANY_DEVICE and abs(snr_db) <= MAX_DB:
-            return int(device), snr_db
-    except ValueError:
-        pass
+    if device.isdecimal() and int(device) < ANY_DEVICE:
+        with contextlib.suppress(argparse.ArgumentTypeError):
+            return int(device), _decibels(value)
     raise argparse.ArgumentTypeError(f"DEVICE=DB is a device 0..254 and its SNR in dB, such as 3=-9.5, got {text!r}")
 
 
@@ -164,6 +195,6 @@ def _speed(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a speed is a number above 0, got {text!r}")
+    if not SLOWEST <= value <= FASTEST:
+        raise argparse.ArgumentTypeError(f"a speed is {SLOWEST:g} to {FASTEST:g} times the recorded one, got {text!r}")
     return value

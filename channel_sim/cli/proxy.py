@@ -2,14 +2,18 @@
 
 import argparse
 import os
-import signal
 import sys
 import threading
+import time
 
 from channel_sim.cli.arguments import compose, load_bundles
 from channel_sim.cli.output import View, summary
 from channel_sim.live.proxy import Proxy
 from channel_sim.live.recording import Recorder
+from wire.system import stop_signals
+
+NOTICE_S = 10.0
+SETTLE_S = 0.3  # an attempt to connect may take longer than a signal allows
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,14 +32,17 @@ def run(options: argparse.Namespace) -> int:
     if options.record:  # last, so that an error in another option does not replace a recording
         proxy.recorder = Recorder(options.record, specs, options.downlink_channel, options.seed)
     stopped = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopped.set())
-    with proxy:
+    with stop_signals(stopped.set), proxy:
         _print(f"{'listening on' if proxy.host.listens else 'sending to'} {proxy.url}")
         if proxy.board.listens:
             _print(f"listening for the board on {proxy.board.url}")
+        for endpoint in (proxy.board, proxy.host):
+            if endpoint.missing:
+                _warn(f"{endpoint.missing}; waiting for it")
         _watch(proxy, stopped)
-    _print(summary(proxy))
+        proxy.stop()
+        proxy.wait(SETTLE_S)
+        _print(summary(proxy))
     if proxy.failure:
         _warn(proxy.failure)
     return 1 if proxy.failure or (proxy.recorder and proxy.recorder.failure) else 0
@@ -56,7 +63,7 @@ def _watch(proxy: Proxy, stopped: threading.Event) -> None:
     if not sys.stdout.isatty():
         while not (stopped.is_set() or proxy.wait(0.1)):
             notices.print_new()
-        notices.print_new()
+        notices.print_new(last=True)
         return
     from rich.console import Console  # slow to import, not needed in pipes
     from rich.live import Live
@@ -66,22 +73,29 @@ def _watch(proxy: Proxy, stopped: threading.Event) -> None:
         while not (stopped.is_set() or proxy.wait(0.25)):
             live.update(view.table())
             notices.print_new()
-        notices.print_new()
+        notices.print_new(last=True)
 
 
 class _Notices:
-    """Prints a notice when the recording fails, and each time an endpoint is lost and waited for."""
+    """Prints a notice when the recording fails, and when an endpoint is lost and waited for.
+
+    An endpoint that is lost over and over gives one notice per NOTICE_S, with the number of times.
+    """
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._resets = 0
+        self._next_time = 0.0
         self._recording = True
 
-    def print_new(self) -> None:
-        """Print new notices."""
-        if self._proxy.statistics.resets > self._resets:
-            self._resets = self._proxy.statistics.resets
-            _warn(f"{self._proxy.last_reset}; waiting for it to come back")
+    def print_new(self, last: bool = False) -> None:
+        """Print new notices; `last`: also those that were left out."""
+        resets, now = self._proxy.statistics.resets - self._resets, time.monotonic()
+        if resets and (now >= self._next_time or last):
+            self._resets += resets
+            self._next_time = now + NOTICE_S
+            times = f" ({resets} times)" if resets > 1 else ""
+            _warn(f"{self._proxy.last_reset}; waiting for it to come back{times}")
         recorder = self._proxy.recorder
         if recorder and recorder.failure and self._recording:
             self._recording = False

@@ -3,7 +3,6 @@
 import argparse
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ READ_BYTES = 1 << 16
 
 def run(options: argparse.Namespace) -> int:
     """Replay the recording to the first host that connects; return the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     recording = Recording(options.recording)
     stream = Stream(compose(options.channel), options.seed, load_bundles(options.bundle))
     endpoint = open_endpoint("host", options.listen, 0, may_come_later=False)
@@ -35,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             host.setblocking(True)
             try:
                 _play(_timed(recording, stream, options.what), host, options.speed)
-            except ConnectionError as error:
+            except OSError as error:  # also of a host without power, which is no ConnectionError
                 raise ProxyError(f"the host disconnected during the replay: {error.strerror}") from None
     print(f"replayed {damage(stream.statistics)}", flush=True)
     return 0

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pty
+import re
 import socket
 import termios
 import tty
@@ -14,6 +15,7 @@ import serial
 
 from channel_sim.channels.channel import ChannelError
 from wire.errors import InklingError
+from wire.system import keep_alive, reason
 
 CONNECT_S = 2.0
 FORMS = "pty, tcp://HOST:PORT (listens), socket://HOST:PORT (connects) or a serial device"
@@ -28,13 +30,14 @@ class Endpoint(ABC):
 
     `url`: the URL that the peer opens if the endpoint `listens`, else the URL that this endpoint opens. `fd`: the
     connection, None without a peer. `waiting_fd`: becomes readable when a peer connects; None while one is connected
-    (a second one waits).
+    (a second one waits). `missing`: why it could not be opened at first, though it may come later.
     """
 
     listens = True
     url: str
     fd: int | None = None
     waiting_fd: int | None = None
+    missing = ""
 
     @abstractmethod
     def open(self) -> None:
@@ -56,9 +59,10 @@ class Endpoint(ABC):
 class TcpEndpoint(Endpoint):
     """A TCP listener for one peer at a time. Raises OSError if the port is in use."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, is_board: bool) -> None:
         self._server = socket.create_server((host, port), backlog=1)
         self._server.setblocking(False)
+        self._is_board = is_board
         self.waiting_fd = self._server.fileno()
         self._peer: socket.socket | None = None
         name = f"[{host}]" if ":" in host else host
@@ -71,7 +75,7 @@ class TcpEndpoint(Endpoint):
         """See Endpoint. A peer that has already disconnected is ignored."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             peer, _ = self._server.accept()
-            _prepare(peer)
+            _prepare(peer, self._is_board)
             self._peer, self.fd, self.waiting_fd = peer, peer.fileno(), None
 
     def hang_up(self) -> None:
@@ -145,13 +149,14 @@ class ConnectingEndpoint(Endpoint):
 class SocketEndpoint(ConnectingEndpoint):
     """A connection to a TCP port of another program."""
 
-    def __init__(self, host: str, port: int, url: str) -> None:
+    def __init__(self, host: str, port: int, url: str, is_board: bool) -> None:
         self.url = url
+        self._is_board = is_board
         self._address = (host, port)
 
     def _connect(self) -> socket.socket:
         line = socket.create_connection(self._address, CONNECT_S)
-        _prepare(line)
+        _prepare(line, self._is_board)
         return line
 
 
@@ -167,6 +172,10 @@ class DeviceEndpoint(ConnectingEndpoint):
             device = serial.serial_for_url(self.url, baudrate=self._baud, exclusive=True)
         except termios.error as error:  # unplugged while being opened
             raise OSError(*error.args) from None
+        except OverflowError:  # the only number that the operating system gets
+            raise ChannelError(f"invalid baud rate {self._baud}") from None
+        except re.error as error:  # in hwgrep://
+            raise ChannelError(str(error)) from None
         try:
             device.fileno()
         except io.UnsupportedOperation:
@@ -182,35 +191,30 @@ def open_endpoint(name: str, where: str, baud: int, may_come_later: bool) -> End
     cannot be opened.
     """
     try:
-        endpoint = _endpoint_at(where, baud)
+        endpoint = _endpoint_at(where, baud, is_board=name == "board")
     except (OSError, ValueError) as error:
-        raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
+        raise ProxyError(f"cannot open the {name} at {where}: {reason(error, where)}") from None
     try:
         endpoint.open()
     except ValueError as error:
         raise ProxyError(f"cannot open the {name} at {where}: {error}") from None
     except OSError as error:
+        endpoint.missing = f"cannot open the {name} at {where}: {reason(error, where)}"
         if not may_come_later:
-            raise ProxyError(f"cannot open the {name} at {where}: {_reason(error)}") from None
+            raise ProxyError(endpoint.missing) from None
     return endpoint
 
 
-def _endpoint_at(where: str, baud: int) -> Endpoint:
+def _endpoint_at(where: str, baud: int, is_board: bool) -> Endpoint:
     """Return the endpoint at `where`, listening if it is of that kind, else not open yet."""
     if where == "pty":
         return PtyEndpoint()
     scheme, host, port = _parts(where)
     if scheme == "tcp":
-        return TcpEndpoint(host, port)
+        return TcpEndpoint(host, port, is_board)
     if scheme == "socket":
-        return SocketEndpoint(host, port, where)
+        return SocketEndpoint(host, port, where, is_board)
     return DeviceEndpoint(where, baud)
-
-
-def _reason(error: Exception) -> str:
-    """Return the message of the system, which pyserial wraps in its own."""
-    cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    return getattr(cause, "strerror", None) or str(error)
 
 
 def _parts(where: str) -> tuple[str, str, int]:
@@ -224,7 +228,11 @@ def _parts(where: str) -> tuple[str, str, int]:
     return scheme, parts.hostname or "127.0.0.1", parts.port
 
 
-def _prepare(line: socket.socket) -> None:
-    """Make a socket non-blocking and send small pieces at once."""
+def _prepare(line: socket.socket, is_board: bool) -> None:
+    """Make a socket non-blocking, send small pieces at once, and notice a peer that has lost power.
+
+    Only a board reads all the time: a host may be slow.
+    """
+    keep_alive(line, acknowledges=is_board)
     line.setblocking(False)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

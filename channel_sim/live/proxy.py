@@ -14,6 +14,7 @@ from channel_sim.live.stream import Statistics, Stream
 from wire import BAUD
 from wire.bundle import Bundle
 from wire.frame import QUIET_S
+from wire.system import is_closed
 
 READ_BYTES = 1 << 16
 # Bytes for a host that does not read are dropped beyond this.
@@ -191,7 +192,7 @@ class Proxy(Background):
         except OSError as error:
             self._gone(endpoint, error.strerror or str(error))
             return b""
-        if not data:
+        if not data and endpoint.fd is not None and is_closed(endpoint.fd):
             self._gone(endpoint, "the line was closed")
         return data
 

@@ -1,14 +1,20 @@
 """Recordings of traffic: JSON lines, a header first. Written live, read back later."""
 
 import json
+import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from wire.checks import is_number
 from wire.errors import InklingError
 
 VERSION = 1
+# Far above any piece that the proxy passes on. A file without line ends, such as /dev/zero, is refused there.
+MAX_LINE_BYTES = 1 << 24
+MAX_SECONDS = 1e9
 Way = Literal["up", "down"]
 
 
@@ -75,19 +81,24 @@ class Recorder:
 class Recording:
     """Reads a recording. An incomplete last line, as left by a kill or a full disk, is ignored.
 
-    Raises RecordingError if the file cannot be read, is not a recording, or has an invalid line.
+    Of a file that grows meanwhile, such as the recording of this replay, the part that was there at first is read.
+    Raises RecordingError if it is no regular file, cannot be read, is not a recording, or has an invalid line.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
         try:
+            self._size = self._regular_size()
+        except OSError as error:
+            raise RecordingError(f"cannot read {path}: {error.strerror}") from None
+        try:
             header = json.loads(next(self._lines(), b"null"))
-            known = header["inkling_recording"] == VERSION
+            known = is_number(header["inkling_recording"], VERSION)
             self.channel: list[str] = header["channel"]
             self.downlink_channel: list[str] = header["downlink_channel"]
             self.seed: int = header["seed"]
             self.started: str = header["started"]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             known = False
         if not known:
             raise RecordingError(f"{path} is not a recording of version {VERSION}")
@@ -101,7 +112,9 @@ class Recording:
                 line = json.loads(text)
                 received, sent = bytes.fromhex(line["received"]), bytes.fromhex(line["sent"])
                 passage = Passage(float(line["seconds"]), line["way"], received, sent)
-            except (KeyError, TypeError, ValueError):
+                if not 0 <= passage.seconds <= MAX_SECONDS or passage.way not in ("up", "down"):
+                    raise ValueError
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
                 raise RecordingError(f"line {number} of {self._path} is not a line of a recording") from None
             yield passage
 
@@ -112,12 +125,21 @@ class Recording:
             if passage.way == "up" and piece:
                 yield piece
 
+    def _regular_size(self) -> int:
+        """Return the size in bytes. A device or a pipe, which is read once and may be endless, is refused."""
+        status = os.stat(self._path)
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordingError(f"cannot read {self._path}: a recording is a regular file")
+        return status.st_size
+
     def _lines(self) -> Iterator[bytes]:
         """Iterate over complete lines."""
         try:
             with open(self._path, "rb") as file:
-                for line in file:
+                while file.tell() < self._size and (line := file.readline(MAX_LINE_BYTES)):
                     if line.endswith(b"\n"):
                         yield line
+                    elif len(line) == MAX_LINE_BYTES:
+                        raise RecordingError(f"{self._path} is no recording: a line has over {MAX_LINE_BYTES} bytes")
         except OSError as error:
             raise RecordingError(f"cannot read {self._path}: {error.strerror}") from None

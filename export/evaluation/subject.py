@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 
+from host.classify.decoder import decoder_of
 from host.reference import ReferenceEncoder
 from train.impairment import payload_flips
 from wire.answer import ANSWER_BITS, answer_word
@@ -14,7 +14,7 @@ from wire.bundle import Bundle
 from wire.model import MIN_BER
 from wire.payload import bits_to_symbols, symbols_to_bits
 
-BATCH = 8  # the decoder's fastest; see host.classify.decoder
+BATCH = 8  # images whose flips are drawn together
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,17 @@ class Subject(Protocol):
 
 
 class BundleSubject:
-    """A bundle: TFLite's reference kernels as the board, and decoder.onnx in ONNX Runtime as the host."""
+    """A bundle: TFLite's reference kernels as the board, and the host's decoder, with its check and limits.
+
+    Raises HostError if the decoder cannot be run.
+    """
 
     alone = "board"
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._encoder = ReferenceEncoder(bundle.encoder_path)
-        if bundle.heads:
-            self._decoder = onnxruntime.InferenceSession(bundle.decoder_path.read_bytes())
-            self._inputs = [value.name for value in self._decoder.get_inputs()]
+        self._decoder = decoder_of(bundle)
 
     @property
     def prefixes(self) -> dict[str, int]:
@@ -78,10 +79,8 @@ class BundleSubject:
         """See Subject.predict."""
         rng, predicted = np.random.default_rng([draw, round(1e6 * ber)]), []
         for symbols, answers in self._received(encoded, n_symbols, ber, rng):
-            given = np.full(len(symbols), max(ber, MIN_BER), np.float32)
-            feeds = {"symbols": symbols, "ber": given, "answer": answers}
-            logits = self._decoder.run(None, {name: feeds[name] for name in self._inputs})[0]
-            predicted.append(logits.argmax(axis=1))
+            given = np.full(len(symbols), max(ber, MIN_BER))
+            predicted.append(self._decoder.logits(symbols, given, answers).argmax(axis=1))
         return np.concatenate(predicted)
 
     def _received(

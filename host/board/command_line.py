@@ -157,6 +157,8 @@ class CommandLine:
 
     def _no_reply(self) -> DeviceError:
         url, baud = self.port.url, self.port.baud
+        if names := self.port.other_readers():
+            return GarbledReplyError(f"{url}: {', '.join(names)} also reads this port and takes replies: close it")
         if failure := self._reported_failure():
             return failure
         if self._received:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from urllib.request import getproxies
 
 from host.errors import HostError
+from wire.errors import install_hint
 from wire.files import naming
 
 CLONE = Path(__file__).resolve().parents[2]  # of an installed package: no clone
@@ -42,7 +43,7 @@ def command() -> list[str]:
         return [sys.executable, "-m", "platformio"]
     if program := shutil.which("pio"):
         return [program]
-    raise HostError("PlatformIO is not installed; in a clone of Inkling: pip install '.[firmware]'")
+    raise HostError(f"PlatformIO is not installed; {install_hint('firmware')}")
 
 
 def project_folder() -> Path:

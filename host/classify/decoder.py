@@ -1,4 +1,4 @@
-"""Decoder of a bundle: decoder.onnx, run by onnxruntime, maps symbols to class logits or embeddings."""
+"""Decoder of a bundle: decoder.onnx maps symbols to class logits or embeddings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +54,8 @@ class EmbeddingDecoder:
             raise HostError(f"bundle {bundle.path}: decoder.onnx gives embeddings of length {lengths[0]:.3g}, not 1")
 
     def embeddings(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to embeddings (N, D) float32, unit length.
-
-        Decodes in batches of BATCH images, so N may be any number but 0.
-        """
-        batches = range(0, len(symbols), BATCH)
-        return np.concatenate([self._network.run(symbols[i : i + BATCH], ber[i : i + BATCH], None) for i in batches])
+        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to embeddings (N, D) float32, unit length."""
+        return self._network.run(symbols, ber, None)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,17 @@ The check reads the protobuf encoding itself (https://protobuf.dev/programming-g
 It visits every message that can hold a tensor or a node, and refuses what it does not know.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
+
+from wire.checks import shown
 
 # Wire types of protobuf. Groups (3 and 4) do not occur in ONNX files.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_TAG_BYTES, _MAX_VARINT_BYTES = 5, 10
 MAX_DEPTH = 32  # of messages within messages
+MAX_FIELDS = 100_000  # in all messages, which takes 0.1 s to check; the bundles here have up to 4,000
 ORT_IDENTIFIER = b"ORTM"  # at bytes 4 to 7 of onnxruntime's own format, which this check cannot read
 
 # Field numbers of onnx.proto that hold further messages, by message; and the fields that hold only data.
@@ -38,7 +42,7 @@ _DATA: Final[dict[str, frozenset[int]]] = {
 _NODE_OPERATOR, _NODE_DOMAIN = 4, 7
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 
-_DOMAINS = (b"", b"ai.onnx")  # two names of the standard domain
+_DOMAINS = ("", "ai.onnx")  # two names of the standard domain
 # Operators that compute with tensors. Control flow, sequences, strings and random numbers are left out.
 OPERATORS = frozenset(
     """
@@ -60,24 +64,28 @@ class OnnxError(ValueError):
 
 
 def check(model: bytes) -> None:
-    """Raise OnnxError if the model is malformed, reads external data or has an operator outside OPERATORS."""
+    """Raise OnnxError if the model is malformed, reads external data has an operator outside OPERATORS,
+    or has more than MAX_FIELDS fields.
+    """
     if model[4:8] == ORT_IDENTIFIER:
         raise OnnxError("it is in onnxruntime's own format, not in ONNX")
     if not model:
         raise OnnxError("it is empty")
-    _check("model", memoryview(model), 0)
+    _check("model", memoryview(model), 0, itertools.count(1))
 
 
-def _check(kind: str, message: memoryview, depth: int) -> None:
-    """Check a message of the given kind and all messages in it."""
+def _check(kind: str, message: memoryview, depth: int, fields: Iterator[int]) -> None:
+    """Check a message of the given kind and all messages in it. `fields` counts those of all messages."""
     if depth > MAX_DEPTH:
         raise OnnxError(f"its messages are nested more than {MAX_DEPTH} deep")
     for number, value in _fields(message):
+        if next(fields) > MAX_FIELDS:
+            raise OnnxError(f"it has more than {MAX_FIELDS} fields")
         inner = _MESSAGES[kind].get(number)
         if inner:
             if isinstance(value, int):
                 raise OnnxError(f"field {number} of a {kind} is not a message")
-            _check(inner, value, depth + 1)
+            _check(inner, value, depth + 1, fields)
         elif number not in _DATA[kind]:
             raise OnnxError(f"a {kind} has an unknown field, {number}")
         elif kind == "node" and number in (_NODE_OPERATOR, _NODE_DOMAIN):
@@ -87,11 +95,11 @@ def _check(kind: str, message: memoryview, depth: int) -> None:
 
 
 def _check_name(number: int, value: int | memoryview) -> None:
-    name = b"?" if isinstance(value, int) else bytes(value)
+    name = "?" if isinstance(value, int) else bytes(value).decode("ascii", "replace")
     if number == _NODE_DOMAIN and name not in _DOMAINS:
-        raise OnnxError(f"it has an operator of the domain {_shown(name)}")
-    if number == _NODE_OPERATOR and name.decode("ascii", "replace") not in OPERATORS:
-        raise OnnxError(f"it has the operator {_shown(name)}, which is not allowed")
+        raise OnnxError(f"it has an operator of the domain {shown(name)}")
+    if number == _NODE_OPERATOR and name not in OPERATORS:
+        raise OnnxError(f"it has the operator {shown(name)}, which is not allowed")
 
 
 def _check_location(number: int, value: int | memoryview) -> None:
@@ -136,8 +144,3 @@ def _varint(message: memoryview, position: int, most: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position + index + 1
     raise OnnxError("it is not a protobuf message (integer too long)")
-
-
-def _shown(name: bytes) -> str:
-    """Return a name from a file, cut so that the message stays one short line."""
-    return repr(name.decode("ascii", "replace")[:40])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from host.classify.network import BATCH, Network
+from host.classify.network import Network
 from host.errors import HostError
 from wire.bundle import Bundle
 
@@ -16,14 +16,8 @@ class PreviewDecoder:
     def __init__(self, bundle: Bundle) -> None:
         if not bundle.has_preview:
             raise HostError(f"bundle {bundle.path} has no preview network (docs/preview.md says how to add one)")
-        self._network = Network(bundle, bundle.preview_path, "image", bundle.input_shape)
-        if self._network.example.dtype != np.uint8:
-            raise HostError(f"bundle {bundle.path}: preview.onnx gives {self._network.example.dtype}, not uint8")
+        self._network = Network(bundle, bundle.preview_path, "image", bundle.input_shape, np.uint8)
 
     def images(self, symbols: np.ndarray, ber: np.ndarray) -> np.ndarray:
-        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to images uint8 (N, H, W, C).
-
-        Decodes in batches of BATCH images, so N may be any number but 0.
-        """
-        batches = range(0, len(symbols), BATCH)
-        return np.concatenate([self._network.run(symbols[i : i + BATCH], ber[i : i + BATCH], None) for i in batches])
+        """Map symbols (N, S), -1 = not received, and bit error rates (N,) to images uint8 (N, H, W, C)."""
+        return self._network.run(symbols, ber, None)

@@ -47,7 +47,7 @@ def add_threshold(parser: ArgumentParser, meaning: str = "the mode adaptive send
 
 
 def open_port(options: Namespace, url: str | None = None) -> "Port":
-    """Open `url`, by default --port, with the settings of `add_line`. Raises PortError."""
+    """Open `url`, by default --port, with the settings of `add_line`. Raises as Port does."""
     from host.board.port import Port
 
     return Port(url or options.port, options.baud, options.dtr_rts)

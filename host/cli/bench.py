@@ -11,6 +11,7 @@ from host.cli.output import plain_console
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
+from wire.checks import is_int
 from wire.control import BenchResult, Info
 from wire.frame import HEADER_BYTES
 from wire.lora import air_time_s
@@ -98,4 +99,4 @@ def _clean_accuracy(bundle: Bundle) -> float | None:
 
 def _accuracy(value: object) -> float | None:
     """Return an accuracy of the manifest, which no loader checks; None if it is not a share of images."""
-    return value if isinstance(value, int | float) and 0 < value <= 1 else None
+    return value if (is_int(value) or isinstance(value, float)) and 0 < value <= 1 else None

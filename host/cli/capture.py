@@ -3,6 +3,7 @@
 import argparse
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from host.board.board import Board
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, Part, reading_parts
+from host.cli.preview import encoded, write_whole
 from host.cli.run import LOST, check_model
 from host.errors import HostError
 from host.tasks.files import load_all as load_tasks
@@ -25,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     if bundle.chunks:
         bundle.chunk_symbols(options.chunk)  # checks --chunk before anything is sent
+    if options.save:
+        _as_file(np.zeros(bundle.input_shape, np.uint8), options.save.suffix)  # checks --save before anything is sent
     classifier = Classifier.of([bundle], load_tasks([bundle], options.task))
     output = Output("-" if options.json else None)
     with Board(open_port(options), bundle, options.timeout) as board:
@@ -55,12 +59,23 @@ def _capture_all(board: Board, classifier: Classifier, options: argparse.Namespa
         time.sleep(max(0.0, next_start - time.monotonic()))
 
 
-def save(pixels: np.ndarray, file: str) -> None:
-    """Write an image, uint8 (H, W, 1 or 3), with each pixel enlarged to a square. Raises HostError."""
+def save(pixels: np.ndarray, file: Path) -> None:
+    """Write an image, uint8 (H, W, 1 or 3), with each pixel enlarged to a square, completely or not at all.
+
+    Raises HostError if it cannot be written.
+    """
+    write_whole(_as_file(pixels, file.suffix), file)
+
+
+def _as_file(pixels: np.ndarray, suffix: str) -> bytes:
+    """Return an enlarged image as a file. Raises HostError if no format that Pillow writes has the suffix."""
     height, width, channels = pixels.shape
     factor = -(-MIN_SAVED_PIXELS // max(height, width))
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    kind = Image.registered_extensions().get(suffix.lower())
     try:
-        image.resize((width * factor, height * factor), Image.Resampling.NEAREST).save(file)
-    except (OSError, ValueError) as error:  # ValueError: Pillow does not know the file's suffix
-        raise HostError(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from None
+        if kind not in Image.SAVE:
+            raise ValueError("unknown format; use a suffix such as .png")
+        return encoded(image.resize((width * factor, height * factor), Image.Resampling.NEAREST), kind)
+    except (OSError, ValueError, KeyError) as error:  # of formats for other images, such as .xbm
+        raise HostError(f"cannot write an image as {suffix or 'a file without suffix'}: {error}") from None

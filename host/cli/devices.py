@@ -1,6 +1,7 @@
 """`inkling devices`: list the serial ports of this machine and the boards on them."""
 
 import argparse
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -32,14 +33,35 @@ class FoundBoard:
 def run(options: argparse.Namespace) -> int:
     """Query all ports at once, show the boards, and return the exit status."""
     bundles = [load_bundle(path) for path in options.bundle]
-    ports = {port.device: describe(port) for port in serial_ports()}
-    ports |= {url: "given by --port" for url in options.port if url not in ports}
+    ports = _ports(options.port)
     if not ports:
         raise HostError(NO_PORTS)
     with ThreadPoolExecutor(len(ports)) as pool:
         boards = list(pool.map(_query, ports, ports.values(), repeat(options)))
     plain_console(wrap=True).print(_table(boards, bundles))
     return 0 if any(board.info for board in boards) else 1
+
+
+def _ports(given: list[str]) -> dict[str, str]:
+    """Return the ports of the machine and those given, each once, with their descriptions.
+
+    A link, such as those in /dev/serial/by-id, and the port that it leads to are one port: two commands would fail to
+    lock it.
+    """
+    ports = {port.device: describe(port) for port in serial_ports()}
+    names = {_target(port): port for port in ports}
+    for url in dict.fromkeys(given):
+        name = names.setdefault(_target(url), url)
+        if name not in ports:
+            ports[name] = "given by --port"
+        elif name != url:
+            ports[name] += f", {url}"
+    return ports
+
+
+def _target(url: str) -> str:
+    """Return the path that a port's name leads to, as the system compares them; a URL is returned unchanged."""
+    return url if "://" in url else os.path.normcase(os.path.realpath(url))
 
 
 def _query(port: str, description: str, options: argparse.Namespace) -> FoundBoard:

@@ -40,13 +40,19 @@ def receive(parser: ArgumentParser) -> None:
     add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
+    add(
+        "--max-silence",
+        type=seconds,
+        metavar="S",
+        help="treat a port as lost if nothing is received for S seconds (default: print a note after 600)",
+    )
 
 
 def run(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling run`."""
     parser.description = (
         "Sends each image to a board, which runs its network and returns its answer or features, by its mode, or sends "
-        "them by its radio. Exit status 1: a frame was lost."
+        "them by its radio. Exit status 1: a frame was lost, or an image could not be read."
     )
     parser.epilog = """examples:
   inkling run cat.jpg --port /dev/ttyUSB0 --bundle bundles/cifar10
@@ -95,6 +101,7 @@ def capture(parser: ArgumentParser) -> None:
     _add_task(parser)
     add(
         "--save",
+        type=Path,
         metavar="FILE",
         help="write the encoder's input, enlarged, to FILE (format by suffix: .png, ...)",
     )
@@ -127,6 +134,7 @@ def teach(parser: ArgumentParser) -> None:
         "--labels", metavar="FILE", help="of JSON lines: CSV file of image_id (or line number) and class, one per image"
     )
     add("--task", required=True, metavar="NAME", help="name of the task")
+    add("--strict", action="store_true", help="stop at a picture that cannot be read (default: leave it out)")
     add("--confusion", type=Path, metavar="FILE", help="picture of the confusion matrix, such as animals.png")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--add", action="store_true", help="add images or classes to an existing task")

@@ -60,11 +60,21 @@ def preview_of(reading: Reading, decoder: PreviewDecoder) -> np.ndarray:
 
 def write_png(pixels: np.ndarray, file: Path) -> None:
     """Write an image, uint8 (H, W, 1 or 3), completely or not at all. Raises HostError if it cannot be written."""
+    write_whole(encoded(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), "PNG"), file)
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """Return an image as a file of one of Pillow's formats. Raises OSError if the format cannot hold it."""
     content = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+    image.save(content, kind)
+    return content.getvalue()
+
+
+def write_whole(content: bytes, file: Path) -> None:
+    """Write a file completely or not at all. Raises HostError if it cannot be written."""
     part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(content.getvalue())
+        part.write_bytes(content)
         os.replace(part, file)
     except OSError as error:
         part.unlink(missing_ok=True)

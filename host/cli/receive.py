@@ -1,18 +1,15 @@
 """`inkling receive`: receive and classify what boards or a gateway send."""
 
 import argparse
-import signal
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
 
 from host.board.errors import describe
 from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import Output, is_noted, reading_parts
+from host.cli.output import Output, reading_parts
 from host.cli.preview import PreviewFolder
 from host.errors import HostError, PortError
 from host.receive.board_text import Cause, TextWatch
@@ -24,12 +21,49 @@ from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 from wire.control import Control, ErrorReply, Opcode
 from wire.frame import QUIET_S
+from wire.system import stop_signals
 
 RETRY_S = 1.0
+POLL_S = 0.1  # delay of a signal
+# Silence before a note. A board with a camera may rightly send nothing for hours, so this is no fault by itself.
+SILENCE_NOTE_S = 600.0
+# Notes of one kind that are printed at once, and the time after which another one is.
+NOTES, NOTE_EVERY_S = 3, 60.0
 # A note on garbage needs this many more bytes, and this much time since the last note.
 GARBAGE_NOTE_BYTES, GARBAGE_NOTE_S = 1000, 10.0
 # Frames before a note on an unknown model: on a noisy line, one header in 10,000 may seem to be of another model.
 UNKNOWN_MODEL_FRAMES = 2
+
+
+class Notes:
+    """Notes of one kind: the first few, and then one at intervals, with the number of those left out."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._allowed, self._time = float(NOTES), time.monotonic()
+        self._left_out, self._newest = 0, ""
+
+    def add(self, text: str) -> bool:
+        """Print a note, or count it if there were too many. Return True if it was printed."""
+        now = time.monotonic()
+        self._allowed = min(NOTES, self._allowed + (now - self._time) / NOTE_EVERY_S)
+        self._time, self._newest = now, text
+        if self._allowed < 1:
+            self._left_out += 1
+            return False
+        self._allowed -= 1
+        self._print(text)
+        return True
+
+    def flush(self) -> None:
+        """Print the number of notes left out since the last one, if there are any."""
+        if self._left_out:
+            self._left_out -= 1  # the newest is printed
+            self._print(self._newest)
+
+    def _print(self, text: str) -> None:
+        self._output.note(text + (f" ({self._left_out} similar notes left out)" if self._left_out else ""))
+        self._left_out = 0
 
 
 class Listener:
@@ -40,7 +74,13 @@ class Listener:
         parser = FrameParser(bundles)
         self.output = Output(options.json)
         self.stopped = threading.Event()
+        self.busy = False  # with a port, until everything received is written
+        self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage = (
+            Notes(self.output) for _ in range(5)
+        )
+        self._announced = self._sharing = False
         self._baud = options.baud
+        self._max_silence_s = options.max_silence
         self._count = options.count
         self._receiver = StreamReceiver(bundles, parser)
         self._gateways = Gateways(PacketReceiver(bundles, parser))
@@ -49,9 +89,11 @@ class Listener:
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._frames = self._answers = self._unsure = 0
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code
+        self._clashing: set[int] = set()  # reported: device
         self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
-        self._text, self._causes = TextWatch(), Counter[str]()  # the latter by meaning
+        self._text = TextWatch()
+        self._causes: defaultdict[str, Notes] = defaultdict(lambda: Notes(self.output))  # by meaning
 
     @property
     def done(self) -> bool:
@@ -59,19 +101,52 @@ class Listener:
         return self.stopped.is_set() or (self._count is not None and self._frames >= self._count)
 
     def listen(self, port: Port) -> None:
-        """Receive until done. Raises PortError if the port is disconnected."""
-        self.output.line(f"listening on {port.url} for {self._models}")
+        """Receive until done. Raises PortError if the port is disconnected, or silent for longer than --max-silence."""
+        if not self._announced:
+            self.output.line(f"listening on {port.url} for {self._models}")
+            self._announced = True
+        self.busy = True
+        heard, noted_s = time.monotonic(), 0.0
         while not self.done:
-            data = port.read(QUIET_S)
-            self._note_text(self._text.feed(data) if data else self._text.flush())
-            self._handle(self._receiver.feed(data) if data else self._receiver.flush())
+            data = port.read(POLL_S)
+            silent_s = time.monotonic() - heard
+            if data:
+                if noted_s:
+                    self._note_silence(port, "heard", silent_s, f"bytes from {port.url} again")
+                heard, noted_s = time.monotonic(), 0.0
+            elif silent_s >= (self._max_silence_s or max(SILENCE_NOTE_S, 2 * noted_s)):
+                noted_s = silent_s
+                self._note_silence(port, "silent", silent_s, f"nothing from {port.url}: check the board and the line")
+            if data:
+                self._note_text(self._text.feed(data))
+                self._handle(self._receiver.feed(data))
+            elif silent_s >= QUIET_S:
+                self.flush()
+            self._note_sharing(port)
+        self.flush()
+        self.busy = False
+
+    def lost(self, error: PortError, waiting: bool) -> None:
+        """Note that the port is lost or missing and is waited for; `waiting`: so it was before, for the same reason."""
+        self.flush()
+        self.busy = False
+        if not waiting and self._losses.add(f"{error}; waiting for it to come back"):
+            self._announced = False
+            self.output.json_line(event="lost", reason=str(error))
 
     def flush(self) -> None:
-        """Handle the truncated frame at the end of a connection, if there is one."""
+        """Handle the truncated frame and the line of text at the end of a connection, if there are any."""
+        self._note_text(self._text.flush())
         self._handle(self._receiver.flush())
 
-    def summary(self) -> str:
-        """Return one line on everything received."""
+    def finish(self) -> None:
+        """Print the notes left out, and one line on everything received."""
+        kinds = (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage)
+        for notes in (*kinds, *self._causes.values()):
+            notes.flush()
+        self.output.note(self._summary())
+
+    def _summary(self) -> str:
         sources, gateways = self._receiver.sources.values(), self._gateways
         by_radio = (
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
@@ -93,6 +168,7 @@ class Listener:
                 event = self._gateways.take(received.control)
             if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
                 self._show(event)
+                self._note_clash(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
         self._note_garbage()
@@ -115,11 +191,34 @@ class Listener:
             f"  {frame.place.lost_so_far} lost{order}",
         )
 
+    def _note_silence(self, port: Port, event: str, seconds: float, text: str) -> None:
+        """Note the beginning or end of a silence. Raises PortError if it is longer than --max-silence."""
+        self.output.json_line(event=event, port=port.url, seconds=round(seconds, 1))
+        if event == "silent" and self._max_silence_s:
+            raise PortError(f"lost {port.url}: nothing received for {self._max_silence_s:g} s")
+        self.output.note(f"{text} (after {seconds:.0f} s of silence)")
+
+    def _note_sharing(self, port: Port) -> None:
+        """Note once that another program takes some of the bytes, where the system names it."""
+        if not self._sharing and (names := port.other_readers()):
+            self._sharing = True
+            self.output.note(f"{', '.join(names)} also reads {port.url} and takes some of its bytes: close it")
+
+    def _note_clash(self, frame: FeatureFrame | AnswerFrame) -> None:
+        """Note once that two boards seem to send as one device."""
+        if frame.place.clash and frame.device not in self._clashing:
+            self._clashing.add(frame.device)
+            self.output.json_line(event="clash", device=frame.device)
+            self._clashes.add(
+                f"two boards seem to send as device {frame.device}, so its losses are wrong: build each with its own "
+                "number (-D INKLING_DEVICE=N)"
+            )
+
     def _note_unknown_model(self, event: UnknownModel) -> None:
         device, model = event.header.device, event.header.model
         self._unknown[device, model] += 1
         if self._unknown[device, model] == UNKNOWN_MODEL_FRAMES:
-            self.output.note(
+            self._unknown_models.add(
                 f"device {device} sends frames of an unknown model, which are skipped: pass its bundle too (its model "
                 f"id ends in the bits {model:05b}; known models: {self._models})"
             )
@@ -131,15 +230,12 @@ class Listener:
         reply, device = ErrorReply.unpack(control.data), control.header.device
         if (device, reply.code) not in self._errors:
             self._errors.add((device, reply.code))
-            self.output.note(f"device {device} reported an error: {describe(reply)}")
+            self._board_errors.add(f"device {device} reported an error: {describe(reply)}")
 
     def _note_text(self, causes: list[Cause]) -> None:
-        """Note what boards say in plain text: each cause at its first, tenth, hundredth time and so on."""
+        """Note what boards say in plain text; a frequent cause hides no other."""
         for cause in causes:
-            self._causes[cause.meaning] += 1
-            count = self._causes[cause.meaning]
-            if is_noted(count):
-                self.output.note(f"{cause}{f' ({count} times so far)' if count > 1 else ''}")
+            self._causes[cause.meaning].add(str(cause))
 
     def _note_garbage(self) -> None:
         total, now = self._receiver.garbage_bytes, time.monotonic()
@@ -150,38 +246,36 @@ class Listener:
                 if 2 * self._text.text_bytes > total
                 else f"check the baud rate ({self._baud}), and the line for noise"
             )
-            self.output.note(f"{total} bytes so far belong to no frame: {advice}")
+            self._garbage.add(f"{total} bytes so far belong to no frame: {advice}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Receive until done or until the port is disconnected, and return the exit status: 1 if output is missing."""
     listener = Listener(options)
-    waiting = False
-    with _signals(listener.stopped):
-        while not listener.done:
-            try:
-                with open_port(options) as port:
-                    waiting = False
-                    listener.listen(port)
-            except PortError as error:
-                listener.flush()
-                if not options.reconnect:
-                    raise
-                if not waiting:
-                    listener.output.note(f"{error}; waiting for it to come back")
-                waiting = True
-                listener.stopped.wait(RETRY_S)
-    listener.flush()
-    listener.output.note(listener.summary())
+    try:
+        with stop_signals(listener.stopped.set):
+            _listen(listener, options)
+    except KeyboardInterrupt:  # the second signal, while something blocks
+        listener.finish()
+        if listener.busy:  # a reading may be cut
+            raise
+        return 1 if listener.output.missed else 0
+    listener.finish()
     return 1 if listener.output.missed else 0
 
 
-@contextmanager
-def _signals(stopped: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM only set `stopped`, so that no line of output is cut."""
-    before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+def _listen(listener: Listener, options: argparse.Namespace) -> None:
+    """Receive until done. Raises PortError if the port is missing or lost, unless --reconnect is given."""
+    before = ""
+    while not listener.done:
+        try:
+            with open_port(options) as port:
+                before = ""
+                listener.listen(port)
+        except PortError as error:
+            if not options.reconnect:
+                listener.flush()
+                raise
+            listener.lost(error, waiting=str(error) == before)
+            before = str(error)
+            listener.stopped.wait(RETRY_S)

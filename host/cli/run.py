@@ -37,16 +37,35 @@ def run(options: argparse.Namespace) -> int:
         raise HostError(f"--preview is of one image, and {len(options.images)} are given")
     preview = PreviewFile(options.preview, bundle) if options.preview else None
     tasks = load_tasks([bundle], options.task)
-    images = [(path, load_image(path, bundle.input_shape)) for path in options.images]
     output = Output("-" if options.json else None)
+    images = _load(options.images, bundle.input_shape, output)
+    missing = len(options.images) - len(images)
+    if not images:
+        return 1
     with Board(open_port(options), bundle, options.timeout) as board:
         check_model(board, output)
         if options.mode is not None or options.threshold is not None:
             output.note(f"device {board.device}: {describe(set_mode(board, options.mode, options.threshold))}")
         if options.by_radio:
-            return _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
-        read = _reader(Classifier.of([bundle], tasks), preview)
-        return _classify(board, read, images, options.chunk or 0, output)
+            status = _send_by_radio(board, images, LONGEST_PREFIX if options.chunk is None else options.chunk, output)
+        else:
+            read = _reader(Classifier.of([bundle], tasks), preview)
+            status = _classify(board, read, images, options.chunk or 0, output)
+    if missing:
+        output.note(f"{missing} of {len(options.images)} images could not be read and were not sent")
+    return 1 if missing else status
+
+
+def _load(paths: list[str], shape: tuple[int, int, int], output: Output) -> Images:
+    """Load the images that can be read. For each of the others, print a note and a JSON line with the error."""
+    images: Images = []
+    for path in paths:
+        try:
+            images.append((path, load_image(path, shape)))
+        except HostError as error:
+            output.note(str(error))
+            output.json_line(**{"image": path, "class": None, "error": str(error)})
+    return images
 
 
 def _reader(classifier: Classifier, preview: PreviewFile | None) -> Read:

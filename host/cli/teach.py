@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     folder = save(task, bundle)
     _show(task)
     for path in filter(None, (folder, options.confusion)):
-        plain_console().print(f"wrote {printable(str(path))}")
+        plain_console().print(f"wrote {printable(path)}")
     return 0
 
 
@@ -53,11 +53,12 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
     if options.examples.is_dir():
         if options.labels:
             raise TaskError("--labels is for readings: the classes of pictures are the names of their folders")
-        pictures = list_pictures(options.examples)
+        output = Output()
+        pictures = list_pictures(options.examples, output.note)
         console = plain_console()
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(f"encoding {len(pictures):,} pictures", total=len(pictures))
-            return read_pictures(pictures, bundle, lambda: bar.advance(task))
+            return read_pictures(pictures, bundle, lambda: bar.advance(task), output.note, strict=options.strict)
     if not options.labels:
         raise TaskError(f"{options.examples} is not a folder of pictures; readings need --labels")
     return read_labels(options.labels, read_readings(options.examples, bundle, Output().note), bundle.model_id)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from host.receive.clash import ClashDetector
 from wire.frame import SEQUENCES
 
 # A sequence number up to this far behind the newest is a late frame. All others are ahead, after losses.
@@ -25,6 +26,7 @@ class Place(NamedTuple):
     lost_so_far: int  # images missing in total, as known with this frame
     duplicate: bool  # this chunk of the image, or its answer, was received before
     late: bool  # a newer image was received before
+    clash: bool = False  # two boards seem to send as this device
 
 
 @dataclass
@@ -34,7 +36,8 @@ class Source:
     More than 23 losses in a row look like fewer. The restart of a board looks like losses, or like copies if it returns
     to recent sequence numbers. A copy must resemble the first frame, which distinguishes the two unless the images are
     alike; so must the answer, which all frames of an image carry if the model has an answer head. A frame that does
-    not resemble the earlier ones is the first image after a restart, before which nothing counts as lost.
+    not resemble the earlier ones is the first image after a restart, before which nothing counts as lost. Two boards
+    with one device number look like many losses or restarts, and `clash` becomes true.
     """
 
     received: int = 0
@@ -43,8 +46,14 @@ class Source:
     late: int = 0  # received after a newer image
     newest: int = -1  # image number
     _first: int = -1
+    _boards: ClashDetector = field(default_factory=ClashDetector)
     # Of the last images: chunk or ANSWER -> bits as received first (0, 1, -1 = not received), and if they are certain.
     _images: dict[int, dict[int, tuple[np.ndarray, bool]]] = field(default_factory=dict)
+
+    @property
+    def clash(self) -> bool:
+        """True if two boards seem to send as this device."""
+        return self._boards.found
 
     def record(self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int = 0) -> Place:
         """Count a frame with this sequence number, and return its place.
@@ -52,6 +61,10 @@ class Source:
         bits: (n,), of the payload, or of an answer frame's answer word with `chunk` ANSWER. clean: they are as they
         were sent. answer_bits: the number of bits at their start that are equal in all frames of an image.
         """
+        place = self._place(sequence, chunk, bits, clean, answer_bits)
+        return place._replace(clash=self.clash)
+
+    def _place(self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int) -> Place:
         self.received += 1
         if not self._images:
             self._first = sequence
@@ -73,6 +86,8 @@ class Source:
             self._begin(image, chunk, bits, clean)
             return Place(image, ahead - 1, self.lost, False, False)
         if image not in self._images:
+            if image > self._first:  # else a repeater may be about to send copies
+                self._boards.record(sequence)
             self._images[image] = {}
             self.lost -= image > self._first
         duplicate = chunk in before
@@ -83,6 +98,7 @@ class Source:
         return Place(image, 0, self.lost, duplicate, late)
 
     def _begin(self, image: int, chunk: int, bits: np.ndarray, clean: bool) -> None:
+        self._boards.record(image % SEQUENCES)
         self.newest = image
         self._images[image] = {chunk: (bits, clean)}
         for old in [number for number in self._images if number < image - LATE]:

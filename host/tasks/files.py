@@ -5,6 +5,7 @@ import io
 import math
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,11 +18,12 @@ from host.tasks.fit import Fit
 from host.tasks.ridge import Head
 from host.tasks.task import Task, check_name
 from wire.bundle import Bundle
-from wire.checks import ContentError, is_int, read_object, require, require_printable, shown
+from wire.checks import ContentError, is_int, is_number, read_file, read_object, require, require_printable, shown
 from wire.files import to_json
 
 SCHEMA = 1
 FOLDER = "tasks"  # in the bundle's
+MAX_HEAD_BYTES = 1 << 30  # of head.npz, 400,000 embeddings of 1280 values
 ARRAYS = {
     "weights": np.float32, "bias": np.float32, "embeddings": np.float16, "labels": np.int64, "groups": np.int64,
     "bers": np.float32,
@@ -126,7 +128,7 @@ def _write(task: Task, folder: Path) -> None:
 
 def _checked(folder: Path, bundle: Bundle) -> Task:
     values = read_object(folder / "task.json")
-    require(values.get("schema") == SCHEMA, f"schema is {shown(values.get('schema'))}, not {SCHEMA}")
+    require(is_number(values.get("schema"), SCHEMA), f"schema is {shown(values.get('schema'))}, not {SCHEMA}")
     require(values.get("name") == folder.name, f"name is {shown(values.get('name'))}, not the folder's")
     if bundle.embedding is None:
         raise ContentError("its bundle has classes of its own: only general bundles have tasks")
@@ -184,11 +186,16 @@ def _images(value: object, classes: list[str]) -> dict[str, dict[str, int]]:
 def _arrays(file: Path, listed: object, size: int, n_classes: int) -> dict[str, np.ndarray]:
     """Return the arrays of head.npz, whose bytes are as `listed` in task.json, with fitting shapes and values."""
     sha256 = listed.get("sha256") if isinstance(listed, dict) else None
-    content = file.read_bytes()
+    content = read_file(file, MAX_HEAD_BYTES)
     require(hashlib.sha256(content).hexdigest() == sha256, f"{file.name} is not the one that task.json lists")
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        require(unpacked <= MAX_HEAD_BYTES, f"{file.name} has more than {MAX_HEAD_BYTES} bytes of arrays")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found: dict[str, Any] = {key: arrays[key] for key in ARRAYS}
+    except ContentError:
+        raise
     except Exception as error:  # a file made by hand can fail in numpy, zipfile, zlib and ast
         raise ContentError(f"{file.name} cannot be read ({type(error).__name__})") from None
     rows = found["labels"].shape[:1]

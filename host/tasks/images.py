@@ -6,59 +6,60 @@ from pathlib import Path
 
 import numpy as np
 
-from host.image import load_image
+from host.image.folder import files_by_class, readable, unreadable_note
 from host.reference import ReferenceEncoder
 from host.tasks.examples import Examples, TaskError
 from wire.bundle import Bundle
+from wire.text import printable
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
-
-def list_pictures(folder: Path) -> list[tuple[Path, str]]:
+def list_pictures(folder: Path, log: Callable[[str], None] = print) -> list[tuple[Path, str]]:
     """Return the pictures in a folder with one folder per class, and their classes, both sorted.
 
-    Hidden files and folders are left out. Raises TaskError if there are fewer than two classes, or an empty one.
+    Files that are left out are logged. Raises HostError if a folder cannot be read, and for a class without pictures.
     """
-    try:
-        classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise TaskError(f"{folder} cannot be read: {error.strerror}") from None
-    found: list[tuple[Path, str]] = []
-    for place in classes:
-        files = sorted(
-            file
-            for file in place.rglob("*")
-            if file.suffix.lower() in SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(place).parts)
-        )
-        if not files:
-            raise TaskError(f"{place} has no picture ({', '.join(SUFFIXES)})")
-        found += [(file, place.name) for file in files]
-    if not classes:
-        raise TaskError(f"{folder} has no folders: put the pictures of each class in a folder with its name")
-    return found
+    found = files_by_class(folder)
+    if not found.classes:
+        raise TaskError(f"{printable(folder)} has no folders: put the pictures of each class in a folder with its name")
+    for note in found.notes:
+        log(note)
+    return list(zip(found.files, found.labels, strict=True))
 
 
 def read_pictures(
-    pictures: list[tuple[Path, str]], bundle: Bundle, on_progress: Callable[[], None] | None = None
+    pictures: list[tuple[Path, str]],
+    bundle: Bundle,
+    on_progress: Callable[[], None] | None = None,
+    log: Callable[[str], None] = print,
+    *,
+    strict: bool = False,
 ) -> Examples:
     """Return pictures with their classes as examples. A picture that occurs twice is one example.
 
-    Calls `on_progress` after each picture. Raises HostError if one cannot be read, and TaskError if equal pictures
-    have different classes.
+    Pictures that cannot be read are left out and logged; if `strict`, they are errors. Calls `on_progress` after each
+    picture. Raises HostError, and TaskError if a class has no picture left or equal pictures have different classes.
     """
     encoder = ReferenceEncoder(bundle.encoder_path)
     symbols: dict[int, np.ndarray] = {}
     label_of: dict[int, str] = {}
-    for file, label in pictures:
-        pixels = load_image(file, bundle.input_shape)
+    errors: list[str] = []
+    files = [file for file, _ in pictures]
+    for number, pixels in readable(files, bundle.input_shape, None if strict else errors):
+        file, label = pictures[number]
         group = int.from_bytes(hashlib.sha256(pixels.tobytes()).digest()[:8], "big", signed=True)
         if label_of.setdefault(group, label) != label:
-            raise TaskError(f"{file} is in {label!r} and in {label_of[group]!r}")
+            raise TaskError(f"{printable(file)} is in {label!r} and in {label_of[group]!r}")
         if group not in symbols:
             symbols[group] = bundle.symbols(encoder.outputs(pixels[None]))[0]
         if on_progress is not None:
             on_progress()
+    if errors:
+        log(unreadable_note(errors, len(pictures)))
+    lost = {label for _, label in pictures} - set(label_of.values())
+    if lost:
+        first = printable(next(file for file, label in pictures if label == min(lost)))
+        reason = next(error for error in errors if error.startswith(f"{first}:"))
+        raise TaskError(f"no picture of {min(lost)!r} can be read; the first: {reason}")
     classes = tuple(dict.fromkeys(label_of.values()))
     return Examples(
         symbols=np.stack(list(symbols.values())).astype(np.int64),

@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from wire.checks import ContentError, integers, is_int, require, require_printab
 from wire.model import MAX_BER
 
 LABELS_HEADER = "image_id"  # first cell of a header
+MAX_LINE = 1 << 20  # characters: twice those of a reading with 65,535 symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ def read_readings(
     torn: list[int] = []
     try:
         with open(path, encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
+            for number, text in enumerate(_lines(file), 1):
                 try:
                     reading = _parse(text, bundle)
                 except TornLineError:
@@ -103,8 +106,20 @@ def read_labels(path: str | Path, readings: Sequence[StoredReading], model_id: s
     )
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Iterate over the lines of a file, up to the first one that is too long, which is cut.
+
+    A sparse file has no line ends, and its single line could take all memory. The cut line is for its reader to refuse.
+    """
+    for line in iter(partial(file.readline, MAX_LINE), ""):
+        yield line
+        if len(line) == MAX_LINE:
+            return
+
+
 def _parse(text: str, bundle: Bundle) -> StoredReading | None:
     """Return the reading in a line, None if it is of another model. Raises ContentError."""
+    require(len(text) < MAX_LINE, f"this line has {MAX_LINE} characters or more")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -128,7 +143,7 @@ def _rows(path: str | Path) -> list[tuple[int, tuple[str, str]]]:
     rows: list[tuple[int, tuple[str, str]]] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:  # with the mark that spreadsheets write
-            reader = csv.reader(file)
+            reader = csv.reader(_lines(file))
             for cells in reader:
                 stripped = [cell.strip() for cell in cells]
                 if not any(stripped) or (not rows and stripped[0] == LABELS_HEADER):

@@ -67,3 +67,12 @@ def test_kept_name_changes_with_the_manifest(tmp_path: Path) -> None:
     retrained = replace(first, manifest=first.manifest | {"files": other.manifest["files"]})
     assert command.kept_name(first) == command.kept_name(again) != command.kept_name(retrained)
     assert command.kept_name(retrained).startswith(f"{first.model_id}-")
+
+
+def test_paths_option_names_the_folder_of_data_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    boards = [Path("build/bundles/mine"), Path("/data/set/models/one.tflite")]
+    monkeypatch.setenv("INKLING_DATA", "/data/set")
+    assert command.paths_option("--boards", boards) == " --boards build/bundles/mine $INKLING_DATA/models/one.tflite"
+    monkeypatch.delenv("INKLING_DATA")
+    assert command.paths_option("--boards", boards) == " --boards build/bundles/mine /data/set/models/one.tflite"
+    assert command.paths_option("--boards", []) == ""

@@ -250,6 +250,8 @@ def test_export_replaces_only_a_bundle(trained: Trained, tmp_path: Path, capsys:
     fails(capsys, message, trained.folder, "-o", tmp_path / "old")
     assert (tmp_path / "old" / "bundle.json").read_text() == "{}"
     check_out(tmp_path / "old", force=True)
+    (tmp_path / "old" / "tasks" / "animals").mkdir(parents=True)
+    fails(capsys, "has been taught tasks (animals): move them away", trained.folder, "-o", tmp_path / "old", "--force")
 
 
 def test_export_uses_and_prints_the_best_int8_epoch(exported: Exported) -> None:

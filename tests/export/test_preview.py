@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from export import preview as preview_export
+from export.errors import ExportError
 from host.classify import onnx_check
 from host.classify.preview import PreviewDecoder
 from tests.conftest import Exported
@@ -154,3 +155,21 @@ def test_interrupted_export_leaves_a_bundle_that_loads(
             preview_export.put(bundle, file, manifest)
         monkeypatch.undo()
         assert load(bundle.path).has_preview == (allowed in (0, 3))
+
+
+def test_put_changes_nothing_if_no_model_card_can_be_made(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "general", embedding=6)
+    (tmp_path / PREVIEW_FILE).write_bytes(b"preview")
+    before = contents(bundle.path)
+    for wrong in ({}, {"date": "today", "encoder_macs": None}, {"date": "today", "encoder_macs": 1, "cosine": 3}):
+        with pytest.raises(ExportError, match=r"general: no model card can be made of bundle\.json \(\w+Error: .*\)$"):
+            preview_export.put(bundle, tmp_path / PREVIEW_FILE, bundle.manifest | wrong)
+    assert contents(bundle.path) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_golden_file_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes) -> None:
+    bundle = make_bundle(tmp_path / "general", embedding=6)
+    bundle.golden_path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"general: golden\.npz has no images and symbols \(\w+\)$"):
+        preview_export._golden(bundle)

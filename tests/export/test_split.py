@@ -23,11 +23,11 @@ from host.reference import ReferenceEncoder
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
 from tests.support.once import made_once
-from train import config as train_config
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice
 from train.config import QuantizerConfig
+from train.config import runs as train_config
 from train.data import datasets
 from train.data.sampling import split_holdout
 from train.trainers import split as split_trainer

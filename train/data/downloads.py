@@ -1,5 +1,6 @@
 """Public data sets as .npz files: searched for in INKLING_DATA, then in the cache, then fetched into the cache."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -43,6 +44,22 @@ def places(name: str) -> list[Path]:
 def stored_npz(name: str) -> Path | None:
     """Return the .npz of the public data set `name`, None if it is not on this machine."""
     return next((place for place in places(f"{name}.npz") if place.is_file()), None)
+
+
+def download(url: str, file: Path, sha256: str) -> None:
+    """Fetch a file, which must have this SHA-256. Raises TrainError."""
+    try:
+        from train.data.torchvision_import import datasets
+    except ImportError:
+        raise TrainError("torchvision is not installed") from None
+    try:
+        datasets.utils.download_url(url, str(file.parent), file.name)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError
+        raise TrainError(f"the download failed ({error})") from None
+    with open(file, "rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != sha256:
+        raise TrainError(f"{url} has SHA-256 {found[:16]}..., not {sha256[:16]}...")
 
 
 def npz_file(dataset: PublicDataset, log: Log) -> Path:

@@ -1,122 +1,174 @@
 """Data sets in folders with one folder of image files per class, split into training and test images or not."""
 
 import hashlib
-import os
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from host.errors import HostError
-from host.image import load_image
-from train.data.listing import Listing
+from host.image.folder import (
+    ClassFiles,
+    class_folders,
+    files_by_class,
+    readable,
+    stray_images_note,
+    unreadable_note,
+)
+from train.data.listing import Listing, check_classes, some
 from train.data.sampling import TEST_SPLIT, stratified
 from train.errors import TrainError
+from wire.text import printable
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-TEST_NAMES = ("test", "val")
+TRAIN_NAME, TEST_NAMES = "train", ("test", "val")
+# Names of parts of a data set in other collections. Folders of no other names are not classes.
+PART_NAMES = ("eval", "test", "testing", "train", "training", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
 class FolderListing(Listing):
-    """Listing with the files of the training and of the test images."""
+    """Listing with the files of the training and of the test images, and a line on each sort of files left out."""
 
     train_files: list[Path]
     test_files: list[Path]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Image files, sorted by class and name, with their labels int64 (N,) and the names of the classes."""
-
-    files: list[Path]
-    labels: np.ndarray
-    classes: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def listing(folder: Path, shape: tuple[int, int, int], test_share: float) -> FolderListing:
     """Return the files of a folder, without reading them; the images will have that shape (H, W, C).
 
     The test images are those of FOLDER/test or FOLDER/val if the training images are in FOLDER/train. If FOLDER itself
-    has the classes, they are `test_share` of each class: drawn at random, the same for every run.
+    has the classes, they are `test_share` of each class: drawn at random, the same for every run. Raises TrainError if
+    there are fewer than two classes, or a class has no image in one part.
     """
+    try:
+        found = _listing(folder, shape, test_share)
+    except HostError as error:
+        raise TrainError(str(error)) from None
+    check_classes(printable(folder), found)
+    return found
+
+
+def _listing(folder: Path, shape: tuple[int, int, int], test_share: float) -> FolderListing:
     test_folder = next((folder / name for name in TEST_NAMES if _has_folders(folder / name)), None)
-    if not _has_folders(folder / "train") and test_folder is None:
-        found = find_files(folder)
-        count = round(test_share * len(found.files))
-        if not 0 < count < len(found.files):
-            raise TrainError(f"{folder}: data.test_share = {test_share} of {len(found.files)} images are {count}")
-        order = stratified(found.labels, len(found.files), TEST_SPLIT)
-        test, train = np.sort(order[:count]), np.sort(order[count:])
-        files = np.array(found.files, object)
-        labels = found.labels
-        return FolderListing(found.classes, labels[train], labels[test], shape, list(files[train]), list(files[test]))
-    if test_folder is None or not _has_folders(folder / "train"):
-        missing = "train" if test_folder else " or ".join(TEST_NAMES)
+    train_folder = folder / TRAIN_NAME
+    if not _has_folders(train_folder) and test_folder is None:
+        return _drawn(folder, shape, test_share)
+    if test_folder is None or not _has_folders(train_folder):
+        missing = TRAIN_NAME if test_folder else " or ".join(TEST_NAMES)
         raise TrainError(
-            f"{folder}: needs a folder {missing} with one folder per class, or else the classes in {folder} itself, "
-            "from which data.test_share is taken"
+            f"{printable(folder)}: needs a folder {missing} with one folder per class, or else the classes in "
+            f"{printable(folder)} itself, from which data.test_share is taken"
         )
-    train_part, test_part = find_files(folder / "train"), find_files(test_folder)
-    if train_part.classes != test_part.classes:
-        raise TrainError(f"{folder}: train has classes {train_part.classes}, test has {test_part.classes}")
+    train, test = _classes(train_folder), _classes(test_folder)
+    if train.classes != test.classes:
+        parts = ((train_folder, train, test), (test_folder, test, train))
+        only = {part.name: [name for name in a.classes if name not in b.classes] for part, a, b in parts}
+        texts = [f"only {part} has {some(names)}" for part, names in only.items() if names]
+        raise TrainError(
+            f"{printable(folder)}: {TRAIN_NAME} and {test_folder.name} differ in classes: {'; '.join(texts)}"
+        )
+    unused = [name for name in class_folders(folder) if name not in (TRAIN_NAME, test_folder.name)]
+    notes = stray_images_note(folder)
+    notes += (f"{printable(folder)}: folders that are not read: {some(unused)}",) if unused else ()
     return FolderListing(
-        train_part.classes, train_part.labels, test_part.labels, shape, train_part.files, test_part.files
+        train.classes, _numbers(train), _numbers(test), shape, train.files, test.files, train.notes + test.notes + notes
     )
 
 
-def find_files(folder: Path) -> Files:
-    """Return the image files below a folder with one folder per class. Hidden files and folders are left out."""
-    classes = _folders(folder)
-    if len(classes) < 2:
-        raise TrainError(f"{folder}: needs two or more classes, each a folder of images, found {len(classes)}")
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = images_below(folder / name)
-        if not found:
-            raise TrainError(f"{folder / name} has no image ({', '.join(SUFFIXES)})")
-        files += found
-        labels += [label] * len(found)
-    return Files(files, np.array(labels, np.int64), tuple(classes))
+def _drawn(folder: Path, shape: tuple[int, int, int], test_share: float) -> FolderListing:
+    """Return the files of a folder of classes, `test_share` of each of them drawn for testing."""
+    found = _classes(folder)
+    if all(name.lower() in PART_NAMES for name in found.classes):
+        raise TrainError(
+            f"{printable(folder)} has the folders {some(found.classes)}, which are no classes: name them {TRAIN_NAME} "
+            f"and {TEST_NAMES[0]}, each with one folder per class"
+        )
+    n_images, labels = len(found.files), _numbers(found)
+    count = round(test_share * n_images)
+    if not 0 < count < n_images:
+        raise TrainError(f"{printable(folder)}: data.test_share = {test_share} of {n_images} images are {count}")
+    order = stratified(labels, n_images, TEST_SPLIT)
+    test, train = np.sort(order[:count]), np.sort(order[count:])
+    per_class = np.bincount(labels[test], minlength=len(found.classes))
+    if not per_class.all():
+        small = int(np.flatnonzero(per_class == 0)[0])
+        raise TrainError(
+            f"{printable(folder / found.classes[small])}: data.test_share = {test_share} takes none of its "
+            f"{np.count_nonzero(labels == small)} images for testing; add images, or set a larger share"
+        )
+    files = np.array(found.files, object)
+    return FolderListing(
+        found.classes, labels[train], labels[test], shape, list(files[train]), list(files[test]), found.notes
+    )
 
 
-def images(files: list[Path], shape: tuple[int, int, int]) -> np.ndarray:
-    """Return the images uint8 (N, H, W, C) of files; each gets the same pixels as in `inkling run`."""
-    out = np.empty((len(files), *shape), np.uint8)
-    for number, file in enumerate(files):
-        try:
-            out[number] = load_image(file, shape)
-        except HostError as error:
-            raise TrainError(str(error)) from None
-    return out
+def _classes(folder: Path) -> ClassFiles:
+    """Return the images of a folder with at least two folders of classes."""
+    names = class_folders(folder)
+    if len(names) < 2:
+        raise TrainError(f"{printable(folder)}: needs two or more classes, each a folder of images, found {len(names)}")
+    return files_by_class(folder)
 
 
-def digest(files: list[Path]) -> str:
+def _numbers(found: ClassFiles) -> np.ndarray:
+    """Return the labels int64 (N,) of files."""
+    number = {name: label for label, name in enumerate(found.classes)}
+    return np.array([number[name] for name in found.labels], np.int64)
+
+
+def _has_folders(folder: Path) -> bool:
+    # A folder `train` that has images is a class, as of vehicles.
+    return folder.is_dir() and bool(class_folders(folder))
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that could be read: pixels uint8 (N, H, W, C), labels int64 (N,) and the SHA-256 of their files."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    sha256: str
+
+
+def read(
+    files: list[Path], labels: np.ndarray, shape: tuple[int, int, int], log: Callable[[str], None], strict: bool = False
+) -> Images:
+    """Read image files with labels int64 (N,); each gets the same pixels (H, W, C) as in `inkling run`.
+
+    Those that cannot be read are left out and logged. Raises TrainError if they are all of a label, or if `strict`.
+    """
+    kept = np.zeros(len(files), bool)
+    errors: list[str] = []
+    try:
+        out = np.empty((len(files), *shape), np.uint8)
+        for number, pixels in readable(files, shape, None if strict else errors):
+            out[number], kept[number] = pixels, True
+    except MemoryError:
+        size = len(files) * math.prod(shape) / 1e9
+        raise TrainError(f"{len(files):,} images of {shape} take {size:,.1f} GB, more memory than there is") from None
+    except HostError as error:
+        raise TrainError(str(error)) from None
+    if not errors:
+        return Images(out, labels, _digest(files))
+    log(unreadable_note(errors, len(files)))
+    lost = np.setdiff1d(labels, labels[kept])
+    if len(lost):
+        first = files[int(np.flatnonzero(labels == lost[0])[0])]
+        count, reason = (
+            np.count_nonzero(labels == lost[0]),
+            next(e for e in errors if e.startswith(f"{printable(first)}:")),
+        )
+        raise TrainError(f"none of {count} images can be read; the first: {reason}")
+    chosen = np.flatnonzero(kept)
+    return Images(out[chosen], labels[chosen], _digest([files[number] for number in chosen]))
+
+
+def _digest(files: list[Path]) -> str:
     """Return the SHA-256 of the content of files, one after the other."""
     found = hashlib.sha256()
     for file in files:
         found.update(hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
-
-
-def _folders(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise TrainError(f"{folder}: {error.strerror or error}") from None
-
-
-def _has_folders(folder: Path) -> bool:
-    # A folder `train` that has images is a class, as of vehicles.
-    return folder.is_dir() and bool(_folders(folder))
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Return the image files anywhere below a folder, sorted. Hidden files and folders are left out."""
-    found: list[Path] = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = (name for name in names if not name.startswith("."))
-        found += sorted(Path(parent) / name for name in visible if name.lower().endswith(SUFFIXES))
-    return found

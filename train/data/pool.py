@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
+from host.errors import HostError
+from host.image.folder import files_below, other_files_note
 from train.config import DataConfig, GeneralConfig
 from train.data import image_folder
 from train.data.datasets import FOLDER, Dataset, find, load_for
@@ -14,8 +16,10 @@ from train.errors import TrainError
 TEST_IMAGES = 2000
 
 
-def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Dataset:
+def load_pool(config: GeneralConfig, log: Callable[[str], None] = print, *, strict: bool = False) -> Dataset:
     """Load the images of all data sets of a run, without those of the classes that it leaves out.
+
+    Image files that cannot be read are left out and logged; if `strict`, they are errors.
 
     Labels number the images, training images first: what an image's embedding is found by. Raises TrainError if a data
     set cannot be loaded or has grey images, and for a class that is not in data.name.
@@ -25,7 +29,7 @@ def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Data
     test: list[np.ndarray] = []
     names = [config.data.name, *config.embedding.more]
     for name in names:
-        data = load_images(name, config.data, shape, log)
+        data = load_images(name, config.data, shape, log, strict=strict)
         if data.x_train.shape[3] != 3:
             raise TrainError(f"{name}: embeddings are of colour images, these have {data.x_train.shape[3]} channel")
         left_out = config.embedding.left_out if shape is None else ()
@@ -42,26 +46,38 @@ def load_pool(config: GeneralConfig, log: Callable[[str], None] = print) -> Data
 
 
 def load_images(
-    name: str, data: DataConfig, shape: tuple[int, int, int] | None = None, log: Callable[[str], None] = print
+    name: str,
+    data: DataConfig,
+    shape: tuple[int, int, int] | None = None,
+    log: Callable[[str], None] = print,
+    *,
+    strict: bool = False,
 ) -> Dataset:
     """Load one data set; a folder needs no folders of classes, and is resized to `shape` or else to data.size.
 
-    Raises TrainError if it cannot be loaded.
+    Raises TrainError if it cannot be loaded, or if `strict` and an image file cannot be read.
     """
     size = data.size if shape is None else shape[:2]
     if not name.startswith(FOLDER):
-        return load_for(DataConfig(name), log)
+        return load_for(DataConfig(name), log, labelled=False)
     if size is None:
         raise TrainError(f"{name}: set data.size = [H, W], the size of the encoder's input")
-    files = image_folder.images_below(find(name.removeprefix(FOLDER)))
-    if len(files) < 2:
-        raise TrainError(f"{name}: needs two or more images ({', '.join(image_folder.SUFFIXES)}), found {len(files)}")
-    images = image_folder.images(files, (*size, 3))
-    order = np.random.default_rng(TEST_SPLIT).permutation(len(files))
-    n_test = max(1, round(data.test_share * len(files)))
+    folder = find(name.removeprefix(FOLDER))
+    try:
+        found = files_below(folder)
+    except HostError as error:
+        raise TrainError(str(error)) from None
+    for note in other_files_note(folder, found.others):
+        log(note)
+    read = image_folder.read(found.images, np.zeros(len(found.images), np.int64), (*size, 3), log, strict)
+    n_images = len(read.pixels)
+    if n_images < 2:
+        raise TrainError(f"{name}: needs two or more images (such as .jpg and .png), found {n_images}")
+    order = np.random.default_rng(TEST_SPLIT).permutation(n_images)
+    n_test = max(1, round(data.test_share * n_images))
     test, train = np.sort(order[:n_test]), np.sort(order[n_test:])
-    none = np.zeros(len(files), np.int64)
-    return Dataset(name, images[train], none[train], images[test], none[test], ("image",))
+    x, y = read.pixels, read.labels
+    return Dataset(name, x[train], y[train], x[test], y[test], ("image",))
 
 
 def resized(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

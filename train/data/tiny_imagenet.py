@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from train.data.downloads import Arrays, Log, PublicDataset, places
+from train.data.downloads import Arrays, Log, PublicDataset, download, places
 from train.errors import TrainError
 
 NAME = "tiny-imagenet-200"
-URL = f"http://cs231n.stanford.edu/{NAME}.zip"
-ZIP_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+URL = f"https://cs231n.stanford.edu/{NAME}.zip"
+ZIP_SHA256 = "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821"
 SIZE = 64
 CLASSES = 200
 
@@ -56,15 +56,11 @@ def _from_folder(scratch: Path, log: Log) -> Arrays:
 
 
 def _download(scratch: Path, log: Log) -> Arrays:
-    try:
-        from train.data.torchvision_import import datasets
-    except ImportError:
-        raise TrainError("torchvision is not installed") from None
     log(f"Tiny ImageNet: fetching {URL} (248 MB)")
-    try:
-        datasets.utils.download_and_extract_archive(URL, str(scratch), md5=ZIP_MD5)
-    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-        raise TrainError(f"the download failed ({error})") from None
+    file = scratch / f"{NAME}.zip"
+    download(URL, file, ZIP_SHA256)
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(scratch)
     return read_folder(scratch / NAME)
 
 

@@ -1,4 +1,4 @@
-/* Scaling of an image of any size to the encoder's input. Gives the same pixels as host/image.py. */
+/* Scaling of an image of any size to the encoder's input. Gives the same pixels as host/image/load.py. */
 #ifndef INKLING_CAMERA_FIT_H
 #define INKLING_CAMERA_FIT_H
 

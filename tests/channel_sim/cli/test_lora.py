@@ -51,6 +51,8 @@ def test_lora_command_default_range_covers_the_transition(
         (["--sf", "13"], "a spreading factor is 7 to 12, not 13"),
         (["--cr", "9"], "a coding rate is 5 to 8"),
         (["--bytes", "256"], "a LoRa payload has 1 to 255 bytes, not 256"),
+        (["--bytes", "100000000000"], "a LoRa payload has 1 to 255 bytes, not 100000000000"),
+        (["--snr", "5", "1"], "--snr is LOW and HIGH, got 5 and 1"),
     ],
 )
 def test_lora_command_refuses_impossible_settings(arguments: list[str], message: str) -> None:

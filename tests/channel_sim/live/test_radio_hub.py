@@ -229,7 +229,7 @@ def test_air_command_prints_port_and_counts() -> None:
         (["lora:snr=low"], "inkling: lora: snr is a number, not 'low'"),
         (["lora:snr=inf"], "inkling: the SNR must be -200 to 200 dB, got inf\n"),
         (["lora:snr=9000"], "inkling: the SNR must be -200 to 200 dB, got 9000\n"),
-        (["lora:snr=-9", "--seed", "-1"], "inkling: the seed must be at least 0, got -1"),
+        (["lora:snr=-9", "--seed", "-1"], "python -m channel_sim air: argument --seed: must be an integer of at "),
         (["lora:snr=-9", "--port", "70000"], "inkling: cannot listen on port 70000: "),
         (["lora:snr=-9", "--snr", "x=3"], "python -m channel_sim air: argument --snr: DEVICE=DB is a device 0..254 "),
         (["lora:snr=-9", "--snr", "3=nan"], "python -m channel_sim air: argument --snr: DEVICE=DB is a device "),

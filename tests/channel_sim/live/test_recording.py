@@ -1,5 +1,6 @@
 """Tests of recordings: written live, read back after a kill or with a full disk, replayed to a host."""
 
+import json
 import os
 import signal
 import socket
@@ -78,15 +79,80 @@ def test_recording_refuses_other_files(trace: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cannot read /no/such: No such file"):
         Recording("/no/such")
     other = tmp_path / "other"
-    for content in (b"", b"x\n", b"[]\n", b"\xff\n", b'{"inkling_recording": 2}\n', trace.read_bytes()[:20]):
+    for content in (
+        b"",
+        b"x\n",
+        b"[]\n",
+        b"\xff\n",
+        b'{"inkling_recording": 2}\n',
+        b"[" * 100_000 + b"\n",
+        trace.read_bytes()[:20],
+    ):
         other.write_bytes(content)
         with pytest.raises(RecordingError, match="is not a recording of version 1"):
             Recording(other)
     lines = trace.read_bytes().splitlines(keepends=True)
-    for line in (b"\n", b"{}\n", b"1\n", b'{"seconds": 1, "way": "up", "received": "0", "sent": ""}\n', b"\xff\n"):
+    for version in (b"true", b"1.0"):
+        other.write_bytes(lines[0].replace(b'"inkling_recording": 1', b'"inkling_recording": ' + version))
+        with pytest.raises(RecordingError, match="is not a recording of version 1"):
+            Recording(other)
+    times = [b'{"seconds": %s, "way": "up", "received": "00", "sent": ""}\n' % n for n in (b"NaN", b"1" + b"0" * 400)]
+    odd = b'{"seconds": 1, "way": "up", "received": "0", "sent": ""}\n'
+    for line in (b"\n", b"{}\n", b"1\n", odd, b"\xff\n", b"[" * 100_000 + b"\n", *times):
         other.write_bytes(lines[0] + lines[1] + line + lines[2])
         with pytest.raises(RecordingError, match=r"line 3 of .*other is not a line of a recording"):
             list(Recording(other).passages())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"seconds": float("nan"), "way": "up"},
+        {"seconds": float("inf"), "way": "up"},
+        {"seconds": -1, "way": "up"},
+        {"seconds": 10**400, "way": "up"},
+        {"seconds": 1e10, "way": "up"},
+        {"seconds": 1, "way": "sideways"},
+        {"seconds": 1, "way": 7},
+    ],
+)
+def test_recording_refuses_impossible_times_and_ways(trace: Path, line: dict) -> None:
+    with trace.open("a") as file:
+        file.write(json.dumps(line | {"received": "00", "sent": "00"}) + "\n")
+    with pytest.raises(RecordingError, match="is not a line of a recording"):
+        list(Recording(trace).passages())
+
+
+def test_recording_refuses_deep_nesting(trace: Path) -> None:
+    with trace.open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    with pytest.raises(RecordingError, match="is not a line of a recording"):
+        list(Recording(trace).passages())
+
+
+def test_recording_refuses_what_may_have_no_end(trace: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("/dev/zero", tmp_path / "fifo", tmp_path):
+        with pytest.raises(RecordingError, match=f"cannot read {path}: a recording is a regular file"):
+            Recording(path)
+    for start_of_file in (b"", trace.read_bytes()):
+        with (tmp_path / "sparse").open("wb") as file:
+            file.write(start_of_file)
+            file.truncate(1 << 40)
+        with pytest.raises(RecordingError, match=r"sparse is no recording: a line has over \d+ bytes"):
+            list(Recording(tmp_path / "sparse").passages())
+
+
+def test_recording_that_grows_while_it_is_read_ends(trace: Path) -> None:
+    """Its own replay may be recorded into it."""
+    count, line = len(list(Recording(trace).passages())), trace.read_bytes().splitlines(keepends=True)[1]
+    read = []
+    for passage in Recording(trace).passages():
+        read.append(passage)
+        assert len(read) <= count
+        with trace.open("ab") as file:
+            file.write(line)
+    assert len(read) == count
 
 
 def test_recorder_reports_full_disk_once(tmp_path: Path) -> None:

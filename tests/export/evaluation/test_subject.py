@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from export.evaluation import subject
 from export.evaluation.runs import answers_of
 from export.evaluation.subject import BundleSubject
 from host.classify.classifier import Classifier
+from host.errors import HostError
 from tests.support.host import make_bundle
 from wire.answer import answer_word
 from wire.bundle import Bundle
@@ -68,3 +70,14 @@ def test_a_board_that_only_answers_has_no_payload(tmp_path: Path) -> None:
     encoded = tested.encode(outputs(bundle), lambda: None)
     assert tested.prefixes == {} and encoded.symbols is None
     assert encoded.classes is not None and encoded.classes.shape == (N,)
+
+
+def test_decoder_is_checked_as_the_host_does(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    model = onnx.load(bundle.decoder_path)
+    tensor = model.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/hostname")
+    bundle.decoder_path.write_bytes(model.SerializeToString())
+    with pytest.raises(HostError, match=r"decoder\.onnx is refused: a tensor is in an external file$"):
+        BundleSubject(bundle)

@@ -1,4 +1,4 @@
-"""firmware/lib/camera as a shared library, and camera frames, for tests against host/image.py."""
+"""firmware/lib/camera as a shared library, and camera frames, for tests against host/image/load.py."""
 
 import subprocess
 from ctypes import CDLL, POINTER, Structure, c_bool, c_char_p, c_int, c_uint8, c_uint16, c_uint32, create_string_buffer

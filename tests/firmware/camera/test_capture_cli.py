@@ -112,7 +112,7 @@ def test_capture_reports_mistakes_in_one_line(url: str, tmp_path: Path, capsys: 
     mistakes: list[tuple[list[str | Path], str]] = [
         (["--chunk", "9"], f"has chunks 0..{len(load(bundle_path()).chunks) - 1}, not 9"),
         (["--save", tmp_path / "no" / "seen.png"], "No such file"),
-        (["--save", tmp_path / "seen.unknown"], "unknown file extension"),
+        (["--save", tmp_path / "seen.unknown"], "unknown format; use a suffix such as .png"),
     ]
     for options, message in mistakes:
         assert main(arguments(url, *options)) == 1
@@ -126,3 +126,12 @@ def test_capture_reports_a_missing_camera_in_one_line(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == (
         "inkling: the board reported an error: it has no camera, or the camera returned no image (CAMERA)\n"
     )
+
+
+@pytest.mark.parametrize("name", ["seen.heic", "seen", "seen.xbm"])
+def test_capture_checks_the_format_of_the_file_before_a_port_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(arguments("/dev/none", "--save", tmp_path / name)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("inkling: cannot write an image as ") and error.count("\n") == 1

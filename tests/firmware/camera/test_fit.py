@@ -1,4 +1,4 @@
-"""A camera frame scaled on the board and on the host: firmware/lib/camera/fit.c against host/image.py."""
+"""A camera frame scaled on the board and on the host: firmware/lib/camera/fit.c against host/image/load.py."""
 
 import io
 import struct

@@ -61,6 +61,8 @@ class Options(TypedDict, total=False):
 
     framework: list[str]
     platform: str
+    platform_packages: list[str]
+    upload_protocol: str
     board: str
     monitor_speed: int
     custom_engine: str

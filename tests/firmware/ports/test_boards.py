@@ -16,7 +16,15 @@ RADIO_PINS = {
 }
 CHIPS = {"heltec_wifi_lora_32_V3": "sx1262", "ttgo-lora32": "sx1276", "nucleo_wl55jc": "stm32wl"}
 TARGET_CHARACTERS = 24  # size of the target's name in the INFO reply
-PINNED = re.compile(r"[\w-]+(/[\w-]+)?@\d+\.\d+\.\d+")
+PINNED = re.compile(r"[\w-]+(/[\w-]+)?@\d+\.\d+\.\d+(\+sha\.\w+)?")
+# Packages of a platform that are on the board or write to it, unless the platform itself pins them.
+PACKAGES = {
+    "espressif32": {"framework-arduinoespressif32", "tool-esptoolpy"},
+    "ststm32": {
+        "framework-arduinoststm32", "framework-cmsis", "framework-cmsis-dsp", "toolchain-gccarmnoneeabi",
+        "tool-openocd",
+    },
+}  # fmt: skip
 
 
 def test_environments_cover_each_board() -> None:
@@ -39,6 +47,10 @@ def test_environment_is_pinned_and_complete(name: str) -> None:
     assert options["monitor_speed"] == 115200
     for library in options["lib_deps"]:
         assert PINNED.fullmatch(library), library
+    packages = {package: re.sub(r"^platformio/|@.*", "", package) for package in options["platform_packages"]}
+    assert all(PINNED.fullmatch(package) for package in packages), packages
+    with_dfu = {"tool-dfuutil"} if options.get("upload_protocol") == "dfu" else set()
+    assert set(packages.values()) == PACKAGES[options["platform"].partition("@")[0]] | with_dfu
     assert ("Chirale_TensorFLowLite" in " ".join(options["lib_deps"])) == (options["custom_engine"] == "tflm")
     assert f'-DINKLING_TARGET="{name}"' in macros(name)
 
@@ -89,11 +101,10 @@ def test_source_filters_name_existing_folders() -> None:
             assert folder.is_dir(), f"{name}: {pattern}"
 
 
-@pytest.mark.parametrize("option", ["platform", "lib_deps"])
-def test_environments_pin_one_version_of_each_package(option: str) -> None:
+def test_environments_pin_one_version_of_each_package() -> None:
     versions: dict[str, set[str]] = {}
     for options in boards().values():
-        for pinned in [options["platform"]] if option == "platform" else options["lib_deps"]:
+        for pinned in (options["platform"], *options["platform_packages"], *options["lib_deps"]):
             versions.setdefault(pinned.partition("@")[0], set()).add(pinned)
     assert all(len(pins) == 1 for pins in versions.values()), versions
 

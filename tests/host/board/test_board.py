@@ -16,7 +16,7 @@ from host.board.board import Board
 from host.board.command_line import FIRST_REQUEST
 from host.board.errors import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from host.board.port import Port
-from host.errors import PortError
+from host.errors import HostError, PortError
 from tests.host.board.conftest import raises
 from tests.support.host import make_bundle, make_frame, make_info
 from tests.support.lines import answers, fake_line, sends, stays_silent, unused_port
@@ -184,7 +184,7 @@ def test_open_reports_a_missing_port_in_one_line() -> None:
         Board.open(url)
     with raises(PortError, "^cannot open /dev/no-such-port: No such file or directory$"):
         Port("/dev/no-such-port")
-    with raises(PortError, "^cannot open nonsense://x: .*protocol"):
+    with raises(HostError, "^cannot open nonsense://x: .*protocol"):
         Port("nonsense://x")
 
 

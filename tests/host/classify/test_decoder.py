@@ -25,7 +25,7 @@ def test_logits_match_weights(tmp_path: Path) -> None:
     [
         (b"no onnx", "decoder.onnx is refused: it is not a protobuf message"),
         (b"\x08\x01", "cannot be run"),
-        (None, r"gives \(2, 4\) for two images, not \(2, 10\)"),
+        (None, r"gives float32 \(2, 4\) for 2 images, not float32 \(2, 10\)"),
     ],
 )
 def test_decoder_reports_unusable_file_in_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:

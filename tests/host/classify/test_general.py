@@ -78,7 +78,7 @@ def test_embedding_decoder_refuses_other_lengths(tmp_path: Path) -> None:
 def test_embedding_decoder_refuses_other_sizes_and_outputs(tmp_path: Path) -> None:
     bundle, other = make_bundle(tmp_path / "b", embedding=SIZE), make_bundle(tmp_path / "other", embedding=SIZE + 1)
     bundle.decoder_path.write_bytes(other.decoder_path.read_bytes())
-    with pytest.raises(HostError, match=r"decoder\.onnx gives \(2, 13\) for two images, not \(2, 12\)"):
+    with pytest.raises(HostError, match=r"decoder\.onnx gives float32 \(2, 13\) for 2 images, not float32 \(2, 12\)"):
         EmbeddingDecoder(bundle)
     plain = make_bundle(tmp_path / "plain")
     bundle.decoder_path.write_bytes(plain.decoder_path.read_bytes())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from host.classify.decoder import Decoder
-from host.classify.onnx_check import MAX_DEPTH, OPERATORS, OnnxError, check
+from host.classify.onnx_check import MAX_DEPTH, MAX_FIELDS, OPERATORS, OnnxError, check
 from host.errors import HostError
 from tests.support.host import make_bundle
 
@@ -141,6 +141,21 @@ def test_check_refuses_nesting_without_end() -> None:
         inner = node(value=subgraph(inner))
     with pytest.raises(OnnxError, match=f"nested more than {MAX_DEPTH} deep"):
         check(model(inner).SerializeToString())
+
+
+def test_check_refuses_fields_without_end() -> None:
+    name = bytes([2 << 3 | 2, 0])  # of the graph
+    for count, fits in ((MAX_FIELDS - 1, True), (MAX_FIELDS, False)):
+        made = onnx.ModelProto().SerializeToString() + b"\x3a" + _varint(2 * count) + name * count
+        if fits:
+            check(made)
+            continue
+        with pytest.raises(OnnxError, match=f"^it has more than {MAX_FIELDS} fields$"):
+            check(made)
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14])
 
 
 @pytest.mark.parametrize(

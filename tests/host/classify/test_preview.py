@@ -49,9 +49,15 @@ def with_file(bundle: Bundle, content: bytes) -> Bundle:
     ("content", "message"),
     [
         (b"no onnx", "preview.onnx is refused: it is not a protobuf message"),
-        (preview_network(48, height=9), r"preview.onnx gives \(2, 9, 6, 3\) for two images, not \(2, 8, 6, 3\)"),
+        (
+            preview_network(48, height=9),
+            r"preview.onnx gives uint8 \(2, 9, 6, 3\) for 2 images, not uint8 \(2, 8, 6, 3\)",
+        ),
         (preview_network(40), "preview.onnx cannot be run: "),
-        (preview_network(48, kind=TensorProto.FLOAT), "preview.onnx gives float32, not uint8"),
+        (
+            preview_network(48, kind=TensorProto.FLOAT),
+            r"preview.onnx gives float32 \(2, 8, 6, 3\) for 2 images, not uint8 ",
+        ),
     ],
     ids=["junk", "size", "symbols", "type"],
 )

@@ -103,7 +103,7 @@ def test_bench_takes_the_names_of_chip_and_radio(run_inkling: RunInkling, built:
     assert err.startswith("inkling: no current is stated for my_own_board: name its chip with --board (esp32, ")
 
 
-@pytest.mark.parametrize("accuracy", ["high", 0, 2, [0.5]])
+@pytest.mark.parametrize("accuracy", ["high", 0, 2, [0.5], True])
 def test_bench_shows_no_energy_per_correct_answer_without_an_accuracy(
     run_inkling: RunInkling, built: Bundle, tmp_path: Path, accuracy: object
 ) -> None:

@@ -77,6 +77,27 @@ def test_devices_asks_all_ports_at_once_and_exits_1_without_an_answer(
     assert code == 1 and set(cells(out)) == {first, second, third}
 
 
+def test_devices_asks_a_port_with_several_names_once(
+    run_inkling: RunInkling, pty: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two commands on one port would find it in use."""
+    by_id, by_path = tmp_path / "by-id", tmp_path / "by-path"
+    by_id.symlink_to(pty)
+    by_path.symlink_to(by_id)
+    monkeypatch.chdir(Path(pty).parent)
+    given = [option for port in (by_id, by_path, Path(pty).name, pty, by_id) for option in ("--port", port)]
+    plug_in(monkeypatch, ListPortInfo(pty))
+    code, out, _ = run_inkling("devices", *given)
+    ((port, (description, device, *_)),) = cells(out).items()
+    assert (code, port, device) == (0, pty, "1")
+    assert description == f"serial port, {by_id}, {by_path}, {Path(pty).name}"
+    plug_in(monkeypatch)
+    code, out, _ = run_inkling("devices", *given)
+    ((port, (description, device, *_)),) = cells(out).items()
+    assert (code, port, device) == (0, str(by_id), "1")
+    assert description == f"given by --port, {by_path}, {Path(pty).name}, {pty}"
+
+
 def test_devices_reports_no_ports_and_missing_bundles_in_one_line(
     run_inkling: RunInkling, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -124,13 +124,18 @@ def test_receive_sums_up_what_boards_say_in_plain_text(bundle: Bundle) -> None:
     stream = 5 * loop + make_frame(bundle, 0) + b"\n" + 10 * loop + make_frame(bundle, 1)
     with fake_line(sends(stream, hold=True)) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 2)
-    *notes, garbage, summary = err.splitlines()
-    assert "bytes so far belong to no frame: they are text at the right baud rate" in garbage
+    *notes, summary = err.splitlines()
+    garbage = "bytes so far belong to no frame: they are text at the right baud rate"
+    assert sum(garbage in note for note in notes) == 1
+    notes = [note for note in notes if garbage not in note]
     assert code == 0 and out.count("clean") == 2 and summary.startswith("inkling: 2 frames, 0 lost")
     brown_out = "inkling: the board says 'Brownout detector was triggered': its supply voltage drops"
     restart = "inkling: the board says 'rst:0xc (SW_CPU_RESET)': it has restarted"
-    assert [note.startswith(start) for note, start in zip(notes, 2 * [brown_out, restart], strict=True)] == [True] * 4
-    assert [note.endswith(" (10 times so far)") for note in notes] == [False, False, True, True]
+    for cause in (brown_out, restart):
+        same = [note for note in notes if note.startswith(cause)]
+        left_out = [note.endswith(" (11 similar notes left out)") for note in same]
+        assert left_out == [False, False, False, True]  # of 15
+    assert len(notes) == 8
 
 
 def test_receive_says_that_what_it_skips_is_text(bundle: Bundle) -> None:

@@ -91,6 +91,35 @@ def test_run_reports_lost_frames(run_inkling: RunInkling, native_url: str, built
     assert f"{images[0]}  frame lost\n" in err
 
 
+def test_run_sends_the_other_images_if_one_cannot_be_read(
+    run_inkling: RunInkling, native_url: str, built: Bundle, images: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "cut.jpg").write_bytes(b"")
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "float.tiff")
+    bad = [tmp_path / "cut.jpg", tmp_path / "float.tiff", tmp_path / "missing.png"]
+    words = (images[0], *bad, images[1], "--port", native_url, "--bundle", built.path)
+    reasons = ["not an image that Pillow can read", "pixels are floating-point numbers", "No such file or directory"]
+    code, out, err = run_inkling("run", *words)
+    assert code == 1 and [line.split()[0] for line in out.splitlines()] == [str(images[0]), str(images[1])]
+    *lines, last = err.splitlines()
+    for line, file, reason in zip(lines, bad, reasons, strict=True):
+        assert line.startswith(f"inkling: {file}: {reason}")
+    assert last == "inkling: 3 of 5 images could not be read and were not sent"
+    code, out, _ = run_inkling("run", *words, "--json")
+    readings = {reading["image"]: reading for reading in map(json.loads, out.splitlines())}
+    assert code == 1 and [readings[str(file)]["class"] for file in bad] == [None] * 3
+    assert all(reason in readings[str(file)]["error"] for file, reason in zip(bad, reasons, strict=True))
+    assert all(readings[str(file)]["class"] in built.classes for file in images[:2])
+
+
+def test_run_without_any_image_that_can_be_read_opens_no_port(
+    run_inkling: RunInkling, built: Bundle, tmp_path: Path
+) -> None:
+    words = ("run", tmp_path / "a.png", tmp_path / "b.png", "--port", "/dev/none", "--bundle", built.path)
+    missing = [f"inkling: {tmp_path}/{name}.png: No such file or directory\n" for name in "ab"]
+    assert run_inkling(*words) == (1, "", "".join(missing))
+
+
 def test_run_refuses_a_wrong_chunk_and_a_wrong_model(
     run_inkling: RunInkling, native_url: str, built: Bundle, bundle: Bundle, images: list[Path]
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from host.reference import int8_pixels
 from host.tasks.files import load, save
 from tests.conftest import RunInkling
 from tests.host.cli.process import run
@@ -102,7 +103,7 @@ def test_teach_draws_the_confusion_matrix(general: Bundle, tmp_path: Path, run_i
         f"inkling: {wrong} cannot be written: Format 'abc' is not supported"
     )
     code, _, err = run("teach", general.path, *arguments, "--confusion", "animals.png", blocked=NOT_FOR_THE_HOST)
-    assert (code, err) == (1, "inkling: the picture needs matplotlib: pip install matplotlib\n")
+    assert (code, err) == (1, "inkling: the picture needs matplotlib; in a clone of Inkling: pip install '.[teach]'\n")
     assert not (general.path / "tasks").exists()
     picture = tmp_path / "animals.png"
     code, out, err = run_inkling("teach", general.path, *arguments, "--confusion", picture)
@@ -119,6 +120,39 @@ def prepare(bundle: Bundle, tmp_path: Path, classes: tuple[str, ...] = CLASSES) 
     rows = [f"{classes[0]}{row},{classes[label]}" for row, label in enumerate(examples.labels)]
     labels.write_text("\n".join(rows))
     return ["--from", readings, "--labels", labels, "--task", "animals"]
+
+
+class PixelEncoder:
+    """Fake encoder whose latents are the pixels."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        return int8_pixels(images).reshape(len(images), -1)
+
+
+def test_teach_names_and_leaves_out_pictures_that_cannot_be_read(
+    general: Bundle, tmp_path: Path, run_inkling: RunInkling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.tasks.images.ReferenceEncoder", PixelEncoder)
+    rng = np.random.default_rng(1)
+    for label in CLASSES:
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (8, 6, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / label / f"{number}.png")
+    broken = tmp_path / "pictures" / "bee" / "cut.jpg"
+    broken.write_bytes(b"")
+    broken.with_name("phone.heic").write_bytes(b"")
+    arguments = ("teach", general.path, "--from", tmp_path / "pictures", "--task", "animals")
+    kinds = f"inkling: {tmp_path}/pictures: files that are not images by name, left out: 1 .heic (bee/phone.heic)\n"
+    reason = f"{broken}: not an image that Pillow can read"
+    assert run_inkling(*arguments, "--strict") == (1, "", f"{kinds}inkling: {reason}\n")
+    assert not (general.path / "tasks").exists()
+    code, out, err = run_inkling(*arguments)
+    assert (code, err) == (0, f"{kinds}inkling: images that cannot be read, left out: 1 of 13 ({reason})\n")
+    assert out.startswith("task animals: 3 classes, 12 images, ")
 
 
 def test_teach_adds_a_class_from_its_own_images(general: Bundle, tmp_path: Path, run_inkling: RunInkling) -> None:

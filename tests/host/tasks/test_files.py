@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ import pytest
 
 from host.classify.decoder import EmbeddingDecoder
 from host.errors import HostError
+from host.tasks import files
 from host.tasks.examples import TaskError
-from host.tasks.files import load, load_all, names, save
+from host.tasks.files import MAX_HEAD_BYTES, load, load_all, names, save
 from tests.support.host import make_bundle
 from tests.support.tasks import CLASSES, make_task
 from wire.bundle import Bundle, describe_file
 from wire.bundle import load as load_bundle
+from wire.checks import MAX_JSON_BYTES
 
 
 @pytest.fixture
@@ -122,6 +126,8 @@ def test_load_all_loads_each_task_once(general: Bundle, folder: Path, tmp_path: 
     ("changes", "message"),
     [
         ({"schema": 2}, "schema is 2, not 1"),
+        ({"schema": True}, "schema is True, not 1"),
+        ({"schema": 1.0}, "schema is 1.0, not 1"),
         ({"name": "cars"}, "name is 'cars', not the folder's"),
         ({"model_id": "00000000"}, "it was taught for model '00000000', but the bundle's is "),
         ({"decoder_sha256": "0" * 64}, "it was taught with another decoder.onnx than the bundle's: teach it anew"),
@@ -159,9 +165,11 @@ def test_load_reports_edited_values(general: Bundle, folder: Path, changes: dict
         (lambda folder: (folder / "task.json").write_bytes(b"\xff{"), "task.json is not JSON"),
         (lambda folder: (folder / "task.json").write_text("[]"), "task.json is not a JSON object"),
         (lambda folder: (folder / "task.json").unlink(), "task.json cannot be read (No such file or directory)"),
-        (lambda folder: (folder / "head.npz").unlink(), "it cannot be read (No such file or directory)"),
+        (lambda folder: (folder / "head.npz").unlink(), "head.npz cannot be read (No such file or directory)"),
         (lambda folder: (folder / "head.npz").write_bytes(b""), "head.npz is not the one that task.json lists"),
-        (lambda folder: replace_head(folder, b""), "head.npz cannot be read (EOFError)"),
+        (lambda folder: os.truncate(folder / "head.npz", 1 << 40), f"head.npz has more than {MAX_HEAD_BYTES} bytes"),
+        (lambda folder: os.truncate(folder / "task.json", 1 << 40), f"task.json has more than {MAX_JSON_BYTES} bytes"),
+        (lambda folder: replace_head(folder, b""), "head.npz cannot be read (BadZipFile)"),
         (lambda folder: replace_head(folder, b"PK\x03\x04 no archive"), "head.npz cannot be read (BadZipFile)"),
         (lambda folder: replace_head(folder, (folder / "head.npz").read_bytes()[:900]), "head.npz cannot be read"),
     ],
@@ -171,6 +179,16 @@ def test_load_reports_damaged_files(
 ) -> None:
     damage(folder)
     fails_with(general, folder, message)
+
+
+def test_load_unpacks_no_archive_that_grows(general: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, content = 1 << 20, io.BytesIO()
+    monkeypatch.setattr(files, "MAX_HEAD_BYTES", most)
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights.npy", bytes(most + 1))
+    assert len(content.getvalue()) < 10_000
+    replace_head(folder, content.getvalue())
+    fails_with(general, folder, f"head.npz has more than {most} bytes of arrays")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from host.errors import HostError
 from host.tasks.examples import TaskError
 from host.tasks.images import list_pictures, read_pictures
 from tests.support import ROOT
@@ -61,9 +62,41 @@ def test_folders_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> No
     Image.new("RGB", (8, 8)).save(hidden / "0.png")
     assert ".thumbnails" not in {label for _, label in list_pictures(folder)}
     (folder / "empty").mkdir()
-    with pytest.raises(TaskError, match="empty has no picture"):
+    with pytest.raises(HostError, match=r"empty has no image, such as \.jpg or \.png"):
         list_pictures(folder)
     with pytest.raises(TaskError, match="has no folders: put the pictures of each class in a folder with its name"):
         list_pictures(folder / "empty")
-    with pytest.raises(TaskError, match="missing cannot be read: No such file or directory"):
+    with pytest.raises(HostError, match="missing cannot be read: No such file or directory"):
         list_pictures(tmp_path / "missing")
+
+
+def test_pictures_of_any_suffix_are_taken_and_others_named(folder: Path) -> None:
+    places = sorted(folder.iterdir())
+    count = len(list_pictures(folder))
+    for number, suffix in enumerate((".pgm", ".jfif", ".avif", ".GIF")):
+        (places[number] / f"more{suffix}").write_bytes(b"")
+    for name in ("Thumbs.db", "@eaDir", "photo.heic"):
+        (places[0] / name).write_bytes(b"")
+    lines: list[str] = []
+    assert len(list_pictures(folder, lines.append)) == count + 4
+    named = f"1 .heic ({places[0].name}/photo.heic)"
+    assert lines == [f"{folder}: files that are not images by name, left out: {named}"]
+
+
+def test_read_pictures_names_and_leaves_out_unreadable_ones(features: Bundle, folder: Path) -> None:
+    before = read_pictures(list_pictures(folder), features)
+    place = next(folder.iterdir())
+    (place / "cut.png").write_bytes(b"")
+    lines: list[str] = []
+    pictures = list_pictures(folder)
+    after = read_pictures(pictures, features, log=lines.append)
+    np.testing.assert_array_equal(after.groups, before.groups)
+    reason = f"{place / 'cut.png'}: not an image that Pillow can read"
+    assert lines == [f"images that cannot be read, left out: 1 of {len(pictures)} ({reason})"]
+    with pytest.raises(HostError, match=r"cut\.png: not an image that Pillow can read"):
+        read_pictures(pictures, features, strict=True)
+    lost = folder / "zebra"
+    lost.mkdir()
+    (lost / "0.png").write_bytes(b"")
+    with pytest.raises(TaskError, match=r"no picture of 'zebra' can be read; the first: .*zebra/0\.png: not an image"):
+        read_pictures(list_pictures(folder), features, log=lines.append)

@@ -68,6 +68,7 @@ def test_readings_report_damaged_line(general: Bundle, file: Path, changes: dict
         (b"{}\n{\n", ", line 2: this is not JSON"),
         (b"[]\n", ", line 1: this is not a JSON object"),
         (b"[" * 100_000, ", line 1: this is not JSON"),
+        (b'{"model_id": %s}' % (b"1" * 5000), ", line 1: this is not JSON"),
         (b"\xff\n", " is not a text file in UTF-8"),
         (b"", " has no readings of bundle general (model "),
         (None, " cannot be read: No such file or directory"),
@@ -130,3 +131,14 @@ def test_labels_report_mistakes(
     with pytest.raises(HostError) as error:
         read_labels(labels, read_readings(file, general), general.model_id)
     assert str(error.value) == f"{labels}{message}"
+
+
+def test_sparse_files_are_one_line(general: Bundle, file: Path, tmp_path: Path) -> None:
+    readings, labels = read_readings(file, general), tmp_path / "labels.csv"
+    for sparse in (file, labels):
+        with open(sparse, "ab") as opened:
+            opened.truncate(1 << 40)
+    with pytest.raises(HostError, match=r", line 7: this line has 1048576 characters or more$"):
+        read_readings(file, general)  # not torn: what follows it would be left out without a word
+    with pytest.raises(HostError, match=r"labels\.csv is not a CSV file in UTF-8$"):
+        read_labels(labels, readings, general.model_id)

@@ -97,7 +97,74 @@ def test_look_up_folder_reads_no_image(tmp_path: Path) -> None:
     listing = datasets.look_up(DataConfig(f"folder:{tmp_path}", size=(12, 16), grey=True))
     assert listing is not None and listing.shape == (12, 16, 1) and listing.classes == ("ant", "bee")
     assert listing.y_train.tolist() == [0, 0, 0, 1, 1, 1] and listing.y_test.tolist() == [0, 0, 1, 1]
-    fails(tmp_path, "0.png: not an image that Pillow can read")
+
+
+def test_load_folder_names_counts_and_leaves_out_unreadable_images(tmp_path: Path) -> None:
+    write_split(tmp_path)
+    sound = datasets.load(f"folder:{tmp_path}", (8, 8))
+    (tmp_path / "train" / "bee" / "0.png").write_bytes(b"not an image")
+    Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "test" / "ant" / "0.tiff")
+    lines: list[str] = []
+    data = datasets.load(f"folder:{tmp_path}", (8, 8), log=lines.append)
+    reasons = (
+        "train/bee/0.png: not an image that Pillow can read",
+        "test/ant/0.tiff: pixels are floating-point numbers",
+    )
+    assert lines[0] == f"images that cannot be read, left out: 1 of 6 ({tmp_path}/{reasons[0]})"
+    assert lines[1].startswith(f"images that cannot be read, left out: 1 of 5 ({tmp_path}/{reasons[1]}")
+    assert data.y_train.tolist() == [0, 0, 0, 1, 1] and data.y_test.tolist() == [0, 0, 1, 1]
+    np.testing.assert_array_equal(data.x_train, sound.x_train[[0, 1, 2, 4, 5]])
+    np.testing.assert_array_equal(data.x_test, sound.x_test)
+    assert data.source != sound.source
+    with pytest.raises(TrainError, match=r"bee/0\.png: not an image that Pillow can read"):
+        datasets.load_for(DataConfig(f"folder:{tmp_path}", size=(8, 8)), lines.append, strict=True)
+
+
+def test_load_folder_without_split_draws_the_same_test_images_beside_an_unreadable_one(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path, ant=20, bee=20)
+    sound = datasets.load(f"folder:{folder}", (8, 8))
+    lost = int(sound.x_train[3, 0, 0, 0])
+    (folder / "ant" / f"{lost:03d}.png").write_bytes(b"")
+    data = datasets.load(f"folder:{folder}", (8, 8), log=lambda _: None)
+    np.testing.assert_array_equal(data.x_test, sound.x_test)
+    np.testing.assert_array_equal(data.x_train, np.delete(sound.x_train, 3, 0))
+
+
+def test_load_folder_refuses_a_class_whose_images_all_cannot_be_read(tmp_path: Path) -> None:
+    write_split(tmp_path)
+    for file in (tmp_path / "train" / "bee").iterdir():
+        file.write_bytes(b"")
+    (tmp_path / "train" / "ant" / "1.png").write_bytes(b"")
+    fails(tmp_path, f"none of 3 images can be read; the first: {tmp_path / 'train' / 'bee' / '0.png'}: not an image")
+
+
+def test_load_folder_logs_files_and_folders_that_it_leaves_out(tmp_path: Path) -> None:
+    write_split(tmp_path)
+    write_image(tmp_path / "val" / "ant" / "0.png")
+    write_image(tmp_path / "train" / "3.png")
+    write_image(tmp_path / "4.png")
+    (tmp_path / "test" / "bee" / "9.HEIC").write_bytes(b"")
+    (tmp_path / "test" / "bee" / "Thumbs.db").write_bytes(b"")
+    lines: list[str] = []
+    datasets.load(f"folder:{tmp_path}", (8, 8), log=lines.append)
+    assert lines == [
+        f"{tmp_path}/train: images outside the folders of classes, left out: 1 (3.png)",
+        f"{tmp_path}/test: files that are not images by name, left out: 1 .heic (bee/9.HEIC)",
+        f"{tmp_path}: images outside the folders of classes, left out: 1 (4.png)",
+        f"{tmp_path}: folders that are not read: val",
+    ]
+
+
+def test_load_folder_takes_no_folders_of_tools_for_classes(tmp_path: Path) -> None:
+    write_split(tmp_path)
+    lines: list[str] = []
+    for part in ("train", "test"):
+        for name in (".ipynb_checkpoints", "@eaDir", "__MACOSX"):
+            write_image(tmp_path / part / name / "0.png")
+    (tmp_path / "train" / "$RECYCLE.BIN").mkdir()
+    write_image(tmp_path / "@eaDir" / "ant" / "0.png")
+    data = datasets.load(f"folder:{tmp_path}", (8, 8), log=lines.append)
+    assert (data.classes, len(data.x_train), lines) == (("ant", "bee"), 6, [])
 
 
 def test_load_folder_refuses_wrong_content_in_one_line(tmp_path: Path) -> None:
@@ -106,17 +173,41 @@ def test_load_folder_refuses_wrong_content_in_one_line(tmp_path: Path) -> None:
         datasets.load(f"folder:{tmp_path}")
     fails(tmp_path, f"{tmp_path}: needs two or more classes, each a folder of images, found 0")
     write_image(tmp_path / "ant" / "0.png")
+    (tmp_path / ".git").mkdir()
     fails(tmp_path, "found 1")
     (tmp_path / "bee").mkdir()
-    fails(tmp_path, f"{tmp_path / 'bee'} has no image (.bmp, .jpeg, ")
+    fails(tmp_path, f"{tmp_path / 'bee'} has no image, such as .jpg or .png")
     write_image(tmp_path / "bee" / "0.png")
     fails(tmp_path, f"{tmp_path}: data.test_share = 0.1 of 2 images are 0")
+    write_classes(tmp_path, ant=30)
+    fails(tmp_path, f"{tmp_path / 'bee'}: data.test_share = 0.1 takes none of its 1 images for testing; add images, or")
+
+
+def test_load_folder_refuses_parts_of_other_names_as_classes(tmp_path: Path) -> None:
+    for part in ("Train", "Validation"):
+        write_classes(tmp_path / part, ant=2, bee=2)
+    fails(tmp_path, "has the folders Train, Validation, which are no classes: name them train and test, each with one")
 
 
 def test_load_folder_refuses_half_a_split_in_one_line(tmp_path: Path) -> None:
     write_classes(tmp_path / "train", ant=1, bee=1)
     fails(tmp_path, f"{tmp_path}: needs a folder test or val with one folder per class, or else the classes in")
-    write_classes(tmp_path / "val", ant=1, cat=1)
-    fails(tmp_path, "train has classes ('ant', 'bee'), test has ('ant', 'cat')")
+    write_classes(tmp_path / "val", ant=1, **{f"cat{n}": 1 for n in range(7)})
+    fails(
+        tmp_path,
+        f"{tmp_path}: train and val differ in classes: only train has bee; "
+        "only val has cat0, cat1, cat2, cat3, cat4 and 2 more",
+    )
     (tmp_path / "train").rename(tmp_path / "other")
     fails(tmp_path, f"{tmp_path}: needs a folder train with one folder per class, or else")
+
+
+def test_load_folder_matches_classes_in_either_unicode_form(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", **{"Ma\u0308dchen": 2, "Junge": 2})
+    write_classes(tmp_path / "test", **{"M\u00e4dchen": 2, "Junge": 2})
+    assert datasets.load(f"folder:{tmp_path}", (8, 8)).classes == ("Junge", "M\u00e4dchen")
+
+
+def test_load_folder_refuses_a_size_that_does_not_fit_into_memory(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"6 images of \(10000000, 10000000, 3\) take 1,800,000\.0 GB, more"):
+        datasets.load(f"folder:{write_split(tmp_path)}", (10_000_000, 10_000_000))

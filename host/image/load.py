@@ -1,12 +1,14 @@
-"""Image files for an encoder: any format that Pillow reads, scaled to the bundle's input shape."""
+"""An image file as an encoder's input: as a viewer shows it, scaled to the bundle's input shape."""
 
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from host.errors import HostError
+from host.image.appearance import as_shown
+from wire.text import printable
 
 MODES = {1: "L", 3: "RGB"}
 # In pixels. If the edge of a window coincides with a pixel's centre, floating point may assign the pixel to either
@@ -16,9 +18,10 @@ NUDGE = 2.0**-10
 
 
 def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """Load an image as uint8 (H, W, C): turned upright, cropped centrally to the aspect ratio, averaged down.
+    """Load an image as uint8 (H, W, C): as a viewer shows it, cropped centrally to the aspect ratio, averaged down.
 
-    C is 3 (red, green, blue) or 1 (grey, ITU-R BT.601 luma). Raises HostError if the file cannot be read as an image.
+    C is 3 (red, green, blue) or 1 (grey, ITU-R BT.601 luma). Transparent pixels are white. Raises HostError if the file
+    cannot be read as an image.
     """
     height, width, channels = shape
     if channels not in MODES:
@@ -26,12 +29,12 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     try:
         # Pillow's warnings concern large images and odd metadata. Images that it cannot use raise errors.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            upright = _with_8_bits(ImageOps.exif_transpose(image)).convert(MODES[channels])
+            upright = as_shown(image).convert(MODES[channels])
     except UnidentifiedImageError:
-        raise HostError(f"{path}: not an image that Pillow can read") from None
+        raise HostError(f"{printable(path)}: not an image that Pillow can read") from None
     except Exception as error:  # Pillow's readers have no common error class for damaged files
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise HostError(f"{path}: {reason}") from None
+        raise HostError(f"{printable(path)}: {reason}") from None
     scale = min(upright.width / width, upright.height / height)
     left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
     right, bottom = left + width * scale, top + height * scale
@@ -39,12 +42,3 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     window = (left + NUDGE, top + NUDGE, min(right + NUDGE, upright.width), min(bottom + NUDGE, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)
-
-
-def _with_8_bits(image: Image.Image) -> Image.Image:
-    """Return an image of 8 bits per channel. Pillow's own conversion turns most of 16 bits into white."""
-    if image.mode == "F":
-        raise ValueError("pixels are floating-point numbers; integers are supported")
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.clip(np.asarray(image), 0, 0xFFFF) >> 8).astype(np.uint8))

@@ -15,6 +15,8 @@ import numpy as np
 from host.cli.arguments import at_least_one
 from wire.bundle import Bundle
 from wire.errors import InklingError
+from wire.files import naming, to_json
+from wire.text import escape_unencodable, printable
 
 _FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
 _LINE_BREAK = re.compile(r",\n\s*")
@@ -108,10 +110,11 @@ def execute(name: str, run: Callable[[], int | None], resumable: bool = False) -
 
     run: returns an exit status; None is 0. resumable: the same command resumes an interrupted one.
     """
+    escape_unencodable()
     try:
         return run() or 0
     except (InklingError, OSError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         hint = "; run the same command again to resume" if resumable else ""
@@ -140,6 +143,7 @@ def write_json(file: Path, figures: Any) -> None:  # noqa: ANN401 - whatever jso
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.part")
-    text = _FLAT_LIST.sub(lambda found: f"[{_LINE_BREAK.sub(', ', found[1])}]", json.dumps(figures, indent=1))
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(file)
+    text = _FLAT_LIST.sub(lambda found: f"[{_LINE_BREAK.sub(', ', found[1])}]", to_json(figures, indent=1))
+    with naming(file):
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(file)

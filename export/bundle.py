@@ -1,7 +1,6 @@
 """Write the bundle, the only result of training that firmware and host use."""
 
 import datetime
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from train.config import GeneralConfig
 from wire.answer import ANSWER_BITS
 from wire.bundle import FILES, SCHEMA, BundleError, compute_model_id, describe_file
 from wire.bundle import load as load_bundle
+from wire.files import naming, to_json
 from wire.model import PIXEL_OFFSET
 from wire.payload import pack, payload_bytes
 
@@ -68,11 +68,13 @@ def write(folder: Path, run: FinishedRun, converted: ConvertedCodec, measured: M
     part.mkdir(parents=True)
     shutil.copy(converted.files.encoder_tflite, part / "encoder.tflite")
     shutil.copy(converted.files.decoder_onnx, part / "decoder.onnx")
-    np.savez_compressed(part / "golden.npz", **_golden(converted, golden, run.codec.output))
+    with naming(folder / "golden.npz"):
+        np.savez_compressed(part / "golden.npz", **_golden(converted, golden, run.codec.output))
     manifest = _manifest(folder.name, run, converted, measured)
     manifest["files"] = {name: describe_file(part / name) for name in FILES}
-    (part / "bundle.json").write_text(manifest_text(manifest))
-    (part / "MODEL_CARD.md").write_text(card.text(manifest))
+    for name, text in (("bundle.json", manifest_text(manifest)), ("MODEL_CARD.md", card.text(manifest))):
+        with naming(folder / name):
+            (part / name).write_text(text, encoding="utf-8")
     try:
         load_bundle(part)  # as both ends will
     except BundleError as error:
@@ -137,7 +139,7 @@ def _task(run: FinishedRun) -> dict[str, Any]:
 def manifest_text(manifest: dict[str, Any]) -> str:
     """Return the text of bundle.json."""
     # One key per line, so that a diff of two bundles is readable; long lists stay on their line.
-    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items()]
+    lines = [f" {to_json(key)}: {to_json(value)}" for key, value in manifest.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

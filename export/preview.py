@@ -22,6 +22,7 @@ from train.codecs.preview import Preview
 from train.trainers.preview import load_preview
 from wire.bundle import PREVIEW_FILE, Bundle, BundleError, describe_file
 from wire.bundle import load as load_bundle
+from wire.files import naming
 
 # Of the golden images' symbols. Training's fake quantization differs from the board's rounding in few of them; those of
 # another codec differ in most.
@@ -155,5 +156,6 @@ def put(bundle: Bundle, file: Path, manifest: dict) -> None:
 
 def _replace(file: Path, text: str) -> None:
     part = file.with_name(f"{file.name}.part")
-    part.write_text(text)
-    os.replace(part, file)
+    with naming(file):
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, file)

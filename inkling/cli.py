@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -13,8 +14,10 @@ from inkling import __version__
 from inkling.commands import ROOT, Command, Group
 from inkling.stop import INTERRUPTED, catch_stop_signals, end_in_time
 from wire.errors import InklingError, install_hint
+from wire.text import escape_unencodable, printable
 
 FAILED, USAGE = 1, 2  # exit statuses
+WRITE_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 OWN_PACKAGES = ("inkling", "host", "wire", "channel_sim", "train", "export")
 
 
@@ -40,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and a hint, without the usage text, and exit with status 2."""
-        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(USAGE, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str = "inkling") -> int:
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str 
 
     `group` restricts it to the commands of one folder, for `python -m host` and `python -m channel_sim`.
     """
+    escape_unencodable()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, chosen, command = build(group, prog, words)
     if not words:
@@ -62,6 +66,7 @@ def main(arguments: Sequence[str] | None = None, group: Group = ROOT, prog: str 
 
 def main_of(command: Command, prog: str, arguments: Sequence[str] | None = None) -> int:
     """Run a single command, for `python -m train` and `python -m export`. Return the exit status."""
+    escape_unencodable()
     parser = Parser(prog=prog)
     _add_arguments(command, parser)
     options = parse(parser, parser, list(sys.argv[1:] if arguments is None else arguments))
@@ -197,10 +202,12 @@ def execute(command: Command, options: argparse.Namespace) -> int:
         if error.filename:
             message += f": {error.filename}"
         else:
-            _discard_output()  # standard output may be what failed
+            _discard_output()
+            if error.errno in WRITE_ERRORS:  # other files are named
+                message += ": standard output, or a temporary file"
     else:
         return status
-    _report(f"inkling: {message}")
+    _report(f"inkling: {printable(message)}")
     return FAILED
 
 

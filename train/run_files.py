@@ -1,5 +1,6 @@
 """Files of a run's folder: tensors saved by PyTorch, and log.jsonl."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from train.errors import TrainError
+from wire.files import naming
 
 
 def load_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -23,10 +25,19 @@ def load_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
 
 
 def save_tensors(file: Path, content: dict[str, Any]) -> None:
-    """Save tensors and plain containers. An interrupted write leaves the old file whole."""
-    part = file.with_suffix(".part")
-    torch.save(content, part)
-    os.replace(part, file)
+    """Save tensors and plain containers. An interrupted write leaves the old file whole.
+
+    Raises OSError, which names the file.
+    """
+    part, packed = file.with_suffix(".part"), io.BytesIO()
+    torch.save(content, packed)  # to memory first: on a full disk, torch itself ends the process
+    try:
+        with naming(file):
+            part.write_bytes(packed.getbuffer())
+            os.replace(part, file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def load_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
@@ -40,13 +51,22 @@ def load_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """Return the records of the finished epochs in a run's log.jsonl; none without the file.
 
-    A last line without its end is left out: it was being written, or the disk was full.
+    Torn lines are left out: they were being written when the disk was full or the power failed.
     """
     file = folder / "log.jsonl"
     try:
-        return [json.loads(line) for line in file.read_text().split("\n")[:-1]] if file.exists() else []
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{file} cannot be read: {error}") from None
+        lines = file.read_bytes().split(b"\n") if file.exists() else []
+    except OSError as error:
+        raise TrainError(f"{file} cannot be read: {error.strerror}") from None
+    return [record for line in lines[:-1] if (record := _record(line))]
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "epoch" in record else None
 
 
 def read_best(folder: Path, stage: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from wire import bch
 from wire.crc import crc32
 from wire.frame import ANY_DEVICE, HEADER_BYTES, MODELS, SEQUENCES, SYNC, FrameType, Header
+from wire.text import printable
 
 REPLY_BIT = 0x80
 MAX_DATA = 0xFFFF
@@ -166,9 +167,12 @@ class Info:
 
     @classmethod
     def unpack(cls, data: bytes) -> "Info":
-        """Parse reply data. Raises ValueError if it is too short; ignores fields appended by later firmware."""
+        """Parse reply data. Raises ValueError if it is too short; ignores fields appended by later firmware.
+
+        In the two texts, which commands show, characters that are not printable are escaped.
+        """
         fields = _unpack(cls.FORMAT, data, "an INFO reply")
-        engine, target = (text.rstrip(b"\0").decode("ascii", "replace") for text in fields[5:7])
+        engine, target = (printable(text.rstrip(b"\0").decode("ascii", "replace")) for text in fields[5:7])
         version, shape = tuple(fields[1:4]), tuple(fields[7:10])
         return cls(fields[0], version, fields[4], engine, target, shape, *fields[10:])
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from wire.text import printable
+
 # A peer that has lost power sends no end of the connection: only probes show that it is gone.
 PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 15, 5, 3
 DEAD_PEER_S = PROBE_AFTER_S + PROBES * PROBE_EVERY_S
@@ -56,7 +58,7 @@ def holders(path: str) -> list[str]:
         with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             if process.name != str(os.getpid()) and any(_links_to(fd, port) for fd in (process / "fd").iterdir()):
                 name = (process / "comm").read_text(errors="replace").strip()
-                found.append(f"{''.join(c if c.isprintable() else '?' for c in name)} (process {process.name})")
+                found.append(f"{printable(name)} (process {process.name})")
     return found
 
 

@@ -65,10 +65,11 @@ def _watch(proxy: Proxy, stopped: threading.Event) -> None:
             notices.print_new()
         notices.print_new(last=True)
         return
-    from rich.live import Live  # slow to import, not needed in pipes
+    from rich.console import Console  # slow to import, not needed in pipes
+    from rich.live import Live
 
-    view = View(proxy)
-    with Live(view.table(), refresh_per_second=4, transient=True) as live:
+    view, console = View(proxy), Console(highlight=False, markup=False, emoji=False)  # brackets of a URL are no markup
+    with Live(view.table(), console=console, refresh_per_second=4, transient=True) as live:
         while not (stopped.is_set() or proxy.wait(0.25)):
             live.update(view.table())
             notices.print_new()

@@ -17,6 +17,7 @@ from export.evaluation.subject import BundleSubject, Subject
 from train.data.datasets import Dataset
 from train.data.sampling import stratified
 from wire.bundle import load as load_bundle
+from wire.text import printable
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Loaded:
 
 def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | None) -> None:
     """Evaluate the bundle or run in a folder on `count` test images, all by default."""
-    console = Console()
+    console = Console(highlight=False, markup=False, emoji=False)  # names of classes are no markup
     loaded = _load(folder, console)
     data = loaded.data
     index = stratified(data.y_test, count or len(data.y_test))
     images, labels = data.x_test[index], data.y_test[index]
-    console.print(f"{loaded.facts['name']}: {len(labels):,} test images of {data.name}")
+    console.print(printable(f"{loaded.facts['name']}: {len(labels):,} test images of {data.name}"))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evaluating", total=steps(loaded.subject, len(labels), draws))
         on_progress = partial(bar.advance, task)
@@ -44,7 +45,7 @@ def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | Non
     figures = {**loaded.facts, "dataset": data.name, **figures}
     show(figures, console)
     if out:
-        console.print(f"written: {', '.join(map(str, write(figures, out)))}")
+        console.print(printable(f"written: {', '.join(map(str, write(figures, out)))}"))
 
 
 def _load(folder: Path, console: Console) -> Loaded:

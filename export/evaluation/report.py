@@ -1,7 +1,6 @@
 """The report of an evaluation: tables on the console, evaluation.json, classes.csv and confusion.png."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from rich.table import Table
 from export.evaluation.metrics import Confusion
 from host.confusion import draw
 from wire.answer import CONFIDENCES
+from wire.files import naming, to_json
+from wire.text import printable
 
 SHOWN_CLASSES = 20  # in the table on the console: all, or as many of the worst
 SHOWN_PAIRS = 5
@@ -35,7 +36,7 @@ def show(figures: dict[str, Any], console: Console) -> None:
     for part in _parts(figures):
         confusion = Confusion(np.array(figures[part]["confusion"]))
         pairs = [f"{classes[a]} as {classes[b]} {n}" for a, b, n in confusion.most_confused(SHOWN_PAIRS)]
-        console.print(f"{part}, most often confused: {', '.join(pairs) or 'nothing'}")
+        console.print(printable(f"{part}, most often confused: {', '.join(pairs) or 'nothing'}"))
 
 
 def write(figures: dict[str, Any], folder: Path) -> list[Path]:
@@ -43,8 +44,9 @@ def write(figures: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "evaluation.json", folder / "classes.csv", folder / "confusion.png"]
     parts = _parts(figures)
-    files[0].write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    with files[1].open("w", newline="", encoding="utf-8") as file:
+    with naming(files[0]):
+        files[0].write_text(to_json(figures, indent=1) + "\n", encoding="utf-8")
+    with naming(files[1]), files[1].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["class", "images", *[f"accuracy of the {part}" for part in parts]])
         for index, name in enumerate(figures["classes"]):
@@ -99,5 +101,5 @@ def _classes(figures: dict[str, Any]) -> Table:
     for part in parts:
         table.add_column(part, justify="right")
     for index in order[:SHOWN_CLASSES]:
-        table.add_row(names[index], *[_percent(share) for share in shares[index]])
+        table.add_row(printable(names[index]), *[_percent(share) for share in shares[index]])
     return table

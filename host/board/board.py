@@ -158,6 +158,8 @@ class Board(CommandLine):
                 break
         if not self._received:
             raise self._no_reply()
+        if frame is None and (failure := self._reported_failure()):
+            raise failure  # no bit errors: it crashed, or restarted
         return frame, run_cost
 
     def _expected(self, bundle: Bundle, sequence: int, chunk: int, by_mode: bool) -> list[Header]:

@@ -15,6 +15,7 @@ from host.board.errors import (
     SilentBoardError,
 )
 from host.board.port import Port
+from host.receive.board_text import last_line, recognize
 from host.receive.events import ControlFrame, Event
 from host.receive.stream import StreamReceiver
 from wire.bundle import Bundle
@@ -38,6 +39,8 @@ BITS_PER_BYTE = 10  # on a serial line, with start and stop bit
 # A board sends without pauses. Once half of the expected bytes have arrived, a pause of QUIET_S means that the rest is
 # lost. Once all have arrived, a pause of GRACE_S means that some are damaged: a USB adapter may delay bytes by 16 ms.
 QUIET_S, GRACE_S = 0.25, 0.05
+
+MAX_HEARD_BYTES = 1 << 16  # kept since the last command
 
 FIRST_REQUEST, LAST_REQUEST = SEQUENCES, 255
 
@@ -64,6 +67,8 @@ class CommandLine:
         self._receiver = StreamReceiver([bundle] if bundle else [])
         self._request = LAST_REQUEST
         self._received = 0  # bytes since the last command
+        self._sent = b""  # the last command
+        self._heard = bytearray()  # since the command was first sent, and just before
 
     def close(self) -> None:
         """Close the port."""
@@ -101,9 +106,11 @@ class CommandLine:
 
     def _send(self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int) -> Iterator[Event]:
         """Send a command, and yield events until no more of at least `size` bytes that it returns can arrive."""
-        self._receiver.feed(self.port.read(0))  # what earlier commands return late
+        late = self.port.read(0)  # what earlier commands return, or what the board says since the port was opened
+        self._hear(late)
+        self._receiver.feed(late)
         self._receiver.flush()
-        frame = command(opcode, request, data, self._address)
+        self._sent = frame = command(opcode, request, data, self._address)
         self.port.write(frame)
         deadline = time.monotonic() + timeout + self._line_s(len(frame))
         self._received = 0
@@ -114,6 +121,7 @@ class CommandLine:
             if not received:
                 break
             self._received += len(received)
+            self._hear(received)
             for event in self._receiver.feed(received):
                 if isinstance(event, ControlFrame) and event.control.request != request:
                     size += EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: not part of these
@@ -136,17 +144,36 @@ class CommandLine:
         Never 0, the number of unsolicited messages. Modulo 32, the numbers have no gap, as sequence numbers of frames.
         """
         self._request = FIRST_REQUEST if self._request == LAST_REQUEST else self._request + 1
+        self._heard.clear()
         return self._request
+
+    def _hear(self, data: bytes) -> None:
+        self._heard += data[: MAX_HEARD_BYTES - len(self._heard)]
+
+    def _reported_failure(self) -> GarbledReplyError | None:
+        """Return an error if the board has said in plain text why it does not reply."""
+        cause = recognize(bytes(self._heard))
+        return GarbledReplyError(f"{self.port.url}: {cause}") if cause else None
 
     def _no_reply(self) -> DeviceError:
         url, baud = self.port.url, self.port.baud
         if names := self.port.other_readers():
             return GarbledReplyError(f"{url}: {', '.join(names)} also reads this port and takes replies: close it")
+        if failure := self._reported_failure():
+            return failure
         if self._received:
-            return GarbledReplyError(
-                f"{url}: received {self._received} bytes but no valid reply: "
-                f"check the baud rate ({baud}), and the line for noise"
-            )
+            heard, received = bytes(self._heard), f"{url}: received {self._received} bytes but no valid reply"
+            if self._sent in heard and not heard.replace(self._sent, b""):
+                return GarbledReplyError(
+                    f"{url}: only this program's own command comes back: the line echoes (TX and RX connected to each "
+                    "other?), and no board replies"
+                )
+            if text := last_line(heard):
+                return GarbledReplyError(
+                    f"{received}, but text at the right baud rate ({baud}), such as {text!r}: another program is on "
+                    "this port, or the board runs other firmware; flash it (inkling flash)"
+                )
+            return GarbledReplyError(f"{received}: check the baud rate ({baud}), and the line for noise")
         return SilentBoardError(f"{url}: the board does not respond: check that it is running and on this port")
 
 

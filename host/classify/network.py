@@ -18,6 +18,7 @@ from host.errors import HostError
 from host.receive.events import NO_ANSWER
 from wire.bundle import MAX_FILE_BYTES, Bundle
 from wire.checks import ContentError, read_file
+from wire.text import printable
 
 # Images decoded together. On one thread of a busy machine, an image takes 540 us in batches of 8, 490 us in 16 and
 # 460 us in 64. On an idle one, batches of 32 and more have been slower than those of 8.
@@ -78,7 +79,7 @@ class Network:
             raise
         if kind != OK:
             line = (content.decode(errors="replace").splitlines() or ["?"])[0][:MAX_FAULT_CHARS]
-            raise HostError(f"{self._name} {''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)}")
+            raise HostError(f"{self._name} {printable(line)}")
         if len(content) != size:
             raise HostError(f"{self._name} gives {len(content)} bytes, not {size}")
         return content

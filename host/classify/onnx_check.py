@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
+from wire.checks import shown
+
 # Wire types of protobuf. Groups (3 and 4) do not occur in ONNX files.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_TAG_BYTES, _MAX_VARINT_BYTES = 5, 10
@@ -40,7 +42,7 @@ _DATA: Final[dict[str, frozenset[int]]] = {
 _NODE_OPERATOR, _NODE_DOMAIN = 4, 7
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 
-_DOMAINS = (b"", b"ai.onnx")  # two names of the standard domain
+_DOMAINS = ("", "ai.onnx")  # two names of the standard domain
 # Operators that compute with tensors. Control flow, sequences, strings and random numbers are left out.
 OPERATORS = frozenset(
     """
@@ -93,11 +95,11 @@ def _check(kind: str, message: memoryview, depth: int, fields: Iterator[int]) ->
 
 
 def _check_name(number: int, value: int | memoryview) -> None:
-    name = b"?" if isinstance(value, int) else bytes(value)
+    name = "?" if isinstance(value, int) else bytes(value).decode("ascii", "replace")
     if number == _NODE_DOMAIN and name not in _DOMAINS:
-        raise OnnxError(f"it has an operator of the domain {_shown(name)}")
-    if number == _NODE_OPERATOR and name.decode("ascii", "replace") not in OPERATORS:
-        raise OnnxError(f"it has the operator {_shown(name)}, which is not allowed")
+        raise OnnxError(f"it has an operator of the domain {shown(name)}")
+    if number == _NODE_OPERATOR and name not in OPERATORS:
+        raise OnnxError(f"it has the operator {shown(name)}, which is not allowed")
 
 
 def _check_location(number: int, value: int | memoryview) -> None:
@@ -142,8 +144,3 @@ def _varint(message: memoryview, position: int, most: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position + index + 1
     raise OnnxError("it is not a protobuf message (integer too long)")
-
-
-def _shown(name: bytes) -> str:
-    """Return a name from a file, cut so that the message stays one short line."""
-    return repr(name.decode("ascii", "replace")[:40])

@@ -12,7 +12,7 @@ from PIL import Image
 from host.board.board import Board
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import Output, reading_parts
+from host.cli.output import Output, Part, reading_parts
 from host.cli.preview import encoded, write_whole
 from host.cli.run import LOST, check_model
 from host.errors import HostError
@@ -44,18 +44,18 @@ def _capture_all(board: Board, classifier: Classifier, options: argparse.Namespa
         frame, cost = board.capture_by_mode(options.chunk, cost=True)
         captured += 1
         values: dict[str, Any] = {"class": None}
+        parts: list[Part] = [LOST]
         if frame is None:
             lost += 1
-            output.line(LOST)
         else:
             reading = classifier.read(frame)
-            values = reading.as_json()
-            output.line(*reading_parts(reading))
+            values, parts = reading.as_json(), reading_parts(reading)
         output.json_line(**values, **(asdict(cost) if cost else {}))
+        output.line(*parts)
         if options.save:
             save(board.pixels(), options.save)
         if captured == count:
-            return 1 if lost else 0
+            return 1 if lost or output.missed else 0
         time.sleep(max(0.0, next_start - time.monotonic()))
 
 

@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 
-from rich.console import Console
 from rich.table import Table
 
 from host.board.board import Board
 from host.board.port_list import NO_PORTS, describe, serial_ports
 from host.cli.arguments import open_port
+from host.cli.output import plain_console
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.control import Info
+from wire.text import printable
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         raise HostError(NO_PORTS)
     with ThreadPoolExecutor(len(ports)) as pool:
         boards = list(pool.map(_query, ports, ports.values(), repeat(options)))
-    Console(highlight=False, markup=False).print(_table(boards, bundles))
+    plain_console(wrap=True).print(_table(boards, bundles))
     return 0 if any(board.info for board in boards) else 1
 
 
@@ -79,9 +80,11 @@ def _table(boards: list[FoundBoard], bundles: list[Bundle]) -> Table:
     for board in boards:
         info = board.info
         if info is None:
-            table.add_row(board.port, board.description, "-", board.failure, "-")
+            cells = (board.port, board.description, "-", board.failure, "-")
+            table.add_row(*map(printable, cells))
             continue
         names = [bundle.name for bundle in bundles if bundle.number == info.model_number]
         model = " ".join([info.model_id, *names])
-        table.add_row(board.port, board.description, str(board.device), f"{info.target}, {info.engine}", model)
+        cells = (board.port, board.description, str(board.device), f"{info.target}, {info.engine}", model)
+        table.add_row(*map(printable, cells))
     return table

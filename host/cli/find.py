@@ -1,24 +1,25 @@
 """`inkling find`: list the readings that are most like one of them, by the cosine of their embeddings."""
 
 import argparse
-import json
 import time
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from host.classify.decoder import EmbeddingDecoder
+from host.cli.output import Output, plain_console
 from host.errors import HostError
 from host.tasks.readings import StoredReading, by_name, read_readings
 from wire.bundle import load as load_bundle
+from wire.files import to_json
+from wire.text import printable
 
 
 def run(options: argparse.Namespace) -> int:
     """Search, show, and return the exit status."""
     bundle = load_bundle(options.bundle)
     decoder = EmbeddingDecoder(bundle)
-    readings = read_readings(options.readings, bundle)
+    readings = read_readings(options.readings, bundle, Output().note)
     wanted = by_name(readings).get(options.like)
     if wanted is None:
         raise HostError(f"{options.readings} has no reading {options.like!r}: pass its image_id or line number")
@@ -35,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
         for reading, cosine in found:
             values = {key: reading.values.get(key) for key in ("time", "device", "tasks")}
             line = {"image_id": reading.image_id, "line": reading.lines[-1], "similarity": round(cosine, 4), **values}
-            print(json.dumps(line))
+            print(to_json(line))
     else:
-        Console(highlight=False, markup=False).print(_table(found))
+        plain_console(wrap=True).print(_table(found))
     return 0
 
 
@@ -60,7 +61,7 @@ def _table(found: list[tuple[StoredReading, float]]) -> Table:
             f"{cosine:.3f}",
             reading.image_id,
             str(reading.lines[-1]),
-            str(reading.values.get("device")),
+            printable(str(reading.values.get("device"))),
             _clock(reading.values.get("time")),
         )
     return table

@@ -3,7 +3,6 @@
 import argparse
 import time
 
-from rich.console import Console
 from rich.text import Text
 
 from host.board import platformio
@@ -11,10 +10,12 @@ from host.board.board import Board
 from host.board.errors import TRANSIENT, BoardError, DeviceError, WrongModelError
 from host.board.port_list import choose_port
 from host.cli.arguments import open_port
+from host.cli.output import Output, plain_console
 from host.errors import HostError
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.control import Info
+from wire.text import printable
 
 DFU = "dfu"  # an upload protocol over USB without a serial port
 RETRY_S = 0.5
@@ -27,19 +28,19 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     environment = _board_environment(options.env)
     port = _port_after_dfu(options) if environment.upload_protocol == DFU else choose_port(options.port)
-    console = Console(highlight=False, markup=False)
+    console = plain_console()
     with console.status("") as status:
 
         def show(line: str) -> None:
             # As Text: PlatformIO's [brackets] are not markup.
-            status.update(Text(f"{options.env}: {line}"[: console.width - SPINNER_COLUMNS]))
+            status.update(Text(printable(f"{options.env}: {line}")[: console.width - SPINNER_COLUMNS]))
 
         show("building and flashing with PlatformIO")
-        platformio.upload(options.env, port, bundle.path, show)
+        platformio.upload(options.env, port, bundle.path, show, Output().note)
         show(f"flashed; waiting for the board on {port}")
         device, info = _wait_for_board(port, options, bundle)
     firmware = f"device {device}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"
-    console.print(f"{port}: {firmware}", soft_wrap=True)
+    console.print(printable(f"{port}: {firmware}"))
     return 0
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 
-from rich.console import Console
 from rich.table import Table
 
 from host.board.board import Board
 from host.cli.arguments import open_port
 from host.cli.mode import describe
+from host.cli.output import plain_console
 from wire.bundle import load as load_bundle
 from wire.control import Info, ModeSetting
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
         table = Table(show_header=False, title=f"device {board.device}")
         for name, value in _rows(info):
             table.add_row(name, value)
-        Console().print(table)
+        plain_console(wrap=True).print(table)
         board.check(info)
     return 0
 

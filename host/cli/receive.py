@@ -3,7 +3,7 @@
 import argparse
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 from host.board.errors import describe
 from host.board.port import Port
@@ -11,7 +11,8 @@ from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, reading_parts
 from host.cli.preview import PreviewFolder
-from host.errors import PortError
+from host.errors import HostError, PortError
+from host.receive.board_text import Cause, TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
@@ -91,6 +92,8 @@ class Listener:
         self._clashing: set[int] = set()  # reported: device
         self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
+        self._text = TextWatch()
+        self._causes: defaultdict[str, Notes] = defaultdict(lambda: Notes(self.output))  # by meaning
 
     @property
     def done(self) -> bool:
@@ -115,6 +118,7 @@ class Listener:
                 noted_s = silent_s
                 self._note_silence(port, "silent", silent_s, f"nothing from {port.url}: check the board and the line")
             if data:
+                self._note_text(self._text.feed(data))
                 self._handle(self._receiver.feed(data))
             elif silent_s >= QUIET_S:
                 self.flush()
@@ -131,12 +135,14 @@ class Listener:
             self.output.json_line(event="lost", reason=str(error))
 
     def flush(self) -> None:
-        """Handle the truncated frame at the end of a connection, if there is one."""
+        """Handle the truncated frame and the line of text at the end of a connection, if there are any."""
+        self._note_text(self._text.flush())
         self._handle(self._receiver.flush())
 
     def finish(self) -> None:
         """Print the notes left out, and one line on everything received."""
-        for notes in (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage):
+        kinds = (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage)
+        for notes in (*kinds, *self._causes.values()):
             notes.flush()
         self.output.note(self._summary())
 
@@ -151,7 +157,7 @@ class Listener:
             f"{self._frames} frames{answers}, {sum(s.lost for s in sources)} lost, "
             f"{sum(s.duplicates for s in sources)} duplicates, {sum(s.late for s in sources)} late, "
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
-            f"{by_radio if gateways.packets else ''}"
+            f"{by_radio if gateways.packets else ''}{f'; {self.output.missed}' if self.output.missed else ''}"
         )
 
     def _handle(self, events: list[Event]) -> None:
@@ -172,15 +178,18 @@ class Listener:
         self._frames += 1
         self._answers += isinstance(frame, AnswerFrame)
         self._unsure += reading.unsure
+        self.output.json_line(**reading.as_json())
+        if self._previews:
+            try:
+                self._previews.write(reading)
+            except HostError as error:
+                self.output.miss("previews not written", str(error))
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
             *reading_parts(reading),
             f"  {frame.place.lost_so_far} lost{order}",
         )
-        self.output.json_line(**reading.as_json())
-        if self._previews:
-            self._previews.write(reading)
 
     def _note_silence(self, port: Port, event: str, seconds: float, text: str) -> None:
         """Note the beginning or end of a silence. Raises PortError if it is longer than --max-silence."""
@@ -223,17 +232,25 @@ class Listener:
             self._errors.add((device, reply.code))
             self._board_errors.add(f"device {device} reported an error: {describe(reply)}")
 
+    def _note_text(self, causes: list[Cause]) -> None:
+        """Note what boards say in plain text; a frequent cause hides no other."""
+        for cause in causes:
+            self._causes[cause.meaning].add(str(cause))
+
     def _note_garbage(self) -> None:
         total, now = self._receiver.garbage_bytes, time.monotonic()
         if total - self._garbage_bytes >= GARBAGE_NOTE_BYTES and now - self._garbage_time >= GARBAGE_NOTE_S:
             self._garbage_bytes, self._garbage_time = total, now
-            self._garbage.add(
-                f"{total} bytes so far belong to no frame: check the baud rate ({self._baud}), and the line for noise"
+            advice = (
+                f"they are text at the right baud rate, such as {self._text.text!r}, of a board or another program"
+                if 2 * self._text.text_bytes > total
+                else f"check the baud rate ({self._baud}), and the line for noise"
             )
+            self._garbage.add(f"{total} bytes so far belong to no frame: {advice}")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Receive until done or until the port is disconnected, and return the exit status."""
+    """Receive until done or until the port is disconnected, and return the exit status: 1 if output is missing."""
     listener = Listener(options)
     try:
         with stop_signals(listener.stopped.set):
@@ -242,9 +259,9 @@ def run(options: argparse.Namespace) -> int:
         listener.finish()
         if listener.busy:  # a reading may be cut
             raise
-        return 0
+        return 1 if listener.output.missed else 0
     listener.finish()
-    return 0
+    return 1 if listener.output.missed else 0
 
 
 def _listen(listener: Listener, options: argparse.Namespace) -> None:

@@ -92,9 +92,9 @@ def _send_by_radio(board: Board, images: Images, chunk: int, output: Output) -> 
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
         cost, report = _wait_for_air_time(board, pixels, chunk, output)
-        output.line(f"{path:<{width}}  by radio: {_air_text(report)}  {_cost_text(cost)}")
         output.json_line(image=path, **asdict(report), **asdict(cost))
-    return 0
+        output.line(f"{path:<{width}}  by radio: {_air_text(report)}  {_cost_text(cost)}")
+    return 1 if output.missed else 0
 
 
 def _wait_for_air_time(board: Board, pixels: np.ndarray, chunk: int, output: Output) -> tuple[RunCost, RadioReport]:
@@ -120,13 +120,13 @@ def _classify(board: Board, read: Read, images: Images, chunk: int, output: Outp
         frame, cost = board.run_by_mode(pixels, chunk, cost=True)
         if frame is None:
             lost += 1
-            output.line(f"{path:<{width}}  ", LOST)
             output.json_line(**{"image": path, "class": None})
+            output.line(f"{path:<{width}}  ", LOST)
             continue
         reading = read(frame)
-        output.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
         output.json_line(image=path, **reading.as_json(), **(asdict(cost) if cost else {}))
-    return 1 if lost else 0
+        output.line(f"{path:<{width}}  ", *reading_parts(reading), f"  {_cost_text(cost)}")
+    return 1 if lost or output.missed else 0
 
 
 def _air_text(report: RadioReport) -> str:

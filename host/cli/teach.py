@@ -4,7 +4,6 @@ import argparse
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from host.tasks.report import with_report
 from host.tasks.task import SEED, Task, check_name, teach
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
+from wire.text import printable
 
 MATRIX_CLASSES = 20  # up to so many, the confusion matrix is shown
 
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     folder = save(task, bundle)
     _show(task)
     for path in filter(None, (folder, options.confusion)):
-        plain_console().print(f"wrote {path}")
+        plain_console().print(f"wrote {printable(path)}")
     return 0
 
 
@@ -61,11 +61,11 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
             return read_pictures(pictures, bundle, lambda: bar.advance(task), output.note, strict=options.strict)
     if not options.labels:
         raise TaskError(f"{options.examples} is not a folder of pictures; readings need --labels")
-    return read_labels(options.labels, read_readings(options.examples, bundle), bundle.model_id)
+    return read_labels(options.labels, read_readings(options.examples, bundle, Output().note), bundle.model_id)
 
 
 def _show(task: Task) -> None:
-    figures, console = task.fitted.figures, Console(highlight=False, markup=False)
+    figures, console = task.fitted.figures, plain_console(wrap=True)
     console.print(f"task {task.name}: {len(task.classes)} classes, {figures['images']} images, each left out in turn")
     for copy in [*figures["by_copy"], *figures["by_ber"]]:
         console.print(f"  correct at BER {copy['mean_ber']:.1e}: {_accuracy(copy)}")

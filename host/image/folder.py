@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from host.errors import HostError
-from host.image.load import load_image, shown
+from host.image.load import load_image
+from wire.text import printable
 
 # All raster formats that Pillow reads. A fixed list: a data set does not change with the version of Pillow.
 SUFFIXES = (
@@ -56,7 +57,7 @@ def files_by_class(folder: Path) -> ClassFiles:
     for name, below in found.items():
         if not below.images:
             kinds = f", but {_kinds(below.others, folder)}" if below.others else ""
-            raise HostError(f"{shown(folder / name)} has no image, such as .jpg or .png{kinds}")
+            raise HostError(f"{printable(folder / name)} has no image, such as .jpg or .png{kinds}")
     others = [file for below in found.values() for file in below.others]
     return ClassFiles(
         [file for below in found.values() for file in below.images],
@@ -74,10 +75,12 @@ def class_folders(folder: Path) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for path in _entries(folder)[0]:
         name = unicodedata.normalize("NFC", path.name)
-        if shown(name) != name:
-            raise HostError(f"{shown(path)}: the name of a class must be text in UTF-8 on one line; rename the folder")
+        if not name.isprintable():  # a bundle refuses it, but only after the training
+            raise HostError(
+                f"{printable(path)}: the name of a class must be text in UTF-8 on one line; rename the folder"
+            )
         if name in named:
-            raise HostError(f"{shown(folder)} has two folders for the class {name!r}; rename one")
+            raise HostError(f"{printable(folder)} has two folders for the class {name!r}; rename one")
         named[name] = path
     return dict(sorted(named.items()))
 
@@ -121,7 +124,7 @@ def _entries(folder: Path) -> tuple[list[Path], ImageFiles]:
                 else:
                     files.others.append(path)
     except OSError as error:
-        raise HostError(f"{shown(folder)} cannot be read: {error.strerror or error}") from None
+        raise HostError(f"{printable(folder)} cannot be read: {error.strerror or error}") from None
     return folders, files
 
 
@@ -129,7 +132,7 @@ def other_files_note(folder: Path, others: list[Path]) -> tuple[str, ...]:
     """Return a line on files of other kinds than images below a folder, which were left out; none if there are none."""
     if not others:
         return ()
-    return (f"{shown(folder)}: files that are not images by name, left out: {_kinds(others, folder)}",)
+    return (f"{printable(folder)}: files that are not images by name, left out: {_kinds(others, folder)}",)
 
 
 def stray_images_note(folder: Path) -> tuple[str, ...]:
@@ -137,8 +140,8 @@ def stray_images_note(folder: Path) -> tuple[str, ...]:
     strays = _entries(folder)[1].images
     if not strays:
         return ()
-    count = f"{len(strays):,} ({shown(strays[0].name)})"
-    return (f"{shown(folder)}: images outside the folders of classes, left out: {count}",)
+    count = f"{len(strays):,} ({printable(strays[0].name)})"
+    return (f"{printable(folder)}: images outside the folders of classes, left out: {count}",)
 
 
 def _kinds(files: list[Path], folder: Path) -> str:
@@ -147,7 +150,7 @@ def _kinds(files: list[Path], folder: Path) -> str:
     for file in files:
         kinds[file.suffix.lower() or "without suffix"].append(file)
     ranked = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
-    texts = [f"{len(of):,} {shown(kind)} ({shown(of[0].relative_to(folder))})" for kind, of in ranked[:SHOWN]]
+    texts = [f"{len(of):,} {printable(kind)} ({printable(of[0].relative_to(folder))})" for kind, of in ranked[:SHOWN]]
     more = sum(len(of) for _, of in ranked[SHOWN:])
     return ", ".join([*texts, *([f"{more:,} of other kinds"] if more else [])])
 

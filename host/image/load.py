@@ -1,6 +1,5 @@
 """An image file as an encoder's input: as a viewer shows it, scaled to the bundle's input shape."""
 
-import unicodedata
 import warnings
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from host.errors import HostError
 from host.image.appearance import as_shown
+from wire.text import printable
 
 MODES = {1: "L", 3: "RGB"}
 # In pixels. If the edge of a window coincides with a pixel's centre, floating point may assign the pixel to either
@@ -31,10 +31,10 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             upright = as_shown(image).convert(MODES[channels])
     except UnidentifiedImageError:
-        raise HostError(f"{shown(path)}: not an image that Pillow can read") from None
+        raise HostError(f"{printable(path)}: not an image that Pillow can read") from None
     except Exception as error:  # Pillow's readers have no common error class for damaged files
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise HostError(f"{shown(path)}: {reason}") from None
+        raise HostError(f"{printable(path)}: {reason}") from None
     scale = min(upright.width / width, upright.height / height)
     left, top = (upright.width - width * scale) / 2, (upright.height - height * scale) / 2
     right, bottom = left + width * scale, top + height * scale
@@ -42,11 +42,3 @@ def load_image(path: str | Path, shape: tuple[int, int, int]) -> np.ndarray:
     window = (left + NUDGE, top + NUDGE, min(right + NUDGE, upright.width), min(bottom + NUDGE, upright.height))
     small = upright.resize((width, height), Image.Resampling.BOX, box=window)
     return np.asarray(small, np.uint8).reshape(shape)
-
-
-def shown(path: str | Path) -> str:
-    """Return a path as text of one line, in which control characters and bytes that are not UTF-8 are escaped."""
-    return "".join(
-        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in ("Cc", "Cs") else letter
-        for letter in str(path)
-    )

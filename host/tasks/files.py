@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import math
 import os
 import shutil
@@ -20,6 +19,7 @@ from host.tasks.ridge import Head
 from host.tasks.task import Task, check_name
 from wire.bundle import Bundle
 from wire.checks import ContentError, is_int, is_number, read_file, read_object, require, require_printable, shown
+from wire.files import to_json
 
 SCHEMA = 1
 FOLDER = "tasks"  # in the bundle's
@@ -119,7 +119,7 @@ def _write(task: Task, folder: Path) -> None:
         "head": {"size": len(head), "sha256": hashlib.sha256(head).hexdigest()},
         "figures": fitted.figures,
     }
-    for name, data in (("head.npz", head), ("task.json", json.dumps(values, indent=1).encode())):
+    for name, data in (("head.npz", head), ("task.json", to_json(values, indent=1).encode())):
         with open(folder / name, "wb") as file:
             file.write(data)
             file.flush()

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from host.image.folder import files_by_class, readable, unreadable_note
-from host.image.load import shown
 from host.reference import ReferenceEncoder
 from host.tasks.examples import Examples, TaskError
 from wire.bundle import Bundle
+from wire.text import printable
 
 
 def list_pictures(folder: Path, log: Callable[[str], None] = print) -> list[tuple[Path, str]]:
@@ -20,7 +20,7 @@ def list_pictures(folder: Path, log: Callable[[str], None] = print) -> list[tupl
     """
     found = files_by_class(folder)
     if not found.classes:
-        raise TaskError(f"{shown(folder)} has no folders: put the pictures of each class in a folder with its name")
+        raise TaskError(f"{printable(folder)} has no folders: put the pictures of each class in a folder with its name")
     for note in found.notes:
         log(note)
     return list(zip(found.files, found.labels, strict=True))
@@ -48,7 +48,7 @@ def read_pictures(
         file, label = pictures[number]
         group = int.from_bytes(hashlib.sha256(pixels.tobytes()).digest()[:8], "big", signed=True)
         if label_of.setdefault(group, label) != label:
-            raise TaskError(f"{shown(file)} is in {label!r} and in {label_of[group]!r}")
+            raise TaskError(f"{printable(file)} is in {label!r} and in {label_of[group]!r}")
         if group not in symbols:
             symbols[group] = bundle.symbols(encoder.outputs(pixels[None]))[0]
         if on_progress is not None:
@@ -57,7 +57,7 @@ def read_pictures(
         log(unreadable_note(errors, len(pictures)))
     lost = {label for _, label in pictures} - set(label_of.values())
     if lost:
-        first = shown(next(file for file, label in pictures if label == min(lost)))
+        first = printable(next(file for file, label in pictures if label == min(lost)))
         reason = next(error for error in errors if error.startswith(f"{first}:"))
         raise TaskError(f"no picture of {min(lost)!r} can be read; the first: {reason}")
     classes = tuple(dict.fromkeys(label_of.values()))

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,17 +32,28 @@ class StoredReading:
     values: dict  # of the JSON line
 
 
-def read_readings(path: str | Path, bundle: Bundle) -> list[StoredReading]:
+class TornLineError(ContentError):
+    """A line is not JSON: a full disk or a power cut has torn it."""
+
+
+def read_readings(
+    path: str | Path, bundle: Bundle, on_note: Callable[[str], None] | None = None
+) -> list[StoredReading]:
     """Return the readings of a general bundle in a file of JSON lines, the last one of each image.
 
-    Lines of other models are skipped. Raises HostError if a line is damaged, or if there are no readings.
+    Lines of other models are skipped, and so are torn lines, which `on_note` gets to know. Raises HostError if another
+    line is damaged, or if there are no readings.
     """
     by_image: dict[str, StoredReading] = {}
+    torn: list[int] = []
     try:
         with open(path, encoding="utf-8") as file:
             for number, text in enumerate(_lines(file), 1):
                 try:
                     reading = _parse(text, bundle)
+                except TornLineError:
+                    torn.append(number)
+                    continue
                 except ContentError as error:
                     raise HostError(f"{path}, line {number}: {error}") from None
                 if reading is not None:
@@ -53,6 +64,10 @@ def read_readings(path: str | Path, bundle: Bundle) -> list[StoredReading]:
         raise HostError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise HostError(f"{path} is not a text file in UTF-8") from None
+    if torn and not by_image:
+        raise HostError(f"{path}, line {torn[0]}: this is not JSON")
+    if torn and on_note:
+        on_note(f"{path}: {len(torn)} lines are torn and left out, the first is line {torn[0]}")
     if not by_image:
         raise HostError(f"{path} has no readings of bundle {bundle.name} (model {bundle.model_id})")
     return list(by_image.values())
@@ -94,7 +109,7 @@ def read_labels(path: str | Path, readings: Sequence[StoredReading], model_id: s
 def _lines(file: TextIO) -> Iterator[str]:
     """Iterate over the lines of a file, up to the first one that is too long, which is cut.
 
-    A sparse file has no line ends, and its single line could take all memory. What is cut cannot be parsed.
+    A sparse file has no line ends, and its single line could take all memory. The cut line is for its reader to refuse.
     """
     for line in iter(partial(file.readline, MAX_LINE), ""):
         yield line
@@ -104,10 +119,11 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 def _parse(text: str, bundle: Bundle) -> StoredReading | None:
     """Return the reading in a line, None if it is of another model. Raises ContentError."""
+    require(len(text) < MAX_LINE, f"this line has {MAX_LINE} characters or more")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
-        raise ContentError("this is not JSON") from None
+        raise TornLineError("this is not JSON") from None
     if not isinstance(values, dict):
         raise ContentError("this is not a JSON object")
     if values.get("model_id") != bundle.model_id:

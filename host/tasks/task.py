@@ -13,6 +13,7 @@ from host.tasks.calibration import softmax
 from host.tasks.examples import Examples, Memory, TaskError
 from host.tasks.fit import Fit, fit
 from wire.bundle import Bundle
+from wire.checks import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # a folder's name on every system
 SEED = 0  # of the damage of copies and of the folds
@@ -55,6 +56,9 @@ def teach(
     embeddings = decoder.embeddings(examples.symbols, examples.bers).astype(np.float16)
     classes = list(earlier.classes) if earlier else []
     classes += [label for label in examples.classes if label not in classes]
+    wrong = next((label for label in classes if not label.isprintable()), None)
+    if wrong is not None:
+        raise TaskError(f"class {shown(wrong)} is not printable: give it another name")
     places = np.array([classes.index(label) for label in examples.classes], np.int64)
     new = Memory(embeddings, places[examples.labels], examples.groups, examples.bers.astype(np.float32))
     memory = earlier.memory.joined(new) if earlier else new

@@ -106,15 +106,21 @@ def test_main_returns_the_status_of_the_command(run_ending_in: Callable) -> None
     [
         (KeyboardInterrupt(), 130, "\ninkling: interrupted; nothing written\n"),
         (InklingError("what is wrong: what to do"), 1, "inkling: what is wrong: what to do\n"),
+        (InklingError("board \x1b[2J\n[/] \udcff"), 1, "inkling: board \\x1b[2J\\n[/] \\udcff\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.toml"), 1, "inkling: No such file: a.toml\n"),
-        (OSError(errno.ENOSPC, "No space left on device"), 1, "inkling: No space left on device\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "inkling: No space left on device: standard output, or a temporary file\n",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), 1, "inkling: Too many open files\n"),
         (
             ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"),
             1,
             "inkling: the Python package 'torch' is not installed; in a clone of Inkling: pip install '.[train]'\n",
         ),
     ],
-    ids=["interrupt", "inkling", "file", "disk", "package"],
+    ids=["interrupt", "inkling", "terminal codes", "file", "disk", "files", "package"],
 )
 def test_main_reports_an_error_in_one_line(
     run_ending_in: Callable, error: BaseException, status: int, message: str
@@ -162,4 +168,7 @@ def test_main_reports_a_full_disk_in_one_line() -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "inkling", "completion", "bash"]
         done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"inkling: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"inkling: No space left on device: standard output, or a temporary file\n",
+    )

@@ -17,10 +17,10 @@ from host.image.folder import (
     stray_images_note,
     unreadable_note,
 )
-from host.image.load import shown
 from train.data.listing import Listing, check_classes, some
 from train.data.sampling import TEST_SPLIT, stratified
 from train.errors import TrainError
+from wire.text import printable
 
 TRAIN_NAME, TEST_NAMES = "train", ("test", "val")
 # Names of parts of a data set in other collections. Folders of no other names are not classes.
@@ -47,7 +47,7 @@ def listing(folder: Path, shape: tuple[int, int, int], test_share: float) -> Fol
         found = _listing(folder, shape, test_share)
     except HostError as error:
         raise TrainError(str(error)) from None
-    check_classes(shown(folder), found)
+    check_classes(printable(folder), found)
     return found
 
 
@@ -59,18 +59,20 @@ def _listing(folder: Path, shape: tuple[int, int, int], test_share: float) -> Fo
     if test_folder is None or not _has_folders(train_folder):
         missing = TRAIN_NAME if test_folder else " or ".join(TEST_NAMES)
         raise TrainError(
-            f"{shown(folder)}: needs a folder {missing} with one folder per class, or else the classes in "
-            f"{shown(folder)} itself, from which data.test_share is taken"
+            f"{printable(folder)}: needs a folder {missing} with one folder per class, or else the classes in "
+            f"{printable(folder)} itself, from which data.test_share is taken"
         )
     train, test = _classes(train_folder), _classes(test_folder)
     if train.classes != test.classes:
         parts = ((train_folder, train, test), (test_folder, test, train))
         only = {part.name: [name for name in a.classes if name not in b.classes] for part, a, b in parts}
         texts = [f"only {part} has {some(names)}" for part, names in only.items() if names]
-        raise TrainError(f"{shown(folder)}: {TRAIN_NAME} and {test_folder.name} differ in classes: {'; '.join(texts)}")
+        raise TrainError(
+            f"{printable(folder)}: {TRAIN_NAME} and {test_folder.name} differ in classes: {'; '.join(texts)}"
+        )
     unused = [name for name in class_folders(folder) if name not in (TRAIN_NAME, test_folder.name)]
     notes = stray_images_note(folder)
-    notes += (f"{shown(folder)}: folders that are not read: {some(unused)}",) if unused else ()
+    notes += (f"{printable(folder)}: folders that are not read: {some(unused)}",) if unused else ()
     return FolderListing(
         train.classes, _numbers(train), _numbers(test), shape, train.files, test.files, train.notes + test.notes + notes
     )
@@ -81,20 +83,20 @@ def _drawn(folder: Path, shape: tuple[int, int, int], test_share: float) -> Fold
     found = _classes(folder)
     if all(name.lower() in PART_NAMES for name in found.classes):
         raise TrainError(
-            f"{shown(folder)} has the folders {some(found.classes)}, which are no classes: name them {TRAIN_NAME} and "
-            f"{TEST_NAMES[0]}, each with one folder per class"
+            f"{printable(folder)} has the folders {some(found.classes)}, which are no classes: name them {TRAIN_NAME} "
+            f"and {TEST_NAMES[0]}, each with one folder per class"
         )
     n_images, labels = len(found.files), _numbers(found)
     count = round(test_share * n_images)
     if not 0 < count < n_images:
-        raise TrainError(f"{shown(folder)}: data.test_share = {test_share} of {n_images} images are {count}")
+        raise TrainError(f"{printable(folder)}: data.test_share = {test_share} of {n_images} images are {count}")
     order = stratified(labels, n_images, TEST_SPLIT)
     test, train = np.sort(order[:count]), np.sort(order[count:])
     per_class = np.bincount(labels[test], minlength=len(found.classes))
     if not per_class.all():
         small = int(np.flatnonzero(per_class == 0)[0])
         raise TrainError(
-            f"{shown(folder / found.classes[small])}: data.test_share = {test_share} takes none of its "
+            f"{printable(folder / found.classes[small])}: data.test_share = {test_share} takes none of its "
             f"{np.count_nonzero(labels == small)} images for testing; add images, or set a larger share"
         )
     files = np.array(found.files, object)
@@ -107,7 +109,7 @@ def _classes(folder: Path) -> ClassFiles:
     """Return the images of a folder with at least two folders of classes."""
     names = class_folders(folder)
     if len(names) < 2:
-        raise TrainError(f"{shown(folder)}: needs two or more classes, each a folder of images, found {len(names)}")
+        raise TrainError(f"{printable(folder)}: needs two or more classes, each a folder of images, found {len(names)}")
     return files_by_class(folder)
 
 
@@ -155,7 +157,10 @@ def read(
     lost = np.setdiff1d(labels, labels[kept])
     if len(lost):
         first = files[int(np.flatnonzero(labels == lost[0])[0])]
-        count, reason = np.count_nonzero(labels == lost[0]), next(e for e in errors if e.startswith(f"{shown(first)}:"))
+        count, reason = (
+            np.count_nonzero(labels == lost[0]),
+            next(e for e in errors if e.startswith(f"{printable(first)}:")),
+        )
         raise TrainError(f"none of {count} images can be read; the first: {reason}")
     chosen = np.flatnonzero(kept)
     return Images(out[chosen], labels[chosen], _digest([files[number] for number in chosen]))

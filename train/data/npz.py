@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from host.image.load import shown
 from train.data.listing import Listing, some
 from train.errors import TrainError
 
@@ -95,7 +94,7 @@ def _names(path: Path, archive: np.lib.npyio.NpzFile) -> tuple[str, ...]:
             f"{path}: {NAMES} must be one text per class, found {found.dtype} {found.shape}: save np.array(names, str)"
         )
     names = tuple(map(str, found.tolist()))
-    blank = [number for number, name in enumerate(names) if not name.strip() or shown(name) != name]
+    blank = [number for number, name in enumerate(names) if not name.strip() or not name.isprintable()]
     if blank:
         raise TrainError(f"{path}: {NAMES}[{blank[0]}] must be text on one line, found {names[blank[0]]!r}")
     doubled = [repr(name) for name, count in Counter(name.strip() for name in names).items() if count > 1]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import json
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from typing import Any, Self
 from tensorboardX import SummaryWriter
 
 from train.trainers.resuming import write_whole
+from wire.files import JsonLines, to_json
+from wire.text import printable
 
 Record = dict[str, Any]  # epoch, phase, loss, lr, seconds, device and held_out: accuracies by name
 EVENTS = "events.out.tfevents.*"  # TensorBoard recognises the files of a folder by such names
@@ -22,7 +24,8 @@ class History:
     def __init__(self, folder: Path, records: list[Record], epoch: int) -> None:
         """Continue after an epoch: of the records, those of later epochs are removed, as they are trained again."""
         self.folder, self.records = folder, [record for record in records if record["epoch"] <= epoch]
-        write_whole(folder / "log.jsonl", "".join(json.dumps(record) + "\n" for record in self.records))
+        self._log, self._waiting = JsonLines(folder / "log.jsonl"), list[Record]()
+        write_whole(folder / "log.jsonl", "".join(to_json(record) + "\n" for record in self.records))
         self._write_csv()
         for file in folder.glob(EVENTS):
             file.unlink()
@@ -43,13 +46,21 @@ class History:
         self._events.close()
 
     def append(self, record: Record) -> None:
-        """Add the record of a finished epoch."""
+        """Add the record of a finished epoch.
+
+        A record that cannot be written is written with a later one: a training does not end because of its curves.
+        """
         self.records.append(record)
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(record) + "\n")
-        self._write_csv()
-        self._write_event(record, time.time())
-        self._events.flush()
+        self._waiting.append(record)
+        try:
+            self._log.append(*self._waiting)
+            self._waiting.clear()
+            self._write_csv()
+            self._write_event(record, time.time())
+            self._events.flush()
+        except OSError as error:
+            file = error.filename or self.folder
+            print(printable(f"inkling: cannot write {file}: {error.strerror}; the training continues"), file=sys.stderr)
 
     def _write_event(self, record: Record, seconds: float) -> None:
         """Write the epoch's `loss`, `lr` and `held_out/...` as scalars, at a time since 1970."""

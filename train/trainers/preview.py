@@ -28,6 +28,7 @@ from train.trainers.codec import load_codec
 from train.trainers.optimizer import Phase
 from train.trainers.resuming import check_data, write_json
 from train.trainers.trainer import Trainer
+from wire.files import naming
 
 BERS = (0.0, 0.01, 0.05, 0.1)  # of the figures on held-out images
 BATCH = 64  # images, in evaluation
@@ -57,8 +58,9 @@ class PreviewTrainer(Trainer[PreviewConfig, Preview]):
         file = self.folder / "symbols.npy"
         if not file.is_file():
             part = self.folder / "symbols.part.npy"
-            np.save(part, _levels(self.codec, np.concatenate([self.data.x_train, self.data.x_test])))
-            part.replace(file)
+            with naming(file):
+                np.save(part, _levels(self.codec, np.concatenate([self.data.x_train, self.data.x_test])))
+                part.replace(file)
         self.levels = np.load(file, mmap_mode="r")
         write_json(self.folder / "codec.json", {"run": self.config.codec, "sha256": self.codec_digest})
 

@@ -18,6 +18,7 @@ from train.config import RunConfig
 from train.data.datasets import Dataset
 from train.data.sampling import held_out_count
 from train.errors import TrainError
+from wire.files import naming, to_json
 
 EXTENDABLE = ("schedule.epochs", "schedule.qat_epochs")
 SHOWN = 5  # settings that differ
@@ -85,14 +86,19 @@ def record_data(folder: Path, data: Dataset, sha256: str) -> None:
 
 def write_json(file: Path, content: object) -> None:
     """Write a JSON file; see `write_whole`."""
-    write_whole(file, json.dumps(content, indent=1) + "\n")
+    write_whole(file, to_json(content, indent=1) + "\n")
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a text file. An interrupted write leaves the old file whole."""
+    """Write a text file in UTF-8. An interrupted write leaves the old file whole. Raises OSError with its name."""
     part = file.with_name(f"{file.name}.part")
-    part.write_text(text, newline="")
-    os.replace(part, file)
+    try:
+        with naming(file):
+            part.write_text(text, encoding="utf-8", newline="")
+            os.replace(part, file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def digest(data: Dataset) -> str:

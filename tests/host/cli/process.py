@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import IO
 
 from tests.support import ROOT
 
@@ -17,11 +18,13 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def start(*arguments: object, blocked: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def start(
+    *arguments: object, blocked: tuple[str, ...] = (), stdout: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
     """Start the command. Importing a package in `blocked` fails as if it were not installed."""
     program = ["-c", WITHOUT_PACKAGES.format(blocked=set(blocked))] if blocked else ["-m", "host"]
     command = [sys.executable, *program, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT, errors="replace")
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:

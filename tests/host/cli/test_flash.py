@@ -207,6 +207,21 @@ def test_flash_reports_a_failed_build_or_upload_in_one_line(
     assert output in log.read_text()
 
 
+def test_flash_names_the_package_and_the_log(
+    run_inkling: RunInkling, port: Path, built: Bundle, tmp_path: Path, uploads: Callable[[str], None]
+) -> None:
+    """Of a download that fails, and of a log that cannot be written."""
+    uploads("print('Platform Manager: Installing espressif32 @ 6')\nsys.exit('HTTPClientError: ')")
+    flash = ("flash", "--env", "native", "--bundle", built.path, "--port", port)
+    code, out, err = run_inkling(*flash)
+    start = "inkling: flashing native failed: PlatformIO could not download espressif32 @ 6 (HTTPClientError): check "
+    assert (code, out, err.count("\n")) == (1, "", 1) and err.startswith(start)
+    log = tmp_path / platformio.LOG
+    log.unlink()
+    log.symlink_to("/dev/full")
+    assert run_inkling(*flash) == (1, "", f"inkling: No space left on device: {log}\n")
+
+
 def test_flash_refuses_what_is_not_a_board(
     run_inkling: RunInkling, port: Path, built: Bundle, tmp_path: Path, uploads: Callable[[str], None]
 ) -> None:

@@ -8,8 +8,10 @@ import pytest
 from tests.conftest import RunInkling
 from tests.host.cli.process import run
 from tests.support import ROOT
-from tests.support.lines import fake_line, stays_silent
+from tests.support.host import make_info
+from tests.support.lines import answers, fake_line, stays_silent
 from wire.bundle import Bundle
+from wire.control import BenchResult, Control, Opcode, reply
 
 
 def test_info_shows_the_board_and_checks_its_model(
@@ -42,4 +44,24 @@ def test_info_reports_a_full_disk_in_one_line(native_url: str) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "host", "info", "--port", native_url]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
-    assert (done.returncode, done.stderr) == (1, b"inkling: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"inkling: No space left on device: standard output, or a temporary file\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["info", "devices", "bench"])
+def test_commands_show_a_boards_texts_as_they_are(run_inkling: RunInkling, bundle: Bundle, command: str) -> None:
+    """Markup, emoji codes and terminal codes: the target is text by a stranger."""
+    info = make_info(target="[/]:cat:\x1b[2J\n", engine="[red]", model_number=bundle.number)
+
+    def reply_to(received: Control) -> bytes:
+        data = info.pack() if received.opcode == Opcode.INFO else BenchResult(1, 9, 9, 9, 9).pack()
+        return reply(received.opcode | 0x80, received.request, data, 1, 0)
+
+    board = ("--bundle", bundle.path, "--board", "esp32") if command == "bench" else ()
+    with fake_line(answers(reply_to)) as url:
+        code, out, err = run_inkling(command, "--port", url, *board)
+    shown = "".join(line.strip(" │") for line in out.splitlines())
+    assert (code, err) == (0, "")
+    assert "[/]:cat:\\x1b[2J\\n" in shown and "[red]" in shown

@@ -118,6 +118,33 @@ def test_receive_notes_an_error_of_a_board_once(bundle: Bundle) -> None:
     assert (code, note) == (0, f"inkling: device 9 reported an error: {description}")
 
 
+def test_receive_sums_up_what_boards_say_in_plain_text(bundle: Bundle) -> None:
+    """A board in a brown-out loop, between frames of another one."""
+    loop = b"\r\nBrownout detector was triggered\r\n\r\nrst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
+    stream = 5 * loop + make_frame(bundle, 0) + b"\n" + 10 * loop + make_frame(bundle, 1)
+    with fake_line(sends(stream, hold=True)) as url:
+        code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 2)
+    *notes, summary = err.splitlines()
+    garbage = "bytes so far belong to no frame: they are text at the right baud rate"
+    assert sum(garbage in note for note in notes) == 1
+    notes = [note for note in notes if garbage not in note]
+    assert code == 0 and out.count("clean") == 2 and summary.startswith("inkling: 2 frames, 0 lost")
+    brown_out = "inkling: the board says 'Brownout detector was triggered': its supply voltage drops"
+    restart = "inkling: the board says 'rst:0xc (SW_CPU_RESET)': it has restarted"
+    for cause in (brown_out, restart):
+        same = [note for note in notes if note.startswith(cause)]
+        left_out = [note.endswith(" (11 similar notes left out)") for note in same]
+        assert left_out == [False, False, False, True]  # of 15
+    assert len(notes) == 8
+
+
+def test_receive_says_that_what_it_skips_is_text(bundle: Bundle) -> None:
+    with fake_line(sends(60 * b"Soil moisture: 512\r\n" + make_frame(bundle, 0), hold=True)) as url:
+        code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 1)
+    hint = "they are text at the right baud rate, such as 'Soil moisture: 512', of a board or another program"
+    assert code == 0 and f" bytes so far belong to no frame: {hint}\n" in err
+
+
 def test_receive_needs_only_the_packages_of_the_host(bundle: Bundle) -> None:
     with fake_line(sends(make_frame(bundle, 0), hold=True)) as url:
         arguments = ("receive", "--port", url, "--bundle", bundle.path, "--count", 1)

@@ -250,6 +250,21 @@ def test_find_reports_mistakes_in_one_line(
     assert run_inkling("find", bundle.path, file, "--like", "r1") == (1, "", hint)
 
 
+def test_find_shows_and_prints_what_a_stranger_wrote_into_the_file(
+    general: Bundle, tmp_path: Path, run_inkling: RunInkling
+) -> None:
+    file = tmp_path / "readings.jsonl"
+    write_readings(file, general, make_examples(general, images=2))
+    changes = {"device": "[/]\x1b[2J\n", "time": float("nan")}
+    lines = [json.dumps(json.loads(line) | changes) for line in file.read_text().splitlines()]
+    file.write_text("\n".join([*lines, '{"time": 17']))
+    code, out, err = run_inkling("find", general.path, file, "--like", "r0")
+    assert (code, err) == (0, f"inkling: {file}: 1 lines are torn and left out, the first is line {len(lines) + 1}\n")
+    assert out.count("[/]\\x1b[2J\\n") == len(lines) - 1
+    code, out, _ = run_inkling("find", general.path, file, "--like", "r0", "--json")
+    assert code == 0 and [json.loads(line)["time"] for line in out.splitlines()] == [None] * (len(lines) - 1)
+
+
 def test_find_shows_a_dash_for_a_time_that_there_is_not(
     general: Bundle, tmp_path: Path, run_inkling: RunInkling
 ) -> None:

@@ -108,12 +108,14 @@ def test_class_folders_have_names_in_the_composed_form(tmp_path: Path) -> None:
         class_folders(tmp_path)
 
 
-@pytest.mark.parametrize("name", [b"M\xe4dchen", b"two\nlines", b"bell\x07"])
+@pytest.mark.parametrize(
+    "name", [b"M\xe4dchen", b"two\nlines", b"bell\x07", "left\u202eright".encode(), "wide\u3000space".encode()]
+)
 def test_class_folders_refuse_a_name_that_is_no_text(tmp_path: Path, name: bytes) -> None:
     os.mkdir(os.path.join(os.fsencode(tmp_path), name))
     with pytest.raises(HostError, match="the name of a class must be text in UTF-8 on one line") as caught:
         class_folders(tmp_path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "\u202e" not in str(caught.value)
     str(caught.value).encode()
 
 

@@ -83,6 +83,18 @@ def test_readings_report_damaged_file(general: Bundle, file: Path, content: byte
     assert str(error.value).startswith(f"{file}{message}") and "\n" not in str(error.value)
 
 
+def test_readings_leave_out_torn_lines(general: Bundle, file: Path) -> None:
+    """As left by a full disk or a power cut, in the middle and at the end."""
+    lines, notes = file.read_bytes().splitlines(), list[str]()
+    file.write_bytes(b"\n".join([lines[0], lines[1][:40], b"\0" * 9, *lines[2:5], lines[5][:-3]]))
+    readings = read_readings(file, general, notes.append)
+    assert [(reading.image_id, reading.lines) for reading in readings] == [
+        ("r0", (1,)), ("r2", (4,)), ("r3", (5,)), ("r4", (6,)),
+    ]  # fmt: skip
+    assert notes == [f"{file}: 3 lines are torn and left out, the first is line 2"]
+    assert [reading.image_id for reading in read_readings(file, general)] == ["r0", "r2", "r3", "r4"]
+
+
 @pytest.mark.parametrize("header", ["", "image_id,class\n", "\ufeffimage_id, class\r\n\r\n"])
 def test_labels_name_images_by_id_or_line(general: Bundle, file: Path, tmp_path: Path, header: str) -> None:
     readings = read_readings(file, general)
@@ -124,9 +136,9 @@ def test_labels_report_mistakes(
 def test_sparse_files_are_one_line(general: Bundle, file: Path, tmp_path: Path) -> None:
     readings, labels = read_readings(file, general), tmp_path / "labels.csv"
     for sparse in (file, labels):
-        with open(sparse, "wb") as opened:
+        with open(sparse, "ab") as opened:
             opened.truncate(1 << 40)
-    with pytest.raises(HostError, match=r", line 1: this is not JSON$"):
-        read_readings(file, general)
+    with pytest.raises(HostError, match=r", line 7: this line has 1048576 characters or more$"):
+        read_readings(file, general)  # not torn: what follows it would be left out without a word
     with pytest.raises(HostError, match=r"labels\.csv is not a CSV file in UTF-8$"):
         read_labels(labels, readings, general.model_id)

@@ -129,9 +129,12 @@ def test_image_cannot_change_its_class(general: Bundle) -> None:
     [
         (("ant",), 8, "a task needs at least 2 classes: add one, such as 'other'"),
         (("ant", "bee"), 1, "class 'ant' has 1 image: at least 2 are needed"),
+        (("ant", "b\x1bee"), 8, r"class 'b\\x1bee' is not printable: give it another name"),
     ],
 )
-def test_teach_refuses_too_few(general: Bundle, classes: tuple[str, ...], images: int, message: str) -> None:
+def test_teach_refuses_too_few_and_names_that_cannot_be_shown(
+    general: Bundle, classes: tuple[str, ...], images: int, message: str
+) -> None:
     with pytest.raises(TaskError, match=message):
         taught(general, make_examples(general, classes, images))
 

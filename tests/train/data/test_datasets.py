@@ -128,6 +128,10 @@ WRONG_NPZ: dict[str, tuple[dict[str, np.ndarray | None], str]] = {
     "names in one text": ({"classes": np.array("abcd")}, "classes must be one text per class, found <U4 ()"),
     "doubled names": ({"classes": np.array(["a", "b", "a ", "d"])}, "classes has more than once: 'a'"),
     "an empty name": ({"classes": np.array(["a", "b", " ", "d"])}, "classes[2] must be text on one line, found ' '"),
+    "an invisible name": (
+        {"classes": np.array(["a", "b\u200b", "c", "d"])},
+        "must be text on one line, found 'b\\u200b'",
+    ),
     "a name of two lines": ({"classes": np.array(["a", "b\n", "c", "d"])}, "must be text on one line, found 'b\\n'"),
     "floats 0 to 1 that were cast": (
         {"x_train": random_images(6, 8, 10, 3) // 255},

@@ -61,6 +61,39 @@ def test_history_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
     assert read_log(tmp_path) == [RECORDS[0], RECORDS[2]]
 
 
+@pytest.mark.parametrize("end", [b'{"epoch": 3, "phase', b"\0\0\0\n", b'\xff\n{"epo\n', b"[]\n"])
+def test_history_leaves_out_what_a_power_cut_has_torn(tmp_path: Path, end: bytes) -> None:
+    record_all(tmp_path, RECORDS[:2])
+    with (tmp_path / "log.jsonl").open("ab") as log:
+        log.write(end)
+    assert read_log(tmp_path) == RECORDS[:2]
+    record_all(tmp_path, RECORDS[2:])
+    assert read_log(tmp_path) == RECORDS
+
+
+def test_history_writes_later_what_a_full_disk_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with History(tmp_path, [], 0) as history:
+        log = tmp_path / "log.jsonl"
+        log.unlink()
+        log.symlink_to("/dev/full")
+        history.append(RECORDS[0])
+        history.append(RECORDS[1])
+        log.unlink()
+        history.append(RECORDS[2])
+    assert read_log(tmp_path) == RECORDS
+    line = f"inkling: cannot write {log}: No space left on device; the training continues\n"
+    assert capsys.readouterr().err == 2 * line
+
+
+def test_history_writes_null_for_what_is_no_number(tmp_path: Path) -> None:
+    record_all(tmp_path, [record(1, board=float("nan"), host=0.5)])
+    assert "NaN" not in (tmp_path / "log.jsonl").read_text()
+    (kept,) = read_log(tmp_path)
+    assert kept["held_out"] == {"board": None, "host": 0.5}
+    record_all(tmp_path, RECORDS[1:2])
+    assert len(read_log(tmp_path)) == 2
+
+
 def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
     """An epoch that was recorded before a restart is read like one after it."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

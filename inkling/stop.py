@@ -6,12 +6,15 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from wire.system import STOP_SIGNALS, catch
 
 INTERRUPTED = 130  # exit status
-# After a signal, a command has this long to end by itself, then to end what blocks it.
-END_S, BLOCKED_S = 0.6, 0.3
+# After a signal, a command has this long to end by itself, then to end what blocks it. A command that is still at work
+# then, but on a machine with other work, has more time: it is given up if it stands still or turns in circles.
+END_S, BLOCKED_S, LIMIT_S = 0.6, 0.3, 3.0
+STILL_S, CIRCLES_S = 1e-3, 0.4  # CPU time of its main thread: at most, in BLOCKED_S; at least, since the signal
 
 
 def catch_stop_signals() -> None:
@@ -23,9 +26,9 @@ def catch_stop_signals() -> None:
 def end_in_time() -> None:
     """Let the first signal that ends this process do so within a second.
 
-    If the process is still there after END_S, the signal is repeated, which raises KeyboardInterrupt in a blocked
-    write, open or lock. A handler runs only between two steps of Python, so foreign code that does not return, such as
-    a network's, ends with the process after BLOCKED_S more.
+    If the process has not ended after END_S, the signal is repeated, which raises KeyboardInterrupt in a blocked write,
+    open or lock. A handler runs only between two steps of Python, so foreign code that does not return, such as a
+    network's, ends with the process after BLOCKED_S more. Both wait for a main thread that is merely slow, for LIMIT_S.
     """
     ours, writer = socket.socketpair()
     writer.setblocking(False)
@@ -38,10 +41,31 @@ def _watch(ours: socket.socket, writer: socket.socket) -> None:
     number = 0
     while number not in STOP_SIGNALS:
         number = ours.recv(1)[0]
-    time.sleep(END_S)
+    cpu_s, begin = _cpu_clock(), time.monotonic()
+    until = cpu_s() + CIRCLES_S
+    time.sleep(END_S - BLOCKED_S)
+    _wait_while_at_work(cpu_s, until, begin + LIMIT_S / 2)
     if hasattr(signal, "pthread_kill"):
         with contextlib.suppress(ProcessLookupError):
             signal.pthread_kill(threading.main_thread().ident or 0, number)
-    time.sleep(BLOCKED_S)
+    _wait_while_at_work(cpu_s, until, begin + LIMIT_S)
     writer.close()
     os._exit(INTERRUPTED)
+
+
+def _wait_while_at_work(cpu_s: Callable[[], float], until: float, limit: float) -> None:
+    """Wait at least BLOCKED_S, and until the main thread stands still or its CPU time is at `until`, or to `limit`."""
+    before, slow = cpu_s(), True
+    while slow:
+        time.sleep(BLOCKED_S)
+        now = cpu_s()
+        slow = now - before > STILL_S and now < until and time.monotonic() < limit
+        before = now
+
+
+def _cpu_clock() -> Callable[[], float]:
+    """Return a clock of the main thread's CPU time in seconds, which stands still where the system has none."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return lambda: 0.0
+    clock = time.pthread_getcpuclockid(threading.main_thread().ident or 0)
+    return lambda: time.clock_gettime(clock)

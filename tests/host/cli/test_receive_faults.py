@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tty
@@ -64,6 +65,16 @@ def ends_after(process: subprocess.Popen[str], number: signal.Signals) -> int:
     status = process.wait(60)
     assert time.monotonic() - begin < GRACE_S
     return status
+
+
+def await_full(pipe: int) -> None:
+    """Wait until a pipe no longer takes what its writer has."""
+    held, since = 0, time.monotonic()
+    while not held or time.monotonic() - since < 1.0:
+        now = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+        if now != held:
+            held, since = now, time.monotonic()
+        time.sleep(0.05)
 
 
 def test_receive_reopens_a_port_that_is_silent_for_too_long(bundle: Bundle, tmp_path: Path) -> None:
@@ -202,7 +213,7 @@ def test_receive_ends_in_time_if_nobody_reads_its_output(bundle: Bundle, number:
         wait_for_output(process)
         assert process.stdout
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
-        time.sleep(1.5)  # the pipe is full
+        await_full(process.stdout.fileno())
         assert ends_after(process, number) == 130
     assert process.stdout and process.stderr and "Traceback" not in process.stderr.read()
     process.stdout.close()

@@ -1,0 +1,51 @@
+"""Tests of how long a command has to end after a signal. Blocked commands: tests/host/cli/test_receive_faults.py."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support import ROOT
+
+PROGRAM = """
+import sys, time
+from inkling.stop import catch_stop_signals, end_in_time
+catch_stop_signals()
+end_in_time()
+try:
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    end = time.monotonic() + {seconds}
+    while time.monotonic() < end:
+        busy = time.thread_time() + {work}
+        while time.thread_time() < busy:
+            pass
+        time.sleep({rest})
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "work", "rest", "finishes", "longest"),
+    [
+        pytest.param(1.3, 0.003, 0.03, True, 60.0, id="slow"),  # as on a machine with other work
+        pytest.param(60.0, 0.0, 60.0, False, 4.0, id="blocked"),
+        pytest.param(60.0, 0.003, 0.03, False, 8.0, id="slow for too long"),
+    ],
+)
+def test_signal_ends_a_command_that_is_blocked_but_not_one_at_work(
+    seconds: float, work: float, rest: float, finishes: bool, longest: float
+) -> None:
+    program = PROGRAM.format(seconds=seconds, work=work, rest=rest)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert (process.wait(60) == 0) == finishes
+    assert time.monotonic() - begin < longest
+    process.stdout.close()

@@ -54,6 +54,7 @@ def _load(folder: Path, console: Console) -> Loaded:
         bundle = load_bundle(folder)
         facts = {"name": bundle.name, "model_id": bundle.model_id, "threshold": bundle.threshold}
         probability = bundle.answer.probability if bundle.answer else None
-        return Loaded(BundleSubject(bundle), data_of(bundle, console.print), facts, probability)
+        data = data_of(bundle, console.print)  # first: it refuses a general bundle, whose decoder gives no classes
+        return Loaded(BundleSubject(bundle), data, facts, probability)
     subject, config, data = runs.load(folder, console.print)
     return Loaded(subject, data, {"name": config.name})

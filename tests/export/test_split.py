@@ -37,7 +37,7 @@ from wire.frame import FeatureLayout
 
 pytestmark = pytest.mark.training
 
-N_IMAGES = 8
+N_IMAGES = 10  # one of each class
 MAX_BUNDLE_BYTES = 8_000_000
 DATA = """
 [data]

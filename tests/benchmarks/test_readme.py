@@ -63,6 +63,8 @@ def test_readme_board_beside_the_host() -> None:
     for name, opponent, said in (
         ("cifar100", "cifar100-board", "by {lead} points on CIFAR-100 with {cost} M instructions per image on a"),
         ("cifar100-2m", "cifar100-2m-board", "by {lead} points with {cost} M ({host} against {board} %)"),
+        ("cifar100-1m", "cifar100-1m-board", "by {lead} points with {cost} M ({host} against {board} %)"),
+        ("cifar10-1m", "cifar10-1m-board", "by {lead} points with {cost} M ({host} against {board} %)"),
         ("cifar10-2m", "cifar10-2m-board", "by {lead} points on CIFAR-10 with {cost} M instructions ({host} against"),
         ("cifar10", "cifar10-board", "With {cost} M, there is no lead ({host} against {board} %)"),
     ):
@@ -74,11 +76,12 @@ def test_readme_board_beside_the_host() -> None:
         assert others == pytest.approx(millions, rel=0.03)
         assert "no lead" not in said or abs(host - board) < 1.5e-3
     datasets = ("cifar10", "cifar100")
-    alone_epochs = {epochs(f"{one}-board") for one in datasets} | {epochs(f"curve/{one}-2m-board") for one in datasets}
-    small_epochs = {epochs(f"curve/{one}-2m") for one in datasets}
+    small = [f"curve/{one}-{size}" for one in datasets for size in ("1m", "2m")]
+    alone_epochs = {epochs(f"{one}-board") for one in (*datasets, *small)}
+    small_epochs = {epochs(one) for one in small}
     assert f"These boards were trained for {alone_epochs.pop()} epochs" in PROSE and not alone_epochs
     shipped = f"the codecs for {epochs('cifar100')} (`cifar100`), {epochs('cifar10')} (`cifar10`)"
-    assert f"{shipped} and {small_epochs.pop()} (2 M)" in PROSE and not small_epochs
+    assert f"{shipped} and {small_epochs.pop()} (1 and 2 M)" in PROSE and not small_epochs
     assert hundred["accuracy_by_symbols"]["122"] < alone[1] > hundred["accuracy_board"]
     codec = figures("codec_cifar100")
     worst, board = (way["by_ber"]["0.1"] for way in (codec["payload_bytes"]["140"], codec["boards"]["cifar100-board"]))

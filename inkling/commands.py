@@ -16,7 +16,7 @@ class Command:
     run: str
     extra: str | None = None
     on_interrupt: str = ""  # a message for Ctrl-C
-    ends_in_time: bool = False  # within a second of a signal, at any point; the others first finish a step of work
+    ends_in_time: bool = False  # within seconds of a signal, at any point; the others first finish a step of work
 
 
 @dataclass(frozen=True)

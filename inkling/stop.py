@@ -1,4 +1,4 @@
-"""Signals that end a command: within a second, whatever blocks it."""
+"""Signals that end a command: within a second, even if something blocks it; on a busy machine, within LIMIT_S."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def catch_stop_signals() -> None:
 
 
 def end_in_time() -> None:
-    """Let the first signal that ends this process do so within a second.
+    """Let the first signal that ends this process do so within a second; on a busy machine, within LIMIT_S.
 
     If the process has not ended after END_S, the signal is repeated, which raises KeyboardInterrupt in a blocked write,
     open or lock. A handler runs only between two steps of Python, so foreign code that does not return, such as a

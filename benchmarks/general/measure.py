@@ -46,7 +46,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What all sets share: the bundle, its trunk as a classifier, and the pretrained network."""
+    """The bundle, its trunk as a classifier, and the pretrained network, which all data sets have in common."""
 
     bundle: Bundle
     layers: tuple[str, ...]

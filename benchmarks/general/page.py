@@ -23,9 +23,9 @@ METHOD = """- *Images*: training has seen none of them. Each of {seeds} seeds ch
   taught images that are left out. Its arithmetic after the trunk is in float. Boards that answer alone
   send one byte; it is assumed to arrive always, at any bit error rate.
 - *WebP, JPEG*: of each image the highest quality whose file fits; the best of {resolutions} pixels is chosen on taught
-  images, and an image that does not fit takes the next smaller. WebP's container and JPEG's header and tables are not
-  counted. The pretrained network ({network}, images enlarged to {network_size}) and the same ridge regression follow.
-  Over a clean link only: a single wrong bit can destroy such a file.
+  images, and an image that does not fit is sent at the next lower one. WebP's container and JPEG's header and tables
+  are not counted. The pretrained network ({network}, images enlarged to {network_size}) and the same ridge regression
+  follow. Over a clean link only: a single wrong bit can destroy such a file.
 - *Perfect image*: the same network on the image itself, the ceiling. It has seen ImageNet, to which Tiny ImageNet's
   classes belong; blood cells and digits are outside its world.
 - ± is the standard deviation over draws of classes and seeds.
@@ -49,7 +49,7 @@ def section(figures: dict) -> str:
         )
     for of_set in sets.values():
         parts += [f"### {of_set['title']}\n", _accuracies(of_set), _by_ber(figures, of_set)]
-    shown = f"At {BYTES_SHOTS} images per class, and Inkling also at a BER of {NOISY}:\n"
+    shown = f"At {BYTES_SHOTS} images per class; of Inkling also at a BER of {NOISY}:\n"
     parts += ["### Bytes\n", shown, f"![accuracy against bytes]({by_bytes})\n", _sizes(figures), "### Method\n"]
     return "\n".join([*parts, _method(figures)])
 

@@ -29,9 +29,9 @@ def section(figures: dict) -> str:
         f"{figures['preview_ms']:.1f} ms on one core of the machine that measured.\n"
     )
     meanings = (
-        "\n*PSNR* and *SSIM* (Gaussian windows, scikit-image) compare pixels and local structure. *Cosine* stands for "
-        f"a perceptual measure such as LPIPS: that of the embeddings that {figures['network']} gives preview and "
-        "image, 1 if both are the same to it. Two different test images have "
+        "\n*PSNR* and *SSIM* (Gaussian windows, scikit-image) compare pixels and local structure. *Cosine* is "
+        f"that of the embeddings of preview and image by {figures['network']}: a perceptual measure, as LPIPS is, and "
+        "1 for equal images. Two different test images have "
         f"{figures['cosine_of_other_images']:.3f} in the mean. The codec was trained to carry this embedding; the "
         "preview network was not trained for it.\n"
     )

@@ -37,7 +37,7 @@ def prefixes(bundle: Bundle) -> dict[int, int]:
 class Taught:
     """The heads of a set's problems, taught from the images' symbols int64 (N, S) as a board sends them.
 
-    What is measured is kept in `folder`.
+    Measurements are kept in `folder`.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ from train.classifiers.embedding import BATCH, Network, embed
 KINDS = {form.kind.lower(): form for form in FORMATS[:2]}
 RESOLUTIONS = (64, 48, 32, 24, 16, 8)  # from the largest
 QUALITIES = range(0, 100)
-GREY = 128  # in place of an image that fits in no size
+GREY = 128  # replaces an image that is too large at every resolution
 OnProgress = Callable[[int], None]
 
 
@@ -95,7 +95,7 @@ def best_resolution(
 def best_file(image: np.ndarray, kind: str, budget: int, resolution: int) -> File:
     """Return an image's file of the highest quality within a budget of bare bytes, at a resolution or a smaller one.
 
-    Nothing is sent of an image that does not fit at any.
+    Nothing is sent if the image is too large at every resolution.
     """
     for side in RESOLUTIONS[RESOLUTIONS.index(resolution) :]:
         if (file := _best_quality(_scaled(image, side), KINDS[kind], budget)) is not None:

@@ -1,4 +1,4 @@
-"""What a board can read of its own network: the feature maps before the latent heads, from encoder.tflite.
+"""Feature maps before the latent heads, from encoder.tflite: the input of a classifier on the board.
 
 They have more bits than what is sent: the heads keep a few channels of 3 bits.
 """

@@ -15,7 +15,7 @@ import numpy as np
 from host.cli.arguments import at_least_one
 from wire.bundle import Bundle
 from wire.errors import InklingError
-from wire.files import naming, to_json
+from wire.files import to_json, write_whole
 from wire.text import escape_unencodable, printable
 
 _FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
@@ -142,8 +142,5 @@ def write_json(file: Path, figures: Any) -> None:  # noqa: ANN401 - whatever jso
     A list of numbers and strings stays on one line.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
     text = _FLAT_LIST.sub(lambda found: f"[{_LINE_BREAK.sub(', ', found[1])}]", to_json(figures, indent=1))
-    with naming(file):
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(file)
+    write_whole(file, f"{text}\n".encode())

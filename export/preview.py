@@ -22,7 +22,7 @@ from train.codecs.preview import Preview
 from train.trainers.preview import load_preview
 from wire.bundle import PREVIEW_FILE, Bundle, BundleError, describe_file
 from wire.bundle import load as load_bundle
-from wire.files import naming
+from wire.files import write_whole
 
 # Of the golden images' symbols. Training's fake quantization differs from the board's rounding in few of them; those of
 # another codec differ in most.
@@ -146,16 +146,10 @@ def put(bundle: Bundle, file: Path, manifest: dict) -> None:
     files = {name: listed for name, listed in bundle.manifest["files"].items() if name != PREVIEW_FILE}
     if bundle.has_preview:
         without = {key: value for key, value in manifest.items() if key != "preview"}
-        _replace(bundle.path / "bundle.json", manifest_text(without | {"files": files}))
+        write_whole(bundle.path / "bundle.json", manifest_text(without | {"files": files}).encode())
     described = describe_file(file)
     os.replace(file, bundle.preview_path)
-    _replace(bundle.path / "bundle.json", manifest_text(manifest | {"files": files | {PREVIEW_FILE: described}}))
-    _replace(bundle.path / "MODEL_CARD.md", text)
+    listed = manifest_text(manifest | {"files": files | {PREVIEW_FILE: described}})
+    write_whole(bundle.path / "bundle.json", listed.encode())
+    write_whole(bundle.path / "MODEL_CARD.md", text.encode())
     load_bundle(bundle.path)
-
-
-def _replace(file: Path, text: str) -> None:
-    part = file.with_name(f"{file.name}.part")
-    with naming(file):
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, file)

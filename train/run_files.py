@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from train.errors import TrainError
-from wire.files import naming
+from wire.files import write_whole
 
 
 def load_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -29,15 +28,9 @@ def save_tensors(file: Path, content: dict[str, Any]) -> None:
 
     Raises OSError, which names the file.
     """
-    part, packed = file.with_suffix(".part"), io.BytesIO()
+    packed = io.BytesIO()
     torch.save(content, packed)  # to memory first: on a full disk, torch itself ends the process
-    try:
-        with naming(file):
-            part.write_bytes(packed.getbuffer())
-            os.replace(part, file)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(file, packed.getbuffer())
 
 
 def load_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:

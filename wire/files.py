@@ -1,4 +1,4 @@
-"""Files that are written line by line, and errors that name the file."""
+"""Files that are written as a whole or line by line, and errors that name the file."""
 
 import contextlib
 import errno
@@ -19,6 +19,19 @@ def naming(path: str | Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from None
+        raise
+
+
+def write_whole(file: Path, content: bytes | memoryview) -> None:
+    """Write a file completely or not at all: an earlier one stays. Raises OSError, which names the file."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with naming(file):
+            part.write_bytes(content)
+            os.replace(part, file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from host.classify.ber import BerEstimator, payload_ber
 from host.classify.combine import ImageBits
-from host.classify.decoder import Prediction, decoder_of
+from host.classify.decoder import Prediction, decoder_of, softmax
 from host.classify.general import TaskModel, TaskPredictions, TaskSet
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.receive.sources import LATE
@@ -209,9 +209,7 @@ class Classifier:
         for first in range(0, len(symbols), decoder.batch):
             part = slice(first, first + decoder.batch)
             logits = decoder.logits(symbols[part], ber[part], words[part]).astype(np.float64)
-            weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-            confidences = weights / weights.sum(axis=1, keepdims=True)
-            for row, index in zip(confidences, logits.argmax(axis=1).tolist(), strict=True):
+            for row, index in zip(softmax(logits), logits.argmax(axis=1).tolist(), strict=True):
                 predictions.append(Prediction(index, decoder.classes[index], float(row[index])))
         return predictions
 

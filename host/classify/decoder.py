@@ -21,6 +21,12 @@ class Prediction:
     confidence: float  # 0..1: softmax of its logit, or the measured probability of an answer's confidence level
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Map logits (N, C) to probabilities (N, C)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 class Decoder:
     """Decoder of a bundle. Raises HostError if decoder.onnx cannot be run or does not match the bundle."""
 

@@ -1,7 +1,6 @@
 """Previews as PNG files: what a general bundle's preview network makes of received symbols."""
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,6 +11,7 @@ from PIL import Image
 from host.classify.classifier import Reading
 from host.classify.preview import PreviewDecoder
 from host.errors import HostError
+from wire import files
 from wire.bundle import Bundle
 
 
@@ -72,10 +72,7 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 
 def write_whole(content: bytes, file: Path) -> None:
     """Write a file completely or not at all. Raises HostError if it cannot be written."""
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(content)
-        os.replace(part, file)
+        files.write_whole(file, content)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise HostError(f"cannot write {file}: {error.strerror}") from None

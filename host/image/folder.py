@@ -1,9 +1,10 @@
 """Folders of image files, one per class or not: which files are images, which are not, and what tools have left."""
 
+import itertools
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,11 +157,11 @@ def _kinds(files: list[Path], folder: Path) -> str:
 
 
 def readable(
-    files: Sequence[Path], shape: tuple[int, int, int], errors: list[str] | None
+    files: Sequence[Path], shape: tuple[int, int, int], errors: dict[int, str] | None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield number and pixels, uint8 (H, W, C), of each image file that can be read.
 
-    The errors of the others are appended to `errors`. If it is None, the first one is raised as HostError.
+    `errors` gets those of the others by number. If it is None, the first one is raised as HostError.
     """
     for number, file in enumerate(files):
         try:
@@ -168,12 +169,13 @@ def readable(
         except HostError as error:
             if errors is None:
                 raise
-            errors.append(str(error))
+            errors[number] = str(error)
             continue
         yield number, pixels
 
 
-def unreadable_note(errors: list[str], n_images: int) -> str:
+def unreadable_note(errors: Collection[str], n_images: int) -> str:
     """Return a line on the images of `n_images` that cannot be read."""
+    first = "; ".join(itertools.islice(errors, SHOWN))
     more = f"; and {len(errors) - SHOWN:,} more" if len(errors) > SHOWN else ""
-    return f"images that cannot be read, left out: {len(errors):,} of {n_images:,} ({'; '.join(errors[:SHOWN])}{more})"
+    return f"images that cannot be read, left out: {len(errors):,} of {n_images:,} ({first}{more})"

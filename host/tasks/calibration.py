@@ -4,16 +4,12 @@ from math import sqrt
 
 import numpy as np
 
+from host.classify.decoder import softmax
+
 KEPT_SHARE = 0.95  # of the images of the task's classes: so many are not rejected
 MIN_SCALE, MAX_SCALE = 1e-3, 1e6  # of scores, 1 / temperature; they are small if the regulariser is large
 NEWTON_STEPS, CLOSE = 50, 1e-6
 NORMAL_95 = 1.959963984540054  # quantile 0.975 of the normal distribution
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Map logits (N, C) to probabilities (N, C)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, images: int) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Examples from a folder of pictures, encoded as a board with this bundle encodes them."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from host.image.folder import files_by_class, readable, unreadable_note
 from host.reference import ReferenceEncoder
-from host.tasks.examples import Examples, TaskError
+from host.tasks.examples import Examples, TaskError, group_of
 from wire.bundle import Bundle
 from wire.text import printable
 
@@ -42,11 +41,11 @@ def read_pictures(
     encoder = ReferenceEncoder(bundle.encoder_path)
     symbols: dict[int, np.ndarray] = {}
     label_of: dict[int, str] = {}
-    errors: list[str] = []
+    errors: dict[int, str] = {}
     files = [file for file, _ in pictures]
     for number, pixels in readable(files, bundle.input_shape, None if strict else errors):
         file, label = pictures[number]
-        group = int.from_bytes(hashlib.sha256(pixels.tobytes()).digest()[:8], "big", signed=True)
+        group = group_of(pixels.tobytes())
         if label_of.setdefault(group, label) != label:
             raise TaskError(f"{printable(file)} is in {label!r} and in {label_of[group]!r}")
         if group not in symbols:
@@ -54,12 +53,11 @@ def read_pictures(
         if on_progress is not None:
             on_progress()
     if errors:
-        log(unreadable_note(errors, len(pictures)))
+        log(unreadable_note(errors.values(), len(pictures)))
     lost = {label for _, label in pictures} - set(label_of.values())
     if lost:
-        first = printable(next(file for file, label in pictures if label == min(lost)))
-        reason = next(error for error in errors if error.startswith(f"{first}:"))
-        raise TaskError(f"no picture of {min(lost)!r} can be read; the first: {reason}")
+        first = next(number for number, (_, label) in enumerate(pictures) if label == min(lost))
+        raise TaskError(f"no picture of {min(lost)!r} can be read; the first: {errors[first]}")
     classes = tuple(dict.fromkeys(label_of.values()))
     return Examples(
         symbols=np.stack(list(symbols.values())).astype(np.int64),

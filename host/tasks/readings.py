@@ -1,7 +1,6 @@
 """Readings from the JSON lines of `inkling receive`, and their labels: what a task is taught from."""
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from host.errors import HostError
-from host.tasks.examples import Examples
+from host.tasks.examples import Examples, group_of
 from wire.bundle import Bundle
 from wire.checks import ContentError, integers, is_int, require, require_printable, shown
 from wire.model import MAX_BER
@@ -99,7 +98,7 @@ def read_labels(path: str | Path, readings: Sequence[StoredReading], model_id: s
     return Examples(
         symbols=np.stack([reading.symbols for reading in labelled]),
         labels=np.array([classes.index(label) for label in label_of.values()], np.int64),
-        groups=np.array([_group(f"{model_id} {image_id}") for image_id in label_of], np.int64),
+        groups=np.array([group_of(f"{model_id} {image_id}".encode()) for image_id in label_of], np.int64),
         bers=np.array([reading.payload_ber for reading in labelled]),
         classes=classes,
         source="readings",
@@ -159,7 +158,3 @@ def _rows(path: str | Path) -> list[tuple[int, tuple[str, str]]]:
     except (UnicodeDecodeError, csv.Error):
         raise HostError(f"{path} is not a CSV file in UTF-8") from None
     return rows
-
-
-def _group(identity: str) -> int:
-    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big", signed=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host.classify.decoder import Prediction
+from host.classify.decoder import Prediction, softmax
 from host.classify.general import EmbeddingModel
-from host.tasks.calibration import softmax
 from host.tasks.examples import Examples, Memory, TaskError
 from host.tasks.fit import Fit, fit
 from wire.bundle import Bundle

@@ -141,7 +141,7 @@ def read(
     Those that cannot be read are left out and logged. Raises TrainError if they are all of a label, or if `strict`.
     """
     kept = np.zeros(len(files), bool)
-    errors: list[str] = []
+    errors: dict[int, str] = {}
     try:
         out = np.empty((len(files), *shape), np.uint8)
         for number, pixels in readable(files, shape, None if strict else errors):
@@ -153,15 +153,11 @@ def read(
         raise TrainError(str(error)) from None
     if not errors:
         return Images(out, labels, _digest(files))
-    log(unreadable_note(errors, len(files)))
+    log(unreadable_note(errors.values(), len(files)))
     lost = np.setdiff1d(labels, labels[kept])
     if len(lost):
-        first = files[int(np.flatnonzero(labels == lost[0])[0])]
-        count, reason = (
-            np.count_nonzero(labels == lost[0]),
-            next(e for e in errors if e.startswith(f"{printable(first)}:")),
-        )
-        raise TrainError(f"none of {count} images can be read; the first: {reason}")
+        of_label = np.flatnonzero(labels == lost[0])
+        raise TrainError(f"none of {len(of_label)} images can be read; the first: {errors[int(of_label[0])]}")
     chosen = np.flatnonzero(kept)
     return Images(out[chosen], labels[chosen], _digest([files[number] for number in chosen]))
 

@@ -5,7 +5,6 @@ This module does without torch, so that a mistake is reported before torch is im
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from train.config import RunConfig
 from train.data.datasets import Dataset
 from train.data.sampling import held_out_count
 from train.errors import TrainError
-from wire.files import naming, to_json
+from wire import files
+from wire.files import to_json
 
 EXTENDABLE = ("schedule.epochs", "schedule.qat_epochs")
 SHOWN = 5  # settings that differ
@@ -91,14 +91,7 @@ def write_json(file: Path, content: object) -> None:
 
 def write_whole(file: Path, text: str) -> None:
     """Write a text file in UTF-8. An interrupted write leaves the old file whole. Raises OSError with its name."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with naming(file):
-            part.write_text(text, encoding="utf-8", newline="")
-            os.replace(part, file)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    files.write_whole(file, text.encode())
 
 
 def digest(data: Dataset) -> str:

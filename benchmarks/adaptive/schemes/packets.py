@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.adaptive.schemes.cells import Cell
 from channel_sim.channels.coded_css import CodedCss
 from channel_sim.channels.lora import LoRa
+from wire.files import write_whole
 from wire.frame import CRC16_BYTES
 from wire.lora import MAX_PACKET_BYTES
 
@@ -106,9 +107,7 @@ class Simulation:
             known |= self._lora(cell, [packet for packet in missing if isinstance(packet, LoRaPacket)])
             known |= self._coded(cell, [packet for packet in missing if isinstance(packet, CodedPacket)])
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps(known))
-            part.replace(file)
+            write_whole(file, json.dumps(known).encode())
         return {key: Share.of(known[key], self._count(packet)) for key, packet in wanted.items()}
 
     def _count(self, packet: Packet) -> int:

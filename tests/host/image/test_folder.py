@@ -81,9 +81,9 @@ def test_files_leave_out_pipes_and_keep_broken_links_as_unreadable(tmp_path: Pat
     found = files_below(tmp_path)
     assert [file.name for file in found.images] == ["1.png", "2.png"]
     assert [file.name for file in found.others] == ["0.png"]
-    errors: list[str] = []
+    errors: dict[int, str] = {}
     assert [number for number, _ in readable(found.images, (8, 8, 3), errors)] == [0]
-    assert errors == [f"{tmp_path}/2.png: No such file or directory"]
+    assert errors == {1: f"{tmp_path}/2.png: No such file or directory"}
 
 
 def test_files_below_report_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,9 +122,9 @@ def test_class_folders_refuse_a_name_that_is_no_text(tmp_path: Path, name: bytes
 def test_readable_names_files_in_printable_text(tmp_path: Path) -> None:
     path = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"M\xe4dchen\n.png"))
     Path(path).write_bytes(b"")
-    errors: list[str] = []
+    errors: dict[int, str] = {}
     assert list(readable([Path(path)], (8, 8, 3), errors)) == []
-    assert errors == [f"{tmp_path}/M\\udce4dchen\\n.png: not an image that Pillow can read"]
+    assert errors == {0: f"{tmp_path}/M\\udce4dchen\\n.png: not an image that Pillow can read"}
 
 
 def test_readable_raises_the_first_error_if_none_are_wanted(tmp_path: Path) -> None:

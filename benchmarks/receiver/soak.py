@@ -45,7 +45,7 @@ GARBAGE_SHARE, GARBAGE_BYTES = 0.01, 40
 FRAMES_BETWEEN_RESETS = 5000  # on average, of each end
 BURST = 16  # frames per write
 MAX_UNREAD_BYTES = 1 << 14  # sent and not yet read by the host; a reset discards them
-PATIENCE_S = 2.0  # bytes unread for longer were lost in a reset
+SILENCES = 3  # of QUIET_S each, which the host has to hear before bytes that it has not read count as lost in a reset
 WARM_UP_SHARE = 0.1  # of the frames, before memory is measured
 MAX_GROWTH_BYTES = 16 << 20  # of memory after that
 
@@ -128,6 +128,7 @@ class HostControl:
     """State shared by the host process and the process that started it."""
 
     read: "Synchronized[int]"  # bytes read so far
+    silences: "Synchronized[int]"  # reads that gave nothing, since the last one that gave something
     warm: Flag  # set when memory should not grow any more
     stop: Flag  # set when everything has been sent
     result: Connection  # takes the Counts
@@ -160,6 +161,7 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
                     data = port.read(QUIET_S)
                     leave_after, quiet = leave_after - len(data), not data
                     control.read.value += len(data)
+                    control.silences.value = 0 if data else control.silences.value + 1
                     take(receiver.feed(data) if data else receiver.flush())
                     undamaged = finder.feed(data)
                     counts.undamaged += len(undamaged)
@@ -193,8 +195,12 @@ class Boards:
         self.done = threading.Event()
         self._sequences = [0] * DEVICES
 
-    def run(self, unread: Callable[[int], int]) -> None:
-        """Send everything as fast as the host reads. `unread` maps bytes written to bytes not yet read by the host."""
+    def run(self, unread: Callable[[int], int], silences: "Synchronized[int]") -> None:
+        """Send everything as fast as the host reads.
+
+        unread: maps bytes written to bytes not yet read by the host. silences: as in HostControl. A host that is slow
+        never loses bytes: those that it has not read count as lost only if it waits for bytes and hears nothing.
+        """
         line, _ = self._server.accept()
         discarded = written = 0
         while self.sent < self._frames:
@@ -209,10 +215,10 @@ class Boards:
             else:
                 line.sendall(burst)
             written += len(burst)
-            patience = time.monotonic() + PATIENCE_S
+            silences.value = 0
             while unread(written) - discarded > MAX_UNREAD_BYTES:
                 time.sleep(0.002)
-                if time.monotonic() > patience:
+                if silences.value >= SILENCES:
                     discarded = unread(written)
         self._line = line  # stays open until the host has read everything
         self.done.set()
@@ -233,9 +239,9 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
     library = Library(load_bundle(path))
     boards = Boards(library, frames, seed)
     context = multiprocessing.get_context("spawn")
-    warm, stop, read = context.Event(), context.Event(), context.Value("q", 0)
+    warm, stop, read, silences = context.Event(), context.Event(), context.Value("q", 0), context.Value("q", 0)
     result, results = context.Pipe(duplex=False)
-    control = HostControl(read, warm, stop, results)
+    control = HostControl(read, silences, warm, stop, results)
     started, started_with, growth = time.monotonic(), 0, 0
     with Proxy(boards.url, parse(CHANNEL), seed, bundles=[library.bundle], reconnect=True) as proxy:
         host = context.Process(target=listen, args=(proxy.url, path, seed, control), daemon=True)
@@ -247,7 +253,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
 
         while proxy.host.fd is None and host.is_alive():
             time.sleep(0.01)
-        sender = threading.Thread(target=boards.run, args=(unread,), daemon=True)
+        sender = threading.Thread(target=boards.run, args=(unread, silences), daemon=True)
         sender.start()
         with progress_bar(console) as bar:
             task = bar.add_task("soak", total=frames)

@@ -3,12 +3,15 @@
 import io
 import multiprocessing
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from benchmarks.receiver import soak
+from host.board.port import Port
 from host.receive.events import Event
 from host.receive.stream import StreamReceiver
 from tests.support.host import make_bundle
@@ -42,6 +45,18 @@ def test_finder_finds_undamaged_frames_only(bundle: Bundle) -> None:
         assert found == [library.keys[frame] for frame in [*frames, frames[2]]]
 
 
+def test_boards_wait_for_a_slow_host_and_give_up_bytes_only_after_silence(bundle: Bundle) -> None:
+    boards, silences = soak.Boards(soak.Library(bundle), 20_000, 1), multiprocessing.Value("q", 0)
+    sender = threading.Thread(target=boards.run, args=(lambda written: written, silences), daemon=True)
+    with Port(boards.url):  # nothing is read: all that was written stays unread
+        sender.start()
+        time.sleep(2.5)
+        waiting = boards.sent
+        silences.value = soak.SILENCES
+        time.sleep(0.5)
+        assert 0 < waiting < boards.sent < 4 * waiting
+
+
 def test_listen_counts_frames_that_a_receiver_misses(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the host's part in this process, with a receiver that drops some frames."""
 
@@ -54,7 +69,8 @@ def test_listen_counts_frames_that_a_receiver_misses(bundle: Bundle, monkeypatch
     sent = [library.frames[device, s][0] for s in range(32) for device in range(50)]
     stop, (results, end) = multiprocessing.Event(), multiprocessing.Pipe(duplex=False)
     stop.set()
-    control = soak.HostControl(multiprocessing.Value("q", 0), multiprocessing.Event(), stop, end)
+    read, silences = multiprocessing.Value("q", 0), multiprocessing.Value("q", 0)
+    control = soak.HostControl(read, silences, multiprocessing.Event(), stop, end)
     monkeypatch.setattr(soak, "StreamReceiver", Forgetful)
     with fake_line(sends(b"".join(sent), hold=True)) as url:
         soak.listen(url, bundle.path, 0, control)

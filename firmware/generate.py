@@ -9,16 +9,17 @@ from SCons.Script import DefaultEnvironment
 env = DefaultEnvironment()
 root = Path(env.subst("$PROJECT_DIR"))
 sys.path.insert(0, str(root))
-INSTALL_HINT = 'pip install ".[firmware]"'
 
 
 def model_library(engine: str) -> Path:
     """Return the folder that holds the library, generated if it is out of date. Ends the build on an error."""
+    from wire.errors import install_hint
+
     try:
         from firmware.tools.boards import fits, is_too_small
         from firmware.tools.model import LIBRARY, ModelError, generate, needs
     except ImportError as error:
-        stop(f"{error.name} is not installed in PlatformIO's Python: {INSTALL_HINT}")
+        stop(f"{error.name} is not installed in PlatformIO's Python; {install_hint('firmware')}")
     bundle = root / (os.environ.get("INKLING_BUNDLE") or env.GetProjectOption("custom_bundle"))
     libraries = Path(env.subst("$BUILD_DIR")) / "model"
     try:

@@ -57,6 +57,13 @@ def test_install_hint_outside_a_virtual_environment_makes_one(monkeypatch: pytes
     assert install_hint() == "in a clone of Inkling: python3 -m venv .venv && .venv/bin/pip install '.'"
 
 
+def test_messages_take_their_hint_from_one_place() -> None:
+    folders = ("host", "inkling", "train", "export", "wire", "firmware", "benchmarks", "channel_sim")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    told = {file.relative_to(ROOT).as_posix() for file in files if "pip install" in file.read_text(encoding="utf-8")}
+    assert told <= {"wire/errors.py"}
+
+
 def test_pages_that_install_name_a_virtual_environment() -> None:
     pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     texts = {page.name: page.read_text(encoding="utf-8") for page in pages}

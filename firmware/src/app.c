@@ -28,9 +28,12 @@ static void handle(enum wire_event event) {
     }
 }
 
-/* Bytes are missing somewhere in the receive buffer, so all of it is dropped. */
+/* Bytes are missing somewhere in the receive buffer, so all of it is dropped. Of all boards on a line that were busy,
+ * only one reports the loss: the one for which a command has begun. */
 static void drop_received(void) {
-    while (board_read() >= 0) {
+    int byte;
+    while ((byte = board_read()) >= 0) {
+        handle(wire_parser_skip(&parser, (uint8_t)byte));
     }
     handle(wire_parser_overrun(&parser));
 }

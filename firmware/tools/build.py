@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware.tools import core_dir
 from firmware.tools.core_dir import BuildError
+from wire.errors import install_hint
 
 PROGRAMS = {
     "qemu_stm32f405": "firmware.elf",
@@ -49,7 +50,7 @@ def build(
         board = "for a board use: inkling flash --env ENV --bundle DIR"
         raise BuildError(f"unknown environment {environment}; {available}; {board}")
     if util.find_spec("platformio") is None:
-        raise BuildError(f"PlatformIO is not installed: {core_dir.INSTALL_HINT}")
+        raise BuildError(f"PlatformIO is not installed; {install_hint('firmware')}")
     folder = Path(build_dir).resolve() if build_dir else core_dir.ROOT / ".pio" / "build"
     variables = core_dir.environment()
     if build_dir is not None:  # not set to the default: PlatformIO rebuilds everything when a setting changes

@@ -11,11 +11,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from wire.errors import InklingError
+from wire.errors import InklingError, install_hint
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE_DIR = ROOT / ".pio" / "core"
-INSTALL_HINT = 'pip install ".[firmware]"'
 
 
 class BuildError(InklingError):
@@ -27,7 +26,7 @@ def prepare(core: Path = CORE_DIR) -> Path:
     try:
         release = metadata.version("scons")
     except metadata.PackageNotFoundError:
-        raise BuildError(f"SCons is not installed: {INSTALL_HINT}") from None
+        raise BuildError(f"SCons is not installed; {install_hint('firmware')}") from None
     major, minor, patch = [*release.split("."), "0"][:3]
     version = f"{major}.{major}{int(minor):02d}{int(patch):02d}.0"  # as PlatformIO counts: 4.11.1 is 4.41101.0
     manifest = {"name": "tool-scons", "version": version, "description": "SCons of this Python environment"}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wire.control import REPLY_BIT, Opcode, command, parse_control
-from wire.errors import InklingError
+from wire.errors import InklingError, install_hint
 from wire.frame import SYNC
 
 
@@ -92,7 +92,7 @@ def labwired(elf: str | Path, environment: str = "sim_esp32c3", *, port: int = 0
     about fifty times slower than QEMU. Raises EmulatorError if labwired is missing or does not start.
     """
     if util.find_spec("labwired") is None:
-        raise EmulatorError('labwired is not installed: pip install ".[dev]"')
+        raise EmulatorError(f"labwired is not installed; {install_hint('dev')}")
     _require_file(elf)
     bridge = str(Path(__file__).with_name("labwired_board.py"))
     with _process([sys.executable, bridge, CHIPS[environment], str(elf), str(port)]) as (child, log):

@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> None:
     try:
         listen(Simulation(chip, elf), int(port))
     except ModuleNotFoundError:
-        sys.exit('inkling: labwired is not installed: pip install ".[dev]"')
+        sys.exit("inkling: labwired is not installed; the extra 'dev' has it")
     except (RuntimeError, ValueError, OSError) as error:
         sys.exit(f"inkling: labwired: {error}")
     except KeyboardInterrupt:

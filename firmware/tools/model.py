@@ -8,10 +8,10 @@ from importlib import metadata
 from pathlib import Path
 
 from firmware.tools import model_aot, model_common, model_tflm, network, scratch, tflite_graph
-from firmware.tools.core_dir import INSTALL_HINT
 from firmware.tools.model_common import ModelError, Needs
 from wire.bundle import Bundle, BundleError, load
 from wire.control import MAX_DATA, run_data
+from wire.errors import install_hint
 
 LIBRARY = "inkling_model"
 ENGINES = {"aot": model_aot, "tflm": model_tflm}
@@ -41,7 +41,7 @@ def generate(bundle_path: str | Path, out: Path, kernels: str, engine: str = "ao
         raise ModelError(str(error)) from None
     except metadata.PackageNotFoundError:
         package = ENGINES[engine].PACKAGE
-        raise ModelError(f"{package} is not installed in PlatformIO's Python: {INSTALL_HINT}") from None
+        raise ModelError(f"{package} is not installed in PlatformIO's Python; {install_hint('firmware')}") from None
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
         return False
     if RUN_HEAD_BYTES + model_common.input_bytes(bundle) > MAX_DATA:

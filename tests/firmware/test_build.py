@@ -119,7 +119,7 @@ def test_generate_reports_missing_bakenn(tmp_path: Path, monkeypatch: pytest.Mon
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    with pytest.raises(ModelError, match=r'bakenn is not installed in .*: pip install "\.\[firmware\]"'):
+    with pytest.raises(ModelError, match=r"bakenn is not installed in .*; in a clone .*install '\.\[firmware\]'"):
         generate(bundle_path(), tmp_path / "out", "portable")
 
 

@@ -154,6 +154,7 @@ _PROTOTYPES = {
     "wire_parser_timeout": (c_int, [POINTER(Parser)]),
     "wire_parser_limit_ms": (c_uint32, [POINTER(Parser)]),
     "wire_parser_idle": (c_bool, [POINTER(Parser)]),
+    "wire_parser_skip": (c_int, [POINTER(Parser), c_uint8]),
     "wire_parser_overrun": (c_int, [POINTER(Parser)]),
     "wire_parser_reset": (None, [POINTER(Parser)]),
     "wire_parser_max_data": (c_uint16, [POINTER(Parser)]),

@@ -13,6 +13,7 @@ from train.data.datasets import Dataset, load_for
 from train.data.pool import resized
 from train.data.tiny_imagenet import TINY_IMAGENET
 from wire.bundle import Bundle, BundleError
+from wire.errors import install_hint
 
 DRAWS, DRAWN_CLASSES = 3, 20  # of the classes that training left out
 DIGITS_TESTED = 70  # per class; the others are taught
@@ -76,7 +77,7 @@ def _digits(bundle: Bundle, log: Log) -> ImageSet:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise ResultsError("the handwritten digits need: pip install scikit-learn") from None
+        raise ResultsError(f"the handwritten digits need scikit-learn; {install_hint('dev')}") from None
     found = load_digits()
     grey = np.round(found.images * (255 / found.images.max())).astype(np.uint8)
     images, labels = resized(np.repeat(grey[..., None], 3, axis=3), bundle.input_shape), found.target

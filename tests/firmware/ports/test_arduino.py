@@ -107,7 +107,7 @@ def test_lost_bytes_are_reported(program: Callable[..., Path], name: str, room: 
         board.send(bytes(room // 8))
         assert board.is_silent()
         for _ in range(20):  # on a loaded machine, a burst may arrive in parts that fit
-            board.send(bytes(2 * room) + board.command(Opcode.INFO))
+            board.send(board.command(Opcode.INFO) + bytes(2 * room))
             reply = board.reply()
             if reply.opcode == Opcode.ERROR:
                 break

@@ -271,24 +271,44 @@ void oracle_byte(uint8_t byte) {
     received[count++] = byte;
 }
 
+/* Return true if opcode and request of a command for this board have been received. */
+static bool is_known(void) {
+    return has_begun() && count >= START_BYTES + FIXED_BYTES && !is_foreign();
+}
+
+/* Return true if a command for this board has begun that only needs its data. */
+static bool is_meant(void) {
+    return is_known() && reference_number(received + START_BYTES, 2) <= MAX_DATA;
+}
+
+/* Process what was skipped before: the board does so when it reads on. */
+static void finish_skipping(void) {
+    while (count >= needed && !is_meant() && process()) {
+    }
+}
+
+void oracle_skip(uint8_t byte) {
+    finish_skipping();
+    if (!is_meant()) {
+        oracle_byte(byte);
+    }
+}
+
 /* Check for the error that ends a partial command; none if it is for another board. */
 static void drop_partial(uint8_t code) {
-    const bool has_header = has_begun() && count >= START_BYTES;
-    const bool known = has_begun() && count >= START_BYTES + FIXED_BYTES;
-    if (!(has_header && is_foreign())) {
-        answers_error(code, known ? received[START_BYTES + 2] : 0, known ? received[START_BYTES + 3] : 0);
+    if (has_begun() && (count >= START_BYTES ? !is_foreign() : names_this_board())) {
+        answers_error(code, is_known() ? received[START_BYTES + 2] : 0, is_known() ? received[START_BYTES + 3] : 0);
     }
     discard(count);
 }
 
 void oracle_lost(void) {
+    finish_skipping();
     drop_partial(9);
 }
 
 void oracle_timeout(void) {
-    if (has_begun() && (count >= START_BYTES || names_this_board())) {
+    if (has_begun()) {
         drop_partial(4);
-    } else if (has_begun()) {
-        discard(count);
     }
 }

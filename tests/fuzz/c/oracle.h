@@ -8,8 +8,10 @@
 /* Forget everything. */
 void oracle_start(void);
 
-/* The board read this byte; lost bytes; received nothing for 1000 ms, or no whole command in time. */
+/* The board read this byte; read it only to drop it; lost bytes; received nothing for 1000 ms, or no whole command in
+ * time. */
 void oracle_byte(uint8_t byte);
+void oracle_skip(uint8_t byte);
 void oracle_lost(void);
 void oracle_timeout(void);
 

@@ -114,7 +114,9 @@ int board_read(void) {
         return -1;
     }
     const uint8_t byte = queue[queue_next++];
-    if (!dropping) {
+    if (dropping) {
+        oracle_skip(byte);
+    } else {
         oracle_byte(byte);
         busy = true;
         lose_after -= lose_after != NEVER;

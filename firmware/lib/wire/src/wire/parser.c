@@ -170,19 +170,28 @@ enum wire_event wire_parser_push(struct wire_parser *p, uint8_t byte) {
     return WIRE_EVENT_NONE;
 }
 
-enum wire_event wire_parser_timeout(struct wire_parser *p) {
+/* A command for this board ends where it needs no more bytes to be reported. */
+enum wire_event wire_parser_skip(struct wire_parser *p, uint8_t byte) {
+    const bool known = p->state == DATA || p->state == CHECK;
+    return known && !p->foreign ? WIRE_EVENT_NONE : wire_parser_push(p, byte);
+}
+
+/* End a partial command. */
+static enum wire_event end(struct wire_parser *p, uint8_t error) {
     if (p->state == HUNT) {
         return WIRE_EVENT_NONE;
     }
     if (p->state == HEADER) {
         p->foreign = !names_this_board(p, p->count);
     }
-    return fail(p, WIRE_ERROR_TIMEOUT);
+    return fail(p, error);
+}
+
+enum wire_event wire_parser_timeout(struct wire_parser *p) {
+    return end(p, WIRE_ERROR_TIMEOUT);
 }
 
 enum wire_event wire_parser_overrun(struct wire_parser *p) {
-    if (p->state == HUNT) {
-        wire_parser_reset(p); /* a whole command may be lost: its opcode is unknown */
-    }
-    return fail(p, WIRE_ERROR_OVERRUN);
+    p->window = 0; /* a sync does not continue behind the gap */
+    return end(p, WIRE_ERROR_OVERRUN);
 }

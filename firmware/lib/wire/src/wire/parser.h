@@ -55,7 +55,11 @@ enum wire_event wire_parser_timeout(struct wire_parser *parser);
 /* Return the time in milliseconds in which a partial command has to be complete, counted from its sync. */
 uint32_t wire_parser_limit_ms(const struct wire_parser *parser);
 
-/* Report that received bytes were lost before they could be pushed: drops everything so far. */
+/* Process, in place of wire_parser_push(), a byte that was received before bytes were lost and is to be dropped: finds
+ * out whether a command for this board has begun. `body` is left alone. */
+enum wire_event wire_parser_skip(struct wire_parser *parser, uint8_t byte);
+
+/* Report that bytes were lost after the last one: ends a partial command. An error only if that is for this board. */
 enum wire_event wire_parser_overrun(struct wire_parser *parser);
 
 /* Return true if no command that may be for this board has begun; `body` is then the caller's until the next byte. */

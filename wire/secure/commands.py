@@ -19,8 +19,10 @@ _NOT_AUTHENTIC = struct.Struct(">BBI")  # code, opcode, counter of the board's n
 def sealed_command(keys: Keys, device: int, counter: int, opcode: int, request: int, data: bytes = b"") -> bytes:
     """Return a sealed command frame. opcode: that of the plain command; counter: of the board's next image.
 
-    Raises ValueError for device 255: a board checks the seal with its own number.
+    Raises ValueError for device 255, as a board checks the seal with its own number, and for a number out of range.
     """
+    if not 0 <= opcode < control.SEALED_BIT:
+        raise ValueError(f"commands up to {control.SEALED_BIT - 1:#x} can be sealed, got {opcode:#x}")
     if device == ANY_DEVICE:
         raise ValueError("a sealed command names its board, not any (255)")
     sealed = opcode | control.SEALED_BIT

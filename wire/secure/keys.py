@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 from numpy.typing import ArrayLike
 
+from wire.frame import MAX_CHUNKS
+
 KEY_BYTES = BLOCK_BYTES = 16
 COUNTERS = 1 << 32
 LABELS = b"inkling enc", b"inkling mac"
@@ -75,12 +77,14 @@ def blocks(
 ) -> np.ndarray:
     """Return blocks (K, 16) uint8: purpose, device, counter (4), chunk, header word (5), model number (4).
 
-    The arrays are broadcast against each other and flattened. Raises ValueError for a device or counter out of range.
+    The arrays are broadcast against each other and flattened. Raises ValueError if a number does not fit its field.
     """
-    counters = np.asarray(counters, dtype=np.int64)
-    if not 0 <= device < 256 or (counters.size and (counters.min() < 0 or counters.max() >= COUNTERS)):
-        raise ValueError(f"a device has 8 bits and a counter 32, got {device} and {counters.tolist()}")
-    fields = np.broadcast_arrays(counters, np.asarray(chunks, np.int64), np.asarray(words, np.int64))
+    fields = np.broadcast_arrays(*(np.asarray(values, np.int64) for values in (counters, chunks, words)))
+    limits = {"device": 256, "model number": 1 << 32, "counter": COUNTERS, "chunk": MAX_CHUNKS, "header word": 1 << 40}
+    for (name, limit), values in zip(limits.items(), (device, model_number, *fields), strict=True):
+        array = np.asarray(values)
+        if array.size and not (array.min() >= 0 and array.max() < limit):
+            raise ValueError(f"the {name} of a frame must be 0..{limit - 1}, got {array.min()}..{array.max()}")
     counters, chunks, words = (array.reshape(-1) for array in fields)
     result = np.zeros((counters.size, BLOCK_BYTES), np.uint8)
     result[:, 0], result[:, 1], result[:, 6] = purpose, device, chunks

@@ -246,6 +246,12 @@ def test_sealed_command_names_its_board() -> None:
         sealed_command(KEYS, 255, 3, Opcode.PIXELS, 5)
 
 
+@pytest.mark.parametrize("opcode", [-1, 0x40, 0x45, Opcode.ERROR])
+def test_sealed_command_refuses_opcode_that_cannot_be_sealed(opcode: int) -> None:
+    with pytest.raises(ValueError, match=r"^commands up to 0x3f can be sealed, got"):
+        sealed_command(KEYS, DEVICE, 3, opcode, 5)
+
+
 def test_refusal_names_the_next_counter(c: CDLL) -> None:
     data = create_string_buffer(b"\xa5" * 8, 8)
     c.wire_not_authentic_write(data, 0x44, 0x01020304)

@@ -34,7 +34,7 @@ check() {
 
 c=--std=c11
 check "wired board" $c $src $lib -i$lib/encoder/tflm.cpp $ports/posix $tests/fit_app.c $tests/stuck_machine.c \
-    $tests/wire_fuzz.c
+    $tests/wire_fuzz.c $tests/secure
 check "radio node" $c -DINKLING_RADIO=1 $src $ports/posix $tests/node_machine.c
 check "radio gateway" $c -DINKLING_RADIO=1 -DINKLING_GATEWAY=1 $src
 check "unattended camera" $c -DINKLING_CAMERA=1 -DINKLING_PERIOD_S=60 -DINKLING_MOTION=4 -DINKLING_DEEP_SLEEP=1 \

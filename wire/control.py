@@ -11,6 +11,7 @@ from wire.frame import ANY_DEVICE, HEADER_BYTES, MODELS, SEQUENCES, SYNC, FrameT
 from wire.text import printable
 
 REPLY_BIT = 0x80
+SEALED_BIT = 0x40  # set in the opcode of a sealed command
 MAX_DATA = 0xFFFF
 TIMEOUT_MS = 1000  # silence inside a command that ends it
 RUN_WANTS_COST = 0x01  # flag of a RUN command: also send the cost
@@ -64,6 +65,7 @@ class ErrorCode(IntEnum):
     CAMERA = 15
     RADIO = 16
     AIR_TIME = 17
+    NOT_AUTHENTIC = 18
 
 
 @dataclass(frozen=True)

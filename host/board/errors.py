@@ -20,6 +20,7 @@ MESSAGES = {
     ErrorCode.MODEL_SHAPE: "the input or output of its model does not match its tables",
     ErrorCode.CAMERA: "it has no camera, or the camera returned no image",
     ErrorCode.RADIO: "it has no radio, or the radio does not respond",
+    ErrorCode.NOT_AUTHENTIC: "it has a key, and executes this command only if it is sealed with the key",
     ErrorCode.AIR_TIME: "its duty cycle does not allow this packet yet: wait (a reset also clears its air time)",
 }
 # The same command may succeed when it is sent again.

@@ -21,12 +21,19 @@ EXECUTIONS = 10_000
 MAX_SECONDS = 600
 SHA1_DIGITS = 40  # libFuzzer's names
 # Lines that no command can reach: arguments that the application never passes, a function that it does not call, a
-# model that does not fit its engine, and code for boards with a radio (tests/firmware/radio).
+# model that does not fit its engine, and code for boards with a radio (tests/firmware/radio) or a device key
+# (tests/wire/secure).
 UNREACHED = {
     "app.c": ["line_send_error(0, 0,"],
     "commands.c": ["return start_error;"],
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
+    "parser.c": [
+        "if (p->length < WIRE_SEAL_BYTES",
+        "return fail(p, WIRE_ERROR_BAD_LENGTH",
+        "p->length = (uint16_t)(p->length - WIRE_SEAL",
+        "p->seal[",
+    ],
     "image.c": ["return error;", "wire_radio_report_write(", "size += WIRE_RADIO_REPORT_BYTES;"],
     "radio_reply.c": [""],
     "reply.c": ["result.status |= ", "return result;"],
@@ -54,7 +61,7 @@ FAULTS = {
         ("received >= 2u && ", "received != 99u && "),
         ("device == WIRE_ANY_DEVICE);", "device == 254u);"),
         ("p->foreign = !names_this_board(p, p->count);", ";"),
-        ("WIRE_COMMAND_MS + WIRE_BYTE_MS * p->length", "WIRE_COMMAND_MS + 0u * p->length"),
+        ("WIRE_COMMAND_MS + WIRE_BYTE_MS * full_length(p)", "WIRE_COMMAND_MS + 0u * full_length(p)"),
         ("if (sent != p->crc)", "if ((uint16_t)sent != (uint16_t)p->crc)"),
     ],
     "app.c": [

@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 SOURCE = ROOT / "firmware" / "lib" / "wire" / "src"
-SOURCES = sorted((SOURCE / "wire").glob("*.c"))
+SOURCES = sorted((SOURCE / "wire").rglob("*.c"))
 FLAGS = ["-std=c11", "-pedantic", "-Wall", "-Wextra", "-Wdouble-promotion", "-Wconversion", "-Werror", f"-I{SOURCE}"]
 
 OK, NO_ROOM, BAD_FIELD = 0, 1, 2
@@ -110,6 +110,7 @@ class Parser(Structure):
         ("head", c_uint8 * 2),
         ("length", c_uint16),
         ("begun", c_uint32),
+        ("seal", POINTER(c_uint8)),
         ("body", POINTER(c_uint8)),
         ("body_capacity", c_size_t),
         ("crc", c_uint32),

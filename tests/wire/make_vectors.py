@@ -251,10 +251,10 @@ def build() -> dict:
     return json.loads(json.dumps(vectors))
 
 
-def main() -> None:
-    """Write the file."""
-    lines = [f" {json.dumps(key)}: {_rows(value)}" for key, value in build().items()]
-    PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+def write(path: Path, vectors: dict) -> None:
+    """Write a file of vectors."""
+    lines = [f" {json.dumps(key)}: {_rows(value)}" for key, value in vectors.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def _rows(value: object) -> str:
@@ -265,4 +265,4 @@ def _rows(value: object) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    write(PATH, build())

@@ -3,6 +3,8 @@
 #define INKLING_WIRE_CONTROL_H
 
 #define WIRE_REPLY_BIT 0x80u      /* set in a reply's opcode, the rest is the command's */
+#define WIRE_SEALED_BIT 0x40u     /* set in the opcode of a sealed command, whose seal follows its data */
+#define WIRE_SEAL_BYTES 12u       /* counter and tag */
 #define WIRE_TIMEOUT_MS 1000u     /* silence within a command that ends it */
 #define WIRE_COMMAND_MS 2000u     /* limit for a whole command, from its sync; more by WIRE_BYTE_MS per data byte */
 #define WIRE_BYTE_MS 2u           /* at 9600 baud, a byte takes 1 ms */
@@ -47,7 +49,8 @@ enum wire_error {
     WIRE_ERROR_MODEL_SHAPE = 14,
     WIRE_ERROR_CAMERA = 15,
     WIRE_ERROR_RADIO = 16,
-    WIRE_ERROR_AIR_TIME = 17
+    WIRE_ERROR_AIR_TIME = 17,
+    WIRE_ERROR_NOT_AUTHENTIC = 18
 };
 
 #endif

@@ -37,8 +37,18 @@ bool wire_parser_idle(const struct wire_parser *p) {
     return p->state == HUNT || p->foreign;
 }
 
+/* Commands for other boards are only skipped. */
+bool wire_parser_is_sealed(const struct wire_parser *p) {
+    return p->seal != NULL && !p->foreign && (p->opcode & (WIRE_REPLY_BIT | WIRE_SEALED_BIT)) == WIRE_SEALED_BIT;
+}
+
+/* Return the number of data bytes and of those of a seal. */
+static uint32_t full_length(const struct wire_parser *p) {
+    return p->length + (wire_parser_is_sealed(p) ? WIRE_SEAL_BYTES : 0u);
+}
+
 uint32_t wire_parser_limit_ms(const struct wire_parser *p) {
-    return WIRE_COMMAND_MS + WIRE_BYTE_MS * p->length;
+    return WIRE_COMMAND_MS + WIRE_BYTE_MS * full_length(p);
 }
 
 uint16_t wire_parser_max_data(const struct wire_parser *p) {
@@ -116,16 +126,24 @@ static enum wire_event take_fixed(struct wire_parser *p) {
     p->opcode = p->field[2];
     p->request = p->field[3];
     p->crc = wire_crc32(p->crc, p->field, FIXED_BYTES);
+    if (wire_parser_is_sealed(p)) {
+        if (p->length < WIRE_SEAL_BYTES) {
+            return fail(p, WIRE_ERROR_BAD_LENGTH);
+        }
+        p->length = (uint16_t)(p->length - WIRE_SEAL_BYTES);
+    }
     if (!p->foreign && p->length > wire_parser_max_data(p)) {
         return fail(p, WIRE_ERROR_TOO_LONG);
     }
-    enter(p, p->length > 0 ? DATA : CHECK);
+    enter(p, full_length(p) > 0 ? DATA : CHECK);
     return WIRE_EVENT_NONE;
 }
 
 static void take_data(struct wire_parser *p, uint8_t byte) {
     if (!p->foreign) {
-        if (p->count < WIRE_HEAD_BYTES) {
+        if (p->count >= p->length) {
+            p->seal[p->count - p->length] = byte;
+        } else if (p->count < WIRE_HEAD_BYTES) {
             p->head[p->count] = byte;
         } else {
             p->body[p->count - WIRE_HEAD_BYTES] = byte;
@@ -133,7 +151,7 @@ static void take_data(struct wire_parser *p, uint8_t byte) {
     }
     p->crc = wire_crc32(p->crc, &byte, 1);
     p->count++;
-    if (p->count == p->length) {
+    if (p->count == full_length(p)) {
         enter(p, CHECK);
     }
 }

@@ -25,10 +25,11 @@ struct wire_parser {
     uint8_t request;
     uint8_t error;                 /* enum wire_error, for WIRE_EVENT_ERROR */
     uint8_t head[WIRE_HEAD_BYTES]; /* data bytes 0 and 1; in RUN: flags and chunk */
-    uint16_t length;               /* number of data bytes, including those in head; 0 while unknown */
+    uint16_t length;               /* number of data bytes, with those in head, without a seal; 0 while unknown */
     uint32_t begun;                /* syncs found so far; wraps */
 
     /* Private. */
+    uint8_t *seal; /* NULL: sealed commands are like any others */
     uint8_t *body;
     size_t body_capacity;
     uint32_t crc;
@@ -44,6 +45,9 @@ struct wire_parser {
  * first two to `head`: commands with up to two data bytes leave `body` unchanged. device: this board's number, 0..254.
  */
 void wire_parser_init(struct wire_parser *parser, uint8_t device, uint8_t *body, size_t body_capacity);
+
+/* Return true if the command that has begun is sealed, and the parser takes seals: wire_parser_take_seals(). */
+bool wire_parser_is_sealed(const struct wire_parser *parser);
 
 /* Process the next byte of the line. */
 enum wire_event wire_parser_push(struct wire_parser *parser, uint8_t byte);

@@ -9,7 +9,7 @@ from host.board.errors import describe
 from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import Output, reading_parts
+from host.cli.output import Output, lost_text, reading_parts
 from host.cli.preview import PreviewFolder
 from host.errors import HostError, PortError
 from host.receive.board_text import Cause, TextWatch
@@ -147,15 +147,15 @@ class Listener:
         self.output.note(self._summary())
 
     def _summary(self) -> str:
-        sources, gateways = self._receiver.sources.values(), self._gateways
+        totals, gateways = self._receiver.totals, self._gateways
         by_radio = (
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
             f"{gateways.foreign} foreign"
         )
         answers = f" ({self._answers} answers, {self._unsure} of them unsure)" if self._answers else ""
         return (
-            f"{self._frames} frames{answers}, {sum(s.lost for s in sources)} lost, "
-            f"{sum(s.duplicates for s in sources)} duplicates, {sum(s.late for s in sources)} late, "
+            f"{self._frames} frames{answers}, {lost_text(totals.lost, totals.certainty)}, "
+            f"{totals.duplicates} duplicates, {totals.late} late, "
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
             f"{by_radio if gateways.packets else ''}{f'; {self.output.missed}' if self.output.missed else ''}"
         )
@@ -188,7 +188,7 @@ class Listener:
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
             *reading_parts(reading),
-            f"  {frame.place.lost_so_far} lost{order}",
+            f"  {lost_text(frame.place.lost_so_far, frame.place.certainty_so_far)}{order}",
         )
 
     def _note_silence(self, port: Port, event: str, seconds: float, text: str) -> None:

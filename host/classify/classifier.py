@@ -84,6 +84,7 @@ class Reading:
             "lost_total_certainty": frame.place.certainty_so_far.words,
             "duplicate": frame.place.duplicate,
             "late": frame.place.late,
+            "unexpected": frame.place.unexpected,
             "image_number": frame.image_number,
             "frames": self.frames,
             "received_bits": features and features.received_bits,

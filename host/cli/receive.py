@@ -185,6 +185,7 @@ class Listener:
             except HostError as error:
                 self.output.miss("previews not written", str(error))
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
+        order += "  unexpected" if frame.place.unexpected else ""
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
             *reading_parts(reading),

@@ -29,6 +29,7 @@ class Place(NamedTuple):
     clash: bool = False  # two boards seem to send as this device
     certainty: Certainty = Certainty.EXACT  # of `lost`
     certainty_so_far: Certainty = Certainty.EXACT  # of `lost_so_far`
+    unexpected: bool = False  # it continues none of the board's images: after a restart, of another board, or forged
 
 
 class _Counter(NamedTuple):
@@ -128,11 +129,11 @@ class Source:
         self._begin(frame, track, 0, number)
         if not self.tracks:
             self.tracks = [track]
-            return self._place_of(number, 0, Certainty.EXACT)
+            return self._place_of(track, number, 0, Certainty.EXACT)
         track.gap = self.tracks[0].gap_before(frame, self.rhythm)
         self.tracks = [self.tracks[0], track]
         self.certainty = max(self.certainty, Certainty.AT_LEAST)
-        return self._place_of(number, 0, Certainty.AT_LEAST)
+        return self._place_of(track, number, 0, Certainty.AT_LEAST)
 
     def _ahead(self, frame: Frame, step: Step, track: Track) -> Place:
         """Add an image to a track."""
@@ -155,7 +156,7 @@ class Source:
             self.tracks = [track, main]
         self.lost += lost
         self.certainty = max(self.certainty, certainty)
-        return self._place_of(number, lost, certainty)
+        return self._place_of(track, number, lost, certainty)
 
     def _behind(self, frame: Frame, step: Step, track: Track) -> Place:
         """Add a late frame, a copy or another chunk to an image of a track."""
@@ -178,7 +179,7 @@ class Source:
         image.heard = frame.now
         self.duplicates += duplicate
         self.late += late
-        return self._place_of(image.number, 0, Certainty.EXACT)._replace(duplicate=duplicate, late=late)
+        return self._place_of(track, image.number, 0, Certainty.EXACT)._replace(duplicate=duplicate, late=late)
 
     def _begin(self, frame: Frame, track: Track, ahead: int, number: int) -> None:
         self._boards.record(frame.sequence)
@@ -190,5 +191,6 @@ class Source:
         """Return the smallest unused image number that equals a sequence number modulo 32."""
         return self._top + 1 + (sequence - self._top - 1) % SEQUENCES
 
-    def _place_of(self, number: int, lost: int, certainty: Certainty) -> Place:
-        return Place(number, lost, self.lost, False, False, self.clash, certainty, self.certainty)
+    def _place_of(self, track: Track, number: int, lost: int, certainty: Certainty) -> Place:
+        unexpected = track is not self.tracks[0]
+        return Place(number, lost, self.lost, False, False, self.clash, certainty, self.certainty, unexpected)

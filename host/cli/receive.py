@@ -16,6 +16,7 @@ from host.receive.board_text import Cause, TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
+from host.receive.senders.state import StateFile
 from host.receive.stream import StreamReceiver
 from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
@@ -71,7 +72,10 @@ class Listener:
 
     def __init__(self, options: argparse.Namespace) -> None:
         bundles = [load_bundle(path) for path in dict.fromkeys(options.bundle)]
-        parser = FrameParser(bundles)
+        self._parser = parser = FrameParser(bundles)
+        self._state = StateFile(options.state) if options.state else None
+        if self._state:
+            parser.restore(self._state.load())
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written
@@ -144,10 +148,12 @@ class Listener:
         kinds = (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage)
         for notes in (*kinds, *self._causes.values()):
             notes.flush()
+        if self._state:
+            self._state.close()
         self.output.note(self._summary())
 
     def _summary(self) -> str:
-        totals, gateways = self._receiver.totals, self._gateways
+        totals, gateways = self._parser.totals, self._gateways
         by_radio = (
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
             f"{gateways.foreign} foreign"
@@ -161,16 +167,23 @@ class Listener:
         )
 
     def _handle(self, events: list[Event]) -> None:
+        changed: set[tuple[int, str]] = set()
         for received in events:
             event: Event | None = received
             if isinstance(received, ControlFrame):
                 self._note_error(received.control)
                 event = self._gateways.take(received.control)
             if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
+                changed.add((event.device, event.model.model_id))
                 self._show(event)
                 self._note_clash(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
+        if self._state and changed:
+            try:
+                self._state.save(self._parser.sources, changed)
+            except HostError as error:
+                self.output.miss("states not saved", str(error))
         self._note_garbage()
 
     def _show(self, frame: FeatureFrame | AnswerFrame) -> None:

@@ -1,7 +1,7 @@
 """Frame parser: from the bytes of a frame of an image, complete or truncated, to its model and its event."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,13 @@ class FrameParser:
     def totals(self) -> Totals:
         """The counts of all senders, including those that were forgotten."""
         return self._senders.totals()
+
+    def restore(self, sources: Mapping[tuple[int, str], Source]) -> None:
+        """Go on with the sources of an earlier run. Those of models that are not known are left out."""
+        for (device, model_id), source in sources.items():
+            if model_id in self._model_bits and source.tracks:
+                self.sources[device, model_id] = source
+                self._expect(device, model_id, source)
 
     def counter(self, device: int, value: int, restarted: bool = False) -> None:
         """Take a device's own 32-bit number of its next image, as its status reports it; see `Source.counter`.

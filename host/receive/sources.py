@@ -32,7 +32,7 @@ class Place(NamedTuple):
     unexpected: bool = False  # it continues none of the board's images: after a restart, of another board, or forged
 
 
-class _Counter(NamedTuple):
+class Counter(NamedTuple):
     """A counter that the device reported, and what had been received and lost by then."""
 
     value: int
@@ -65,9 +65,9 @@ class Source:
     heard: float = 0.0
     rhythm: Rhythm = field(default_factory=Rhythm)
     tracks: list[Track] = field(default_factory=list)  # the board's, and perhaps a second one
-    _top: int = -1  # largest image number
+    top: int = -1  # largest image number
     _boards: ClashDetector = field(default_factory=ClashDetector)
-    _counter: _Counter | None = None
+    last_counter: Counter | None = None
 
     @property
     def clash(self) -> bool:
@@ -108,7 +108,7 @@ class Source:
         The losses between two such numbers are exact. restarted: the board has started since its last status, so
         that its next image continues nothing; a value below the last one shows the same.
         """
-        last = self._counter
+        last = self.last_counter
         if last and value >= last.value:
             lost = last.lost + (value - last.value) - (self.images - last.images)
             self.lost, self.certainty = max(0, lost), last.certainty if lost >= 0 else Certainty.AT_LEAST
@@ -120,7 +120,7 @@ class Source:
             main = self.tracks[0]  # what has been sent after the newest image is lost, and counted here
             main.newest, main.heard = main.newest + ahead, now if ahead else main.heard
             self.lost += 0 if last else ahead
-        self._counter = _Counter(value, self.images, self.lost, self.certainty)
+        self.last_counter = Counter(value, self.images, self.lost, self.certainty)
 
     def _new_track(self, frame: Frame) -> Place:
         """Begin a track, in place of a second one. The first image of a source counts nothing as lost."""
@@ -141,7 +141,7 @@ class Source:
         lost, certainty, seconds = step.ahead - 1, step.certainty, frame.now - track.heard
         newest = track.images.get(track.newest)
         number = newest.number + step.ahead if newest else -1
-        if number <= self._top:
+        if number <= self.top:
             number = self._number_after_top(frame.sequence)
         self._begin(frame, track, step.ahead, number)
         if track is main:
@@ -168,11 +168,11 @@ class Source:
                 self.lost -= 1
             self.images += 1
             newest = track.images.get(track.newest)
-            number = (newest.number if newest else self._top) + step.ahead
+            number = (newest.number if newest else self.top) + step.ahead
             taken = {one.number for each in self.tracks for one in each.images.values()}
             image = Image(number if number not in taken else self._number_after_top(frame.sequence), frame.now)
             track.images[index] = image
-            self._top = max(self._top, image.number)
+            self.top = max(self.top, image.number)
         duplicate = frame.chunk in image.chunks
         late = step.ahead < 0 and not duplicate
         image.chunks.setdefault(frame.chunk, (frame.bits, frame.clean))
@@ -184,12 +184,12 @@ class Source:
     def _begin(self, frame: Frame, track: Track, ahead: int, number: int) -> None:
         self._boards.record(frame.sequence)
         self.images += 1
-        self._top = number
+        self.top = number
         track.begin(Image(number, frame.now, {frame.chunk: (frame.bits, frame.clean)}), ahead, frame.now)
 
     def _number_after_top(self, sequence: int) -> int:
         """Return the smallest unused image number that equals a sequence number modulo 32."""
-        return self._top + 1 + (sequence - self._top - 1) % SEQUENCES
+        return self.top + 1 + (sequence - self.top - 1) % SEQUENCES
 
     def _place_of(self, track: Track, number: int, lost: int, certainty: Certainty) -> Place:
         unexpected = track is not self.tracks[0]

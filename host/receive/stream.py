@@ -6,7 +6,6 @@ from typing import NamedTuple
 from host.receive.events import ControlFrame, Event, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.matching import Match
-from host.receive.senders.registry import Totals
 from host.receive.sources import Source
 from host.receive.sync import find_syncs
 from wire.control import Packet, control_size, parse_control, reply
@@ -54,11 +53,6 @@ class StreamReceiver:
     def sources(self) -> dict[tuple[int, str], Source]:
         """The senders, by device and model_id."""
         return self._parser.sources
-
-    @property
-    def totals(self) -> Totals:
-        """The counts of all senders so far."""
-        return self._parser.totals
 
     @property
     def waiting_bytes(self) -> int:

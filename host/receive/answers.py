@@ -20,7 +20,9 @@ from host.receive.matching import (
     SYNC_BITS,
     WINDOWS,
     Match,
+    device_keys,
     max_flips,
+    merged,
 )
 from wire import bch
 from wire.answer import CONFIDENCES
@@ -109,6 +111,7 @@ class AnswerDecoder:
         key = device, model_bits
         if key not in self._windows:
             self._windows[key] = self._encode(_headers_of(device, model_bits))[WINDOWS]
+        self._next.pop(key, None)  # the device heard last is the last one
         self._next[key] = merged(self._windows[key], newest)
         self._groups.pop(established, None)
         if established != (key in self._established):
@@ -196,9 +199,8 @@ class AnswerDecoder:
         """
         if established not in self._groups:
             by_table: dict[AnswerTable, list[np.ndarray]] = {}
-            for key, codewords in self._next.items():
-                if (key in self._established) == established:
-                    by_table.setdefault(self._tables[key[1]], []).append(codewords)
+            for key in device_keys(self._next, self._established, established):
+                by_table.setdefault(self._tables[key[1]], []).append(self._next[key])
             expected = self._expected if established else {}
             for bits, codewords in expected.items():
                 by_table.setdefault(self._tables[bits], []).append(codewords)
@@ -207,11 +209,6 @@ class AnswerDecoder:
                 (table, np.unique(headers) if expected else headers) for table, headers in joined
             ]
         return self._groups[established]
-
-
-def merged(windows: np.ndarray, newest: Sequence[int]) -> np.ndarray:
-    """Return the codewords (K,) that can be sent after one of these sequence numbers, by windows (32, K)."""
-    return windows[newest[0]] if len(newest) == 1 else np.unique(windows[list(newest)])
 
 
 def _headers_of(device: int, model_bits: int) -> list[Header]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from host.receive.answers import AnswerDecoder, merged
+from host.receive.answers import AnswerDecoder
 from host.receive.matching import (
     FALSE_PER_BYTE,
     FALSE_PER_PACKET,
@@ -17,7 +17,9 @@ from host.receive.matching import (
     SYNC_BITS,
     WINDOWS,
     Match,
+    device_keys,
     max_flips,
+    merged,
 )
 from wire import bch
 from wire.frame import HEADER_BYTES, MAX_CHUNKS, MODELS, SEQUENCES, SYNC_MAX_FLIPS, FrameType, Header
@@ -37,8 +39,9 @@ class HeaderDecoder:
     fifty, at most 12 of them in the header. A new device is found by the codes alone: up to 6 flips in the sync word,
     and 7 in the header or 5 in the answer.
 
-    The candidates of established devices come first, with a limit of their own. All others must be as clearly nearer as
-    a match by the codes alone, so that forged device numbers cost the established devices no frames.
+    The candidates of established devices come first, with a limit of their own. Those of MAX_NEWCOMERS others must be
+    as clearly nearer as a match by the codes alone, so that forged device numbers cost the established devices no
+    frames and little time.
     """
 
     def __init__(self, models: Sequence[Model]) -> None:
@@ -47,10 +50,12 @@ class HeaderDecoder:
             self._models[model.model_bits].append(model)
         self._answers = AnswerDecoder(models)
         self._exact: dict[bytes, Header] = {}  # every header of every known device
+        self._blocks: dict[tuple[int, int], list[bytes]] = {}  # device, model bits -> those of one device
         self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
         self._established: set[tuple[int, int]] = set()
         self._expected = bch.HEADER.codewords([])
+        self._is_expecting = False
         self._candidates: dict[bool, np.ndarray] = {}  # of the established devices, of the others
         self._sizes: dict[int, np.ndarray] = {}
 
@@ -61,10 +66,15 @@ class HeaderDecoder:
         """
         key = device, model_bits
         if key not in self._windows:
-            headers = self._headers_of(device, model_bits)
-            self._exact.update((header.encode(), header) for header in headers)
+            chunks = max(len(model.chunks) for model in self._models[model_bits])
+            headers = [
+                Header(FrameType.FEATURE, device, s, model_bits, c) for s in range(SEQUENCES) for c in range(chunks)
+            ]
+            self._blocks[key] = [header.encode() for header in headers]
+            self._exact.update(zip(self._blocks[key], headers, strict=True))
             codewords = bch.HEADER.codewords([header.word() for header in headers]).reshape(SEQUENCES, -1)
             self._windows[key] = codewords[WINDOWS].reshape(SEQUENCES, -1)
+        self._next.pop(key, None)  # the device heard last is the last one
         self._next[key] = merged(self._windows[key], newest)
         self._candidates.pop(established, None)
         if established != (key in self._established):
@@ -79,18 +89,14 @@ class HeaderDecoder:
             del self._next[key]
             self._established.discard(key)
             self._candidates.clear()
-            for header in self._headers_of(device, model_bits):
-                del self._exact[header.encode()]
+            for block in self._blocks.pop(key):
+                del self._exact[block]
         self._answers.remove_device(device, model_bits)
-
-    def _headers_of(self, device: int, model_bits: int) -> list[Header]:
-        """Return all headers of a device's feature frames, by sequence number and chunk."""
-        chunks = max(len(model.chunks) for model in self._models[model_bits])
-        return [Header(FrameType.FEATURE, device, s, model_bits, c) for s in range(SEQUENCES) for c in range(chunks)]
 
     def expect(self, headers: Iterable[Header]) -> None:
         """Add the headers of the answers to a pending command to the candidates, until the next call."""
         expected = list(headers)
+        self._is_expecting = bool(expected)
         self._answers.expect(header for header in expected if header.type == FrameType.ANSWER)
         self._expected = bch.HEADER.codewords([header.word() for header in expected if header.type != FrameType.ANSWER])
         self._candidates.clear()
@@ -117,9 +123,10 @@ class HeaderDecoder:
         known = self._exact.get(block)
         if known:
             return Match(known, 0, ((SYNC_BITS, KNOWN_SYNC_MAX_FLIPS), (HEADER_BITS, bch.HEADER.max_errors)))
-        near = self._near(block, sync_flips, established=True)
-        if not _is_settled(near):
-            near = _nearer_by_code(near, self._near(block, sync_flips, established=False))
+        near = None
+        for established in self._ranks():
+            if not _is_settled(near):
+                near = _nearer_by_code(near, self._near(block, sync_flips, established))
         if sync_flips > SYNC_MAX_FLIPS or _is_settled(near):
             return near
         by_code = self._by_code(block, ((SYNC_BITS, SYNC_MAX_FLIPS), (bch.N_BITS, bch.HEADER.max_errors)), near)
@@ -128,12 +135,13 @@ class HeaderDecoder:
     def decode_packet(self, block: bytes, size: int) -> Match | None:
         """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word."""
         if size == HEADER_BYTES:
-            near = self._answers.decode(block, established=True)
-            if not _is_settled(near):
-                near = _nearer_by_code(near, self._answers.decode(block, established=False))
+            near = None
+            for established in self._ranks():
+                if not _is_settled(near):
+                    near = _nearer_by_code(near, self._answers.decode(block, established=established))
             return near if _is_settled(near) else _nearer_by_code(near, self._answers.decode_by_code(block))
         fits, compared, near = self._fits(size), 0, None
-        for established in (True, False):
+        for established in self._ranks():
             if not _is_settled(near):
                 candidates = self._next_of(established)
                 last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
@@ -168,6 +176,10 @@ class HeaderDecoder:
             return None
         return Match(header, decoded[1] + (block[-1] & 1), passed)
 
+    def _ranks(self) -> tuple[bool, ...]:
+        """Return the order of the search: established devices and answers to a command, if there are any; others."""
+        return (True, False) if self._established or self._is_expecting else (False,)
+
     def _near(self, block: bytes, sync_flips: int, established: bool) -> Match | None:
         """Return the nearest header or answer that the established devices can send next, or the others."""
         candidates = self._next_of(established)
@@ -183,7 +195,7 @@ class HeaderDecoder:
         The answers to a pending command count as those of an established device.
         """
         if established not in self._candidates:
-            parts = [codewords for key, codewords in self._next.items() if (key in self._established) == established]
+            parts = [self._next[key] for key in device_keys(self._next, self._established, established)]
             if established and self._expected.size:
                 self._candidates[True] = np.unique(np.concatenate([self._expected, *parts]))
             else:

@@ -111,7 +111,7 @@ class Track:
         # Without a rhythm, a copy or a late frame has to be recent, or else the board too slow to be there again.
         since = image.heard if image else self.heard
         recent = behind <= LATE and (limits is not None or frame.now - since <= REPEAT_S or most < ahead)
-        if image and image.is_alike(frame) and (recent or too_early or (limits and ahead > NEAR)):
+        if image and (recent or too_early or (limits and ahead > NEAR)) and image.is_alike(frame):
             return Step(-behind)
         if not image and behind > 0 and recent:
             return Step(-behind)

@@ -43,7 +43,7 @@ class FrameParser:
     def restore(self, sources: Mapping[tuple[int, str], Source]) -> None:
         """Go on with the sources of an earlier run. Those of models that are not known are left out."""
         for (device, model_id), source in sources.items():
-            if model_id in self._model_bits and source.tracks:
+            if model_id in self._model_bits:
                 self.sources[device, model_id] = source
                 self._expect(device, model_id, source)
 

@@ -77,8 +77,8 @@ class Source:
     @property
     def expected_after(self) -> list[int]:
         """The sequence numbers after which the next ones are expected: one, or those of two tracks."""
-        if not self.tracks:
-            return []
+        if not self.tracks:  # the board has reported that it has begun anew, and its next number
+            return [(self.last_counter.value - 1) % SEQUENCES] if self.last_counter else []
         main, others = self.tracks[0], self.tracks[1:]
         doubtful = self.rhythm.interval_s is None or main.support < FIRM
         return [track.newest % SEQUENCES for track in [main, *(t for t in others if t.support > 1 or doubtful)]]

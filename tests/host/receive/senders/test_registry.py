@@ -201,6 +201,17 @@ def test_status_counter_reaches_the_source_of_a_device(bundle: Bundle) -> None:
     assert len(features(receive(receiver, b"".join(sent)))) >= 3, "expected after the counter, not after image 1"
 
 
+def test_status_after_a_restart_tells_which_headers_come_next(bundle: Bundle) -> None:
+    parser, rng = FrameParser([bundle], lambda: 0.0), np.random.default_rng(8)
+    receiver = StreamReceiver([bundle], parser)
+    receive(receiver, make_frame(bundle, 1))
+    parser.counter(7, 18, restarted=True)
+    blocks = [BitFlips(0.1).corrupt(make_frame(bundle, 18)[4:12], rng) or b"" for _ in range(100)]
+    assert sum(parser.headers.decode(block, 0) is not None for block in blocks) > 90
+    (frame,) = features(receive(receiver, make_frame(bundle, 18)))
+    assert (frame.lost, frame.place.unexpected) == (0, False)
+
+
 def test_classifier_state_is_bounded(tmp_path: Path) -> None:
     first, second = (make_bundle(tmp_path / str(seed), seed=seed) for seed in (0, 1))
     receiver, classifier = StreamReceiver([first, second]), Classifier.of([first, second])

@@ -1,7 +1,7 @@
 """Classifier: from received frames to readings, as commands and benchmarks run it."""
 
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,10 +14,13 @@ from host.classify.combine import ImageBits
 from host.classify.decoder import Prediction, decoder_of, softmax
 from host.classify.general import TaskModel, TaskPredictions, TaskSet
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
-from host.receive.sources import LATE
+from host.receive.senders.registry import MAX_SOURCES
 from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.model import Model
+
+# Images of a device that further frames can be added to: those that may be late, of two boards with its number.
+MAX_IMAGES = 16
 
 
 class AnsweredBy(StrEnum):
@@ -76,9 +79,12 @@ class Reading:
             "rssi_dbm": frame.rssi_dbm,
             "crc_ok": features and features.crc_ok,
             "lost": frame.lost,
+            "lost_certainty": frame.place.certainty.words,
             "lost_total": frame.place.lost_so_far,
+            "lost_total_certainty": frame.place.certainty_so_far.words,
             "duplicate": frame.place.duplicate,
             "late": frame.place.late,
+            "unexpected": frame.place.unexpected,
             "image_number": frame.image_number,
             "frames": self.frames,
             "received_bits": features and features.received_bits,
@@ -128,6 +134,22 @@ class _Combined:
     unsure: bool
 
 
+class _Link:
+    """The link of one device and model: its bit error rate, and the latest images."""
+
+    def __init__(self) -> None:
+        self.estimator = BerEstimator()
+        self._images: OrderedDict[int, ImageBits] = OrderedDict()
+
+    def image(self, number: int, model: Model) -> ImageBits:
+        """Return the bits of an image by its number, without any if it is new."""
+        image = self._images.setdefault(number, ImageBits(model))
+        self._images.move_to_end(number)
+        if len(self._images) > MAX_IMAGES:
+            self._images.popitem(last=False)
+        return image
+
+
 class Classifier:
     """Classifier of frames, with a bit error rate estimate per device and model.
 
@@ -140,8 +162,7 @@ class Classifier:
         self._decoders = decoders
         self._general = general or {}
         self._start = f"{time.time_ns() // 1_000_000:x}"  # begins the image ids: image numbers begin anew
-        self._links: dict[tuple[int, str], BerEstimator] = defaultdict(BerEstimator)
-        self._images: dict[tuple[int, str], dict[int, ImageBits]] = defaultdict(dict)
+        self._links: OrderedDict[tuple[int, str], _Link] = OrderedDict()  # the one heard last is the last one
 
     @classmethod
     def of(cls, bundles: Iterable[Bundle], tasks: Sequence[TaskModel] = ()) -> "Classifier":
@@ -219,14 +240,19 @@ class Classifier:
         return Prediction(answer.index, label, float(model.answer.probability[answer.confidence]))
 
     def _combine(self, frame: FeatureFrame | AnswerFrame) -> _Combined:
-        source = (frame.device, frame.model.model_id)
-        ber = self._links[source].update(frame)
-        images = self._images[source]
-        for old in [number for number in images if number < frame.image_number - LATE]:
-            del images[old]
-        image = images.setdefault(frame.image_number, ImageBits(frame.model))
+        link = self._link(frame.device, frame.model.model_id)
+        ber = link.estimator.update(frame)
+        image = link.image(frame.image_number, frame.model)
         expected = payload_ber(frame, ber)
         image.add(frame, expected)
         answer, unsure = (None, False) if image.has_features else image.answer()
         rest = image.ber() if image.has_features else expected
         return _Combined(frame, ber, rest, image.symbols(), image.frames, image.answer_word(), answer, unsure)
+
+    def _link(self, device: int, model_id: str) -> _Link:
+        """Return the state of a device's link. Beyond MAX_SOURCES, that of the one heard least recently is dropped."""
+        link = self._links.setdefault((device, model_id), _Link())
+        self._links.move_to_end((device, model_id))
+        if len(self._links) > MAX_SOURCES:
+            self._links.popitem(last=False)
+        return link

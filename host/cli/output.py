@@ -11,6 +11,7 @@ from host.classify.classifier import Reading
 from host.classify.decoder import Prediction
 from host.errors import HostError
 from host.receive.events import AnswerFrame
+from host.receive.senders.track import Certainty
 from wire.files import JsonLines
 from wire.text import printable
 
@@ -120,6 +121,11 @@ def reading_parts(reading: Reading) -> list[Part]:
     for name, predicted in reading.tasks.items():
         parts += [f"{name}: ", *(_prediction_parts(predicted) if predicted else [(NONE, "dim")]), "  "]
     return [*parts, f"BER {reading.ber:.1e}  {signal}", _state(reading)]
+
+
+def lost_text(count: int, certainty: Certainty) -> str:
+    """Return a number of lost images with its certainty, such as "at least 3 lost"."""
+    return f"{count} lost" if certainty == Certainty.EXACT else f"{certainty.words} {count} lost"
 
 
 def _prediction_parts(prediction: Prediction, unsure: bool = False) -> list[Part]:

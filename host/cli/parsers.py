@@ -38,6 +38,7 @@ def receive(parser: ArgumentParser) -> None:
     _add_task(parser)
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
+    add("--state", type=Path, metavar="FILE", help="remember the devices and their losses in FILE, across restarts")
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
     add(

@@ -9,13 +9,14 @@ from host.board.errors import describe
 from host.board.port import Port
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
-from host.cli.output import Output, reading_parts
+from host.cli.output import Output, lost_text, reading_parts
 from host.cli.preview import PreviewFolder
 from host.errors import HostError, PortError
 from host.receive.board_text import Cause, TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
+from host.receive.senders.state import StateFile
 from host.receive.stream import StreamReceiver
 from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
@@ -71,7 +72,10 @@ class Listener:
 
     def __init__(self, options: argparse.Namespace) -> None:
         bundles = [load_bundle(path) for path in dict.fromkeys(options.bundle)]
-        parser = FrameParser(bundles)
+        self._parser = parser = FrameParser(bundles)
+        self._state = StateFile(options.state) if options.state else None
+        if self._state:
+            parser.restore(self._state.load())
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written
@@ -144,33 +148,42 @@ class Listener:
         kinds = (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage)
         for notes in (*kinds, *self._causes.values()):
             notes.flush()
+        if self._state:
+            self._state.close()
         self.output.note(self._summary())
 
     def _summary(self) -> str:
-        sources, gateways = self._receiver.sources.values(), self._gateways
+        totals, gateways = self._parser.totals, self._gateways
         by_radio = (
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
             f"{gateways.foreign} foreign"
         )
         answers = f" ({self._answers} answers, {self._unsure} of them unsure)" if self._answers else ""
         return (
-            f"{self._frames} frames{answers}, {sum(s.lost for s in sources)} lost, "
-            f"{sum(s.duplicates for s in sources)} duplicates, {sum(s.late for s in sources)} late, "
+            f"{self._frames} frames{answers}, {lost_text(totals.lost, totals.certainty)}, "
+            f"{totals.duplicates} duplicates, {totals.late} late, "
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
             f"{by_radio if gateways.packets else ''}{f'; {self.output.missed}' if self.output.missed else ''}"
         )
 
     def _handle(self, events: list[Event]) -> None:
+        changed: set[tuple[int, str]] = set()
         for received in events:
             event: Event | None = received
             if isinstance(received, ControlFrame):
                 self._note_error(received.control)
                 event = self._gateways.take(received.control)
             if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
+                changed.add((event.device, event.model.model_id))
                 self._show(event)
                 self._note_clash(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
+        if self._state and changed:
+            try:
+                self._state.save(self._parser.sources, changed)
+            except HostError as error:
+                self.output.miss("states not saved", str(error))
         self._note_garbage()
 
     def _show(self, frame: FeatureFrame | AnswerFrame) -> None:
@@ -185,10 +198,11 @@ class Listener:
             except HostError as error:
                 self.output.miss("previews not written", str(error))
         order = "  duplicate" if frame.place.duplicate else "  late" if frame.place.late else ""
+        order += "  unexpected" if frame.place.unexpected else ""
         self.output.line(
             f"{time.strftime('%H:%M:%S')}  device {frame.device:<3}  ",
             *reading_parts(reading),
-            f"  {frame.place.lost_so_far} lost{order}",
+            f"  {lost_text(frame.place.lost_so_far, frame.place.certainty_so_far)}{order}",
         )
 
     def _note_silence(self, port: Port, event: str, seconds: float, text: str) -> None:

@@ -20,7 +20,9 @@ from host.receive.matching import (
     SYNC_BITS,
     WINDOWS,
     Match,
+    device_keys,
     max_flips,
+    merged,
 )
 from wire import bch
 from wire.answer import CONFIDENCES
@@ -95,22 +97,34 @@ class AnswerDecoder:
                 classes[model.model_bits] = max(model.class_count, classes.get(model.model_bits, 0))
         tables = {count: AnswerTable(count) for count in set(classes.values())}
         self._tables = {bits: tables[count] for bits, count in classes.items()}
-        self._headers: dict[int, Header] = {}  # by codeword: of all known devices, and those expected
+        self._headers: dict[int, Header] = {}  # by codeword: of all devices known so far, and those expected
         self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
+        self._established: set[tuple[int, int]] = set()
         self._expected: dict[int, np.ndarray] = {}  # model bits -> codewords
-        self._groups: list[tuple[AnswerTable, np.ndarray]] | None = None
+        self._groups: dict[bool, list[tuple[AnswerTable, np.ndarray]]] = {}  # of established devices, of the others
 
-    def add_device(self, device: int, model_bits: int, sequence: int) -> None:
-        """Expect answers that a device can send after this sequence number, in place of any before."""
+    def add_device(self, device: int, model_bits: int, newest: Sequence[int], established: bool = False) -> None:
+        """Expect answers that a device can send after these sequence numbers, in place of any before."""
         if model_bits not in self._tables:
             return
         key = device, model_bits
         if key not in self._windows:
-            headers = (Header(FrameType.ANSWER, device, each, model_bits, 0) for each in range(SEQUENCES))
-            self._windows[key] = self._encode(headers)[WINDOWS]
-        self._next[key] = self._windows[key][sequence]
-        self._groups = None
+            self._windows[key] = self._encode(_headers_of(device, model_bits))[WINDOWS]
+        self._next.pop(key, None)  # the device heard last is the last one
+        self._next[key] = merged(self._windows[key], newest)
+        self._groups.pop(established, None)
+        if established != (key in self._established):
+            self._groups.clear()
+            (self._established.add if established else self._established.discard)(key)
+
+    def remove_device(self, device: int, model_bits: int) -> None:
+        """Forget a device."""
+        key = device, model_bits
+        if self._windows.pop(key, None) is not None:
+            del self._next[key]
+            self._established.discard(key)
+            self._groups.clear()
 
     def expect(self, headers: Iterable[Header]) -> None:
         """Expect answers with these headers, until the next call."""
@@ -119,16 +133,18 @@ class AnswerDecoder:
             if header.model in self._tables:
                 by_model.setdefault(header.model, []).append(header)
         self._expected = {bits: self._encode(group) for bits, group in by_model.items()}
-        self._groups = None
+        self._groups.clear()
 
-    def decode(self, block: bytes, sync_flips: int | None = None) -> Match | None:
+    def decode(self, block: bytes, sync_flips: int | None = None, established: bool = False) -> Match | None:
         """Return the nearest answer that known devices can send; None if it is too far, or its image uncertain.
 
-        sync_flips: flips in the sync word before the block; None for a radio packet.
+        sync_flips: flips in the sync word before the block; None for a radio packet. established: search among the
+        established devices, or among the others.
         """
-        groups = self._all()
+        groups = self._next_of(established)
         bits, rate = _test(sync_flips)
-        limit = max_flips(bits, sum(len(table) * len(headers) for table, headers in groups), rate)
+        compared = groups if established else [*groups, *self._next_of(True)]
+        limit = max_flips(bits, sum(len(table) * len(headers) for table, headers in compared), rate)
         most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
         if most < 0:
             return None
@@ -176,17 +192,27 @@ class AnswerDecoder:
         self._headers.update(zip(codewords.tolist(), sent, strict=True))
         return codewords
 
-    def _all(self) -> list[tuple[AnswerTable, np.ndarray]]:
-        """Return the codewords (N,) of all headers that can be sent next, by the table of their answers."""
-        if self._groups is None:
+    def _next_of(self, established: bool) -> list[tuple[AnswerTable, np.ndarray]]:
+        """Return the codewords (N,) of all headers of answers that can be sent next, by the table of their answers.
+
+        Those of established devices include the answers to a pending command.
+        """
+        if established not in self._groups:
             by_table: dict[AnswerTable, list[np.ndarray]] = {}
-            for (_, bits), codewords in self._next.items():
-                by_table.setdefault(self._tables[bits], []).append(codewords)
-            for bits, codewords in self._expected.items():
+            for key in device_keys(self._next, self._established, established):
+                by_table.setdefault(self._tables[key[1]], []).append(self._next[key])
+            expected = self._expected if established else {}
+            for bits, codewords in expected.items():
                 by_table.setdefault(self._tables[bits], []).append(codewords)
             joined = ((table, np.concatenate(parts)) for table, parts in by_table.items())
-            self._groups = [(table, np.unique(headers) if self._expected else headers) for table, headers in joined]
-        return self._groups
+            self._groups[established] = [
+                (table, np.unique(headers) if expected else headers) for table, headers in joined
+            ]
+        return self._groups[established]
+
+
+def _headers_of(device: int, model_bits: int) -> list[Header]:
+    return [Header(FrameType.ANSWER, device, sequence, model_bits, 0) for sequence in range(SEQUENCES)]
 
 
 def _test(sync_flips: int | None) -> tuple[int, float]:

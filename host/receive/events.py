@@ -53,7 +53,10 @@ class ImageFrame:
 
     @property
     def lost(self) -> int:
-        """The number of images missing just before. Commands other than RUN count as one each."""
+        """The number of images missing just before, as certain as `place.certainty` says.
+
+        Commands other than RUN count as one each.
+        """
         return self.place.lost
 
 

@@ -1,15 +1,17 @@
 """Frame parser: from the bytes of a frame of an image, complete or truncated, to its model and its event."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer
 from host.receive.headers import HeaderDecoder
 from host.receive.matching import MIN_LEAD, Match
-from host.receive.sources import ANSWER, Source
+from host.receive.senders.registry import Registry, Totals
+from host.receive.sources import ANSWER, Place, Source
 from wire.answer import ANSWER_BITS, CONFIDENCES
-from wire.frame import HEADER_BYTES, SEQUENCES, FeatureLayout, Header, check_crc
+from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
 
@@ -19,11 +21,42 @@ class FrameParser:
 
     Of models with equal model_id the last one counts, since no frame tells them apart.
     `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
+    `clock` gives the time in seconds and never goes back.
     """
 
-    def __init__(self, models: Sequence[Model]) -> None:
+    def __init__(self, models: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
         self.headers = HeaderDecoder([*{model.model_id: model for model in models}.values()])
-        self.sources: dict[tuple[int, str], Source] = {}
+        self._model_bits = {model.model_id: model.model_bits for model in models}
+        self._senders = Registry()
+        self._clock = clock
+
+    @property
+    def sources(self) -> dict[tuple[int, str], Source]:
+        """The senders, by device and model_id."""
+        return self._senders.sources
+
+    @property
+    def totals(self) -> Totals:
+        """The counts of all senders, including those that were forgotten."""
+        return self._senders.totals()
+
+    def restore(self, sources: Mapping[tuple[int, str], Source]) -> None:
+        """Go on with the sources of an earlier run. Those of models that are not known are left out."""
+        for (device, model_id), source in sources.items():
+            if model_id in self._model_bits:
+                self.sources[device, model_id] = source
+                self._expect(device, model_id, source)
+
+    def counter(self, device: int, value: int, restarted: bool = False) -> None:
+        """Take a device's own 32-bit number of its next image, as its status reports it; see `Source.counter`.
+
+        It counts for the model of which a frame was received last. It is ignored if the device is not known.
+        """
+        known = [key for key in self.sources if key[0] == device]
+        if known:
+            key = max(known, key=lambda one: self.sources[one].heard)
+            self.sources[key].counter(value, self._clock(), restarted)
+            self._expect(device, key[1], self.sources[key])
 
     def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
         """Return the model of the feature frame in `body`, None if undecidable, and whether the frame is clean.
@@ -51,10 +84,7 @@ class FrameParser:
         header = match.header
         layout = model.chunk_layout(header.chunk)
         bits = payload_bits(body, layout)
-        source = self._source(header, model)
-        place = source.record(header.sequence, header.chunk, bits, crc_ok, model.answer_bits)
-        if crc_ok or source.received > 1:
-            self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
+        place = self._record(header, model, crc_ok, header.chunk, bits, crc_ok)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
     def parse_answer(
@@ -74,10 +104,7 @@ class FrameParser:
             return None
         answer, lead = nearest_answer(distances)
         word = np.unpackbits(np.frombuffer(answer.word.to_bytes(ANSWER_BITS // 8, "big"), np.uint8)).astype(np.int8)
-        source = self._source(header, model)
-        place = source.record(header.sequence, ANSWER, word, lead >= MIN_LEAD, ANSWER_BITS)
-        if match.is_clear or source.received > 1:
-            self.headers.add_device(header.device, header.model, source.newest % SEQUENCES)
+        place = self._record(header, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
         return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
 
     def _only_or_used(self, models: list[Model], header: Header) -> Model | None:
@@ -86,8 +113,24 @@ class FrameParser:
             return models[0]
         return next((model for model in models if (header.device, model.model_id) in self.sources), None)
 
-    def _source(self, header: Header, model: Model) -> Source:
-        return self.sources.setdefault((header.device, model.model_id), Source())
+    def _record(self, header: Header, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
+        """Record a frame of its source. The device becomes known if the header is certain, else with the next frame."""
+        key, now = (header.device, model.model_id), self._clock()
+        source = self._senders.add(key)
+        answer_bits = ANSWER_BITS if chunk == ANSWER else model.answer_bits
+        place = source.record(header.sequence, chunk, bits, clean, answer_bits, now)
+        for device, model_id in self._senders.forget(now):
+            model_bits = self._model_bits[model_id]
+            if not any(other == device and self._model_bits[kept] == model_bits for other, kept in self.sources):
+                self.headers.remove_device(device, model_bits)
+        if certain or source.received > 1:
+            self._expect(*key, source)
+        return place
+
+    def _expect(self, device: int, model_id: str, source: Source) -> None:
+        """Make a device known, or update the headers that are expected of it."""
+        established = self._senders.is_established(source)
+        self.headers.add_device(device, self._model_bits[model_id], source.expected_after, established)
 
 
 def is_clean(body: bytes, header: Header, model: Model) -> bool:

@@ -17,14 +17,16 @@ from host.receive.matching import (
     SYNC_BITS,
     WINDOWS,
     Match,
+    device_keys,
     max_flips,
+    merged,
 )
 from wire import bch
 from wire.frame import HEADER_BYTES, MAX_CHUNKS, MODELS, SEQUENCES, SYNC_MAX_FLIPS, FrameType, Header
 from wire.model import Model
 
 # The codes alone give one of 2^24 headers or 2^34 answers. To win, it must be nearer than the nearest candidate by this
-# many flips.
+# many flips. So must a candidate of a device that is not established.
 CODE_MIN_LEAD = 6
 
 
@@ -36,6 +38,10 @@ class HeaderDecoder:
     limit is the number of flips at which noise rarely matches: for headers 18 of 96 with one known device, 16 with
     fifty, at most 12 of them in the header. A new device is found by the codes alone: up to 6 flips in the sync word,
     and 7 in the header or 5 in the answer.
+
+    The candidates of established devices come first, with a limit of their own. Those of MAX_NEWCOMERS others must be
+    as clearly nearer as a match by the codes alone, so that forged device numbers cost the established devices no
+    frames and little time.
     """
 
     def __init__(self, models: Sequence[Model]) -> None:
@@ -44,33 +50,56 @@ class HeaderDecoder:
             self._models[model.model_bits].append(model)
         self._answers = AnswerDecoder(models)
         self._exact: dict[bytes, Header] = {}  # every header of every known device
+        self._blocks: dict[tuple[int, int], list[bytes]] = {}  # device, model bits -> those of one device
         self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
+        self._established: set[tuple[int, int]] = set()
         self._expected = bch.HEADER.codewords([])
-        self._candidates: np.ndarray | None = None
+        self._is_expecting = False
+        self._candidates: dict[bool, np.ndarray] = {}  # of the established devices, of the others
         self._sizes: dict[int, np.ndarray] = {}
 
-    def add_device(self, device: int, model_bits: int, sequence: int) -> None:
-        """Make a device known, or update it. `sequence` is that of its newest frame of this model."""
+    def add_device(self, device: int, model_bits: int, newest: Sequence[int], established: bool = False) -> None:
+        """Make a device known, or update it.
+
+        newest: the sequence number of its newest frame of this model; two if it may have begun anew.
+        """
         key = device, model_bits
         if key not in self._windows:
             chunks = max(len(model.chunks) for model in self._models[model_bits])
             headers = [
                 Header(FrameType.FEATURE, device, s, model_bits, c) for s in range(SEQUENCES) for c in range(chunks)
             ]
-            self._exact.update((header.encode(), header) for header in headers)
-            codewords = bch.HEADER.codewords([header.word() for header in headers]).reshape(SEQUENCES, chunks)
+            self._blocks[key] = [header.encode() for header in headers]
+            self._exact.update(zip(self._blocks[key], headers, strict=True))
+            codewords = bch.HEADER.codewords([header.word() for header in headers]).reshape(SEQUENCES, -1)
             self._windows[key] = codewords[WINDOWS].reshape(SEQUENCES, -1)
-        self._next[key] = self._windows[key][sequence]
-        self._candidates = None
-        self._answers.add_device(device, model_bits, sequence)
+        self._next.pop(key, None)  # the device heard last is the last one
+        self._next[key] = merged(self._windows[key], newest)
+        self._candidates.pop(established, None)
+        if established != (key in self._established):
+            self._candidates.clear()
+            (self._established.add if established else self._established.discard)(key)
+        self._answers.add_device(device, model_bits, newest, established)
+
+    def remove_device(self, device: int, model_bits: int) -> None:
+        """Forget a device."""
+        key = device, model_bits
+        if self._windows.pop(key, None) is not None:
+            del self._next[key]
+            self._established.discard(key)
+            self._candidates.clear()
+            for block in self._blocks.pop(key):
+                del self._exact[block]
+        self._answers.remove_device(device, model_bits)
 
     def expect(self, headers: Iterable[Header]) -> None:
         """Add the headers of the answers to a pending command to the candidates, until the next call."""
         expected = list(headers)
+        self._is_expecting = bool(expected)
         self._answers.expect(header for header in expected if header.type == FrameType.ANSWER)
         self._expected = bch.HEADER.codewords([header.word() for header in expected if header.type != FrameType.ANSWER])
-        self._candidates = None
+        self._candidates.clear()
 
     def models(self, header: Header) -> list[Model]:
         """Return the models that a header may mean: those with its model bits that have its chunk or send answers."""
@@ -94,11 +123,10 @@ class HeaderDecoder:
         known = self._exact.get(block)
         if known:
             return Match(known, 0, ((SYNC_BITS, KNOWN_SYNC_MAX_FLIPS), (HEADER_BITS, bch.HEADER.max_errors)))
-        candidates = self._all()
-        bits = SYNC_BITS + HEADER_BITS
-        limit = max_flips(bits, len(candidates), FALSE_PER_BYTE)
-        near = _nearest(block, candidates, min(KNOWN_HEADER_MAX_FLIPS, limit - sync_flips), ((bits, limit),))
-        near = _nearer(near, self._answers.decode(block, sync_flips))
+        near = None
+        for established in self._ranks():
+            if not _is_settled(near):
+                near = _nearer_by_code(near, self._near(block, sync_flips, established))
         if sync_flips > SYNC_MAX_FLIPS or _is_settled(near):
             return near
         by_code = self._by_code(block, ((SYNC_BITS, SYNC_MAX_FLIPS), (bch.N_BITS, bch.HEADER.max_errors)), near)
@@ -107,12 +135,20 @@ class HeaderDecoder:
     def decode_packet(self, block: bytes, size: int) -> Match | None:
         """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word."""
         if size == HEADER_BYTES:
-            near = self._answers.decode(block)
+            near = None
+            for established in self._ranks():
+                if not _is_settled(near):
+                    near = _nearer_by_code(near, self._answers.decode(block, established=established))
             return near if _is_settled(near) else _nearer_by_code(near, self._answers.decode_by_code(block))
-        candidates, fits = self._all(), self._fits(size)
-        candidates = candidates[fits[candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)]]
-        limit = min(KNOWN_HEADER_MAX_FLIPS, max_flips(HEADER_BITS, len(candidates), FALSE_PER_PACKET))
-        near = _nearest(block, candidates, limit, ((HEADER_BITS, limit),))
+        fits, compared, near = self._fits(size), 0, None
+        for established in self._ranks():
+            if not _is_settled(near):
+                candidates = self._next_of(established)
+                last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
+                candidates = candidates[fits[last_fields]]
+                compared += len(candidates)
+                limit = min(KNOWN_HEADER_MAX_FLIPS, max_flips(HEADER_BITS, compared, FALSE_PER_PACKET))
+                near = _nearer_by_code(near, _nearest(block, candidates, limit, ((HEADER_BITS, limit),)))
         match = _nearer_by_code(near, self._by_code(block, ((bch.N_BITS, bch.HEADER.max_errors),), near))
         if match is None or match.header.type != FrameType.FEATURE:
             return None
@@ -140,12 +176,31 @@ class HeaderDecoder:
             return None
         return Match(header, decoded[1] + (block[-1] & 1), passed)
 
-    def _all(self) -> np.ndarray:
-        """Return the codewords of all headers that can be sent next, (K,) uint64."""
-        if self._candidates is None:
-            candidates = np.concatenate([self._expected, *self._next.values()])
-            self._candidates = np.unique(candidates) if self._expected.size else candidates
-        return self._candidates
+    def _ranks(self) -> tuple[bool, ...]:
+        """Return the order of the search: established devices and answers to a command, if there are any; others."""
+        return (True, False) if self._established or self._is_expecting else (False,)
+
+    def _near(self, block: bytes, sync_flips: int, established: bool) -> Match | None:
+        """Return the nearest header or answer that the established devices can send next, or the others."""
+        candidates = self._next_of(established)
+        compared = len(candidates) if established else len(candidates) + len(self._next_of(True))
+        bits = SYNC_BITS + HEADER_BITS
+        limit = max_flips(bits, compared, FALSE_PER_BYTE)
+        near = _nearest(block, candidates, min(KNOWN_HEADER_MAX_FLIPS, limit - sync_flips), ((bits, limit),))
+        return _nearer(near, self._answers.decode(block, sync_flips, established))
+
+    def _next_of(self, established: bool) -> np.ndarray:
+        """Return the codewords (K,) uint64 of all headers that established devices can send next, or the others.
+
+        The answers to a pending command count as those of an established device.
+        """
+        if established not in self._candidates:
+            parts = [self._next[key] for key in device_keys(self._next, self._established, established)]
+            if established and self._expected.size:
+                self._candidates[True] = np.unique(np.concatenate([self._expected, *parts]))
+            else:
+                self._candidates[established] = np.concatenate(parts) if parts else bch.HEADER.codewords([])
+        return self._candidates[established]
 
 
 def _nearest(block: bytes, candidates: np.ndarray, limit: int, passed: tuple[tuple[int, int], ...]) -> Match | None:

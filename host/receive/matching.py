@@ -1,5 +1,6 @@
 """Limits within which received bits match a header or an answer that a device can send."""
 
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from math import comb
 from typing import NamedTuple
@@ -22,9 +23,14 @@ KNOWN_SYNC_MAX_FLIPS, KNOWN_HEADER_MAX_FLIPS = 9, 12
 MIN_LEAD = 4
 # Within so many flips, no other codeword is nearly as near: those of answers differ in 11 bits, those of headers in 15.
 CLEAR_FLIPS = (2 * bch.ANSWER.max_errors + 1 - MIN_LEAD) // 2
+# Beside established devices, so many others have candidates: those heard last. The rest are found by the codes alone.
+MAX_NEWCOMERS = 32
 # Rate at which noise passes for a header, and for an answer: per random byte on a line, per foreign packet of a radio
 # whose length fits. Few foreign packets have the 8 bytes of an answer.
 FALSE_PER_BYTE, FALSE_PER_PACKET, FALSE_ANSWER_PER_PACKET = 2e-8, 1e-4, 1e-3
+
+
+DeviceKey = tuple[int, int]  # device, model bits
 
 
 class Match(NamedTuple):
@@ -51,3 +57,17 @@ def max_flips(bits: int, candidates: int, rate: float) -> int:
     while (within := within + comb(bits, most + 1)) <= allowed:
         most += 1
     return most
+
+
+def merged(windows: np.ndarray, newest: Sequence[int]) -> np.ndarray:
+    """Return the codewords (K,) that can be sent after one of these sequence numbers, by windows (32, K)."""
+    return windows[newest[0]] if len(newest) == 1 else np.unique(windows[list(newest)])
+
+
+def device_keys(heard: Iterable[DeviceKey], established: Collection[DeviceKey], which: bool) -> list[DeviceKey]:
+    """Return the devices that have candidates, of all in the order in which they were heard.
+
+    which: the established ones, or the others.
+    """
+    keys = [key for key in heard if (key in established) == which]
+    return keys if which or not established else keys[-MAX_NEWCOMERS:]

@@ -1,21 +1,21 @@
 """Bookkeeping of one sender: its images by sequence number, their copies, and the images that were lost."""
 
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from host.receive.clash import ClashDetector
+from host.receive.senders.rhythm import Rhythm
+from host.receive.senders.track import NEAR, Certainty, Frame, Image, Step, Track
 from wire.frame import SEQUENCES
 
-# A sequence number up to this far behind the newest is a late frame. All others are ahead, after losses.
-LATE = 8
 # Key of an answer frame among the chunks of its image.
 ANSWER = -1
-# Copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, with a binomial deviation.
-# Payloads of different images differ in about half. Payloads within four deviations of copies at 0.1 count as copies.
-COPIES_DIFFER, DEVIATIONS = 0.18, 4.0
+# A track of so many images is the board's, and no longer gives way to a single other frame.
+FIRM = 8
+# After so many images of another track, a track is forgotten.
+MAX_IDLE = 8
 
 
 class Place(NamedTuple):
@@ -27,88 +27,170 @@ class Place(NamedTuple):
     duplicate: bool  # this chunk of the image, or its answer, was received before
     late: bool  # a newer image was received before
     clash: bool = False  # two boards seem to send as this device
+    certainty: Certainty = Certainty.EXACT  # of `lost`
+    certainty_so_far: Certainty = Certainty.EXACT  # of `lost_so_far`
+    unexpected: bool = False  # it continues none of the board's images: after a restart, of another board, or forged
+
+
+class Counter(NamedTuple):
+    """A counter that the device reported, and what had been received and lost by then."""
+
+    value: int
+    images: int
+    lost: int
+    certainty: Certainty
 
 
 @dataclass
 class Source:
-    """Frames of one device with one model, counted by their sequence numbers modulo 32.
+    """Frames of one device with one model, counted by their sequence numbers modulo 32 and by time.
 
-    More than 23 losses in a row look like fewer. The restart of a board looks like losses, or like copies if it returns
-    to recent sequence numbers. A copy must resemble the first frame, which distinguishes the two unless the images are
-    alike; so must the answer, which all frames of an image carry if the model has an answer head. A frame that does
-    not resemble the earlier ones is the first image after a restart, before which nothing counts as lost. Two boards
-    with one device number look like many losses or restarts, and `clash` becomes true.
+    A gap in the numbers is g losses, or g + 32, and so on. The time since the newest image decides, if the device has
+    a rhythm, or if it is too short for 32 images; else the count is "at least g" (`Certainty`). `counter` makes it
+    exact again.
+
+    A copy resembles the image with its number, and comes before the board can have sent a new image with that number:
+    by the rhythm, or within REPEAT_S. All frames of an image carry the same answer if the model has an answer head.
+    A frame that continues nothing begins a second track: after a restart, of another board with this number, or forged.
+    If the first track goes on, the second costs it nothing; if only the second goes on, it takes the first one's place.
     """
 
     received: int = 0
+    images: int = 0  # different ones
     lost: int = 0  # images of which nothing has been received (yet)
     duplicates: int = 0
     late: int = 0  # received after a newer image
-    newest: int = -1  # image number
-    _first: int = -1
+    certainty: Certainty = Certainty.EXACT  # of `lost`
+    first_heard: float = 0.0  # seconds, as given to `record`
+    heard: float = 0.0
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    tracks: list[Track] = field(default_factory=list)  # the board's, and perhaps a second one
+    top: int = -1  # largest image number
     _boards: ClashDetector = field(default_factory=ClashDetector)
-    # Of the last images: chunk or ANSWER -> bits as received first (0, 1, -1 = not received), and if they are certain.
-    _images: dict[int, dict[int, tuple[np.ndarray, bool]]] = field(default_factory=dict)
+    last_counter: Counter | None = None
 
     @property
     def clash(self) -> bool:
         """True if two boards seem to send as this device."""
         return self._boards.found
 
-    def record(self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int = 0) -> Place:
+    @property
+    def expected_after(self) -> list[int]:
+        """The sequence numbers after which the next ones are expected: one, or those of two tracks."""
+        if not self.tracks:  # the board has reported that it has begun anew, and its next number
+            return [(self.last_counter.value - 1) % SEQUENCES] if self.last_counter else []
+        main, others = self.tracks[0], self.tracks[1:]
+        doubtful = self.rhythm.interval_s is None or main.support < FIRM
+        return [track.newest % SEQUENCES for track in [main, *(t for t in others if t.support > 1 or doubtful)]]
+
+    def record(
+        self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int = 0, now: float = 0.0
+    ) -> Place:
         """Count a frame with this sequence number, and return its place.
 
         bits: (n,), of the payload, or of an answer frame's answer word with `chunk` ANSWER. clean: they are as they
-        were sent. answer_bits: the number of bits at their start that are equal in all frames of an image.
+        were sent. answer_bits: the number of bits at their start that are equal in all frames of an image. now: the
+        time of its arrival in seconds, of any clock that never goes back.
         """
-        place = self._place(sequence, chunk, bits, clean, answer_bits)
-        return place._replace(clash=self.clash)
-
-    def _place(self, sequence: int, chunk: int, bits: np.ndarray, clean: bool, answer_bits: int) -> Place:
+        frame = Frame(sequence, chunk, bits, clean, answer_bits, now)
         self.received += 1
-        if not self._images:
-            self._first = sequence
-            self._begin(sequence, chunk, bits, clean)
-            return Place(sequence, 0, 0, False, False)
-        ahead = (sequence - self.newest + LATE) % SEQUENCES - LATE
-        image = self.newest + ahead
-        before = self._images.get(image, {}) if ahead <= 0 else {}
-        if not all(
-            _alike(first[:count], first_clean, bits[:count], clean)
-            for earlier, (first, first_clean) in before.items()
-            for count in [len(bits) if earlier == chunk else answer_bits]
-        ):
-            self._first = image + SEQUENCES
-            self._begin(self._first, chunk, bits, clean)
-            return Place(self._first, 0, self.lost, False, False)
-        if ahead > 0:
-            self.lost += ahead - 1
-            self._begin(image, chunk, bits, clean)
-            return Place(image, ahead - 1, self.lost, False, False)
-        if image not in self._images:
-            if image > self._first:  # else a repeater may be about to send copies
-                self._boards.record(sequence)
-            self._images[image] = {}
-            self.lost -= image > self._first
-        duplicate = chunk in before
-        late = ahead < 0 and not duplicate
-        self._images[image].setdefault(chunk, (bits, clean))
+        self.first_heard = self.first_heard if self.received > 1 else now
+        self.heard = now
+        steps = [(step, track) for track in self.tracks if (step := track.place(frame, self.rhythm))]
+        if not steps:
+            return self._new_track(frame)
+        step, track = min(steps, key=lambda found: found[0].cost)
+        return self._ahead(frame, step, track) if step.ahead > 0 else self._behind(frame, step, track)
+
+    def counter(self, value: int, now: float = 0.0, restarted: bool = False) -> None:
+        """Take the board's own 32-bit number of its next image, from a status. Its low 5 bits are the sequence number.
+
+        The losses between two such numbers are exact. restarted: the board has started since its last status, so
+        that its next image continues nothing; a value below the last one shows the same.
+        """
+        last = self.last_counter
+        if last and value >= last.value:
+            lost = last.lost + (value - last.value) - (self.images - last.images)
+            self.lost, self.certainty = max(0, lost), last.certainty if lost >= 0 else Certainty.AT_LEAST
+        elif last or restarted:
+            self.certainty = max(self.certainty, Certainty.AT_LEAST)
+        if restarted or (last and value < last.value):
+            self.tracks.clear()
+        elif self.tracks and (ahead := (value - 1 - self.tracks[0].newest) % SEQUENCES) < SEQUENCES - NEAR:
+            main = self.tracks[0]  # what has been sent after the newest image is lost, and counted here
+            main.newest, main.heard = main.newest + ahead, now if ahead else main.heard
+            self.lost += 0 if last else ahead
+        self.last_counter = Counter(value, self.images, self.lost, self.certainty)
+
+    def _new_track(self, frame: Frame) -> Place:
+        """Begin a track, in place of a second one. The first image of a source counts nothing as lost."""
+        number = self._number_after_top(frame.sequence)
+        track = Track(number, frame.now, number, frame.now)
+        self._begin(frame, track, 0, number)
+        if not self.tracks:
+            self.tracks = [track]
+            return self._place_of(track, number, 0, Certainty.EXACT)
+        track.gap = self.tracks[0].gap_before(frame, self.rhythm)
+        self.tracks = [self.tracks[0], track]
+        self.certainty = max(self.certainty, Certainty.AT_LEAST)
+        return self._place_of(track, number, 0, Certainty.AT_LEAST)
+
+    def _ahead(self, frame: Frame, step: Step, track: Track) -> Place:
+        """Add an image to a track."""
+        main = self.tracks[0]
+        lost, certainty, seconds = step.ahead - 1, step.certainty, frame.now - track.heard
+        newest = track.images.get(track.newest)
+        number = newest.number + step.ahead if newest else -1
+        if number <= self.top:
+            number = self._number_after_top(frame.sequence)
+        self._begin(frame, track, step.ahead, number)
+        if track is main:
+            if step.ahead <= NEAR:
+                self.rhythm.add(seconds / step.ahead)
+            for other in self.tracks[1:]:
+                other.idle += 1
+            self.tracks = [main, *(other for other in self.tracks[1:] if other.idle <= MAX_IDLE)]
+        elif main.heard < track.began:  # the board has begun anew
+            lost, certainty = lost + track.gap, max(certainty, Certainty.AT_LEAST)
+            main.idle, track.gap = 0, 0
+            self.tracks = [track, main]
+        self.lost += lost
+        self.certainty = max(self.certainty, certainty)
+        return self._place_of(track, number, lost, certainty)
+
+    def _behind(self, frame: Frame, step: Step, track: Track) -> Place:
+        """Add a late frame, a copy or another chunk to an image of a track."""
+        index = track.newest + step.ahead
+        image = track.images.get(index)
+        if image is None:
+            if index > track.first:  # else a repeater may be about to send copies
+                self._boards.record(frame.sequence)
+                self.lost -= 1
+            self.images += 1
+            newest = track.images.get(track.newest)
+            number = (newest.number if newest else self.top) + step.ahead
+            taken = {one.number for each in self.tracks for one in each.images.values()}
+            image = Image(number if number not in taken else self._number_after_top(frame.sequence), frame.now)
+            track.images[index] = image
+            self.top = max(self.top, image.number)
+        duplicate = frame.chunk in image.chunks
+        late = step.ahead < 0 and not duplicate
+        image.chunks.setdefault(frame.chunk, (frame.bits, frame.clean))
+        image.heard = frame.now
         self.duplicates += duplicate
         self.late += late
-        return Place(image, 0, self.lost, duplicate, late)
+        return self._place_of(track, image.number, 0, Certainty.EXACT)._replace(duplicate=duplicate, late=late)
 
-    def _begin(self, image: int, chunk: int, bits: np.ndarray, clean: bool) -> None:
-        self._boards.record(image % SEQUENCES)
-        self.newest = image
-        self._images[image] = {chunk: (bits, clean)}
-        for old in [number for number in self._images if number < image - LATE]:
-            del self._images[old]
+    def _begin(self, frame: Frame, track: Track, ahead: int, number: int) -> None:
+        self._boards.record(frame.sequence)
+        self.images += 1
+        self.top = number
+        track.begin(Image(number, frame.now, {frame.chunk: (frame.bits, frame.clean)}), ahead, frame.now)
 
+    def _number_after_top(self, sequence: int) -> int:
+        """Return the smallest unused image number that equals a sequence number modulo 32."""
+        return self.top + 1 + (sequence - self.top - 1) % SEQUENCES
 
-def _alike(first: np.ndarray, first_clean: bool, second: np.ndarray, second_clean: bool) -> bool:
-    """Return True if two payloads may be copies of one."""
-    both = (first >= 0) & (second >= 0)
-    count, different = np.count_nonzero(both), np.count_nonzero((first != second) & both)
-    if first_clean and second_clean:
-        return different == 0
-    return different <= count * COPIES_DIFFER + DEVIATIONS * sqrt(count * COPIES_DIFFER * (1 - COPIES_DIFFER))
+    def _place_of(self, track: Track, number: int, lost: int, certainty: Certainty) -> Place:
+        unexpected = track is not self.tracks[0]
+        return Place(number, lost, self.lost, False, False, self.clash, certainty, self.certainty, unexpected)

@@ -9,6 +9,7 @@ import numpy as np
 from host.classify.classifier import Classifier
 from host.classify.decoder import Decoder
 from host.receive.events import AnswerFrame, Event, FeatureFrame
+from host.receive.frames import FrameParser
 from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 from tests.fuzz.checks import check_event, check_reading, is_found, outline
@@ -70,13 +71,18 @@ def run(data: bytes) -> None:
         line.quiet()
 
 
+def timeless() -> FrameParser:
+    """Return a parser whose clock stands still, as events depend on the times at which frames arrive."""
+    return FrameParser(bundles(), clock=lambda: 0.0)
+
+
 class Line:
     """A serial line with its sender and its receivers, and a radio."""
 
     def __init__(self, cut: int) -> None:
         self._cut, self._sent, self._total = cut, b"", 0
-        self._whole, self._pieces = StreamReceiver(bundles()), StreamReceiver(bundles())
-        self._radio, self._packets = PacketReceiver(bundles()), 0
+        self._whole, self._pieces = StreamReceiver(bundles(), timeless()), StreamReceiver(bundles(), timeless())
+        self._radio, self._packets = PacketReceiver(bundles(), timeless()), 0
         self._classifiers = {"line": Classifier(decoders()), "radio": Classifier(decoders())}
 
     def send(self, data: bytes) -> None:

@@ -150,9 +150,9 @@ def test_memory_does_not_grow_with_images(bundle: Bundle) -> None:
     for n in range(100):
         for frame in features(receiver.feed(make_frame(bundle, n))):
             classifier.read(frame)
-    (images,) = classifier._images.values()
+    (link,) = classifier._links.values()
     (source,) = receiver.sources.values()
-    assert len(images) <= 9 and len(source._images) <= 9
+    assert len(link._images) <= 16 and [len(track.images) for track in source.tracks] == [32]
 
 
 def answer_copies(bundle: Bundle, answer: Answer, bers: Sequence[float], rng: np.random.Generator) -> list[AnswerFrame]:

@@ -168,3 +168,47 @@ def test_receive_ends_quietly_when_its_output_is_closed(bundle: Bundle) -> None:
         process.stdout.close()
         assert process.wait(30) == 1
         assert process.stderr.read() == ""
+
+
+def test_receive_says_at_least_where_the_count_is_not_certain(bundle: Bundle, tmp_path: Path) -> None:
+    target = tmp_path / "readings.jsonl"
+    with fake_line(sends(make_frame(bundle, 0)), sends(make_frame(bundle, 3), hold=True)) as url:
+        arguments = ("receive", "--port", url, "--bundle", bundle.path, "--reconnect", "--count", 2, "--json", target)
+        code, out, err = run(*arguments)
+    assert code == 0 and out.splitlines()[-1].endswith("clean  at least 2 lost")
+    assert "inkling: 2 frames, at least 2 lost, 0 duplicates" in err
+    readings = [one for one in map(json.loads, target.read_text().splitlines()) if "event" not in one]
+    words = [(one["lost"], one["lost_certainty"], one["lost_total"], one["lost_total_certainty"]) for one in readings]
+    assert words == [(0, "exact", 0, "exact"), (2, "at least", 2, "at least")]
+
+
+def test_receive_marks_a_frame_that_continues_nothing(bundle: Bundle) -> None:
+    frames = [make_frame(bundle, n) for n in range(10)] + [make_frame(bundle, 25), make_frame(bundle, 10)]
+    with fake_line(sends(b"".join(frames), hold=True)) as url:
+        code, out, _ = run("receive", "--port", url, "--bundle", bundle.path, "--count", 12)
+    shown = out.splitlines()[1:]
+    assert code == 0 and [line.endswith("  unexpected") for line in shown] == [False] * 10 + [True, False]
+
+
+def test_receive_remembers_devices_across_restarts(bundle: Bundle, tmp_path: Path) -> None:
+    state, target = tmp_path / "state.db", tmp_path / "readings.jsonl"
+    for stream in (make_frame(bundle, 0) + make_frame(bundle, 1), make_frame(bundle, 1) + make_frame(bundle, 4)):
+        with fake_line(sends(stream, hold=True)) as url:
+            options = ("--port", url, "--bundle", bundle.path, "--state", state, "--json", target, "--count", 2)
+            code, _, _ = run("receive", *options)
+        assert code == 0
+    readings = [json.loads(text) for text in target.read_text().splitlines()]
+    assert [(one["image_number"], one["duplicate"], one["lost"]) for one in readings] == [
+        (0, False, 0),
+        (1, False, 0),
+        (1, True, 0),
+        (4, False, 2),
+    ]
+
+
+def test_receive_refuses_a_state_file_of_something_else(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database\n" * 9)
+    state = tmp_path / "notes.txt"
+    code, out, err = run("receive", "--port", "socket://127.0.0.1:9", "--bundle", bundle.path, "--state", state)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert err.startswith(f"inkling: {state} is not a usable state file (file is not a database): name another file")

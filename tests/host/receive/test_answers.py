@@ -284,7 +284,7 @@ def test_expected_answer_is_found_through_heavy_noise(adaptive: Bundle) -> None:
 def test_nearly_equal_header_wins_over_an_answer(adaptive: Bundle) -> None:
     """A feature header and an answer are both 11 bits or more apart; in the middle between them, neither is taken."""
     headers = HeaderDecoder([adaptive])
-    headers.add_device(7, adaptive.model_bits, 0)
+    headers.add_device(7, adaptive.model_bits, [0])
     feature = Header(FrameType.FEATURE, 7, 1, adaptive.model_bits, 0).encode()
     sent = [packet(adaptive, 1, Answer(k // CONFIDENCES, k % CONFIDENCES)) for k in range(160)]
     answer = min(sent, key=lambda other: distance(other, feature))

@@ -52,7 +52,7 @@ def test_noise_is_decoded_as_known_header_at_most_as_often_as_allowed(bundle: Bu
     """
     headers, rng = HeaderDecoder([bundle]), np.random.default_rng(4)
     for device in range(200):
-        headers.add_device(device, bundle.model_bits, 0)
+        headers.add_device(device, bundle.model_bits, [0])
     limit = max_flips(96, 200 * 33, FALSE_PER_BYTE)
     decoded = [headers.decode(rng.bytes(8), 0) for _ in range(20_000)]
     matches = [match for match in decoded if match and match.passed == ((96, limit),)]

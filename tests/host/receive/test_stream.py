@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from channel_sim import BitFlips, ByteLoss, Compose, Stream, Truncation
 from host.receive import frames
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame
+from host.receive.frames import FrameParser
 from host.receive.stream import StreamReceiver
 from tests.support.host import features, make_answer, make_bundle, make_frame, receive, symbols_of
 from wire.bundle import Bundle
@@ -82,7 +83,7 @@ def test_events_do_not_depend_on_how_the_stream_is_divided(
     adaptive: Bundle, pieces: list, cuts: list, seed: int
 ) -> None:
     stream = build(adaptive, pieces, seed)
-    whole, cut, single = StreamReceiver([adaptive]), StreamReceiver([adaptive]), StreamReceiver([adaptive])
+    whole, cut, single = (StreamReceiver([adaptive], FrameParser([adaptive], clock=lambda: 0.0)) for _ in range(3))
     expected = [outline(event) for event in receive(whole, stream)]
     edges = [0, *sorted(min(c, len(stream)) for c in cuts), len(stream)]
     events = [e for a, b in pairwise(edges) for e in cut.feed(stream[a:b])] + cut.flush()

@@ -1,0 +1,212 @@
+"""State file: what a host remembers of its senders across restarts, in one SQLite file."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from host.errors import HostError
+from host.receive.senders.registry import Key
+from host.receive.senders.rhythm import Rhythm
+from host.receive.senders.track import Certainty, Image, Track
+from host.receive.sources import Counter, Source
+
+APPLICATION_ID = 0x494E4B4C  # "INKL", in the header of the file
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE source(device INTEGER, model_id TEXT, state TEXT NOT NULL, PRIMARY KEY(device, model_id)) WITHOUT ROWID;
+CREATE TABLE image(
+    device INTEGER, model_id TEXT, number INTEGER, chunk INTEGER, clean INTEGER NOT NULL, bits BLOB NOT NULL,
+    PRIMARY KEY(device, model_id, number, chunk)
+) WITHOUT ROWID;
+"""
+_COUNTS = ("received", "images", "lost", "duplicates", "late", "top")
+_TRACK = ("newest", "first", "support", "idle", "gap")
+
+
+class StateFile:
+    """The sources of a host in a file, which no other process can use at the same time.
+
+    Each `save` is complete or not done at all, also if the process is killed. Times are Unix times in the file and
+    those of `clock` in memory.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open a state file, or make it. Raises HostError if it is in use, damaged, or of another program."""
+        self.path, self._clock, self._wall_clock = path, clock, wall_clock
+        self._saved: dict[Key, set[tuple[int, int]]] = {}  # numbers and chunks of the images in the file
+        try:
+            self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._error(error) from None
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._file.close()
+            raise self._error(error) from None
+
+    def load(self) -> dict[Key, Source]:
+        """Return the sources in the file, by device and model_id. Raises HostError if the file is damaged."""
+        before = self._wall_clock() - self._clock()  # Unix time at 0 of the clock
+        sources: dict[Key, Source] = {}
+        try:
+            bits: dict[Key, dict[int, dict[int, tuple[np.ndarray, bool]]]] = {}
+            for device, model_id, number, chunk, clean, blob in self._file.execute("SELECT * FROM image"):
+                chunks = bits.setdefault((device, model_id), {}).setdefault(number, {})
+                chunks[chunk] = np.frombuffer(blob, np.int8), bool(clean)
+                self._saved.setdefault((device, model_id), set()).add((number, chunk))
+            for device, model_id, state in self._file.execute("SELECT * FROM source"):
+                key = int(device), str(model_id)
+                self._saved.setdefault(key, set())
+                sources[key] = _source(json.loads(state), bits.get(key, {}), before, self._clock())
+        except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._error(error) from None
+        return sources
+
+    def save(self, sources: Mapping[Key, Source], changed: set[Key]) -> None:
+        """Write the changed ones of the sources, and delete those that are no longer there.
+
+        Raises HostError if they cannot be written, as on a full disk; the file then keeps what it had.
+        """
+        saved = {key: set(images) for key, images in self._saved.items()}
+        try:
+            self._file.execute("BEGIN")
+            for key in changed & sources.keys():
+                self._write(key, sources[key], saved.setdefault(key, set()))
+            for key in saved.keys() - sources.keys():
+                del saved[key]
+                for kind in ("source", "image"):
+                    self._file.execute(f"DELETE FROM {kind} WHERE device = ? AND model_id = ?", key)
+            self._file.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise self._error(error) from None
+        self._saved = saved
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _open(self) -> None:
+        execute = self._file.execute
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("BEGIN EXCLUSIVE")
+        (application,), (version,) = (
+            execute("PRAGMA application_id").fetchone(),
+            execute("PRAGMA user_version").fetchone(),
+        )
+        tables = execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if (application, version, tables) == (0, 0, 0):
+            for statement in _SCHEMA.split(";"):
+                execute(statement)
+            execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            execute(f"PRAGMA user_version = {VERSION}")
+        elif application != APPLICATION_ID:
+            raise sqlite3.DatabaseError("it is a file of another program")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"it has version {version}, and this program reads version {VERSION}")
+        execute("COMMIT")
+        # Commits then need no wait for the disk. A power cut may undo the last ones, but never tears the file.
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+
+    def _write(self, key: Key, source: Source, saved: set[tuple[int, int]]) -> None:
+        images = {
+            (image.number, chunk): (clean, bits)
+            for track in source.tracks
+            for image in track.images.values()
+            for chunk, (bits, clean) in image.chunks.items()
+        }
+        for number, chunk in saved - images.keys():
+            self._file.execute(
+                "DELETE FROM image WHERE device = ? AND model_id = ? AND number = ? AND chunk = ?",
+                (*key, number, chunk),
+            )
+        for number, chunk in images.keys() - saved:
+            clean, bits = images[number, chunk]
+            self._file.execute(
+                "INSERT INTO image VALUES(?, ?, ?, ?, ?, ?)", (*key, number, chunk, clean, bits.tobytes())
+            )
+        saved.clear()
+        saved.update(images)
+        state = json.dumps(_state(source, self._wall_clock() - self._clock()))
+        self._file.execute("INSERT OR REPLACE INTO source VALUES(?, ?, ?)", (*key, state))
+
+    def _error(self, error: Exception) -> HostError:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            return HostError(f"state file {self.path} is in use by another process: give each process its own file")
+        if isinstance(error, sqlite3.OperationalError):
+            return HostError(f"cannot use state file {self.path}: {error}")
+        reason = error if isinstance(error, sqlite3.Error) else "its contents are damaged"
+        return HostError(
+            f"{self.path} is not a usable state file ({reason}): name another file, or delete it to begin anew"
+        )
+
+
+def _state(source: Source, before: float) -> dict[str, Any]:
+    """Return a source without the bits of its images, as JSON has it. `before` is added to all times."""
+    return {
+        **{name: getattr(source, name) for name in _COUNTS},
+        "certainty": int(source.certainty),
+        "first_heard": source.first_heard + before,
+        "heard": source.heard + before,
+        "rhythm": source.rhythm.samples,
+        "counter": source.last_counter,
+        "tracks": [
+            {
+                **{name: getattr(track, name) for name in _TRACK},
+                "heard": track.heard + before,
+                "began": track.began + before,
+                "images": [[index, image.number, image.heard + before] for index, image in track.images.items()],
+            }
+            for track in source.tracks
+        ],
+    }
+
+
+def _source(
+    state: dict[str, Any], bits: dict[int, dict[int, tuple[np.ndarray, bool]]], before: float, now: float
+) -> Source:
+    """Return the source of a state; `before` is subtracted from all times, which are not after `now`."""
+
+    def moment(unix: float) -> float:
+        return min(float(unix) - before, now)
+
+    counter = state["counter"]
+    value, images, lost, certainty = counter or (0, 0, 0, 0)
+    tracks = [
+        Track(
+            **{name: int(track[name]) for name in _TRACK},
+            heard=moment(track["heard"]),
+            began=moment(track["began"]),
+            images={
+                int(index): Image(int(number), moment(heard), bits.get(number, {}))
+                for index, number, heard in track["images"]
+            },
+        )
+        for track in state["tracks"]
+    ]
+    return Source(
+        received=int(state["received"]),
+        images=int(state["images"]),
+        lost=int(state["lost"]),
+        duplicates=int(state["duplicates"]),
+        late=int(state["late"]),
+        top=int(state["top"]),
+        certainty=Certainty(state["certainty"]),
+        first_heard=moment(state["first_heard"]),
+        heard=moment(state["heard"]),
+        rhythm=Rhythm(map(float, state["rhythm"])),
+        last_counter=Counter(int(value), int(images), int(lost), Certainty(certainty)) if counter else None,
+        tracks=tracks,
+    )

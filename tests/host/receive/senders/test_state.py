@@ -1,0 +1,196 @@
+"""The state file: what a restarted host remembers, and files that cannot be used."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from host.errors import HostError
+from host.receive.frames import FrameParser
+from host.receive.senders.state import StateFile
+from host.receive.senders.track import Certainty
+from host.receive.stream import StreamReceiver
+from tests.support.host import images, make_answer, make_frame, receive
+from wire.bundle import Bundle
+
+INTERVAL_S = 60.0
+
+
+class Host:
+    """A host with a state file. Its own clock begins at 0, as after a reboot."""
+
+    def __init__(self, path: Path, bundle: Bundle, unix: float) -> None:
+        self._started, self.unix = unix, unix
+        self.state = StateFile(path, self.clock, lambda: self.unix)
+        self.parser = FrameParser([bundle], self.clock)
+        self.parser.restore(self.state.load())
+        self._receiver = StreamReceiver([bundle], self.parser)
+
+    def clock(self) -> float:
+        return self.unix - self._started
+
+    def receive(self, unix: float, data: bytes) -> list:
+        self.unix = unix
+        places = [frame.place for frame in images(receive(self._receiver, data))]
+        self.state.save(self.parser.sources, {*self.parser.sources})
+        return places
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def host(path: Path, adaptive: Bundle) -> Iterator[Host]:
+    """A host that has received 40 images, the last one at 1e9 seconds."""
+    first = Host(path, adaptive, 1e9 - 40 * INTERVAL_S)
+    for number in range(40):
+        make = make_answer if number % 2 else make_frame
+        first.receive(1e9 - (39 - number) * INTERVAL_S, make(adaptive, number))
+    yield first
+    first.state.close()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file as another program does, and commit."""
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        yield file
+
+
+def test_restarted_host_counts_no_false_gap(host: Host, path: Path, adaptive: Bundle) -> None:
+    host.state.close()
+    again = Host(path, adaptive, 1e9 + 10)
+    (place,) = again.receive(1e9 + INTERVAL_S, make_frame(adaptive, 40))
+    assert (place.lost, place.certainty, place.image_number, place.unexpected) == (0, Certainty.EXACT, 40, False)
+    source = again.parser.sources[7, adaptive.model_id]
+    assert (source.received, source.images) == (41, 41) and source.rhythm.interval_s == pytest.approx(INTERVAL_S)
+
+
+def test_restarted_host_counts_what_it_missed(host: Host, path: Path, adaptive: Bundle) -> None:
+    host.state.close()
+    again = Host(path, adaptive, 1e9 + 20 * INTERVAL_S)
+    (place,) = again.receive(1e9 + 25 * INTERVAL_S, make_frame(adaptive, 64))
+    assert (place.lost, place.certainty) == (24, Certainty.EXACT)
+
+
+@pytest.mark.parametrize("number", [39, 38, 30, 20])
+def test_restarted_host_takes_no_replayed_frame_as_new(host: Host, path: Path, adaptive: Bundle, number: int) -> None:
+    host.state.close()
+    again = Host(path, adaptive, 1e9 + 100)
+    make = make_answer if number % 2 else make_frame
+    (place,) = again.receive(1e9 + 2.5 * INTERVAL_S, make(adaptive, number))
+    assert place.duplicate and place.image_number == number
+    fresh = Host(path.with_name("none.db"), adaptive, 1e9 + 100)
+    assert not fresh.receive(1e9 + 150, make(adaptive, number))[0].duplicate, "without the state"
+
+
+def test_state_keeps_counter_and_expected_headers(host: Host, path: Path, adaptive: Bundle) -> None:
+    host.parser.counter(7, 40)
+    host.state.save(host.parser.sources, {(7, adaptive.model_id)})
+    before = host.parser.sources[7, adaptive.model_id]
+    host.state.close()
+    again = Host(path, adaptive, 1e9)
+    source = again.parser.sources[7, adaptive.model_id]
+    assert source.last_counter == before.last_counter and source.expected_after == before.expected_after == [39 % 32]
+    assert again.parser.headers.decode(make_frame(adaptive, 40)[4:12], 8), "a known device: more flips than by the code"
+
+
+def test_state_of_forgotten_sources_is_deleted(host: Host, adaptive: Bundle, path: Path) -> None:
+    host.receive(2e9, make_frame(adaptive, 0, device=9))
+    host.state.close()
+    with opened(path) as file:
+        assert file.execute("SELECT device FROM source").fetchall() == [(9,)]
+        assert file.execute("SELECT DISTINCT device FROM image").fetchall() == [(9,)]
+
+
+def test_clock_that_was_set_back_gives_no_negative_times(host: Host, path: Path, adaptive: Bundle) -> None:
+    host.state.close()
+    again = Host(path, adaptive, 5e8)
+    (place,) = again.receive(5e8 + 1, make_frame(adaptive, 40))
+    assert place.lost == 0 and again.parser.sources[7, adaptive.model_id].heard == 1.0
+
+
+def _use_and_wait(path: Path, ready: Connection) -> None:
+    state = StateFile(path)
+    ready.send(state.load())
+    signal.pause()
+
+
+def test_second_process_is_refused_and_a_killed_one_leaves_a_usable_file(
+    host: Host, path: Path, adaptive: Bundle
+) -> None:
+    host.state.close()
+    context = multiprocessing.get_context("spawn")
+    ready, other_end = context.Pipe(duplex=False)
+    process = context.Process(target=_use_and_wait, args=(path, other_end), daemon=True)
+    process.start()
+    assert ready.poll(30) and len(ready.recv()) == 1
+    with pytest.raises(HostError, match="is in use by another process"):
+        StateFile(path)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(10)
+    assert Host(path, adaptive, 1e9).parser.sources[7, adaptive.model_id].images == 40
+
+
+def test_torn_and_foreign_files_are_refused(host: Host, path: Path, adaptive: Bundle, tmp_path: Path) -> None:
+    host.state.close()
+    content = path.read_bytes()
+    for name, wrong in (("torn", content[: len(content) // 2]), ("text", b"readings\n" * 100), ("zero", bytes(5000))):
+        (tmp_path / name).write_bytes(wrong)
+        with pytest.raises(HostError, match=f"{name} is not a usable state file"):
+            StateFile(tmp_path / name).load()
+        assert (tmp_path / name).read_bytes() == wrong, "it may be something that its owner needs"
+    with opened(tmp_path / "other") as file:
+        file.execute("CREATE TABLE songs(title)")
+    with pytest.raises(HostError, match=r"other is not a usable state file .it is a file of another program"):
+        StateFile(tmp_path / "other")
+    with pytest.raises(HostError, match=r"cannot use state file .*missing/state\.db: unable to open"):
+        StateFile(tmp_path / "missing" / "state.db")
+
+
+@pytest.mark.parametrize("damage", ["state = '{}'", "state = 'x'", "state = '[1]'", "model_id = NULL"])
+def test_damaged_rows_are_refused(host: Host, path: Path, damage: str) -> None:
+    host.state.close()
+    with opened(path) as file:
+        if "NULL" in damage:
+            file.execute("DROP TABLE image")
+        else:
+            file.execute(f"UPDATE source SET {damage}")
+    state = StateFile(path)
+    with pytest.raises(HostError, match=r"is not a usable state file|cannot use state file"):
+        state.load()
+    state.close()
+
+
+def test_file_of_a_later_version_is_refused(host: Host, path: Path) -> None:
+    host.state.close()
+    with opened(path) as file:
+        file.execute("PRAGMA user_version = 2")
+    with pytest.raises(HostError, match="it has version 2, and this program reads version 1"):
+        StateFile(path)
+
+
+def test_full_disk_keeps_the_last_state(host: Host, path: Path, adaptive: Bundle) -> None:
+    """SQLite reports its own limit on the size of a file as it does a full disk."""
+    pages = host.state._file.execute("PRAGMA page_count").fetchone()[0]
+    host.state._file.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(HostError, match="database or disk is full"):
+        for number in range(40, 80):
+            for device in range(10):
+                host.receive(1e9 + number * INTERVAL_S, make_frame(adaptive, number, device=device))
+    host.state._file.execute("PRAGMA max_page_count = 100000")
+    host.state.save(host.parser.sources, {*host.parser.sources})
+    host.state.close()
+    restored = Host(path, adaptive, 2e9).parser.sources
+    assert {key: source.received for key, source in restored.items()} == {
+        key: source.received for key, source in host.parser.sources.items()
+    }

@@ -49,6 +49,36 @@ void board_sleep(uint32_t seconds) {
     machine_micros += seconds * 1000000u; /* modulo 2^32 */
 }
 
+bool board_numbers_read(struct board_numbers *numbers) {
+    (void)numbers;
+    return false;
+}
+
+bool board_numbers_write(const struct board_numbers *numbers) {
+    (void)numbers;
+    return false;
+}
+
+uint8_t machine_reset_cause;
+uint32_t machine_kept;
+uint32_t machine_progress; /* calls of board_progress() */
+
+uint8_t board_reset_cause(void) {
+    return machine_reset_cause;
+}
+
+uint32_t board_kept(void) {
+    return machine_kept;
+}
+
+void board_keep(uint32_t word) {
+    machine_kept = word;
+}
+
+void board_progress(void) {
+    machine_progress++;
+}
+
 void commands_start(enum wire_error encoder) {
     (void)encoder;
 }

@@ -28,10 +28,11 @@ class SimulatedBoard:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         path = folder / "watch.so"
-        sources = [FIRMWARE / "src" / name for name in ("app.c", "watch.c", "send.c", "mode.c")]
+        sources = [FIRMWARE / "src" / name for name in ("app.c", "backoff.c", "watch.c", "send.c", "mode.c")]
+        sources.append(FIRMWARE / "lib" / "counter" / "counter.c")
         sources.append(ROOT / "tests" / "firmware" / "c" / "watch_machine.c")
         sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
-        places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "camera", "encoder"))]
+        places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "camera", "counter", "encoder"))]
         includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
         flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_CAMERA=1", *flags, *includes, "-Wno-pedantic")
         subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)

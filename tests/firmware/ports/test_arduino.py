@@ -91,7 +91,7 @@ def test_port_runs_and_encodes_byte_exactly(program: Callable[..., Path], tmp_pa
         assert sent == board.bundle.answer_frame(answer, 1, board.request % 32)
     usb = name == "blackpill_f411ce"
     assert ("usb" if usb else "serial 115200") in log(tmp_path / "log")
-    assert ("watchdog off" in log(tmp_path / "log")) == (name == "esp32-c3-devkitm-1")
+    assert ("idle watchdog off" in log(tmp_path / "log")) == (name == "esp32-c3-devkitm-1")
 
 
 @pytest.mark.parametrize(("name", "stack"), [("esp32dev", 3000), ("nucleo_f446re", 1200), ("blackpill_f411ce", 7900)])

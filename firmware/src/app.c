@@ -33,8 +33,12 @@ static void handle(enum wire_event event) {
     }
 }
 
-/* Begin with what nobody asks for. */
+/* Begin with what nobody asks for, when the time has come. */
 static void activate(void) {
+    const bool over = backoff_over(); /* also counts the calm time */
+    if (!over || active) {
+        return;
+    }
     active = true;
     counter_start();
     gateway_start();
@@ -65,6 +69,7 @@ void app_start(void) {
     has_encoder = model == WIRE_ERROR_NONE;
     active = false;
     backoff_start();
+    activate();
 }
 
 static void take(uint8_t byte) {
@@ -98,9 +103,7 @@ void app_step(void) {
     }
     end_slow_command();
     node_step();
-    if (backoff_over() && !active) {
-        activate();
-    }
+    activate();
     if (active) {
         gateway_step();
     }

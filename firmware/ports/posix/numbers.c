@@ -33,8 +33,10 @@ static bool lock(const char *path) {
         return print_failure(path, strerror(errno));
     }
     if (fcntl(descriptor, F_SETLK, &whole) != 0) {
+        close(descriptor);
         return print_failure(path, "another process uses it");
     }
+    // cppcheck-suppress resourceLeak - closing the file would end the lock
     return true;
 }
 

@@ -1,6 +1,7 @@
 """firmware/lib/counter on simulated flash memory that loses power at a chosen step."""
 
 import atexit
+import ctypes
 import random
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ WORDS = 4  # of a record
 BLOCK = 112  # COUNTER_BLOCK
 MARK = 0x494E4B31  # FLASH_LOG_MARK
 LIBRARY = ROOT / "firmware" / "lib"
-MACHINE = ROOT / "tests" / "firmware" / "c" / "counter_machine.c"
+MACHINE = Path(__file__).with_name("counter_machine.c")
 
 
 class Numbers(Structure):
@@ -43,7 +44,7 @@ class _Pages(Structure):
     ]
 
 
-class PowerLoss(Exception):
+class PowerLossError(Exception):
     """The board has lost power in the middle of a step."""
 
 
@@ -122,10 +123,10 @@ class Flash:
     def read(self, page: int, offset: int) -> list[int] | None:
         """Return a record, or None if it cannot be read."""
         span = slice(offset // 4, offset // 4 + WORDS)
-        weak = self.weak[page][span]
+        words, weak = self.words[page][span], self.weak[page][span]
         if self.ecc and any(weak):
             return None
-        return [word ^ (mask & self.random.getrandbits(32)) for word, mask in zip(self.words[page][span], weak, strict=True)]
+        return [word ^ (mask & self.random.getrandbits(32)) for word, mask in zip(words, weak, strict=True)]
 
     def power_up(self) -> None:
         self._lost = False
@@ -138,7 +139,7 @@ class Flash:
 
 @cache
 def compile_library() -> Path:
-    """Compile the library and tests/firmware/c/counter_machine.c, with warnings as errors and sanitizers' traps."""
+    """Compile the library and counter_machine.c, with warnings as errors and sanitizers' traps."""
     path = Path(mkdtemp(prefix="inkling-counter-")) / "counter.so"
     atexit.register(shutil.rmtree, path.parent)
     sources = [*sorted((LIBRARY / "counter").glob("*.c")), MACHINE, *wire_c.SOURCES]
@@ -157,29 +158,27 @@ class Counter:
         self.c.counter_next.restype = self.c.counter_ok.restype = c_bool
         self.c.counter_boots.restype = c_uint32
 
-        def program(page: int, offset: int, record: "POINTER(c_uint32)") -> bool:
+        def program(page: int, offset: int, record: "ctypes._Pointer[c_uint32]") -> bool:
             return flash.program(page, offset, record[:WORDS])
 
-        def read(page: int, offset: int, record: "POINTER(c_uint32)") -> bool:
+        def read(page: int, offset: int, record: "ctypes._Pointer[c_uint32]") -> bool:
             words = flash.read(page, offset)
             for index, word in enumerate(words or []):
                 record[index] = word
             return words is not None
 
         # Kept, because the library calls them later.
-        self._pages = _Pages(
-            len(flash.words), 16 * flash.slots, _ERASE(flash.erase), _PROGRAM(program), _READ(read)
-        )
+        self._pages = _Pages(len(flash.words), 16 * flash.slots, _ERASE(flash.erase), _PROGRAM(program), _READ(read))
 
     def start(self, *, woke: bool = False) -> None:
-        """Power up, or wake from deep sleep. Raises PowerLoss."""
+        """Power up, or wake from deep sleep. Raises PowerLossError."""
         c_bool.in_dll(self.c, "machine_woke").value = woke
         self.c.machine_set_flash(byref(self._pages))
         self.c.counter_start()
         self._check()
 
     def take(self) -> tuple[int, bool]:
-        """Return the next value and whether it is unique, and use it up. Raises PowerLoss."""
+        """Return the next value and whether it is unique, and use it up. Raises PowerLossError."""
         value = c_uint32()
         unique = self.c.counter_next(byref(value))
         self._check()
@@ -196,4 +195,4 @@ class Counter:
 
     def _check(self) -> None:
         if self.flash.lost:
-            raise PowerLoss
+            raise PowerLossError

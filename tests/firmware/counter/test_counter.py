@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.firmware.counter.flash import BLANK, BLOCK, MARK, Counter, Flash, PowerLoss
+from tests.firmware.counter.flash import BLANK, BLOCK, MARK, Counter, Flash, PowerLossError
 
 LIFE = 40  # blocks reserved in the life that is cut: several rounds through all pages
 
@@ -42,7 +42,7 @@ class Witness:
                         for _ in range(BLOCK - 3):
                             board.c.counter_advance()
                         self.highest = value + BLOCK - 3
-        except PowerLoss:
+        except PowerLossError:
             return False
         return True
 

@@ -65,6 +65,7 @@ esp_err_t esp_task_wdt_init(uint32_t timeout, bool panic) {
     return 0;
 }
 
+// cppcheck-suppress constParameter - the signature of ESP-IDF
 esp_err_t esp_task_wdt_add(TaskHandle_t handle) {
     note(handle == nullptr ? "watchdog watches the loop" : "watchdog watches another task");
     return 0;

@@ -2,6 +2,7 @@
 #include <Arduino.h>
 #include <backup.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +14,6 @@ RCC_TypeDef mock_rcc;
 IWDG_TypeDef mock_iwdg;
 #ifdef FLASH_ECCR_ECCD
 FLASH_TypeDef mock_flash;
-extern "C" void NMI_Handler();
 #endif
 
 #ifndef MOCK_PROGRAM_END
@@ -23,16 +23,16 @@ extern "C" void NMI_Handler();
 #define ABSOLUTE(value) AS_TEXT(value)
 
 /* Of the linker script. */
-__asm__(".globl _sidata, _sdata, _edata\n"
-        "_sidata = " ABSOLUTE(MOCK_PROGRAM_END) " - 0x100\n"
-                                                "_sdata = 0x20000000\n"
-                                                "_edata = 0x20000100\n");
+__asm__(".globl mock_sidata, mock_sdata, mock_edata\n"
+        "mock_sidata = " ABSOLUTE(MOCK_PROGRAM_END) " - 0x100\n"
+                                                    "mock_sdata = 0x20000000\n"
+                                                    "mock_edata = 0x20000100\n");
 
 namespace {
 
 constexpr size_t FLASH_BYTES = 0x100000;
 uint32_t backup[5];
-bool locked = true;
+[[maybe_unused]] bool locked = true;
 uint8_t *flash;
 
 /* Map the flash at its address, before main(). */
@@ -45,10 +45,18 @@ struct Start {
             abort();
         }
         const int flags = (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED_NOREPLACE;
-        void *at = reinterpret_cast<void *>(FLASH_BASE);
-        flash = static_cast<uint8_t *>(mmap(at, FLASH_BYTES, PROT_READ | PROT_WRITE, flags, file, 0));
+        void *address = reinterpret_cast<void *>(FLASH_BASE);
+        flash = static_cast<uint8_t *>(mmap(address, FLASH_BYTES, PROT_READ | PROT_WRITE, flags, file, 0));
         if (fresh) {
             memset(flash, 0xFF, FLASH_BYTES);
+        }
+        unsigned index;
+        unsigned word;
+        int used;
+        for (const char *at = getenv("INKLING_BACKUP");
+             at != nullptr && sscanf(at, "%1u=%x%n", &index, &word, &used) == 2;
+             at += used + (at[used] == ',' ? 1 : 0)) {
+            backup[index % 5] = word;
         }
         const char *text = getenv("INKLING_RESET");
         mock_rcc.CSR = mock_rcc.RSR = text != nullptr ? static_cast<uint32_t>(strtoul(text, nullptr, 16)) : 0u;
@@ -70,6 +78,7 @@ uint32_t getBackupRegister(uint32_t index) {
     return backup[index];
 }
 
+#ifndef STM32H7xx
 HAL_StatusTypeDef HAL_FLASH_Unlock() {
     locked = false;
     return HAL_OK;
@@ -110,3 +119,4 @@ HAL_StatusTypeDef HAL_FLASHEx_Erase(FLASH_EraseInitTypeDef *what, uint32_t *) {
     memset(flash + start_at, 0xFF, bytes);
     return locked ? HAL_ERROR : HAL_OK;
 }
+#endif

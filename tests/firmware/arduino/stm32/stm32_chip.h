@@ -42,6 +42,11 @@ extern IWDG_TypeDef mock_iwdg;
 
 #define FLASH_BASE 0x08000000UL
 
+/* Symbols of the core's linker script; the host's linker defines one of them itself. */
+#define _sidata mock_sidata
+#define _sdata mock_sdata
+#define _edata mock_edata
+
 typedef enum { HAL_OK = 0x00, HAL_ERROR = 0x01 } HAL_StatusTypeDef;
 
 #ifdef STM32F4xx
@@ -52,7 +57,7 @@ typedef enum { HAL_OK = 0x00, HAL_ERROR = 0x01 } HAL_StatusTypeDef;
 typedef struct {
     uint32_t TypeErase, Banks, Sector, NbSectors, VoltageRange;
 } FLASH_EraseInitTypeDef;
-#else
+#elif !defined(STM32H7xx)
 #define FLASH_ECCR_ECCD (1u << 31)
 #define FLASH_TYPEERASE_PAGES 0x00U
 #define FLASH_TYPEPROGRAM_DOUBLEWORD 0x00U
@@ -78,9 +83,11 @@ extern FLASH_TypeDef mock_flash;
 #define FLASH (&mock_flash)
 #endif
 
+#ifndef STM32H7xx
 extern "C" {
 HAL_StatusTypeDef HAL_FLASH_Unlock(void);
 HAL_StatusTypeDef HAL_FLASH_Lock(void);
 HAL_StatusTypeDef HAL_FLASH_Program(uint32_t TypeProgram, uint32_t Address, uint64_t Data);
 HAL_StatusTypeDef HAL_FLASHEx_Erase(FLASH_EraseInitTypeDef *pEraseInit, uint32_t *SectorError);
 }
+#endif

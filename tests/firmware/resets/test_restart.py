@@ -16,10 +16,10 @@ WATCHDOG_S = 2
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build tests/firmware/c/restart_app.c on the native port."""
+    """Build restart_app.c on the native port."""
     path = tmp_path_factory.mktemp("restart") / "inkling"
     sources = [*(FIRMWARE / "ports" / "posix").glob("*.c"), *(FIRMWARE / "lib" / "counter").glob("counter.c")]
-    sources.append(ROOT / "tests" / "firmware" / "c" / "restart_app.c")
+    sources.append(Path(__file__).with_name("restart_app.c"))
     headers = [FIRMWARE / "src", *(FIRMWARE / "lib" / name for name in ("board", "counter", "camera", "radio"))]
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fsanitize=address,undefined"]
     flags += [f"-DINKLING_WATCHDOG_S={WATCHDOG_S}", '-DINKLING_TARGET="restart"']

@@ -93,8 +93,8 @@ const struct flash_pages pages = {PAGES, USED_BYTES, erase, program, read};
 struct flash_log recorded;
 
 bool is_free() {
-    const uintptr_t end = reinterpret_cast<uintptr_t>(_sidata) + static_cast<uintptr_t>(_edata - _sdata);
-    return end <= FIRST_ADDRESS;
+    const uintptr_t bytes = reinterpret_cast<uintptr_t>(_edata) - reinterpret_cast<uintptr_t>(_sdata);
+    return reinterpret_cast<uintptr_t>(_sidata) + bytes <= FIRST_ADDRESS;
 }
 
 } // namespace

@@ -46,6 +46,7 @@ struct Start {
         }
         const int flags = (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED_NOREPLACE;
         void *address = reinterpret_cast<void *>(FLASH_BASE);
+        // cppcheck-suppress invalidFunctionArg - an anonymous mapping has descriptor -1
         flash = static_cast<uint8_t *>(mmap(address, FLASH_BYTES, PROT_READ | PROT_WRITE, flags, file, 0));
         if (fresh) {
             memset(flash, 0xFF, FLASH_BYTES);

@@ -1,5 +1,6 @@
 /* Permanent memory of the ESP32 family: one entry in the core's non-volatile storage, a log in flash with checksums
  * that survives a loss of power at any time (ESP-IDF, "Non-Volatile Storage Library"). */
+#include "../common/core.h"
 #include "board.h"
 
 #include <Preferences.h>

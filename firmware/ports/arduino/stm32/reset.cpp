@@ -1,7 +1,7 @@
 #include "reset.h"
 
 #include "../common/core.h"
-#include "backup.h"
+#include "backup_registers.h"
 #include "board.h"
 #include "wire/status.h"
 

@@ -29,12 +29,12 @@ check() {
     shift
     cppcheck --quiet --error-exitcode=1 --enable=warning,style,performance,portability --inline-suppr \
         --platform=unix32 --library=posix --suppress=missingIncludeSystem -DINKLING_TARGET='"lint"' \
-        -I$src -I$lib/board -I$lib/camera -I$lib/encoder -I$lib/radio -I$lib/wire/src -Itests/fuzz/c/stub "$@"
+        -I$src -I$lib/board -I$lib/camera -I$lib/counter -I$lib/encoder -I$lib/radio -I$lib/wire/src -Itests/fuzz/c/stub "$@"
 }
 
 c=--std=c11
 check "wired board" $c $src $lib -i$lib/encoder/tflm.cpp $ports/posix $tests/fit_app.c $tests/stuck_machine.c \
-    $tests/wire_fuzz.c $tests/secure
+    $tests/wire_fuzz.c $tests/secure tests/firmware/counter tests/firmware/resets
 check "radio node" $c -DINKLING_RADIO=1 $src $ports/posix $tests/node_machine.c
 check "radio gateway" $c -DINKLING_RADIO=1 -DINKLING_GATEWAY=1 $src
 check "unattended camera" $c -DINKLING_CAMERA=1 -DINKLING_PERIOD_S=60 -DINKLING_MOTION=4 -DINKLING_DEEP_SLEEP=1 \
@@ -58,7 +58,8 @@ check "ESP32 boards" $cpp $signatures -DESP_PLATFORM -DINKLING_CAMERA=1 -DINKLIN
     -DINKLING_LORA_SCK=1 -DINKLING_LORA_MISO=2 -DINKLING_LORA_MOSI=3 -DINKLING_LORA_CS=4 -DINKLING_LORA_RESET=5 \
     -DINKLING_LORA_DIO0=6 -DINKLING_LORA_DIO1=7 -DINKLING_LORA_BUSY=8 -DINKLING_LORA_TCXO_MILLIVOLTS=1800 \
     -I$mocks/esp32 -I$mocks/lora -I$mocks/machine $mocks/machine -i$mocks/machine/stm32.cpp \
+    -i$mocks/machine/stm32_flash.cpp \
     $arduino/common $arduino/esp32 $arduino/camera $arduino/lora/common $arduino/lora/sx1262 $arduino/lora/sx1276
 check "STM32 boards" $cpp $signatures -DSTM32WLxx -DINKLING_RADIO=1 -DINKLING_LORA_TCXO_MILLIVOLTS=1700 \
-    -I$mocks/stm32 -I$mocks/lora -I$mocks/machine $mocks/machine/stm32.cpp \
+    -I$mocks/stm32 -I$mocks/lora -I$mocks/machine $mocks/machine/stm32.cpp $mocks/machine/stm32_flash.cpp \
     $arduino/common $arduino/stm32 $arduino/lora/stm32wl

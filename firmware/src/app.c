@@ -1,7 +1,9 @@
 #include "app.h"
 
+#include "backoff.h"
 #include "board.h"
 #include "commands.h"
+#include "counter.h"
 #include "encoder.h"
 #include "gateway.h"
 #include "line.h"
@@ -15,6 +17,8 @@ static struct wire_parser parser;
 static uint32_t last_byte_micros;
 static uint32_t begun;        /* commands begun so far, as the parser counts them */
 static uint32_t begun_micros; /* start of the last one */
+static bool has_encoder;
+static bool active; /* does what nobody asked for, too */
 
 static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
@@ -25,6 +29,21 @@ static void handle(enum wire_event event) {
             line_send_error(parser.request, parser.opcode, (uint8_t)error);
         }
         watch_command_done();
+        board_progress();
+    }
+}
+
+/* Begin with what nobody asks for, when the time has come. */
+static void activate(void) {
+    const bool over = backoff_over(); /* also counts the calm time */
+    if (!over || active) {
+        return;
+    }
+    active = true;
+    counter_start();
+    gateway_start();
+    if (has_encoder) {
+        watch_start();
     }
 }
 
@@ -47,10 +66,10 @@ void app_start(void) {
         line_send_error(0, 0, (uint8_t)model); /* unsolicited: tells a host that listens why commands will fail */
     }
     node_start();
-    gateway_start();
-    if (model == WIRE_ERROR_NONE) {
-        watch_start();
-    }
+    has_encoder = model == WIRE_ERROR_NONE;
+    active = false;
+    backoff_start();
+    activate();
 }
 
 static void take(uint8_t byte) {
@@ -84,9 +103,13 @@ void app_step(void) {
     }
     end_slow_command();
     node_step();
-    gateway_step();
-    if (wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */
+    activate();
+    if (active) {
+        gateway_step();
+    }
+    if (active && wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */
         watch_step();
     }
+    board_progress();
     board_wait();
 }

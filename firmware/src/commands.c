@@ -87,6 +87,7 @@ static enum wire_error bench(const struct wire_parser *command) {
         result.min_cycles = cycles < result.min_cycles ? cycles : result.min_cycles;
         result.max_cycles = cycles > result.max_cycles ? cycles : result.max_cycles;
         sum += cycles;
+        board_progress(); /* all of them may take longer than the watchdog waits */
     }
     result.microseconds = board_micros() - start_micros;
     result.mean_cycles = (uint32_t)((sum + repeats / 2u) / repeats);

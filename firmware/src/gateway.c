@@ -6,17 +6,17 @@
 #include "line.h"
 #include "lora.h"
 
-#define RETRY_MICROS 5000000u
+#define CHECK_MICROS 5000000u
 
-static uint32_t last_try_micros; /* board_micros() of the last start of the radio */
-static uint8_t packet_count;     /* gaps show the host which packets the serial line lost */
+static uint32_t checked_micros; /* board_micros() of the last check, or start, of the radio */
+static uint8_t packet_count;    /* gaps show the host which packets the serial line lost */
 
 void gateway_start(void) {
     const struct radio_settings settings = lora_settings();
     if (!radio_start(&settings) || !radio_listen()) {
         line_send_error(0, 0, WIRE_ERROR_RADIO);
     }
-    last_try_micros = board_micros();
+    checked_micros = board_micros();
 }
 
 void gateway_step(void) {
@@ -24,8 +24,11 @@ void gateway_step(void) {
     uint8_t *packet = data + WIRE_PACKET_HEAD_BYTES;
     struct radio_reception reception;
     size_t length;
-    if (!radio_listening() && board_micros() - last_try_micros >= RETRY_MICROS) {
-        gateway_start();
+    if (board_micros() - checked_micros >= CHECK_MICROS) {
+        checked_micros = board_micros();
+        if (!radio_receives()) {
+            gateway_start();
+        }
     }
     while ((length = radio_receive(packet, &reception)) > 0u) {
         const struct wire_packet_head head = {

@@ -8,7 +8,8 @@
 /* Start receiving. If the radio does not respond, an error goes to the host, and commands still work. */
 void gateway_start(void);
 
-/* Forward the packets received since the last call. A radio that does not receive is restarted every 5 s. */
+/* Forward the packets received since the last call. Every 5 s the radio is
+ * asked whether it receives; it is restarted if it does not. */
 void gateway_step(void);
 
 #else

@@ -54,9 +54,10 @@ static enum wire_error choose(uint8_t *chunk, const struct radio_settings *setti
     if (INKLING_LORA_IMPLICIT) {
         *chunk = longest ? INKLING_LORA_CHUNK : *chunk;
     } else if (longest) {
-        *chunk = prefix_longest(&inkling_model, settings, duty_left_micros(&duty));
+        const uint32_t left = duty_left_micros(&duty);
+        *chunk = prefix_longest(&inkling_model, settings, left < NODE_LONGEST_MICROS ? left : NODE_LONGEST_MICROS);
         if (*chunk == PREFIX_NONE) {
-            const bool never = prefix_longest(&inkling_model, settings, UINT32_MAX) == PREFIX_NONE;
+            const bool never = prefix_longest(&inkling_model, settings, NODE_LONGEST_MICROS) == PREFIX_NONE;
             return never ? WIRE_ERROR_BAD_ARGUMENT : WIRE_ERROR_AIR_TIME;
         }
     }
@@ -69,6 +70,9 @@ static enum wire_error choose(uint8_t *chunk, const struct radio_settings *setti
 /* Compute the air time of a packet, and check the duty cycle and the radio. */
 static enum wire_error prepare(size_t bytes, const struct radio_settings *settings, uint32_t *air_micros) {
     *air_micros = radio_air_time_micros(settings, bytes);
+    if (*air_micros > NODE_LONGEST_MICROS) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
     if (*air_micros > duty_left_micros(&duty)) {
         return WIRE_ERROR_AIR_TIME;
     }

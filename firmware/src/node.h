@@ -21,8 +21,13 @@ void node_step(void);
  * mode of the only packet that can be sent. */
 uint8_t node_mode(uint8_t mode);
 
+/* Air time of the longest packet that is sent. A radio that does not report the end of a packet is given up after 1.5
+ * times its air time, which must be less than the watchdog's time-out: 30 s on an STM32WL (docs/firmware.md). */
+#define NODE_LONGEST_MICROS 18000000u
+
 /* Check that this chunk, or WIRE_LONGEST_PREFIX, could be sent now, before an image is encoded for it. Returns
- * WIRE_ERROR_NONE, _BAD_ARGUMENT (no such chunk, or none that fits a packet), _RADIO (no response) or _AIR_TIME. */
+ * WIRE_ERROR_NONE, _BAD_ARGUMENT (no such chunk, or none that fits a packet and NODE_LONGEST_MICROS), _RADIO (no
+ * response) or _AIR_TIME. */
 enum wire_error node_check_features(uint8_t chunk);
 
 /* The same for an answer; _BAD_ARGUMENT if implicit headers have the length of a chunk. */

@@ -69,6 +69,10 @@ class Simulation:
         self._simulator.run_for(SLICE)
         return self._simulator.read_uart_bytes()
 
+    def read_u32(self, address: int) -> int:
+        """Return a word of the board's memory."""
+        return self._simulator.read_u32(address)
+
 
 def serve(board: Simulation, client: socket.socket) -> None:
     """Connect the board's line to a client until the client closes the connection."""

@@ -17,7 +17,7 @@ from firmware.tools.model import LIBRARY, generate
 from wire.errors import InklingError
 
 CLANG = "clang-14"
-LEFT_OUT = ("gateway.c", "lora.c", "node.c", "watch.c")  # no radio and no unsolicited images
+LEFT_OUT = ("backoff.c", "gateway.c", "lora.c", "node.c", "watch.c")  # no faults, radio and unsolicited images
 HARNESS = ROOT / "tests" / "fuzz" / "c"
 FIRMWARE = ROOT / "firmware"
 WIRE = FIRMWARE / "lib" / "wire" / "src"
@@ -39,7 +39,7 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
         raise FuzzError(f"{compiler[0]} is not installed (Debian: apt install clang-14 libclang-rt-14-dev)")
     folder.mkdir(parents=True, exist_ok=True)
     encoder, objects = _stub() if bundle is None else _real(folder, bundle, compiler)
-    own = (FIRMWARE / "src", FIRMWARE / "lib" / "board", FIRMWARE / "lib" / "encoder", WIRE, CAMERA)
+    own = [FIRMWARE / "src", WIRE, *(FIRMWARE / "lib" / name for name in ("board", "camera", "counter", "encoder"))]
     sources = [*firmware_sources(), CAMERA / "fit.c", *sorted(HARNESS.glob("*.c"))]
     if compiler != FUZZER:
         sources.append(HARNESS / "replay" / "main.c")

@@ -53,6 +53,34 @@ uint32_t board_clock_hz(void);
 /* Return the deepest stack use so far in bytes; 0 = unknown. */
 uint32_t board_stack_bytes(void);
 
+/* Numbers in the board's permanent memory, which keeps them without power: lib/counter. */
+struct board_numbers {
+    uint32_t limit; /* image counters below it may have been used */
+    uint32_t boots;
+};
+
+/* Read the numbers; zeros if none have been written yet. Returns false if the board has no permanent memory for them,
+ * or it does not work. */
+bool board_numbers_read(struct board_numbers *numbers);
+
+/* Write both numbers at once. Returns true when a loss of power can no longer undo it; false if the memory does not
+ * work: then a later reading may give the old or the new ones. */
+bool board_numbers_write(const struct board_numbers *numbers);
+
+/* Return why the program started, an enum wire_reset: wire/status.h. */
+uint8_t board_reset_cause(void);
+
+/* Return the word of the last board_keep(); 0 after power-up. It is kept in memory that a reset does not clear. */
+uint32_t board_kept(void);
+
+/* Keep a word through resets, not through a loss of power. */
+void board_keep(uint32_t word);
+
+/* Tell the watchdog that the application makes progress. Without a call for longer than the port's time-out
+ * (docs/firmware.md), the board restarts with WIRE_RESET_WATCHDOG. Only the application calls it, after each piece of
+ * work that is bounded by itself; a port does so only in board_sleep(). */
+void board_progress(void);
+
 /* Return the name of the build, such as "qemu_stm32f405". */
 const char *board_target(void);
 

@@ -42,6 +42,10 @@ bool radio_listen(void);
 /* Return true while the radio receives: not after radio_send(), nor after the radio has failed. */
 bool radio_listening(void);
 
+/* Ask the radio itself whether it receives. Returns false after it has left its receive mode without being told to.
+ * Also finds a packet whose interrupt was missed, for radio_receive(). */
+bool radio_receives(void);
+
 /* Get a packet received since the last call, even if its CRC is wrong. Returns its length in bytes; 0 = none. */
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception);
 

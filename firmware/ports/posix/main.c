@@ -9,8 +9,10 @@
 #include "app.h"
 #include "board.h"
 #include "line.h"
+#include "numbers.h"
 #include "radio_hub.h"
 #include "recording.h"
+#include "restart.h"
 #include "serial.h"
 
 #define NANOSECONDS 1000000000u
@@ -47,6 +49,7 @@ int main(int argc, char **argv) {
     const char *port = "pty";
     const char *hub = NULL;
     const char *folder = NULL;
+    const char *counter = NULL;
     bool valid = argc % 2 == 1; /* the program's name, then pairs of option and value */
     for (int i = 1; valid && i < argc; i += 2) {
         if (strcmp(argv[i], "--port") == 0) {
@@ -55,21 +58,25 @@ int main(int argc, char **argv) {
             hub = argv[i + 1];
         } else if (strcmp(argv[i], "--camera") == 0) {
             folder = argv[i + 1];
+        } else if (strcmp(argv[i], "--counter") == 0) {
+            counter = argv[i + 1];
         } else {
             valid = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
         }
     }
     if (!valid) {
         fprintf(stderr,
-                "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--camera FOLDER] [--device 0..254]\n",
+                "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--camera FOLDER] [--counter FILE] "
+                "[--device 0..254]\n",
                 argv[0]);
         return 2;
     }
     handle_signals();
     if ((hub != NULL && !radio_hub_set_address(hub)) || (folder != NULL && !recording_set_folder(folder)) ||
-        !serial_open(port)) {
+        (counter != NULL && !numbers_set_file(counter)) || !serial_open(port)) {
         return 1;
     }
+    restart_watch(argv);
     app_start();
     while (!serial_ended()) {
         app_step();
@@ -88,6 +95,7 @@ void board_sleep(uint32_t seconds) {
     const struct timespec nap = {.tv_nsec = NAP_NANOSECONDS};
     const uint64_t end = nanoseconds() + (uint64_t)seconds * NANOSECONDS;
     while (!serial_ended() && nanoseconds() < end) {
+        board_progress();
         nanosleep(&nap, NULL);
     }
 }

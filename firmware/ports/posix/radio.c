@@ -188,6 +188,11 @@ bool radio_listening(void) {
     return listening;
 }
 
+/* The hub has no other state than that of the connection. */
+bool radio_receives(void) {
+    return listening;
+}
+
 static int16_t get_i16(const uint8_t *bytes) {
     return (int16_t)(uint16_t)(bytes[0] << 8 | bytes[1]);
 }

@@ -7,6 +7,9 @@
 void clock_start(void);
 uint32_t clock_apb2_hz(void);
 
+/* Find out why the program started, and start the watchdog. */
+void reset_start(void);
+
 void timer_start(void);
 void timer_interrupt(void);
 

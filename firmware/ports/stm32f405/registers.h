@@ -24,9 +24,41 @@
 #define RCC_APB2ENR REGISTER(0x40023844u)
 #define RCC_APB2ENR_USART1 (1u << 4)
 
-/* Flash access: RM0090, 3.9 */
+#define RCC_CSR REGISTER(0x40023874u)
+#define RCC_CSR_RMVF (1u << 24)
+#define RCC_CSR_BORRSTF (1u << 25)
+#define RCC_CSR_PINRSTF (1u << 26)
+#define RCC_CSR_PORRSTF (1u << 27)
+#define RCC_CSR_SFTRSTF (1u << 28)
+#define RCC_CSR_IWDGRSTF (1u << 29)
+#define RCC_CSR_WWDGRSTF (1u << 30)
+
+/* Independent watchdog: RM0090, 21.4 */
+#define IWDG_KR REGISTER(0x40003000u)
+#define IWDG_KR_RELOAD 0xAAAAu
+#define IWDG_KR_ACCESS 0x5555u
+#define IWDG_KR_START 0xCCCCu
+#define IWDG_PR REGISTER(0x40003004u)
+#define IWDG_PR_DIV256 6u
+#define IWDG_RLR REGISTER(0x40003008u)
+#define IWDG_RLR_MAX 0xFFFu
+
+/* Flash: RM0090, 3.9 */
 #define FLASH_ACR REGISTER(0x40023C00u)
 #define FLASH_ACR_5_WAIT_STATES_CACHED (5u | 7u << 8)
+#define FLASH_ACR_DATA_CACHE (1u << 10)
+#define FLASH_ACR_DATA_CACHE_RESET (1u << 12)
+#define FLASH_KEYR REGISTER(0x40023C04u)
+#define FLASH_KEY1 0x45670123u
+#define FLASH_KEY2 0xCDEF89ABu
+#define FLASH_SR REGISTER(0x40023C0Cu)
+#define FLASH_SR_ERRORS 0xF2u
+#define FLASH_SR_BUSY (1u << 16)
+#define FLASH_CR REGISTER(0x40023C10u)
+#define FLASH_CR_PROGRAM_WORDS (1u << 0 | 2u << 8)
+#define FLASH_CR_ERASE_SECTOR(sector) (1u << 1 | (sector) << 3 | 2u << 8)
+#define FLASH_CR_START (1u << 16)
+#define FLASH_CR_LOCK (1u << 31)
 
 /* Pins: RM0090, 8.4 */
 #define GPIOA_MODER REGISTER(0x40020000u)

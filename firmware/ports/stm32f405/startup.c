@@ -1,4 +1,5 @@
 /* From reset to the application: vector table, memory, clock, serial line. */
+#include "../bare/kept.h"
 #include "../bare/ram.h"
 
 #include "app.h"
@@ -12,6 +13,7 @@ void reset_handler(void);
 
 /* After a fault no state can be trusted: reset, so that the board responds again. */
 static void fault_handler(void) {
+    kept_crash = KEPT_CRASH_MARK;
     SCB_AIRCR = SCB_AIRCR_SYSRESETREQ;
     for (;;) {
     }
@@ -50,6 +52,7 @@ void reset_handler(void) {
     SCB_VTOR = (uint32_t)&vectors;
     ram_start();
     protect_stack();
+    reset_start();
     clock_start();
     timer_start();
     usart_start();

@@ -51,6 +51,7 @@ uint32_t board_micros(void) {
 void board_sleep(uint32_t seconds) {
     const uint64_t end = cycles() + (uint64_t)seconds * board_clock_hz();
     while (cycles() < end) {
+        board_progress();
         __asm__ volatile("dsb\n wfi" ::: "memory");
     }
 }

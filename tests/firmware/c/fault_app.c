@@ -1,6 +1,7 @@
 /* Test application for a bare port: does a fault restart it? Prints "start" when it starts. Answers 'N' with the number
  * of 'N's since then, from '1' on. 'I' and 'A' cause a fault: an illegal instruction, an invalid address. 'B' writes
- * beyond an array on the stack, 'S' lets the stack grow beyond its limit; both return. */
+ * beyond an array on the stack, 'S' lets the stack grow beyond its limit; both return. 'C' answers with the cause of
+ * the last reset, 'K' with the kept word, which is then one more. */
 #include "app.h"
 #include "board.h"
 
@@ -28,6 +29,11 @@ static uint32_t overflow_stack(void) {
     return reached ? frame[0] : frame[0] + overflow_stack(); /* no tail call */
 }
 
+static void answer(uint32_t digit) {
+    const uint8_t line[] = {(uint8_t)('0' + digit), '\n'};
+    board_write(line, sizeof line);
+}
+
 static void fault(int kind) {
     if (kind == 'I') {
 #ifdef __riscv
@@ -48,8 +54,12 @@ void app_step(void) {
     const int byte = board_read();
     if (byte == 'N') {
         asked++;
-        const uint8_t line[] = {asked, '\n'};
-        board_write(line, sizeof line);
+        answer(asked - (uint32_t)'0');
+    } else if (byte == 'C') {
+        answer(board_reset_cause());
+    } else if (byte == 'K') {
+        answer(board_kept());
+        board_keep(board_kept() + 1u);
     } else if (byte == 'B') {
         result = overflow_array();
     } else if (byte == 'S') {

@@ -19,6 +19,11 @@ uint32_t machine_captures;       /* images captured */
 uint32_t machine_frames;         /* frames sent: features and answers */
 uint32_t machine_answers;        /* answers sent */
 uint32_t machine_sleeps;         /* calls of board_sleep() */
+uint32_t machine_commands;       /* commands executed */
+uint32_t machine_progress;       /* calls of board_progress() */
+uint32_t machine_writes;         /* of the permanent memory */
+uint32_t machine_reset_cause;
+uint32_t machine_kept;
 const uint8_t *machine_received; /* bytes to receive */
 uint32_t machine_received_bytes;
 
@@ -49,12 +54,40 @@ void board_sleep(uint32_t seconds) {
     machine_micros += seconds * 1000000u; /* modulo 2^32 */
 }
 
+bool board_numbers_read(struct board_numbers *numbers) {
+    *numbers = (struct board_numbers){0};
+    return true;
+}
+
+bool board_numbers_write(const struct board_numbers *numbers) {
+    (void)numbers;
+    machine_writes++;
+    return true;
+}
+
+uint8_t board_reset_cause(void) {
+    return (uint8_t)machine_reset_cause;
+}
+
+uint32_t board_kept(void) {
+    return machine_kept;
+}
+
+void board_keep(uint32_t word) {
+    machine_kept = word;
+}
+
+void board_progress(void) {
+    machine_progress++;
+}
+
 void commands_start(enum wire_error encoder) {
     (void)encoder;
 }
 
 enum wire_error command_execute(const struct wire_parser *command) {
     (void)command;
+    machine_commands++;
     machine_micros += machine_command_micros;
     return WIRE_ERROR_NONE;
 }

@@ -123,8 +123,8 @@ class Listener:
 
 
 @contextmanager
-def listening(recording: Recording, flags: str, bundle: Bundle) -> Iterator[Listener]:
-    with emulator.native(program("native_camera", flags), "--camera", str(recording.path)) as url:
+def listening(recording: Recording, flags: str, bundle: Bundle, *arguments: str) -> Iterator[Listener]:
+    with emulator.native(program("native_camera", flags), "--camera", str(recording.path), *arguments) as url:
         listener = Listener(url, bundle)
         try:
             yield listener
@@ -140,6 +140,16 @@ def test_watch_sends_numbered_images_by_period(tmp_path: Path, bundle: Bundle, s
     assert all(at - started >= PERIOD_S * n for (at, _), n in zip(board.events, board.sequences, strict=True))
     assert np.array_equal(board.frames[0].symbols, board.frames[2].symbols)
     assert not np.array_equal(board.frames[0].symbols, board.frames[1].symbols)
+
+
+def test_watch_numbers_images_anew_after_a_restart(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:
+    """A life begins with the next block of 112 values."""
+    recording, file = Recording(tmp_path / "frames", scene), tmp_path / "counter"
+    for life in range(3):
+        with listening(recording, PERIODIC, bundle, "--counter", str(file)) as board:
+            board.wait(lambda: bool(board.frames))
+        assert board.sequences[0] - 112 * life % 32 in range(8), "early ones may be sent before the listener connects"
+        assert file.read_text() == f"{112 * (life + 1)} {life + 1}\n"
 
 
 def test_watch_follows_the_mode(tmp_path: Path, bundle: Bundle, scene: np.ndarray) -> None:

@@ -21,6 +21,7 @@ RUN = command(Opcode.RUN, 1, run_data(0, bytes(INPUT_BYTES)))
 LONGEST = bytes(0xFFFF)
 DEVICE = 7  # of watch_machine.c
 LONG_S = 5000  # longer than the clock's 4294 s
+CRASH = 6  # enum wire_reset
 
 
 class SimulatedBoard:
@@ -28,15 +29,25 @@ class SimulatedBoard:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         path = folder / "watch.so"
-        sources = [FIRMWARE / "src" / name for name in ("app.c", "watch.c", "send.c", "mode.c")]
+        sources = [FIRMWARE / "src" / name for name in ("app.c", "backoff.c", "watch.c", "send.c", "mode.c")]
+        sources.append(FIRMWARE / "lib" / "counter" / "counter.c")
         sources.append(ROOT / "tests" / "firmware" / "c" / "watch_machine.c")
         sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
-        places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "camera", "encoder"))]
+        places = [
+            FIRMWARE / "src",
+            MODEL,
+            *(FIRMWARE / "lib" / name for name in ("board", "camera", "counter", "encoder")),
+        ]
         includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
         flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_CAMERA=1", *flags, *includes, "-Wno-pedantic")
         subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)
         self.c = CDLL(str(path))
         self.c.encoder_input.restype = POINTER(c_int8)
+        self.c.app_start()
+
+    def restart(self, cause: int) -> None:
+        """Start the application again, as after a reset."""
+        self.set(reset_cause=cause)
         self.c.app_start()
 
     def set(self, **values: int) -> None:
@@ -186,3 +197,36 @@ def test_watch_follows_the_mode(start: Callable[..., SimulatedBoard], mode: int)
     for frames in range(1, 4):
         board.step(10)
         assert (board.get("frames"), board.get("answers")) == (frames, frames if mode else 0)
+
+
+def test_watch_waits_after_repeated_faults_while_the_board_answers(start: Callable[..., SimulatedBoard]) -> None:
+    """The third crash in a row: a minute without an image and without a write to the permanent memory."""
+    board = start("-DINKLING_PERIOD_S=10")
+    for _ in range(3):
+        board.restart(CRASH)
+    board.set(writes=0)  # of the starts before
+    for second in range(1, 60):
+        board.receive(INFO)
+        assert (board.get("commands"), board.get("captures"), board.get("writes")) == (second, 0, 0)
+        board.step(1)
+    board.step(1)
+    assert (board.get("captures"), board.get("writes")) == (1, 1)
+
+
+@pytest.mark.parametrize("data", [b"", INFO, bytes(100_000)], ids=["silence", "command", "flood"])
+def test_application_tells_the_watchdog_of_its_progress_in_each_step(
+    start: Callable[..., SimulatedBoard], data: bytes
+) -> None:
+    board = start()
+    for steps in range(1, 5):
+        board.receive(data)
+        assert board.get("progress") >= steps
+
+
+def test_watch_numbers_its_images_by_the_counter(start: Callable[..., SimulatedBoard]) -> None:
+    """A new block of 112 values is written before its first value is sent."""
+    board = start("-DINKLING_PERIOD_S=10", "-DINKLING_RADIO=1")
+    for image in range(250):
+        board.step(10)
+        assert board.get("sequence") == image % 32
+        assert board.get("writes") == 1 + image // 112

@@ -13,6 +13,7 @@ from tests.support import ROOT
 from tests.support.firmware import REPLY_SECONDS
 
 PORTS = ROOT / "firmware" / "ports"
+LIB = ROOT / "firmware" / "lib"
 
 
 class BarePort(NamedTuple):
@@ -44,8 +45,10 @@ def build_with(environment: str, application: str, folder: Path, extra: Sequence
     """
     port = BARE_PORTS[environment]
     elf = folder / "firmware.elf"
-    headers = [ROOT / "firmware" / "src", ROOT / "firmware" / "lib" / "board", *(PORTS / name for name in port.folders)]
+    headers = [LIB.parent / "src", LIB / "board", LIB / "counter", LIB / "wire" / "src"]
+    headers += [PORTS / name for name in port.folders]
     sources = [source for name in port.folders for source in sorted((PORTS / name).glob("*.c"))]
+    sources += [LIB / "counter" / "flash_log.c", LIB / "wire" / "src" / "wire" / "crc.c"]
     flags = [
         "-std=c11",
         *project_flags(),

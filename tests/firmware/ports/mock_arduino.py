@@ -48,9 +48,16 @@ CORE_MACROS = {
     "esp32": ["-DARDUINO_ARCH_ESP32", "-DESP32", "-DESP_PLATFORM"],
     "stm32": ["-DARDUINO_ARCH_STM32"],
 }
-BOARD_MACROS = {"esp32-c3-devkitm-1": ["-DCONFIG_FREERTOS_UNICORE=1"], "nucleo_wl55jc": ["-DSTM32WLxx"]}
+BOARD_MACROS = {
+    "esp32-c3-devkitm-1": ["-DCONFIG_FREERTOS_UNICORE=1"],
+    "blackpill_f411ce": ["-DSTM32F4xx"],
+    "nucleo_f446re": ["-DSTM32F4xx"],
+    "nucleo_l476rg": ["-DSTM32L4xx"],
+    "nucleo_h743zi": ["-DSTM32H7xx"],
+    "nucleo_wl55jc": ["-DSTM32WLxx"],
+}
 USB_MACRO = "-DPIO_FRAMEWORK_ARDUINO_ENABLE_CDC"
-SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-g", "-fno-pie", "-no-pie", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # Debian's cross compiler has the 32-bit types of the real compilers, where uint32_t is a long.
 CROSS = ("arm-none-eabi-gcc", "arm-none-eabi-g++")
 HOST = ("gcc", "g++")
@@ -151,7 +158,7 @@ def build(name: str, encoder: Path, folder: Path, extra: list[str] | None = None
     folder.mkdir(parents=True, exist_ok=True)
     parts = [kind for kind in ("radio", "camera") if f"-DINKLING_{kind.upper()}=1" in macros(name)]
     files = [(file, source_flags(name, cpp=file.suffix == ".cpp")) for file in sources(name)]
-    parts += ["machine", "serial", core(name)]
+    parts += ["machine", "serial", core(name), *(["stm32_flash"] if core(name) == "stm32" else [])]
     files += [(MOCKS / "machine" / f"{part}.cpp", ["-std=gnu++17"]) for part in parts]
     objects: list[Path] = []
     for file, flags in files:

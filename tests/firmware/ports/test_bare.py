@@ -62,6 +62,19 @@ def test_fault_restarts_the_program(port: str, kind: bytes, tmp_path: Path) -> N
             assert line.readline() == b"start\n"
 
 
+# No emulator models a power-up flag, so that the first start has no known cause.
+@pytest.mark.parametrize(("port", "kind"), [(port, b"I") for port in BARE_PORTS] + [("qemu_stm32f405", b"S")])
+def test_fault_is_the_cause_of_the_restart_and_keeps_a_word(port: str, kind: bytes, tmp_path: Path) -> None:
+    elf = build_with(port, "fault_app.c", tmp_path)
+    with start(port, elf) as url, serial.serial_for_url(url, timeout=REPLY_SECONDS) as line:
+        for life in range(3):
+            for question, answer in ((b"C", b"6\n" if life else b"0\n"), (b"K", b"%d\n" % life)):
+                line.write(question)
+                assert line.readline() == answer
+            line.write(kind)
+            assert line.readline() == b"start\n"
+
+
 @pytest.mark.parametrize("port", BARE_PORTS)
 @pytest.mark.parametrize("kind", [b"B", b"S"], ids=["array", "stack"])
 def test_overflow_of_the_stack_restarts_the_program(port: str, kind: bytes, tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 """The STM32F405 in labwired, which models its clock control and USART in more detail than QEMU."""
 
+import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from firmware.tools.labwired_board import Simulation
 from tests.support import ROOT
-from tests.support.firmware import boot
+from tests.support.firmware import boot, program
+from wire.crc import crc32
 from wire.payload import interleave
+
+NUMBERS = 0x080C0000  # first record of the log: firmware/ports/stm32f405/flash.c
+MARK = 0x494E4B31
+MAX_SLICES = 10_000
 
 
 @pytest.mark.emulated
@@ -23,6 +30,19 @@ def test_stm32f405_in_labwired_encodes_a_golden_image() -> None:
         frame, cost = board.run(stored["images"][0].tobytes())
     assert frame[12:-2] == interleave(stored["payload"][0].tobytes(), board.bundle.chunk_bits(0))
     assert 0 < cost.encode_cycles < cost.total_cycles
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_stm32f405_in_labwired_writes_its_counters_into_flash() -> None:
+    """The first boot and the first block, by the chip's flash controller, which QEMU lacks."""
+    board = Simulation("stm32f405", str(program("sim_stm32f405")))
+    for _ in range(MAX_SLICES):
+        board.advance(b"")
+        if board.read_u32(NUMBERS + 12) == MARK:
+            break
+    words = [board.read_u32(NUMBERS + offset) for offset in (0, 4, 8, 12)]
+    assert words == [112, 1, crc32(struct.pack(">2I", 112, 1)), MARK]
 
 
 @pytest.mark.parametrize(

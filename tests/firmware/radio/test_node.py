@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware.radio.simulated_node import AIR, ANSWER, BUCKET, MODEL, NUMBER, PACKET_BYTES, SURE, UNSURE, Node
+from wire.answer import Answer
 from wire.control import LONGEST_PREFIX, ErrorCode
 from wire.frame import FrameType, Header, check_crc
 from wire.lora import air_time_s
@@ -153,3 +154,12 @@ def test_node_whose_model_only_answers_has_implicit_headers_of_answers(tmp_path:
 def test_node_with_invalid_radio_settings_does_not_compile(tmp_path: Path, flag: str) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         Node(tmp_path, f"-DINKLING_LORA_{flag}")
+
+
+def test_node_refuses_a_packet_for_which_the_watchdog_might_not_wait(tmp_path: Path) -> None:
+    """At SF12 and 7.8 kHz, features of 17 bytes take 21 s and an answer 16 s; 18 s is the limit."""
+    settings = ("SPREADING_FACTOR=12", "BANDWIDTH_HZ=7800", "DUTY_PERMILLE=1000")
+    node = Node(tmp_path, *(f"-DINKLING_LORA_{setting}" for setting in settings))
+    assert air_time_s(17, 12, bandwidth_hz=7800) > 18 > air_time_s(8, 12, bandwidth_hz=7800)
+    assert node.check(0) == node.check(LONGEST_PREFIX) == ErrorCode.BAD_ARGUMENT
+    assert node.send_answer(Answer(0, 0))[0] == 0

@@ -4,7 +4,9 @@
 
 #include "answers.h"
 #include "app.h"
+#include "backoff.h"
 #include "board.h"
+#include "counter.h"
 #include "encoder.h"
 #include "fake_camera.h"
 #include "oracle.h"
@@ -161,6 +163,16 @@ uint32_t board_clock_hz(void) {
 uint32_t board_stack_bytes(void) {
     return 0u;
 }
+
+void board_progress(void) {}
+
+void backoff_start(void) {}
+
+bool backoff_over(void) {
+    return true;
+}
+
+void counter_start(void) {}
 
 const char *board_target(void) {
     return "fuzz";

@@ -6,7 +6,7 @@
 #define INKLING_BAUD 115200
 #endif
 
-/* Set up the chip: cycle counter, watchdog. */
+/* Set up the chip: cycle counter, cause of the reset, watchdog. */
 void chip_start();
 
 /* Open the serial line to the host: INKLING_BAUD baud, 8N1. */

@@ -1,22 +1,73 @@
-/* Cycles, clock, stack and sleep of the ESP32 family (Arduino core 2.0 with ESP-IDF 4.4). */
+/* Cycles, clock, stack, sleep, resets and watchdog of the ESP32 family (Arduino core 2.0 with ESP-IDF 4.4). */
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
 
+#include "wire/status.h"
+
 #include <esp_sleep.h>
+#include <esp_system.h>
+#include <esp_task_wdt.h>
 
 namespace {
 
-constexpr uint64_t MICROS_PER_SECOND = 1000000u;
+constexpr uint64_t MICROS_IN_A_SECOND = 1000000u;
+
+/* Longer than the slowest encoder, the longest packet (27 s with the radio library's own time-out) and a camera that
+ * gives each of its first frames late. */
+constexpr uint32_t WATCHDOG_S = 60;
+
+/* Random after power-up, so the word has its inverse beside it. The memory stays powered in deep sleep. */
+RTC_NOINIT_ATTR uint32_t kept;
+RTC_NOINIT_ATTR uint32_t inverse;
 
 } // namespace
 
-/* The watchdog must not fire while the encoder runs for seconds, as in BENCH. On two cores, Arduino's loop runs on the
- * one whose idle task is not watched; on a single core it is watched. */
+/* The core's watchdog watches the idle task of core 0. On a single core, Arduino's loop keeps that task from running
+ * while it encodes, so this says nothing about progress, and fires in a long BENCH. What is watched instead, on each
+ * chip, is the task that runs the application: board_progress(). */
 void chip_start() {
+    esp_task_wdt_init(WATCHDOG_S, true); /* it runs already: sets its time-out, and that it restarts the chip */
 #ifdef CONFIG_FREERTOS_UNICORE
     disableCore0WDT();
 #endif
+    esp_task_wdt_add(nullptr);
+}
+
+void board_progress() {
+    esp_task_wdt_reset();
+}
+
+uint8_t board_reset_cause() {
+    switch (esp_reset_reason()) {
+        case ESP_RST_POWERON:
+            return WIRE_RESET_POWER_ON;
+        case ESP_RST_EXT:
+            return WIRE_RESET_PIN;
+        case ESP_RST_SW:
+            return WIRE_RESET_SOFTWARE;
+        case ESP_RST_PANIC:
+            return WIRE_RESET_CRASH;
+        case ESP_RST_INT_WDT:
+        case ESP_RST_TASK_WDT:
+        case ESP_RST_WDT:
+            return WIRE_RESET_WATCHDOG;
+        case ESP_RST_DEEPSLEEP:
+            return WIRE_RESET_DEEP_SLEEP;
+        case ESP_RST_BROWNOUT:
+            return WIRE_RESET_BROWN_OUT;
+        default:
+            return WIRE_RESET_UNKNOWN;
+    }
+}
+
+uint32_t board_kept() {
+    return kept == ~inverse ? kept : 0u;
+}
+
+void board_keep(uint32_t word) {
+    kept = word;
+    inverse = ~word;
 }
 
 uint32_t board_cycles() {
@@ -34,7 +85,7 @@ uint32_t board_stack_bytes() {
 /* Deep sleep: the chip restarts when the timer ends it. */
 void board_sleep(uint32_t seconds) {
     Serial.flush();
-    esp_sleep_enable_timer_wakeup(seconds * MICROS_PER_SECOND);
+    esp_sleep_enable_timer_wakeup(seconds * MICROS_IN_A_SECOND);
     esp_deep_sleep_start();
 }
 

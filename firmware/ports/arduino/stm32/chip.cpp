@@ -4,6 +4,7 @@
 #include "board.h"
 
 #include "cycles.h"
+#include "reset.h"
 #include "stack.h"
 
 /* For -fstack-protector-strong. The C library's version writes a message and hangs. Its bytes end strings and lines. */
@@ -12,12 +13,13 @@ extern const uintptr_t __stack_chk_guard;
 const uintptr_t __stack_chk_guard = 0xFF0A0D00u;
 
 [[noreturn]] void __stack_chk_fail() {
-    NVIC_SystemReset();
+    reset_by_crash();
 }
 }
 
 void chip_start() {
     stack_start();
+    reset_start();
     dwt_init();
 }
 
@@ -35,6 +37,7 @@ uint32_t board_clock_hz() {
 void board_sleep(uint32_t seconds) {
     for (uint32_t second = 0; second < seconds; second++) {
         const uint32_t start = millis();
+        board_progress();
         while (millis() - start < 1000u) {
             __WFI();
         }

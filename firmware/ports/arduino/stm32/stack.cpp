@@ -4,6 +4,7 @@
 
 #include "../common/core.h"
 #include "board.h"
+#include "reset.h"
 
 namespace {
 
@@ -32,7 +33,7 @@ void stack_check() {
     const uint32_t *word = heap_end();
     for (size_t i = 0; i < GUARD_WORDS; i++) {
         if (word[i] != PAINT) {
-            NVIC_SystemReset();
+            reset_by_crash();
         }
     }
 }

@@ -3,3 +3,4 @@
 
 #define IRAM_ATTR
 #define RTC_DATA_ATTR
+#define RTC_NOINIT_ATTR

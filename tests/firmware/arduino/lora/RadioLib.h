@@ -12,6 +12,11 @@
 #define RADIOLIB_ERR_LORA_HEADER_DAMAGED (-24)
 #define RADIOLIB_ERR_UNKNOWN (-1)
 
+#define RADIOLIB_SX126X_STATUS_MODE_STDBY_RC 0b00100000
+#define RADIOLIB_SX126X_STATUS_MODE_RX 0b01010000
+#define RADIOLIB_SX127X_REG_OP_MODE 0x01
+#define RADIOLIB_SX127X_RXCONTINUOUS 0b00000101
+
 #define RADIOLIB_SX126X_SYNC_WORD_PRIVATE 0x12
 #define RADIOLIB_SX127X_SYNC_WORD 0x12
 
@@ -32,14 +37,18 @@ class Module {
     enum OpMode_t { MODE_END_OF_TABLE = 0, MODE_IDLE, MODE_RX, MODE_TX };
 
     Module(ArduinoHal *hal, uint32_t cs, uint32_t irq, uint32_t rst, uint32_t gpio = RADIOLIB_NC);
+    int16_t SPIgetRegValue(uint32_t reg, uint8_t msb = 7, uint8_t lsb = 0);
 };
 
 // clang-format off
 #define END_OF_MODE_TABLE {Module::MODE_END_OF_TABLE, {}}
 // clang-format on
 
+enum RadioLibIrqType_t { RADIOLIB_IRQ_TX_DONE = 0x00, RADIOLIB_IRQ_RX_DONE = 0x01 };
+
 class PhysicalLayer {
   public:
+    int16_t checkIrq(RadioLibIrqType_t irq);
     virtual ~PhysicalLayer() = default;
     int16_t transmit(const char *str, uint8_t addr = 0);
     virtual int16_t transmit(const uint8_t *data, size_t len, uint8_t addr = 0);
@@ -63,6 +72,9 @@ class SX1262 : public PhysicalLayer {
     int16_t setCurrentLimit(float currentLimit);
     int16_t implicitHeader(size_t len);
     void setRfSwitchTable(const uint32_t (&pins)[Module::RFSWITCH_MAX_PINS], const Module::RfSwitchMode_t table[]);
+
+  protected:
+    uint8_t getStatus();
 };
 
 class SX1276 : public PhysicalLayer {

@@ -1,7 +1,11 @@
 /* Mock of the ESP32 family's core. */
 #include <Arduino.h>
+#include <Preferences.h>
 #include <driver/rtc_io.h>
 #include <esp_sleep.h>
+#include <esp_system.h>
+#include <esp_task_wdt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "machine.h"
@@ -53,7 +57,60 @@ uint32_t getCpuFrequencyMhz() {
 }
 
 void disableCore0WDT() {
-    note("watchdog off");
+    note("idle watchdog off");
+}
+
+esp_err_t esp_task_wdt_init(uint32_t timeout, bool panic) {
+    note("watchdog %u s%s", timeout, panic ? ", restarts" : "");
+    return 0;
+}
+
+// cppcheck-suppress constParameter - the signature of ESP-IDF
+esp_err_t esp_task_wdt_add(TaskHandle_t handle) {
+    note(handle == nullptr ? "watchdog watches the loop" : "watchdog watches another task");
+    return 0;
+}
+
+esp_err_t esp_task_wdt_reset() {
+    static bool noted;
+    if (!noted) {
+        note("watchdog fed");
+    }
+    noted = true;
+    return 0;
+}
+
+esp_reset_reason_t esp_reset_reason() {
+    const char *text = getenv("INKLING_RESET");
+    return text != nullptr ? static_cast<esp_reset_reason_t>(atoi(text)) : ESP_RST_UNKNOWN;
+}
+
+bool Preferences::begin(const char *name, bool, const char *) {
+    note("storage %s", name);
+    return !broken();
+}
+
+size_t Preferences::putULong64(const char *, uint64_t value) {
+    const char *name = getenv("INKLING_FLASH");
+    FILE *file = name != nullptr && getenv("INKLING_READ_ONLY") == nullptr ? fopen(name, "wb") : nullptr;
+    if (file == nullptr) {
+        return 0;
+    }
+    const size_t written = fwrite(&value, sizeof value, 1, file);
+    fclose(file);
+    return written * sizeof value;
+}
+
+uint64_t Preferences::getULong64(const char *, uint64_t defaultValue) {
+    FILE *file = getenv("INKLING_FLASH") != nullptr ? fopen(getenv("INKLING_FLASH"), "rb") : nullptr;
+    uint64_t value = defaultValue;
+    if (file != nullptr) {
+        if (fread(&value, sizeof value, 1, file) != 1) {
+            value = defaultValue;
+        }
+        fclose(file);
+    }
+    return value;
 }
 
 unsigned long micros() {

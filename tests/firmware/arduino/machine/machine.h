@@ -11,6 +11,12 @@
  *   INKLING_STACK=N     the stack of an STM32's application grows to N of 8191 bytes, at its start
  *   INKLING_SMASHED=1   an STM32 finds the stack of a function overwritten, at its first pause
  *   INKLING_WOKE=1      the timer of a deep sleep started the board
+ *   INKLING_RESET=N     the chip's reset flags or reason: hexadecimal flags of an STM32, number of an ESP32's reason
+ *   INKLING_BACKUP=N=WORD,...  backup registers of an STM32; words in hexadecimal
+ *   INKLING_FLASH=FILE  the flash of an STM32, or an ESP32's non-volatile storage; without it, it begins empty
+ *   INKLING_READ_ONLY=1 it cannot be written
+ *   INKLING_LOST_EDGES=N    the first N packets raise no interrupt
+ *   INKLING_DEAF=N      after its first packet, the radio leaves its receive mode without a sign, N times
  */
 #ifndef INKLING_TEST_MACHINE_H
 #define INKLING_TEST_MACHINE_H

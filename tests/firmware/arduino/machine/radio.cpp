@@ -24,7 +24,11 @@ void (*interrupt)();
 bool listening;
 bool reports_implicit_as_damaged;
 size_t implicit_bytes;
+int deaf_times = getenv("INKLING_DEAF") != nullptr ? atoi(getenv("INKLING_DEAF")) : 0; /* still to come */
 bool had_outage;
+int edges_to_lose = getenv("INKLING_LOST_EDGES") != nullptr ? atoi(getenv("INKLING_LOST_EDGES")) : 0;
+bool received;      /* a packet is waiting to be read, and the pin is high */
+bool deaf_pending;  /* once the program has started reception again */
 bool out;           /* the outage has begun, and no start has succeeded since */
 int failing_starts; /* of the outage, still to come */
 
@@ -73,14 +77,23 @@ void receive(const char *line) {
 void radio_poll() {
     static FILE *air = getenv("INKLING_AIR") != nullptr ? fopen(getenv("INKLING_AIR"), "r") : nullptr;
     char line[2 * MAX_BYTES + 64];
-    if (listening && air != nullptr && fgets(line, sizeof line, air) != nullptr) {
+    if (listening && deaf_pending) {
+        note("deaf");
+        listening = deaf_pending = false;
+    } else if (listening && !received && air != nullptr && fgets(line, sizeof line, air) != nullptr) {
         receive(line);
-        listening = false;
+        received = true;
         if (!had_outage && getenv("INKLING_OUTAGE") != nullptr) {
             failing_starts = atoi(getenv("INKLING_OUTAGE"));
             had_outage = out = true;
         }
+        if (edges_to_lose > 0) {
+            note("edge lost");
+            edges_to_lose--;
+            return;
+        }
         edge();
+        deaf_pending = deaf_times-- > 0;
     } else if (out) {
         edge();
     }
@@ -91,6 +104,10 @@ void SPIClass::begin(int8_t sck, int8_t miso, int8_t mosi, int8_t ss) {
 }
 
 ArduinoHal::ArduinoHal(SPIClass &) {}
+
+int16_t Module::SPIgetRegValue(uint32_t reg, uint8_t, uint8_t) {
+    return reg == RADIOLIB_SX127X_REG_OP_MODE && listening ? RADIOLIB_SX127X_RXCONTINUOUS : 1;
+}
 
 Module::Module(ArduinoHal *, uint32_t cs, uint32_t irq, uint32_t rst, uint32_t gpio) {
     note("module %u %u %u %u", cs, irq, rst, gpio);
@@ -109,6 +126,10 @@ int16_t PhysicalLayer::transmit(const uint8_t *data, size_t len, uint8_t) {
     return RADIOLIB_ERR_NONE;
 }
 
+int16_t PhysicalLayer::checkIrq(RadioLibIrqType_t) {
+    return received ? 1 : 0;
+}
+
 int16_t PhysicalLayer::sleep() {
     note("radio sleeps");
     listening = false;
@@ -121,12 +142,14 @@ int16_t PhysicalLayer::standby() {
 }
 
 int16_t PhysicalLayer::startReceive() {
+    received = false;
     listening = !broken() && !out;
     return listening ? RADIOLIB_ERR_NONE : RADIOLIB_ERR_UNKNOWN;
 }
 
 int16_t PhysicalLayer::readData(uint8_t *data, size_t len) {
     memcpy(data, bytes, len < length ? len : length);
+    received = false;
     return state;
 }
 
@@ -168,6 +191,10 @@ int16_t SX1262::implicitHeader(size_t len) {
     note("implicit %zu", len);
     implicit_bytes = len;
     return RADIOLIB_ERR_NONE;
+}
+
+uint8_t SX1262::getStatus() {
+    return listening ? RADIOLIB_SX126X_STATUS_MODE_RX | 2 : RADIOLIB_SX126X_STATUS_MODE_STDBY_RC | 2;
 }
 
 void SX1262::setRfSwitchTable(const uint32_t (&pins)[Module::RFSWITCH_MAX_PINS], const Module::RfSwitchMode_t[]) {

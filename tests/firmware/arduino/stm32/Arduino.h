@@ -50,6 +50,8 @@ extern USBSerial SerialUSB;
 #define LORAWAN_RFSWITCH_RFO_HP_VALUES HIGH, LOW, HIGH
 #endif
 
+#include "stm32_chip.h"
+
 extern "C" {
 extern uint32_t SystemCoreClock;
 uint32_t millis(void);

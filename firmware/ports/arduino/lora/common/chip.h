@@ -8,6 +8,9 @@
 /* Reset and configure the chip, with CRC. Returns null if it does not respond or does not support the settings. */
 PhysicalLayer *chip_set_up(const struct radio_settings &settings);
 
+/* Ask the chip that was set up whether it is in its receive mode. */
+bool chip_receives();
+
 /* Common part of each chip_set_up(). more: the chip's own arguments of begin(), after the common ones. Returns the
  * chip, or null. */
 template <class Chip, class... More>

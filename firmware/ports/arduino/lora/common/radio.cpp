@@ -68,6 +68,17 @@ bool radio_listening() {
     return listening;
 }
 
+/* A missed edge would be the last one: the pin stays high until the packet is read. */
+bool radio_receives() {
+    if (!listening || !chip_receives()) {
+        return false;
+    }
+    if (chip->checkIrq(RADIOLIB_IRQ_RX_DONE) == 1) {
+        interrupted = true;
+    }
+    return true;
+}
+
 size_t radio_receive(uint8_t packet[RADIO_MAX_BYTES], struct radio_reception *reception) {
     if (!interrupted || !listening) { /* a radio that does not respond may still raise its pin */
         return 0;

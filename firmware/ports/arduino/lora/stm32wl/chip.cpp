@@ -13,8 +13,21 @@
 
 namespace {
 
+/* The status is for derived classes only. Its bits 6..4 are the chip's mode (SX1261/2 data sheet, 13.5.1). */
+class Radio : public STM32WLx {
+  public:
+    using STM32WLx::STM32WLx;
+
+    bool receives() {
+        return (getStatus() & STATUS_MODE) == RADIOLIB_SX126X_STATUS_MODE_RX;
+    }
+
+  private:
+    static constexpr uint8_t STATUS_MODE = 0x70;
+};
+
 STM32WLx_Module module;
-STM32WLx chip(&module);
+Radio chip(&module);
 
 static_assert(LORAWAN_RFSWITCH_PIN_COUNT + 2 == Module::RFSWITCH_MAX_PINS, "switch_pins leaves two pins unconnected");
 const uint32_t switch_pins[] = {LORAWAN_RFSWITCH_PINS, RADIOLIB_NC, RADIOLIB_NC};
@@ -32,4 +45,8 @@ const Module::RfSwitchMode_t switch_modes[] = {
 PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
     chip.setRfSwitchTable(switch_pins, switch_modes); /* before begin(), which picks the amplifier by it */
     return begin(chip, settings, INKLING_LORA_TCXO_MILLIVOLTS / 1000.0f);
+}
+
+bool chip_receives() {
+    return chip.receives();
 }

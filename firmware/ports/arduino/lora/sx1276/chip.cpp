@@ -19,3 +19,7 @@ PhysicalLayer *chip_set_up(const struct radio_settings &settings) {
     SPI.begin(INKLING_LORA_SCK, INKLING_LORA_MISO, INKLING_LORA_MOSI, INKLING_LORA_CS);
     return begin(chip, settings);
 }
+
+bool chip_receives() {
+    return module.SPIgetRegValue(RADIOLIB_SX127X_REG_OP_MODE, 2, 0) == RADIOLIB_SX127X_RXCONTINUOUS;
+}

@@ -1,0 +1,11 @@
+/* Permanent memory of the process: a file of one line, "LIMIT BOOTS". */
+#ifndef INKLING_POSIX_NUMBERS_H
+#define INKLING_POSIX_NUMBERS_H
+
+#include <stdbool.h>
+
+/* Use this file; it need not exist yet. A lock file beside it keeps other processes away until this one ends. Returns
+ * false, with one line on standard error, if it cannot be read or locked, or is not such a file. */
+bool numbers_set_file(const char *path);
+
+#endif

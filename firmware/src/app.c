@@ -7,14 +7,15 @@
 #include "line.h"
 #include "mode.h"
 #include "node.h"
+#include "status.h"
 #include "watch.h"
 
 #define STEP_BYTES 4096u /* so that a line that never pauses cannot stop radio and camera */
 
 static struct wire_parser parser;
-static uint32_t last_byte_micros;
-static uint32_t begun;        /* commands begun so far, as the parser counts them */
-static uint32_t begun_micros; /* start of the last one */
+static uint32_t last_byte_micros; /* or of the start */
+static uint32_t begun;            /* commands begun so far, as the parser counts them */
+static uint32_t begun_micros;     /* start of the last one */
 
 static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
@@ -48,6 +49,8 @@ void app_start(void) {
     }
     node_start();
     gateway_start();
+    last_byte_micros = board_micros();
+    status_start();
     if (model == WIRE_ERROR_NONE) {
         watch_start();
     }
@@ -86,6 +89,7 @@ void app_step(void) {
     node_step();
     gateway_step();
     if (wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */
+        status_step(board_micros() - last_byte_micros);
         watch_step();
     }
     board_wait();

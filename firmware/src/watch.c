@@ -12,17 +12,17 @@
 #include "motion.h"
 #include "node.h"
 #include "send.h"
+#include "status.h"
+#include "stopwatch.h"
 
 #ifndef INKLING_RADIO
 #define INKLING_RADIO 0
 #endif
 
-#define MICROS_PER_SECOND 1000000u
-
 _Static_assert(INKLING_PERIOD_S <= 86400, "INKLING_PERIOD_S must be at most 86400 (a day)");
 _Static_assert(INKLING_MOTION >= 0 && INKLING_MOTION <= 255, "INKLING_MOTION must be 0..255 grey levels");
 
-static BOARD_RETAINED uint8_t sequence;            /* of the next image, modulo 32 */
+static BOARD_RETAINED uint32_t counter;            /* of the next image */
 static BOARD_RETAINED uint8_t sent[MOTION_PIXELS]; /* thumbnail of the last image sent */
 static BOARD_RETAINED bool any_sent;
 
@@ -30,37 +30,20 @@ static uint8_t seen[MOTION_PIXELS]; /* thumbnail of the last image captured */
 static bool running;
 static bool listening; /* for commands, before the next deep sleep */
 
-struct stopwatch {
-    uint32_t seconds;
-    uint32_t counted; /* board_micros() up to which it counts */
-};
-
 static struct stopwatch quiet;  /* since the last capture or command */
 static struct stopwatch waited; /* since the last capture */
 
-static void start_from(struct stopwatch *watch, uint32_t seconds) {
-    watch->seconds = seconds;
-    watch->counted = board_micros();
-}
-
-/* Call often: in small steps, because board_micros() wraps within a long period. */
-static void count(struct stopwatch *watch) {
-    const uint32_t more = (board_micros() - watch->counted) / MICROS_PER_SECOND;
-    watch->counted += more * MICROS_PER_SECOND;
-    watch->seconds += more;
-}
-
 static void count_from(uint32_t seconds) {
-    start_from(&quiet, seconds);
-    start_from(&waited, seconds);
+    stopwatch_start(&quiet, seconds);
+    stopwatch_start(&waited, seconds);
 }
 
 /* Return true if the next capture is due. Each command puts it off, but not forever. */
 static bool is_due(void) {
     const uint32_t quiet_s = listening ? INKLING_AWAKE_S : INKLING_PERIOD_S;
     const uint32_t longest_s = listening ? 10u * INKLING_AWAKE_S : 2u * INKLING_PERIOD_S;
-    count(&quiet);
-    count(&waited);
+    stopwatch_count(&quiet);
+    stopwatch_count(&waited);
     return quiet.seconds >= quiet_s || waited.seconds >= longest_s;
 }
 
@@ -90,7 +73,7 @@ static bool has_changed(void) {
  * the air time allows. */
 static enum wire_error send(void) {
     const struct send_request request = {
-        .sequence = sequence,
+        .sequence = counter & 31u,
         .chunk = INKLING_RADIO ? WIRE_LONGEST_PREFIX : 0u,
         .by_radio = INKLING_RADIO,
         .by_mode = true,
@@ -124,8 +107,12 @@ static void capture_and_send(void) {
         any_sent = true;
     }
     if (error == WIRE_ERROR_NONE || error == WIRE_ERROR_RADIO) {
-        sequence = (sequence + 1u) & 31u;
+        counter++;
     }
+}
+
+uint32_t watch_counter(void) {
+    return counter;
 }
 
 void watch_start(void) {
@@ -136,7 +123,7 @@ void watch_start(void) {
 
 void watch_command_done(void) {
     listening = INKLING_DEEP_SLEEP;
-    start_from(&quiet, 0);
+    stopwatch_start(&quiet, 0);
 }
 
 void watch_step(void) {
@@ -149,8 +136,10 @@ void watch_step(void) {
         listening = false;
         capture_stop();
         node_sleep(INKLING_PERIOD_S);
+        status_sleep(INKLING_PERIOD_S);
         board_sleep(INKLING_PERIOD_S);
         node_wake();
+        status_wake();
         count_from(INKLING_PERIOD_S); /* the next capture is due, even if the clock wrapped meanwhile */
     }
 }

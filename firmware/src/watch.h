@@ -12,6 +12,8 @@
 #ifndef INKLING_WATCH_H
 #define INKLING_WATCH_H
 
+#include <stdint.h>
+
 #ifndef INKLING_PERIOD_S
 #define INKLING_PERIOD_S 0
 #endif
@@ -37,6 +39,10 @@ void watch_command_done(void);
 /* Capture when due, and sleep. Call often, while the encoder's input is free. */
 void watch_step(void);
 
+/* Return the number of the next unsolicited image, counted since the last reset, through deep sleep. Its low 5 bits are
+ * the sequence number. */
+uint32_t watch_counter(void);
+
 #else
 
 static inline void watch_start(void) {}
@@ -44,6 +50,10 @@ static inline void watch_start(void) {}
 static inline void watch_command_done(void) {}
 
 static inline void watch_step(void) {}
+
+static inline uint32_t watch_counter(void) {
+    return 0;
+}
 
 #endif
 

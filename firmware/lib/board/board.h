@@ -53,6 +53,12 @@ uint32_t board_clock_hz(void);
 /* Return the deepest stack use so far in bytes; 0 = unknown. */
 uint32_t board_stack_bytes(void);
 
+/* Return the cause of the last reset, an enum wire_reset of wire/status.h; 0 = unknown. */
+uint8_t board_reset_cause(void);
+
+/* Return the battery's or supply's voltage in millivolts; 0 = unknown. */
+uint16_t board_battery_mv(void);
+
 /* Return the name of the build, such as "qemu_stm32f405". */
 const char *board_target(void);
 

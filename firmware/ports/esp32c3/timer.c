@@ -45,3 +45,11 @@ void board_sleep(uint32_t seconds) {
     while (ticks() < end && !stalled) {
     }
 }
+
+uint8_t board_reset_cause(void) {
+    return 0u;
+}
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

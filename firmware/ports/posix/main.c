@@ -115,3 +115,11 @@ uint32_t board_stack_bytes(void) {
 const char *board_target(void) {
     return INKLING_TARGET;
 }
+
+uint8_t board_reset_cause(void) {
+    return 0u;
+}
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -50,3 +50,11 @@ uint32_t board_micros(void) {
 uint32_t board_clock_hz(void) {
     return CLOCK_HZ;
 }
+
+uint8_t board_reset_cause(void) {
+    return 0u;
+}
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -58,3 +58,11 @@ void board_sleep(uint32_t seconds) {
 bool board_woke(void) {
     return false; /* board_sleep() returns */
 }
+
+uint8_t board_reset_cause(void) {
+    return 0u;
+}
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -41,3 +41,11 @@ void board_sleep(uint32_t seconds) {
 bool board_woke() {
     return esp_sleep_get_wakeup_cause() == ESP_SLEEP_WAKEUP_TIMER;
 }
+
+uint8_t board_reset_cause() {
+    return 0u;
+}
+
+uint16_t board_battery_mv() {
+    return 0u;
+}

@@ -44,3 +44,11 @@ void board_sleep(uint32_t seconds) {
 bool board_woke() {
     return false;
 }
+
+uint8_t board_reset_cause() {
+    return 0u;
+}
+
+uint16_t board_battery_mv() {
+    return 0u;
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.simulated_board import INPUT_BYTES, SimulatedBoard
+from tests.firmware.status.simulated_board import INPUT_BYTES, SimulatedBoard
 from wire.control import ErrorCode, Opcode, command, run_data
 from wire.frame import SYNC
 from wire.model import PIXEL_OFFSET

@@ -91,6 +91,15 @@ class ReceiveProcess:
     @property
     def readings(self) -> list[dict]:
         """The readings so far."""
+        return [line for line in self._lines if "event" not in line]
+
+    @property
+    def events(self) -> list[dict]:
+        """The events so far, such as status frames."""
+        return [line for line in self._lines if "event" in line]
+
+    @property
+    def _lines(self) -> list[dict]:
         return [json.loads(line) for line in self._json.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def wait(self, condition: Callable[[list[dict]], bool]) -> None:

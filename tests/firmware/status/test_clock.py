@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.simulated_board import SimulatedBoard
+from tests.firmware.status.simulated_board import SimulatedBoard
 from wire.control import ErrorCode, Mode, Opcode, command
 from wire.replies.status import NOT_LIMITED, ResetCause
 

@@ -76,13 +76,23 @@ static void write(uint8_t data[WIRE_STATUS_BYTES]) {
     wire_status_write(data, &status);
 }
 
+#if BY_RADIO
+
+/* Return true if this board's turn has come: boards that start together have air time at the same moment. */
+static bool may_send(uint32_t silent_micros, bool patient) {
+    (void)silent_micros;
+    (void)patient;
+    return stopwatch_micros(&uptime) >= (uint64_t)line_device * node_status_micros();
+}
+
+#else
+
 /* Return true if this board's turn has come. A board that woke from deep sleep does not stay awake to wait. */
 static bool may_send(uint32_t silent_micros, bool patient) {
-    if (BY_RADIO) {
-        return stopwatch_micros(&uptime) >= (uint64_t)line_device * node_status_micros();
-    }
     return !patient || board_woke() || silent_micros >= SILENCE_MICROS + line_device * TURN_MICROS;
 }
+
+#endif
 
 /* Return false if the frame has to wait for air time. What a radio cannot send, or fails to send, is left out. */
 static bool send(bool patient) {

@@ -102,7 +102,7 @@ class RunningBoard:
         return data
 
     def frame(self, count: int) -> bytes:
-        """Read the first bytes of the next frame, at least ANSWER_BYTES. A status frame before it is skipped."""
+        """Read at least `count` first bytes of the next frame. A status frame before it is skipped."""
         start = self.read(ANSWER_BYTES)
         while _is_reply(start):
             start += self.read(REPLY_START_BYTES - len(start))
@@ -110,7 +110,7 @@ class RunningBoard:
                 break
             self.status = self._control(start)
             start = self.read(ANSWER_BYTES)
-        return start + self.read(count - len(start))
+        return start + self.read(max(0, count - len(start)))
 
     def reply(self) -> Control:
         """Return the next reply, which must be intact. Status frames before it are skipped."""

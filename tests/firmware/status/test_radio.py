@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
 
 def test_nodes_and_gateway_report_their_status_to_the_host() -> None:
-    golden, programs = load_golden(), unlimited()
+    golden, programs = load_golden(), unlimited(status=True)
     with (
         RadioHub(LoRa(10.0)) as hub,
         receiving(hub, programs.gateway, golden.bundle) as host,
@@ -25,7 +25,7 @@ def test_nodes_and_gateway_report_their_status_to_the_host() -> None:
             first.run_by_radio(images[n], 0)
             second.run_by_radio(images[n], 0)
         host.wait(lambda readings: len(readings) == 6)
-        readings, events = host.end(), host.events
+        readings, events, printed = host.end(), host.events, host.printed
         devices = hub.devices
     assert [event["event"] for event in events] == ["status"] * len(events)
     status = {event["device"]: event for event in events}
@@ -38,4 +38,4 @@ def test_nodes_and_gateway_report_their_status_to_the_host() -> None:
     assert (gateway["gateway"], gateway["received_by"], gateway["period_s"]) == (True, None, 60)
     assert gateway["reset_cause"] == ResetCause.UNKNOWN.name.lower()
     assert sorted(reading["device"] for reading in readings) == [3, 3, 3, 5, 5, 5]
-    assert "8 packets by radio, 0 lost between gateway and host, 0 foreign" in host.printed
+    assert "8 packets by radio, 0 lost between gateway and host, 0 foreign" in printed

@@ -34,6 +34,7 @@ class Opcode(IntEnum):
     PIXELS = 0x05
     PACKET = 0x06
     MODE = 0x07
+    STATUS = 0x08
     ERROR = 0xFF
 
 
@@ -179,7 +180,7 @@ class Info:
         return cls(fields[0], version, fields[4], engine, target, shape, *fields[10:])
 
 
-class _NumberFields:
+class NumberFields:
     """Reply data made of numbers only: the fields of a dataclass, packed in order by FORMAT."""
 
     FORMAT: ClassVar[struct.Struct]
@@ -196,7 +197,7 @@ class _NumberFields:
 
 
 @dataclass(frozen=True)
-class RunCost(_NumberFields):
+class RunCost(NumberFields):
     """The RUN reply: cycles of the encoder; cycles and microseconds of encoder + symbols + framing."""
 
     encode_cycles: int
@@ -208,7 +209,7 @@ class RunCost(_NumberFields):
 
 
 @dataclass(frozen=True)
-class RadioReport(_NumberFields):
+class RadioReport(NumberFields):
     """Data after RunCost for a frame sent by radio: its chunk, its air time and the remaining air time.
 
     `chunk` is ANSWER_SENT for an answer frame.
@@ -223,7 +224,7 @@ class RadioReport(_NumberFields):
 
 
 @dataclass(frozen=True)
-class ModeSetting(_NumberFields):
+class ModeSetting(NumberFields):
     """The data of a MODE command, and its reply: a board's mode and its threshold."""
 
     mode: int  # a Mode; later firmware may have others
@@ -257,7 +258,7 @@ class Packet:
 
 
 @dataclass(frozen=True)
-class BenchResult(_NumberFields):
+class BenchResult(NumberFields):
     """The BENCH reply: CPU cycles per encoder run over the repeats, and microseconds of all repeats."""
 
     repeats: int
@@ -271,7 +272,7 @@ class BenchResult(_NumberFields):
 
 
 @dataclass(frozen=True)
-class ErrorReply(_NumberFields):
+class ErrorReply(NumberFields):
     """The ERROR reply: an ErrorCode (later firmware may send others); the opcode that failed, 0 if unknown."""
 
     code: int

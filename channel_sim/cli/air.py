@@ -30,9 +30,11 @@ def run(options: argparse.Namespace) -> int:
         print(f"listening: --radio tcp:127.0.0.1:{hub.port}", flush=True)
         hub.run()
     for device, counts in hub.devices.items():
-        answers = f" ({counts.answers} answers)" if counts.answers else ""
+        kinds = [f"{counts.answers} answers"] * bool(counts.answers)
+        kinds += [f"{counts.statuses} status frames"] * bool(counts.statuses)
+        among = f" ({', '.join(kinds)})" if kinds else ""
         print(
-            f"device {device}: {counts.sent} packets sent{answers}, {counts.air_s:.3f} s of air time; "
+            f"device {device}: {counts.sent} packets sent{among}, {counts.air_s:.3f} s of air time; "
             f"received: {counts.clean} clean, {counts.damaged} damaged, {counts.lost} lost"
         )
     return 0

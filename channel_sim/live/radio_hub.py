@@ -31,6 +31,7 @@ from channel_sim.channels.channel import ChannelError
 from channel_sim.channels.lora import LoRa
 from channel_sim.live.background import Background
 from wire.frame import HEADER_BYTES
+from wire.replies.status import parse_status_packet
 
 HELLO = struct.Struct(">BIIBBHBB")
 RECEIVED = struct.Struct(">cBhhB")
@@ -45,6 +46,7 @@ class Counts:
 
     sent: int = 0
     answers: int = 0  # among those sent: packets that are nothing but a header
+    statuses: int = 0  # among those sent: status frames
     clean: int = 0  # the CRC of the radio was correct
     damaged: int = 0  # the CRC was wrong; the payload was handed over
     lost: int = 0  # the header of the radio was damaged
@@ -207,6 +209,7 @@ class RadioHub(Background):
         counts = self._devices.setdefault(station.device, Counts())
         counts.sent += 1
         counts.answers += len(packet) == HEADER_BYTES
+        counts.statuses += parse_status_packet(packet) is not None
         counts.air_s += air_s
         self._order += 1
         on_air = _Packet(station, counts.sent, station.tuned, packet)

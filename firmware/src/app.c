@@ -9,12 +9,13 @@
 #include "line.h"
 #include "mode.h"
 #include "node.h"
+#include "status.h"
 #include "watch.h"
 
 #define STEP_BYTES 4096u /* so that a line that never pauses cannot stop radio and camera */
 
 static struct wire_parser parser;
-static uint32_t last_byte_micros;
+static uint32_t last_byte_micros; /* or of the start */
 static uint32_t begun;        /* commands begun so far, as the parser counts them */
 static uint32_t begun_micros; /* start of the last one */
 static bool has_encoder;
@@ -66,8 +67,10 @@ void app_start(void) {
         line_send_error(0, 0, (uint8_t)model); /* unsolicited: tells a host that listens why commands will fail */
     }
     node_start();
+    last_byte_micros = board_micros();
     has_encoder = model == WIRE_ERROR_NONE;
     active = false;
+    status_start();
     backoff_start();
     activate();
 }
@@ -108,6 +111,7 @@ void app_step(void) {
         gateway_step();
     }
     if (active && wire_parser_idle(&parser)) { /* otherwise a partial command is using the encoder's input */
+        status_step(board_micros() - last_byte_micros);
         watch_step();
     }
     board_progress();

@@ -2,6 +2,8 @@
 
 #if INKLING_RADIO && !INKLING_GATEWAY
 
+#include <string.h>
+
 #include "air_time.h"
 #include "board.h"
 #include "duty.h"
@@ -110,13 +112,18 @@ enum wire_error node_check_answer(void) {
     return prepare_answer(&air_micros);
 }
 
+static enum wire_error send(size_t length, uint32_t air_micros) {
+    duty_take(&duty, air_micros); /* before the result: a radio that reports a failure may have sent */
+    ready = radio_send(packet, length);
+    return ready ? WIRE_ERROR_NONE : WIRE_ERROR_RADIO;
+}
+
 /* Send the packet and report it. chunk: the one in the packet, or WIRE_ANSWER. */
 static enum wire_error transmit(size_t length, uint8_t chunk, uint32_t air_micros, struct send_result *result) {
     result->ready_cycles = board_cycles();
-    duty_take(&duty, air_micros); /* before the result: a radio that reports a failure may have sent */
-    ready = radio_send(packet, length);
-    if (!ready) {
-        return WIRE_ERROR_RADIO;
+    const enum wire_error error = send(length, air_micros);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
     }
     duty_update(&duty, board_micros());
     result->by_radio = (struct wire_radio_report){
@@ -147,6 +154,65 @@ enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, st
     const struct wire_result frame =
         wire_answer_frame(packet, sizeof packet, &inkling_model, line_device, sequence & 31u, answer, false);
     return transmit(frame.length, WIRE_ANSWER, air_micros, result);
+}
+
+/* Return the length of a status packet; 0 if it does not fit. */
+static size_t status_bytes(const struct radio_settings *settings) {
+    if (settings->implicit_bytes == 0u) {
+        return WIRE_STATUS_PACKET_BYTES;
+    }
+    return settings->implicit_bytes >= WIRE_STATUS_PACKET_BYTES ? settings->implicit_bytes : 0u;
+}
+
+/* Return the air time of the longest image of which the duty cycle may ever allow this much. */
+static uint32_t longest_image_micros(const struct radio_settings *settings, uint32_t max_micros) {
+    if (settings->implicit_bytes != 0u) {
+        return radio_air_time_micros(settings, settings->implicit_bytes);
+    }
+    const uint8_t chunk = prefix_longest(&inkling_model, settings, max_micros);
+    const size_t bytes = chunk == PREFIX_NONE ? WIRE_HEADER_BYTES : prefix_packet_bytes(&inkling_model, chunk);
+    return radio_air_time_micros(settings, bytes);
+}
+
+/* Return the air time that must be left for a status frame and for an image after it. */
+static uint32_t patient_micros(const struct radio_settings *settings, uint32_t status_micros) {
+    const uint32_t full = duty_full_micros(&duty);
+    const uint32_t rest = full > status_micros ? full - status_micros : 0u;
+    const uint32_t image = longest_image_micros(settings, rest);
+    return status_micros + (image < rest ? image : rest);
+}
+
+enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+    const struct radio_settings settings = lora_settings();
+    const size_t bytes = status_bytes(&settings);
+    if (bytes == 0u) {
+        return WIRE_ERROR_BAD_ARGUMENT;
+    }
+    duty_update(&duty, board_micros());
+    if (patient && patient_micros(&settings, node_status_micros()) > duty_left_micros(&duty)) {
+        return WIRE_ERROR_AIR_TIME;
+    }
+    uint32_t air_micros;
+    const enum wire_error error = prepare(bytes, &settings, &air_micros);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    const struct wire_result frame = wire_reply_frame(packet, sizeof packet, line_device, inkling_model.number,
+                                                      WIRE_STATUS | WIRE_REPLY_BIT, 0, data, WIRE_STATUS_BYTES);
+    memmove(packet, packet + WIRE_SYNC_BYTES, frame.length - WIRE_SYNC_BYTES);
+    memset(packet + WIRE_STATUS_PACKET_BYTES, 0, sizeof packet - WIRE_STATUS_PACKET_BYTES);
+    return send(bytes, air_micros);
+}
+
+uint32_t node_status_micros(void) {
+    const struct radio_settings settings = lora_settings();
+    return radio_air_time_micros(&settings, status_bytes(&settings));
+}
+
+uint16_t node_air_left_cs(void) {
+    const uint32_t left_cs = duty_left_micros(&duty) / 10000u;
+    return INKLING_LORA_DUTY_PERMILLE >= 1000 || left_cs > WIRE_AIR_NOT_LIMITED ? WIRE_AIR_NOT_LIMITED
+                                                                                : (uint16_t)left_cs;
 }
 
 #endif

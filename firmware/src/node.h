@@ -8,6 +8,7 @@
 #include "send.h"
 #include "wire/answer.h"
 #include "wire/control.h"
+#include "wire/status.h"
 
 #if INKLING_RADIO && !INKLING_GATEWAY
 
@@ -39,6 +40,18 @@ enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t
 
 /* Send an answer, in the same way. */
 enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result);
+
+/* Send a status frame with this data. With implicit headers, it is padded with zeros to the length of all packets.
+ * patient: only if the air time allows the longest image right after it. Returns WIRE_ERROR_NONE, _AIR_TIME, _RADIO, or
+ * _BAD_ARGUMENT if packets with implicit headers are shorter. */
+enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient);
+
+/* Return the air time of a status frame in microseconds. */
+uint32_t node_status_micros(void);
+
+/* Return the air time that the duty cycle still allows, in hundredths of a second; WIRE_AIR_NOT_LIMITED without a limit
+ * or a radio that sends. */
+uint16_t node_air_left_cs(void);
 
 /* Call right before board_sleep(), with the same number of seconds. */
 void node_sleep(uint32_t seconds);
@@ -79,6 +92,20 @@ static inline enum wire_error node_send_answer(uint8_t sequence, struct wire_ans
     (void)answer;
     (void)result;
     return node_check_answer();
+}
+
+static inline enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+    (void)data;
+    (void)patient;
+    return WIRE_ERROR_RADIO;
+}
+
+static inline uint32_t node_status_micros(void) {
+    return 0;
+}
+
+static inline uint16_t node_air_left_cs(void) {
+    return WIRE_AIR_NOT_LIMITED;
 }
 
 static inline void node_sleep(uint32_t seconds) {

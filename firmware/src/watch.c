@@ -132,8 +132,10 @@ void watch_step(void) {
         listening = false;
         capture_stop();
         node_sleep(INKLING_PERIOD_S);
+        status_sleep(INKLING_PERIOD_S);
         board_sleep(INKLING_PERIOD_S);
         node_wake();
+        status_wake();
         count_from(INKLING_PERIOD_S); /* the next capture is due, even if the clock wrapped meanwhile */
     }
 }

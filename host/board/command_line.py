@@ -124,7 +124,7 @@ class CommandLine:
             self._hear(received)
             for event in self._receiver.feed(received):
                 if isinstance(event, ControlFrame) and event.control.request != request:
-                    size += EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: not part of these
+                    self._received -= EMPTY_REPLY_BYTES + len(event.control.data)  # unsolicited: no part of these
                 yield event
         yield from self._receiver.flush()
 

@@ -11,6 +11,8 @@ from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, lost_text, reading_parts
 from host.cli.preview import PreviewFolder
+from host.cli.reports.devices import DeviceReports
+from host.cli.reports.notes import Notes
 from host.errors import HostError, PortError
 from host.receive.board_text import Cause, TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
@@ -28,43 +30,10 @@ RETRY_S = 1.0
 POLL_S = 0.1  # delay of a signal
 # Silence before a note. A board with a camera may rightly send nothing for hours, so this is no fault by itself.
 SILENCE_NOTE_S = 600.0
-# Notes of one kind that are printed at once, and the time after which another one is.
-NOTES, NOTE_EVERY_S = 3, 60.0
 # A note on garbage needs this many more bytes, and this much time since the last note.
 GARBAGE_NOTE_BYTES, GARBAGE_NOTE_S = 1000, 10.0
 # Frames before a note on an unknown model: on a noisy line, one header in 10,000 may seem to be of another model.
 UNKNOWN_MODEL_FRAMES = 2
-
-
-class Notes:
-    """Notes of one kind: the first few, and then one at intervals, with the number of those left out."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._allowed, self._time = float(NOTES), time.monotonic()
-        self._left_out, self._newest = 0, ""
-
-    def add(self, text: str) -> bool:
-        """Print a note, or count it if there were too many. Return True if it was printed."""
-        now = time.monotonic()
-        self._allowed = min(NOTES, self._allowed + (now - self._time) / NOTE_EVERY_S)
-        self._time, self._newest = now, text
-        if self._allowed < 1:
-            self._left_out += 1
-            return False
-        self._allowed -= 1
-        self._print(text)
-        return True
-
-    def flush(self) -> None:
-        """Print the number of notes left out since the last one, if there are any."""
-        if self._left_out:
-            self._left_out -= 1  # the newest is printed
-            self._print(self._newest)
-
-    def _print(self, text: str) -> None:
-        self._output.note(text + (f" ({self._left_out} similar notes left out)" if self._left_out else ""))
-        self._left_out = 0
 
 
 class Listener:
@@ -79,9 +48,8 @@ class Listener:
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written
-        self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage = (
-            Notes(self.output) for _ in range(5)
-        )
+        self._losses, self._unknown_models, self._board_errors, self._garbage = (Notes(self.output) for _ in range(4))
+        self._devices = DeviceReports(self.output)
         self._announced = self._sharing = False
         self._baud = options.baud
         self._max_silence_s = options.max_silence
@@ -93,7 +61,6 @@ class Listener:
         self._models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._frames = self._answers = self._unsure = 0
         self._errors: set[tuple[int, int]] = set()  # reported: device and error code
-        self._clashing: set[int] = set()  # reported: device
         self._unknown: Counter[tuple[int, int]] = Counter()  # by device and model bits
         self._garbage_bytes, self._garbage_time = 0, -GARBAGE_NOTE_S  # at the last note
         self._text = TextWatch()
@@ -110,6 +77,7 @@ class Listener:
             self.output.line(f"listening on {port.url} for {self._models}")
             self._announced = True
         self.busy = True
+        self._devices.resume()
         heard, noted_s = time.monotonic(), 0.0
         while not self.done:
             data = port.read(POLL_S)
@@ -126,6 +94,7 @@ class Listener:
                 self._handle(self._receiver.feed(data))
             elif silent_s >= QUIET_S:
                 self.flush()
+            self._devices.check()
             self._note_sharing(port)
         self.flush()
         self.busy = False
@@ -133,6 +102,7 @@ class Listener:
     def lost(self, error: PortError, waiting: bool) -> None:
         """Note that the port is lost or missing and is waited for; `waiting`: so it was before, for the same reason."""
         self.flush()
+        self._devices.pause()
         self.busy = False
         if not waiting and self._losses.add(f"{error}; waiting for it to come back"):
             self._announced = False
@@ -145,9 +115,10 @@ class Listener:
 
     def finish(self) -> None:
         """Print the notes left out, and one line on everything received."""
-        kinds = (self._losses, self._unknown_models, self._board_errors, self._clashes, self._garbage)
+        kinds = (self._losses, self._unknown_models, self._board_errors, self._garbage)
         for notes in (*kinds, *self._causes.values()):
             notes.flush()
+        self._devices.flush()
         if self._state:
             self._state.close()
         self.output.note(self._summary())
@@ -157,6 +128,7 @@ class Listener:
         by_radio = (
             f"; {gateways.packets} packets by radio, {gateways.lost} lost between gateway and host, "
             f"{gateways.foreign} foreign"
+            f"{f', {gateways.damaged_statuses} damaged status frames' if gateways.damaged_statuses else ''}"
         )
         answers = f" ({self._answers} answers, {self._unsure} of them unsure)" if self._answers else ""
         return (
@@ -173,10 +145,11 @@ class Listener:
             if isinstance(received, ControlFrame):
                 self._note_error(received.control)
                 event = self._gateways.take(received.control)
+                self._devices.hear_control(received, event, self._gateways.clashing)
             if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
                 changed.add((event.device, event.model.model_id))
                 self._show(event)
-                self._note_clash(event)
+                self._devices.hear_image(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
         if self._state and changed:
@@ -217,16 +190,6 @@ class Listener:
         if not self._sharing and (names := port.other_readers()):
             self._sharing = True
             self.output.note(f"{', '.join(names)} also reads {port.url} and takes some of its bytes: close it")
-
-    def _note_clash(self, frame: FeatureFrame | AnswerFrame) -> None:
-        """Note once that two boards seem to send as one device."""
-        if frame.place.clash and frame.device not in self._clashing:
-            self._clashing.add(frame.device)
-            self.output.json_line(event="clash", device=frame.device)
-            self._clashes.add(
-                f"two boards seem to send as device {frame.device}, so its losses are wrong: build each with its own "
-                "number (-D INKLING_DEVICE=N)"
-            )
 
     def _note_unknown_model(self, event: UnknownModel) -> None:
         device, model = event.header.device, event.header.model

@@ -1,29 +1,63 @@
-"""Two boards that send as one device, as their sequence numbers show."""
+"""Two boards that send as one device, as their sequence numbers or their status frames show."""
 
 from wire.frame import SEQUENCES
+from wire.replies.status import Status
 
 # Alternations without any loss in between. One board's losses, late frames, copies and restarts give one or two.
 CERTAIN = 12
+# Contradictions between status frames, which have a CRC-32. A line that delivers late gives one.
+CERTAIN_STATUSES = 2
+# Boards count their uptime by clocks that are off by up to 5 % in deep sleep, and frames arrive late.
+START_TOLERANCE_S, CLOCK_TOLERANCE = 10.0, 0.1
 
 
 class ClashDetector:
     """Detector of two boards with one device number: their frames are two runs of consecutive sequence numbers.
 
     A lost frame ends a run, so a bad link delays the detection. A repeater that is more than 8 images late looks like
-    a second board.
+    a second board. count: the numbers are modulo this.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = SEQUENCES) -> None:
         self.found = False
+        self._count = count
         self._last, self._other = -2, -2  # newest sequence number of the run that continued last, and of the other
         self._alternations = 0
 
     def record(self, sequence: int) -> None:
         """Record the first frame of an image. Frames of the same image count once, copies not at all."""
-        if sequence == (self._last + 1) % SEQUENCES:
+        if sequence == (self._last + 1) % self._count:
             self._last = sequence
             return
-        continues = sequence == (self._other + 1) % SEQUENCES
+        continues = sequence == (self._other + 1) % self._count
         self._alternations = self._alternations + 1 if continues else 0
         self._last, self._other = sequence, self._last
         self.found |= self._alternations >= CERTAIN
+
+
+class StatusClashDetector:
+    """Detector of two boards with one device number: their status frames contradict each other.
+
+    A board cannot have started before the start that it reported earlier. Without a new start, its counter does not
+    fall, and it has as many boots as before. `found` becomes true at the second contradiction.
+    """
+
+    def __init__(self) -> None:
+        self.found = False
+        self._contradictions = 0
+        self._last: tuple[float, Status] | None = None
+
+    def record(self, status: Status, now: float) -> None:
+        """Record a status frame. now: the time of its arrival in seconds of a monotonic clock."""
+        if self._last and self._last[1] != status:
+            self._contradictions += self._contradicts(*self._last, status, now)
+            self.found |= self._contradictions >= CERTAIN_STATUSES
+        self._last = now, status
+
+    @staticmethod
+    def _contradicts(before: float, earlier: Status, later: Status, now: float) -> bool:
+        later_by = (now - later.uptime_s) - (before - earlier.uptime_s)  # of the starts
+        tolerance = START_TOLERANCE_S + CLOCK_TOLERANCE * (now - before)
+        if later_by > tolerance:
+            return False  # a restart
+        return later_by < -tolerance or later.counter < earlier.counter or later.boots != earlier.boots

@@ -154,9 +154,12 @@ def nearest_answer(costs: np.ndarray) -> tuple[Answer, float]:
 
 @dataclass(frozen=True)
 class ControlFrame:
-    """A control frame from a board, with a correct CRC-32."""
+    """A control frame from a board, with a correct CRC-32: from its serial line, or a status frame by radio."""
 
     control: Control
+    gateway: int | None = None  # number of the gateway that received it by radio
+    snr_db: float | None = None
+    rssi_dbm: float | None = None
 
 
 @dataclass(frozen=True)

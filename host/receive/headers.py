@@ -133,7 +133,10 @@ class HeaderDecoder:
         return _nearer_by_code(near, _nearer(by_code, self._answers.decode_by_code(block, sync_flips)))
 
     def decode_packet(self, block: bytes, size: int) -> Match | None:
-        """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word."""
+        """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word.
+
+        A header of the type of replies is that of a status frame, of any device.
+        """
         if size == HEADER_BYTES:
             near = None
             for established in self._ranks():
@@ -150,7 +153,9 @@ class HeaderDecoder:
                 limit = min(KNOWN_HEADER_MAX_FLIPS, max_flips(HEADER_BITS, compared, FALSE_PER_PACKET))
                 near = _nearer_by_code(near, _nearest(block, candidates, limit, ((HEADER_BITS, limit),)))
         match = _nearer_by_code(near, self._by_code(block, ((bch.N_BITS, bch.HEADER.max_errors),), near))
-        if match is None or match.header.type != FrameType.FEATURE:
+        if match is None or match.header.type == FrameType.REPLY:
+            return match
+        if match.header.type != FrameType.FEATURE:
             return None
         accepted = self.has_unknown_model(match.header) or fits[match.header.model << 4 | match.header.chunk]
         return match if accepted else None

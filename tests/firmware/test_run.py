@@ -93,7 +93,7 @@ def test_run_without_cost_sends_only_the_frame(board: RunningBoard) -> None:
     with_cost, cost = board.run(image)
     assert 0 < cost.encode_cycles < cost.total_cycles
     board.send(board.command(Opcode.RUN, bytes((0, 0)) + image))
-    alone = board.read(len(with_cost))
+    alone = board.frame(len(with_cost))
     assert alone[12:-2] == with_cost[12:-2]
     assert board.is_silent()
 

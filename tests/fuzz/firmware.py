@@ -17,7 +17,7 @@ from firmware.tools.model import LIBRARY, generate
 from wire.errors import InklingError
 
 CLANG = "clang-14"
-LEFT_OUT = ("backoff.c", "gateway.c", "lora.c", "node.c", "watch.c")  # no faults, radio and unsolicited images
+LEFT_OUT = ("backoff.c", "gateway.c", "lora.c", "node.c", "status.c", "watch.c")  # no faults, no radio, nothing unsolicited
 HARNESS = ROOT / "tests" / "fuzz" / "c"
 FIRMWARE = ROOT / "firmware"
 WIRE = FIRMWARE / "lib" / "wire" / "src"
@@ -45,7 +45,7 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
         sources.append(HARNESS / "replay" / "main.c")
     program = folder / "firmware"
     includes = [f"-I{header}" for header in (*own, HARNESS, *encoder)]
-    flags = [*_flags(), "-DINKLING_CAMERA=1", *compiler[1:], *includes]
+    flags = [*_flags(), "-DINKLING_CAMERA=1", "-DINKLING_STATUS_S=0", *compiler[1:], *includes]
     _run([compiler[0], *flags, *sources, *objects, "-o", program, "-lm"], folder)
     return program
 

@@ -18,7 +18,7 @@ from wire import control
 from wire.answer import Answer
 from wire.bundle import Bundle, load
 from wire.control import Control, ErrorCode, ErrorReply, Info, ModeSetting, Opcode, RunCost
-from wire.frame import HEADER_BYTES, SYNC, AnswerHeader
+from wire.frame import HEADER_BYTES, SYNC, AnswerHeader, FrameType, Header
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -26,6 +26,7 @@ REPLY_SECONDS = 240.0  # limit of the wait for a reply, also on a loaded machine
 MAX_RESENT = 5  # commands of one board; more is a fault of the firmware, not load
 SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idle machine
 ANSWER_BYTES = len(SYNC) + HEADER_BYTES
+REPLY_START_BYTES = ANSWER_BYTES + 4  # up to the request number
 ERROR_BYTES = len(control.reply(Opcode.ERROR, 0, bytes(2), 0, 0))  # fewer than a feature frame has
 BUILDS = core_dir.ROOT / ".pio" / "tests"
 
@@ -77,6 +78,7 @@ class RunningBoard:
         self.request = 0
         self._command = self._sent = b""  # the last command, and the last bytes sent
         self._resent = 0
+        self.status: Control | None = None  # the last status frame skipped
 
     def __enter__(self) -> Self:
         return self
@@ -99,18 +101,39 @@ class RunningBoard:
         assert len(data) == count, f"board sent {len(data)} of {count} bytes: {data.hex()}"
         return data
 
+    def frame(self, count: int) -> bytes:
+        """Read at least `count` first bytes of the next frame. A status frame before it is skipped."""
+        start = self.read(ANSWER_BYTES)
+        while _is_reply(start):
+            start += self.read(REPLY_START_BYTES - len(start))
+            if start[-2] != Opcode.STATUS | control.REPLY_BIT:
+                break
+            self.status = self._control(start)
+            start = self.read(ANSWER_BYTES)
+        return start + self.read(max(0, count - len(start)))
+
     def reply(self) -> Control:
-        """Return the next reply, which must be intact."""
+        """Return the next reply, which must be intact. Status frames before it are skipped."""
         while True:
-            assert self.read(len(SYNC)) == SYNC
-            start = self.read(12)
-            size = control.control_size(start)
-            assert size is not None
-            reply = control.parse_control(start + self.read(size - len(start)))
-            assert reply is not None
+            reply = self._control(self.frame(REPLY_START_BYTES))
             if not self._timed_out(reply):
                 return reply
             self._resend()
+
+    def next_status(self) -> Control:
+        """Return the next frame, which must be a status frame."""
+        control_frame = self._control(self.read(REPLY_START_BYTES))
+        assert control_frame.opcode == Opcode.STATUS | control.REPLY_BIT
+        return control_frame
+
+    def _control(self, start: bytes) -> Control:
+        """Return the control frame that begins with these bytes, which must be intact."""
+        assert start[: len(SYNC)] == SYNC
+        size = control.control_size(start[len(SYNC) :])
+        assert size is not None
+        parsed = control.parse_control(start[len(SYNC) :] + self.read(len(SYNC) + size - len(start)))
+        assert parsed is not None
+        return parsed
 
     def _timed_out(self, reply: Control) -> bool:
         return (
@@ -140,10 +163,10 @@ class RunningBoard:
     def run(self, pixels: bytes, chunk: int = 0) -> tuple[bytes, RunCost]:
         """Send an image; return the whole feature frame and its cost."""
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, wants_cost=True)))
-        start = self.read(ERROR_BYTES)
+        start = self.frame(ERROR_BYTES)
         while (error := control.parse_control(start[len(SYNC) :])) and self._timed_out(error):
             self._resend()
-            start = self.read(ERROR_BYTES)
+            start = self.frame(ERROR_BYTES)
         frame = start + self.read(self.bundle.chunk_layout(chunk).serial_size - len(start))
         reply = self.reply()
         assert (reply.opcode, reply.request) == (Opcode.RUN | control.REPLY_BIT, self.request)
@@ -161,7 +184,7 @@ class RunningBoard:
         """Send an image; return the whole frame that the board's mode has it send: features or an answer."""
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, by_mode=True)))
         while True:
-            start = self.read(ANSWER_BYTES)
+            start = self.frame(ANSWER_BYTES)
             if AnswerHeader.decode(start[len(SYNC) :]):
                 return start
             start += self.read(ERROR_BYTES - len(start))
@@ -188,6 +211,12 @@ class RunningBoard:
         self.send(self.command(Opcode.INFO))
         reply = self.reply()
         return (reply.opcode, reply.request) == (Opcode.INFO | control.REPLY_BIT, self.request)
+
+
+def _is_reply(start: bytes) -> bool:
+    """Return True if sync and header, undamaged, are those of a reply."""
+    header = Header.from_word(int.from_bytes(start[len(SYNC) :][:3], "big"))
+    return header.type == FrameType.REPLY and header.encode() == start[len(SYNC) :][:HEADER_BYTES]
 
 
 def start(target: str, elf: Path, *, count_instructions: bool = False) -> AbstractContextManager[str]:

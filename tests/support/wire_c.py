@@ -102,6 +102,21 @@ class BenchResult(Structure):
     ]
 
 
+class BoardStatus(Structure):
+    _fields_ = [
+        ("counter", c_uint32),
+        ("uptime_s", c_uint32),
+        ("boots", c_uint32),
+        ("reset_cause", c_uint8),
+        ("gateway", c_bool),
+        ("mode", c_uint8),
+        ("threshold", c_uint8),
+        ("battery_mv", c_uint16),
+        ("air_left_cs", c_uint16),
+        ("period_s", c_uint16),
+    ]
+
+
 class Parser(Structure):
     _fields_ = [
         ("opcode", c_uint8),
@@ -149,6 +164,7 @@ _PROTOTYPES = {
     "wire_radio_report_write": (None, [c_char_p, POINTER(RadioReport)]),
     "wire_packet_head_write": (None, [c_char_p, POINTER(PacketHead)]),
     "wire_bench_result_write": (None, [c_char_p, POINTER(BenchResult)]),
+    "wire_status_write": (None, [c_char_p, POINTER(BoardStatus)]),
     "wire_error_write": (None, [c_char_p, c_uint8, c_uint8]),
     "wire_parser_init": (None, [POINTER(Parser), c_uint8, POINTER(c_uint8), c_size_t]),
     "wire_parser_push": (c_int, [POINTER(Parser), c_uint8]),

@@ -14,6 +14,7 @@ import numpy as np
 from wire import bch, control, frame, payload
 from wire.answer import ANSWER_BITS, FULL_WEIGHT, Answer, AnswerHead
 from wire.crc import crc16, crc32
+from wire.replies.status import ResetCause, Status, setting_byte, status_frame
 
 # Class scores of which 8 int8 steps are one unit of a logit.
 WEIGHTS = [round(FULL_WEIGHT * math.exp(-d / 8)) for d in range(256)]
@@ -184,6 +185,25 @@ def reply_data() -> dict[str, tuple[int, bytes, dict]]:
     }
 
 
+def status_vectors() -> list[dict]:
+    """Return the vectors of status frames: of a node, of a gateway, and with the largest numbers."""
+    statuses = [
+        Status(70_969, 266_645, 17, ResetCause.WATCHDOG, setting_byte(control.Mode.ADAPTIVE, 9), 3712, 341, 3600),
+        Status(0, 61, 0, ResetCause.UNKNOWN, setting_byte(control.Mode.FEATURES, 0, gateway=True), 0, 0xFFFF, 60),
+        Status(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0xFF, 0xFF, 0xFFFF, 0xFFFF, 0xFFFF),
+    ]
+    return [
+        {
+            "device": device,
+            "model_number": number,
+            "fields": vars(status) | {"gateway": status.is_gateway, "mode": status.mode, "threshold": status.threshold},
+            "frame": status_frame(status, device, number).hex(),
+            "lora": status_frame(status, device, number, sync=False).hex(),
+        }
+        for status, device, number in zip(statuses, (7, 254, 0), (0x5EED1234, 0x80018001, 0), strict=True)
+    ]
+
+
 def control_vectors(source: Iterator[int]) -> dict:
     """Return the vectors of commands and replies."""
     commands = [
@@ -246,6 +266,7 @@ def build() -> dict:
         "payloads": payloads,
         "features": features,
         **controls,
+        "statuses": status_vectors(),
         **answer_vectors(source),
     }
     return json.loads(json.dumps(vectors))

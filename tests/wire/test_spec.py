@@ -14,11 +14,12 @@ from wire import answer, bch, control, frame, payload
 from wire.answer import Answer
 from wire.crc import crc16, crc32
 from wire.frame import MAX_CHUNKS
+from wire.replies.status import ResetCause, Status
 
 SPEC = (ROOT / "docs" / "SPEC.md").read_text(encoding="utf-8")
 WINDOW = matching.BEHIND + 1 + matching.AHEAD  # sequence numbers that a known device may send now
 ONE_LINE = " ".join(SPEC.split())
-Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply | control.ModeSetting
+Reply = control.Info | control.RunCost | control.BenchResult | control.ErrorReply | control.ModeSetting | Status
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
 
 
@@ -108,9 +109,11 @@ def test_control_frame_examples_match_code_and_vectors() -> None:
     error = control.ErrorReply(control.ErrorCode.BAD_LENGTH, control.Opcode.RUN)
     assert example("reply") == control.reply(control.Opcode.ERROR, 201, error.pack(), 7, 0x5EED1234)
     assert example("reply").hex() == VECTORS["replies"][3]["frame"]
+    assert example("status").hex() == VECTORS["statuses"][0]["frame"]
+    assert f"a status packet has {len(example('status')) - len(frame.SYNC)} bytes" in ONE_LINE
 
 
-@pytest.mark.parametrize("name", ["feature-frame", "feature-frame-with-answer", "command", "reply"])
+@pytest.mark.parametrize("name", ["feature-frame", "feature-frame-with-answer", "command", "reply", "status"])
 def test_example_headers_match_their_explanation(name: str) -> None:
     decoded = bch.HEADER.decode(example(name)[4:12])
     assert decoded is not None
@@ -161,6 +164,7 @@ def test_interleaver_steps_match_code() -> None:
         ("INFO reply", control.Info),
         ("RUN reply", control.RunCost),
         ("BENCH reply", control.BenchResult),
+        ("STATUS reply", Status),
         ("MODE command (no data: only report) and MODE reply", control.ModeSetting),
         ("ERROR reply", control.ErrorReply),
     ],
@@ -212,6 +216,10 @@ def test_opcodes_match_code() -> None:
         if member != control.Opcode.ERROR:
             assert f"reply {member | control.REPLY_BIT:X}" in reply
     assert len(table("opcode")) == len(control.Opcode)
+
+
+def test_reset_causes_match_code() -> None:
+    assert [int(cause) for cause, _ in table("cause")] == [*ResetCause]
 
 
 def test_error_codes_match_code() -> None:

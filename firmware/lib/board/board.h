@@ -81,6 +81,9 @@ void board_keep(uint32_t word);
  * work that is bounded by itself; a port does so only in board_sleep(). */
 void board_progress(void);
 
+/* Return the battery's or supply's voltage in millivolts; 0 = unknown. */
+uint16_t board_battery_mv(void);
+
 /* Return the name of the build, such as "qemu_stm32f405". */
 const char *board_target(void);
 

@@ -25,4 +25,10 @@ static inline uint32_t stopwatch_seconds(struct stopwatch *watch) {
     return watch->seconds;
 }
 
+/* Return the microseconds since the start. */
+static inline uint64_t stopwatch_micros(struct stopwatch *watch) {
+    const uint64_t seconds = stopwatch_seconds(watch);
+    return seconds * MICROS_PER_SECOND + (uint32_t)(board_micros() - watch->counted);
+}
+
 #endif

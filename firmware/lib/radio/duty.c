@@ -33,6 +33,10 @@ uint32_t duty_left_micros(const struct duty *duty) {
     return (uint32_t)(duty->left / PARTS);
 }
 
+uint32_t duty_full_micros(const struct duty *duty) {
+    return (uint32_t)(BUCKET_MICROS * duty->permille);
+}
+
 bool duty_take(struct duty *duty, uint32_t air_micros) {
     if (air_micros > duty_left_micros(duty)) {
         return false;

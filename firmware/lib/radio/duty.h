@@ -32,6 +32,9 @@ void duty_update(struct duty *duty, uint32_t now_micros);
 /* Return the air time available at the last update, in microseconds. */
 uint32_t duty_left_micros(const struct duty *duty);
 
+/* Return the air time of a full bucket, in microseconds. */
+uint32_t duty_full_micros(const struct duty *duty);
+
 /* Take a packet's air time out of the bucket. Returns false, and takes nothing, if too little is left. */
 bool duty_take(struct duty *duty, uint32_t air_micros);
 

@@ -45,3 +45,7 @@ void board_sleep(uint32_t seconds) {
     while (ticks() < end && !stalled) {
     }
 }
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -123,3 +123,7 @@ uint32_t board_stack_bytes(void) {
 const char *board_target(void) {
     return INKLING_TARGET;
 }
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -50,3 +50,7 @@ uint32_t board_micros(void) {
 uint32_t board_clock_hz(void) {
     return CLOCK_HZ;
 }
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

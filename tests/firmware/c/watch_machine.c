@@ -6,9 +6,11 @@
 #include "capture.h"
 #include "commands.h"
 #include "encoder.h"
+#include "gateway.h"
 #include "image.h"
 #include "line.h"
 #include "node.h"
+#include "wire/status.h"
 
 uint8_t line_device = 7;
 
@@ -26,6 +28,9 @@ uint32_t machine_reset_cause;
 uint32_t machine_kept;
 const uint8_t *machine_received; /* bytes to receive */
 uint32_t machine_received_bytes;
+uint32_t machine_statuses;                 /* status frames sent, on the line or by radio */
+uint8_t machine_status[WIRE_STATUS_BYTES]; /* data of the last one */
+uint32_t machine_woke;                     /* result of board_woke() */
 
 int board_read(void) {
     if (machine_received_bytes == 0u) {
@@ -46,7 +51,7 @@ uint32_t board_micros(void) {
 }
 
 bool board_woke(void) {
-    return false;
+    return machine_woke != 0u;
 }
 
 void board_sleep(uint32_t seconds) {
@@ -123,7 +128,24 @@ uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
     return 0;
 }
 
-#if INKLING_RADIO
+static void record_status(const uint8_t data[WIRE_STATUS_BYTES]) {
+    machine_statuses++;
+    memcpy(machine_status, data, WIRE_STATUS_BYTES);
+}
+
+void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length) {
+    if (request == 0u && opcode == WIRE_STATUS && length == WIRE_STATUS_BYTES) {
+        record_status(data);
+    }
+}
+
+#if INKLING_GATEWAY
+
+void gateway_start(void) {}
+
+void gateway_step(void) {}
+
+#elif INKLING_RADIO
 
 uint32_t machine_radio_error; /* result of sending a packet */
 uint32_t machine_sequence;    /* of the last packet */
@@ -160,6 +182,26 @@ enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, st
     return (enum wire_error)machine_radio_error;
 }
 
+uint32_t machine_status_error; /* result of sending a status frame */
+uint32_t machine_patient;      /* how the last one was sent */
+
+enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+    machine_patient = patient;
+    if (machine_status_error != 0u) {
+        return (enum wire_error)machine_status_error;
+    }
+    record_status(data);
+    return WIRE_ERROR_NONE;
+}
+
+uint32_t node_status_micros(void) {
+    return 80000u;
+}
+
+uint16_t node_air_left_cs(void) {
+    return 321u;
+}
+
 void node_sleep(uint32_t seconds) {
     (void)seconds;
 }
@@ -172,4 +214,8 @@ void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {
     (void)request;
     (void)failed_opcode;
     (void)code;
+}
+
+uint16_t board_battery_mv(void) {
+    return 3712u;
 }

@@ -37,6 +37,7 @@ from wire.control import (
     command,
     run_data,
 )
+from wire.replies.status import parse_status
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
@@ -71,7 +72,7 @@ def moved(scene: np.ndarray) -> np.ndarray:
 
 
 class Listener:
-    """The host's end of a line: collects what the board sends, with the time of each reading."""
+    """The host's end of a line: collects what the board sends but its status, with the time of each reading."""
 
     def __init__(self, url: str, bundle: Bundle) -> None:
         self._port, self._receiver = Port(url), StreamReceiver([bundle])
@@ -91,7 +92,7 @@ class Listener:
                 if isinstance(event, FeatureFrame | AnswerFrame):
                     assert isinstance(event, AnswerFrame) or event.crc_ok
                     self.events.append((time.monotonic(), event))
-                elif isinstance(event, ControlFrame):
+                elif isinstance(event, ControlFrame) and parse_status(event.control) is None:
                     self.events.append((time.monotonic(), event.control))
 
     def wait(self, condition: Callable[[], bool]) -> None:

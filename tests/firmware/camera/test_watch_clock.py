@@ -1,72 +1,22 @@
 """The times of unsolicited images: firmware/src/app.c and watch.c on a simulated board whose clock a test sets."""
 
-import subprocess
 from collections.abc import Callable
-from ctypes import CDLL, POINTER, c_char_p, c_int8, c_uint8, c_uint32
+from ctypes import c_uint8
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, wire_c
+from tests.firmware.status.simulated_board import INPUT_BYTES, SimulatedBoard
 from wire.control import ErrorCode, Opcode, command, run_data
 from wire.frame import SYNC
 from wire.model import PIXEL_OFFSET
 
-FIRMWARE = ROOT / "firmware"
-MODEL = ROOT / "tests" / "fuzz" / "c" / "stub"
-INPUT_BYTES = 30
-SECOND = 1_000_000
 INFO = command(Opcode.INFO, 1)
 RUN = command(Opcode.RUN, 1, run_data(0, bytes(INPUT_BYTES)))
 LONGEST = bytes(0xFFFF)
 DEVICE = 7  # of watch_machine.c
 LONG_S = 5000  # longer than the clock's 4294 s
 CRASH = 6  # enum wire_reset
-
-
-class SimulatedBoard:
-    """The application, started at time 0."""
-
-    def __init__(self, folder: Path, *flags: str) -> None:
-        path = folder / "watch.so"
-        sources = [FIRMWARE / "src" / name for name in ("app.c", "backoff.c", "watch.c", "send.c", "mode.c")]
-        sources.append(FIRMWARE / "lib" / "counter" / "counter.c")
-        sources.append(ROOT / "tests" / "firmware" / "c" / "watch_machine.c")
-        sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
-        places = [
-            FIRMWARE / "src",
-            MODEL,
-            *(FIRMWARE / "lib" / name for name in ("board", "camera", "counter", "encoder")),
-        ]
-        includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
-        flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_CAMERA=1", *flags, *includes, "-Wno-pedantic")
-        subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)
-        self.c = CDLL(str(path))
-        self.c.encoder_input.restype = POINTER(c_int8)
-        self.c.app_start()
-
-    def restart(self, cause: int) -> None:
-        """Start the application again, as after a reset."""
-        self.set(reset_cause=cause)
-        self.c.app_start()
-
-    def set(self, **values: int) -> None:
-        for name, value in values.items():
-            c_uint32.in_dll(self.c, f"machine_{name}").value = value
-
-    def get(self, name: str) -> int:
-        return c_uint32.in_dll(self.c, f"machine_{name}").value
-
-    def step(self, seconds: float = 0) -> None:
-        """Let time pass, then run one step of the application."""
-        self.set(micros=(self.get("micros") + round(seconds * SECOND)) % 2**32)
-        self.c.app_step()
-
-    def receive(self, data: bytes, takes_s: float = 0) -> None:
-        """Receive bytes and run one step; `takes_s` is how long the board needs to execute a command."""
-        self.set(command_micros=round(takes_s * SECOND), received_bytes=len(data))
-        c_char_p.in_dll(self.c, "machine_received").value = data
-        self.step()
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_overwritten_stack_resets_an_stm32(program: Callable[..., Path], tmp_pat
 def capture(board: RunningBoard) -> bytes:
     """Take a photo and return the encoder's input as pixels."""
     board.send(board.command(Opcode.CAPTURE, b"\x00\x00"))
-    board.read(board.bundle.chunk_layout(0).serial_size)
+    board.frame(board.bundle.chunk_layout(0).serial_size)
     board.send(board.command(Opcode.PIXELS))
     return board.reply().data
 
@@ -168,7 +168,7 @@ def test_board_woken_by_the_timer_sends_an_image_and_sleeps_again(program: Calla
     started = time.monotonic()
     watcher = program("esp32cam", *ASLEEP)
     with mock_arduino.run(watcher, woke="1", frame=str(tmp_path / "frame"), log=str(tmp_path / "log")) as board:
-        sent = board.read(board.bundle.chunk_layout(0).serial_size)
+        sent = board.frame(board.bundle.chunk_layout(0).serial_size)
         assert sent.startswith(SYNC)
         assert board.rest() == b""
     lines = log(tmp_path / "log")

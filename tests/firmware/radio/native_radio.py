@@ -25,6 +25,7 @@ from wire.model import MIN_BER
 
 GATEWAY = 9
 NO_LIMIT = "-D INKLING_LORA_DUTY_PERMILLE=1000"
+NO_STATUS = "-D INKLING_STATUS_S=0"
 
 
 class Programs(NamedTuple):
@@ -34,9 +35,9 @@ class Programs(NamedTuple):
     gateway: Path
 
 
-def unlimited(flags: str = "") -> Programs:
-    """Return sanitized programs without a limit of the duty cycle."""
-    flags = f"{SANITIZED} {NO_LIMIT} {flags}".strip()
+def unlimited(flags: str = "", *, status: bool = False) -> Programs:
+    """Return sanitized programs without a limit of the duty cycle, by default without status frames, too."""
+    flags = f"{SANITIZED} {NO_LIMIT} {flags if status else f'{NO_STATUS} {flags}'}".strip()
     return Programs(program("native_radio", flags), program("native_gateway", flags))
 
 
@@ -91,6 +92,15 @@ class ReceiveProcess:
     @property
     def readings(self) -> list[dict]:
         """The readings so far."""
+        return [line for line in self._lines if "event" not in line]
+
+    @property
+    def events(self) -> list[dict]:
+        """The events so far, such as status frames."""
+        return [line for line in self._lines if "event" in line]
+
+    @property
+    def _lines(self) -> list[dict]:
         return [json.loads(line) for line in self._json.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def wait(self, condition: Callable[[list[dict]], bool]) -> None:

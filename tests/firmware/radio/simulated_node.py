@@ -20,6 +20,9 @@ NUMBER = 0x5EED1234
 BUCKET = 3_600_000
 ANSWER = ANSWER_SENT  # as a chunk
 PACKET_BYTES = {0: 8 + 7 + 2, 1: 8 + 4 + 2, ANSWER: 8}  # answer word and 11 or 4 symbols of 3 bits; an answer
+STATUS = bytes(range(100, 120))  # data of a status frame
+PACKET_BYTES_OF_STATUS = 36
+STATUS_AIR = round(1e6 * air_time_s(PACKET_BYTES_OF_STATUS, 7))
 AIR = {chunk: round(1e6 * air_time_s(size, 7)) for chunk, size in PACKET_BYTES.items()}
 SURE, UNSURE = [-100, -100, 127, -100, -100], [10, 9, 8, 7, 6]  # scores, of confidence levels far from the threshold
 
@@ -103,6 +106,12 @@ class Node:
         return self.c.node_send_answer(
             c_uint8(sequence), wire_c.Answer(answer.index, answer.confidence), byref(report)
         ), report
+
+    def send_status(self, patient: bool = True) -> int:
+        return self.c.node_send_status((c_uint8 * len(STATUS))(*STATUS), c_bool(patient))
+
+    def air_left_cs(self) -> int:
+        return self.c.node_air_left_cs() & 0xFFFF
 
     def leave(self, air_micros: int) -> None:
         """Send answers until less air time than this is left, then wait until that much is."""

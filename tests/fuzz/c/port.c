@@ -177,3 +177,11 @@ void counter_start(void) {}
 const char *board_target(void) {
     return "fuzz";
 }
+
+uint8_t board_reset_cause(void) {
+    return 0u;
+}
+
+uint16_t board_battery_mv(void) {
+    return 0u;
+}

@@ -17,11 +17,13 @@ from host.board.command_line import FIRST_REQUEST
 from host.board.errors import BoardError, DeviceError, GarbledReplyError, SilentBoardError, WrongModelError
 from host.board.port import Port
 from host.errors import HostError, PortError
+from host.receive.events import AnswerFrame
 from tests.host.board.conftest import raises
-from tests.support.host import make_bundle, make_frame, make_info
+from tests.support.host import make_answer, make_bundle, make_frame, make_info
 from tests.support.lines import answers, fake_line, sends, stays_silent, unused_port
 from wire.bundle import Bundle, compute_model_id, load
 from wire.control import Control, ErrorCode, ErrorReply, Opcode, reply
+from wire.replies.status import Status, status_frame
 
 
 def test_info_and_bench_report_the_board(url: str, bundle: Bundle) -> None:
@@ -248,6 +250,19 @@ def test_capture_ignores_errors_of_a_watching_camera(tmp_path: Path) -> None:
     with fake_line(answers(capture, error)) as url, Board.open(url, bundle) as board:
         frame, _ = board.capture(chunk=1)
         assert frame and frame.crc_ok
+
+
+def test_capture_waits_for_an_answer_that_is_shorter_than_an_unsolicited_status_frame(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "adaptive", answer=True)
+
+    def capture(command: Control) -> bytes:
+        time.sleep(0.6)
+        return make_answer(bundle, command.request % 32, device=1)
+
+    status = status_frame(Status(1, 2, 3, 4, 0, 0, 0, 60), 1, bundle.number)
+    with fake_line(answers(capture, status)) as url, Board.open(url, bundle) as board:
+        frame, _ = board.capture_by_mode()
+        assert isinstance(frame, AnswerFrame)
 
 
 def test_request_numbers_skip_0_and_have_no_gap_modulo_32() -> None:

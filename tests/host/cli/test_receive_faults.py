@@ -19,6 +19,7 @@ import pytest
 
 from host.cli import receive
 from host.cli.output import Output
+from host.cli.reports import notes as reports
 from inkling.cli import main
 from tests.host.cli.process import finish, start
 from tests.support import ROOT
@@ -165,8 +166,8 @@ def test_notes_are_allowed_again_after_some_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(receive.time, "monotonic", lambda: now)
-    notes = receive.Notes(Output())
+    monkeypatch.setattr(reports.time, "monotonic", lambda: now)
+    notes = reports.Notes(Output())
     printed = [notes.add(f"note {n}") for n in range(5)]
     now += 60
     printed += [notes.add("note 5"), notes.add("note 6")]

@@ -15,6 +15,7 @@ from tests.support.lines import fake_line, sends
 from wire.bundle import Bundle
 from wire.control import Control, ErrorCode, ErrorReply, Opcode, Packet, parse_control, reply
 from wire.frame import SYNC, FrameType, Header
+from wire.replies.status import Status, parse_status, status_frame
 
 GATEWAY = 9
 
@@ -65,6 +66,34 @@ def test_repeated_packet_counts_once(bundle: Bundle) -> None:
     events = [gateways.take(control(packet_reply(count, on_air(bundle, count)))) for count in (0, 0, 1)]
     assert events[1] is None and isinstance(events[2], FeatureFrame)
     assert (gateways.packets, gateways.lost) == (2, 0)
+
+
+def test_two_gateways_with_one_number_lose_no_packets_and_are_named(bundle: Bundle) -> None:
+    """Both forward each packet, with the same numbers, and measure different signals."""
+    gateways = Gateways(PacketReceiver([bundle]))
+    for count in range(20):
+        for snr_db in (-8.5, -3.25):
+            data = Packet(True, -124.25, snr_db, on_air(bundle, count)).pack()
+            frame = gateways.take(control(reply(Opcode.PACKET | 0x80, count, data, GATEWAY, 0)))
+            assert isinstance(frame, FeatureFrame) and frame.snr_db == snr_db
+    assert gateways.clashing == {GATEWAY}
+    assert (gateways.packets, gateways.lost) == (40, 0)
+
+
+def test_one_gateway_is_no_clash(bundle: Bundle) -> None:
+    gateways = Gateways(PacketReceiver([bundle]))
+    for count in [*range(300), *range(5), *range(200)]:
+        gateways.take(control(packet_reply(count, on_air(bundle, count))))
+    assert gateways.clashing == set()
+
+
+def test_take_returns_status_with_the_gateway(bundle: Bundle) -> None:
+    gateways = Gateways(PacketReceiver([bundle]))
+    status = Status(1, 2, 3, 4, 0, 0, 0, 3600)
+    event = gateways.take(control(packet_reply(0, status_frame(status, 7, bundle.number, sync=False))))
+    assert isinstance(event, ControlFrame) and parse_status(event.control) == status
+    assert (event.gateway, event.control.header.device, event.snr_db) == (GATEWAY, 7, -8.5)
+    assert (gateways.foreign, gateways.damaged_statuses) == (0, 0)
 
 
 def test_foreign_packets_are_counted_and_other_replies_ignored(bundle: Bundle, tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from channel_sim import BitFlips
-from host.receive.events import FeatureFrame, UnknownModel
+from host.receive.events import ControlFrame, FeatureFrame, UnknownModel
 from host.receive.radio import PacketReceiver
 from tests.support.host import make_bundle, make_frame, symbols_of
 from wire.bundle import Bundle
+from wire.control import ErrorReply, Opcode, reply
 from wire.frame import SYNC, FrameType, Header
+from wire.replies.status import Status, parse_status, status_frame
+
+STATUS = Status(70_969, 266_645, 17, 4, 0x29, 3712, 341, 3600)
 
 
 def packet(bundle: Bundle, sequence: int, device: int = 7, chunk: int = 0) -> bytes:
@@ -49,7 +53,46 @@ def test_foreign_packets_give_no_frames(bundle: Bundle, tmp_path: Path) -> None:
     events = [receiver.take(rng.bytes(int(size))) for size in rng.integers(0, 80, 20_000)]
     events += [receiver.take(packet(bundle, 1)[:-1]), receiver.take(packet(bundle, 1) + b"x")]
     assert not any(isinstance(event, FeatureFrame) for event in events)
-    assert receiver.foreign == len(events)
+    assert receiver.foreign + receiver.damaged_statuses == len(events) and receiver.damaged_statuses < 100
     reply = Header(FrameType.REPLY, 9, 3, bundle.model_bits, 0).encode() + packet(bundle, 1)[8:]
     assert receiver.take(reply) is None
     assert receiver.take(packet(other, 0)) == UnknownModel(Header(FrameType.FEATURE, 7, 0, other.model_bits, 0))
+
+
+@pytest.mark.parametrize("padding", [0, 22])
+def test_status_packets_are_found_among_frames_of_images(bundle: Bundle, padding: int) -> None:
+    """The padding gives them the length of a frame of features."""
+    receiver = PacketReceiver([bundle])
+    status = status_frame(STATUS, 7, bundle.number, sync=False) + bytes(padding)
+    assert padding == 0 or len(status) == len(packet(bundle, 0))
+    for n in range(4):
+        assert isinstance(receiver.take(packet(bundle, n)), FeatureFrame)
+        event = receiver.take(status, snr_db=-7.25, rssi_dbm=-119.0)
+        assert isinstance(event, ControlFrame) and parse_status(event.control) == STATUS
+        assert (event.control.header.device, event.snr_db, event.rssi_dbm) == (7, -7.25, -119.0)
+    assert (receiver.foreign, receiver.damaged_statuses) == (0, 0)
+
+
+def test_status_packet_with_a_damaged_header_is_used(bundle: Bundle) -> None:
+    status = bytearray(status_frame(STATUS, 200, 1, sync=False))
+    status[0] ^= 0x41
+    status[6] ^= 0x10
+    event = PacketReceiver([bundle]).take(bytes(status))
+    assert isinstance(event, ControlFrame) and event.control.header.device == 200
+
+
+def test_status_packet_with_damaged_data_is_dropped_and_counted(bundle: Bundle) -> None:
+    receiver, status = PacketReceiver([bundle]), status_frame(STATUS, 7, bundle.number, sync=False)
+    for place in range(8, len(status)):
+        damaged = bytearray(status)
+        damaged[place] ^= 1
+        assert receiver.take(bytes(damaged)) is None
+    assert receiver.take(status[:-1]) is None
+    assert (receiver.damaged_statuses, receiver.foreign) == (len(status) - 8 + 1, 0)
+
+
+def test_other_replies_in_packets_are_dropped(bundle: Bundle) -> None:
+    """A packet cannot pass an error, or a packet within a packet, as a board's."""
+    receiver = PacketReceiver([bundle])
+    for opcode, data in ((Opcode.ERROR, ErrorReply(16, 0).pack()), (Opcode.PACKET | 0x80, bytes(40))):
+        assert receiver.take(reply(opcode, 0, data, 7, 0)[len(SYNC) :]) is None

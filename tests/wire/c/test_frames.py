@@ -127,6 +127,27 @@ def set_field(values: Structure, key: str, value: Any) -> None:  # noqa: ANN401 
         setattr(values, COUNTS.get(key, key), value.encode() if isinstance(value, str) else value)
 
 
+@pytest.mark.parametrize("vector", VECTORS["statuses"], ids=lambda v: v["device"])
+def test_status_matches_vectors(c: CDLL, vector: dict) -> None:
+    fields = {key: value for key, value in vector["fields"].items() if key != "setting"}
+    out = create_string_buffer(b"\xa5" * 28, 28)
+    c.wire_status_write(out, wire_c.BoardStatus(**fields))
+    assert out.raw[20:] == b"\xa5" * 8
+    frame_out = GuardedBuffer(len(vector["frame"]) // 2)
+    number = vector["model_number"]
+    c.wire_reply_frame(frame_out.start, frame_out.capacity, vector["device"], number, 0x88, 0, out.raw[:20], 20)
+    assert frame_out.bytes().hex() == vector["frame"] == "1acffc1d" + vector["lora"]
+
+
+def test_status_keeps_its_fields_apart(c: CDLL) -> None:
+    """A mode or threshold that is out of range does not change another field."""
+    out = create_string_buffer(20)
+    c.wire_status_write(out, wire_c.BoardStatus(mode=0xFF, threshold=0))
+    assert out.raw[13] == 0x70
+    c.wire_status_write(out, wire_c.BoardStatus(threshold=0xFF))
+    assert out.raw[13] == 0x0F
+
+
 @pytest.mark.parametrize("text", [b"", b"seven__", b"exactly8", b"much longer than eight"])
 def test_info_pads_and_truncates_texts(c: CDLL, text: bytes) -> None:
     info = wire_c.Info(engine=text, target=b"t" * 40)

@@ -92,3 +92,7 @@ void board_sleep(uint32_t seconds) {
 bool board_woke() {
     return esp_sleep_get_wakeup_cause() == ESP_SLEEP_WAKEUP_TIMER;
 }
+
+uint16_t board_battery_mv() {
+    return 0u;
+}

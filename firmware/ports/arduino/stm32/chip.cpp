@@ -47,3 +47,7 @@ void board_sleep(uint32_t seconds) {
 bool board_woke() {
     return false;
 }
+
+uint16_t board_battery_mv() {
+    return 0u;
+}

@@ -24,6 +24,7 @@ enum wire_opcode {
     WIRE_PIXELS = 0x05,
     WIRE_PACKET = 0x06,
     WIRE_MODE = 0x07,
+    WIRE_STATUS = 0x08,
     WIRE_ERROR = 0xFF
 };
 

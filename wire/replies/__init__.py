@@ -1,0 +1,1 @@
+"""Data of replies that need more than the fields of `wire.control`."""

@@ -185,7 +185,7 @@ class RunningBoard:
         self.send(self.command(Opcode.RUN, control.run_data(chunk, pixels, by_mode=True)))
         while True:
             start = self.frame(ANSWER_BYTES)
-            if AnswerHeader.decode(start[len(SYNC) :]):
+            if AnswerHeader.decode(start[len(SYNC) : ANSWER_BYTES]):
                 return start
             start += self.read(ERROR_BYTES - len(start))
             error = control.parse_control(start[len(SYNC) :])

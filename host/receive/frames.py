@@ -11,9 +11,11 @@ from host.receive.matching import MIN_LEAD, Match
 from host.receive.senders.registry import Registry, Totals
 from host.receive.sources import ANSWER, Place, Source
 from wire.answer import ANSWER_BITS, CONFIDENCES
+from wire.control import Control
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
+from wire.replies.status import Status, parse_status
 
 
 class FrameParser:
@@ -29,6 +31,7 @@ class FrameParser:
         self._model_bits = {model.model_id: model.model_bits for model in models}
         self._senders = Registry()
         self._clock = clock
+        self._statuses: dict[int, Status] = {}  # the last one of each device
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
@@ -47,16 +50,27 @@ class FrameParser:
                 self.sources[device, model_id] = source
                 self._expect(device, model_id, source)
 
-    def counter(self, device: int, value: int, restarted: bool = False) -> None:
-        """Take a device's own 32-bit number of its next image, as its status reports it; see `Source.counter`.
+    def take_status(self, control: Control) -> None:
+        """Count the losses of a device by its own counter, if this is a status frame of a device that sends images.
 
-        It counts for the model of which a frame was received last. It is ignored if the device is not known.
+        A restart shows in uptime and boots; one while this host was off cannot be excluded. The counter counts for the
+        model of which a frame was received last. See `Source.counter`.
         """
+        status, device = parse_status(control), control.header.device
+        if status is None or status.is_gateway:
+            return
+        last = self._statuses.get(device)
+        self._statuses[device] = status
         known = [key for key in self.sources if key[0] == device]
         if known:
             key = max(known, key=lambda one: self.sources[one].heard)
-            self.sources[key].counter(value, self._clock(), restarted)
-            self._expect(device, key[1], self.sources[key])
+            source = self.sources[key]
+            if last:
+                restarted = status.uptime_s < last.uptime_s or status.boots != last.boots
+            else:
+                restarted = source.last_counter is not None
+            source.counter(status.counter, self._clock(), restarted)
+            self._expect(device, key[1], source)
 
     def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
         """Return the model of the feature frame in `body`, None if undecidable, and whether the frame is clean.

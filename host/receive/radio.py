@@ -23,8 +23,7 @@ class PacketReceiver:
 
     The length of a packet is reliable (LoRa drops a packet whose own header is damaged): a packet as long as a header
     is an answer, one with the header of a reply is a status frame, and another one whose length fits no chunk is
-    foreign. Pass the `parser` of a StreamReceiver if the same
-    devices can be heard there.
+    foreign. Pass the `parser` of a StreamReceiver if the same devices can be heard there.
     """
 
     def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
@@ -67,6 +66,7 @@ class PacketReceiver:
         if control is None:
             self.damaged_statuses += 1
             return None
+        self._parser.take_status(control)
         return ControlFrame(control, None, snr_db, rssi_dbm)
 
 

@@ -106,10 +106,10 @@ class Source:
         """Take the board's own 32-bit number of its next image, from a status. Its low 5 bits are the sequence number.
 
         The losses between two such numbers are exact. restarted: the board has started since its last status, so
-        that its next image continues nothing; a value below the last one shows the same.
+        that its next image continues nothing, and values were skipped; a value below the last one shows the same.
         """
         last = self.last_counter
-        if last and value >= last.value:
+        if last and value >= last.value and not restarted:
             lost = last.lost + (value - last.value) - (self.images - last.images)
             self.lost, self.certainty = max(0, lost), last.certainty if lost >= 0 else Certainty.AT_LEAST
         elif last or restarted:

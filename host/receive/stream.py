@@ -144,6 +144,7 @@ class StreamReceiver:
         control = parse_control(header.encode() + rest)
         if control is None:
             return None
+        self._parser.take_status(control)
         end = start + len(SYNC) + (control_size(header.encode() + rest) or 0)
         return _Step(ControlFrame(control), end, end)
 

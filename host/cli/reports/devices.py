@@ -52,7 +52,7 @@ class DeviceReports:
         """Record the frame of an image, and note once that two boards seem to send as its device."""
         self._hear(Sender(frame.device, False))
         if frame.place.clash:
-            self._note_clash(Sender(frame.device, False), "so its losses are wrong")
+            self._note_clash(Sender(frame.device, False), "so half of its frames are unexpected")
 
     def hear_control(self, received: ControlFrame, event: Event | None, clashing: set[int]) -> None:
         """Record a control frame from the line. event: what it contains, if it is a gateway's packet.

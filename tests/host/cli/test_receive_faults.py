@@ -127,8 +127,8 @@ def test_receive_notes_two_boards_with_one_number_once(bundle: Bundle) -> None:
         code, _, err = finish(start("receive", "--port", url, "--bundle", bundle.path, "--count", 24))
     note, _summary = err.splitlines()
     assert code == 0 and note == (
-        "inkling: two boards seem to send as device 4, so its losses are wrong: build each with its own number "
-        "(-D INKLING_DEVICE=N)"
+        "inkling: two boards seem to send as device 4, so half of its frames are unexpected: build each with its own "
+        "number (-D INKLING_DEVICE=N)"
     )
 
 

@@ -89,6 +89,15 @@ def kinds(clock: Clock) -> list[tuple[str, int, bool]]:
     return [(e["event"], e["device"], e["gateway"]) for e in clock.events if e["event"] != "status"]
 
 
+def test_receive_counts_losses_by_status_frames(bundle: Bundle) -> None:
+    sent = [make_frame(bundle, 2, device=3)]
+    sent += [status_frame(replace(LINE, counter=counter), 3, bundle.number) for counter in (3, 45)]
+    sent.append(make_frame(bundle, 45 % 32, device=3))
+    with fake_line(sends(b"".join(sent), hold=True)) as url:
+        code, _, err = run("receive", "--port", url, "--bundle", bundle.path, "--count", 2)
+    assert code == 0 and "2 frames, 42 lost, 0 duplicates" in err
+
+
 def test_receive_shows_status_frames_and_writes_events(bundle: Bundle, tmp_path: Path) -> None:
     target = tmp_path / "log.jsonl"
     sent = [

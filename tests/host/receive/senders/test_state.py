@@ -18,6 +18,8 @@ from host.receive.senders.track import Certainty
 from host.receive.stream import StreamReceiver
 from tests.support.host import images, make_answer, make_frame, receive
 from wire.bundle import Bundle
+from wire.control import parse_control
+from wire.replies.status import NOT_LIMITED, ResetCause, Status, status_frame
 
 INTERVAL_S = 60.0
 
@@ -93,7 +95,9 @@ def test_restarted_host_takes_no_replayed_frame_as_new(host: Host, path: Path, a
 
 
 def test_state_keeps_counter_and_expected_headers(host: Host, path: Path, adaptive: Bundle) -> None:
-    host.parser.counter(7, 40)
+    status = parse_control(status_frame(Status(40, 60, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60), 7, 0, sync=False))
+    assert status is not None
+    host.parser.take_status(status)
     host.state.save(host.parser.sources, {(7, adaptive.model_id)})
     before = host.parser.sources[7, adaptive.model_id]
     host.state.close()

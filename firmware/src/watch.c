@@ -13,6 +13,7 @@
 #include "motion.h"
 #include "node.h"
 #include "send.h"
+#include "status.h"
 #include "stopwatch.h"
 
 #ifndef INKLING_RADIO

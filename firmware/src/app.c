@@ -16,8 +16,8 @@
 
 static struct wire_parser parser;
 static uint32_t last_byte_micros; /* or of the start */
-static uint32_t begun;        /* commands begun so far, as the parser counts them */
-static uint32_t begun_micros; /* start of the last one */
+static uint32_t begun;            /* commands begun so far, as the parser counts them */
+static uint32_t begun_micros;     /* start of the last one */
 static bool has_encoder;
 static bool active; /* does what nobody asked for, too */
 

@@ -137,7 +137,7 @@ class DeviceReports:
         before = self._hear(sender)
         self._rhythms[sender].period_s = status.period_s or None
         cause = _CAUSES.get(status.reset_cause, f"code {status.reset_cause}")
-        parts = [f"up {_duration(status.uptime_s)}", f"last reset: {cause}", f"{status.counter} images"]
+        parts = [f"up {_duration(status.uptime_s)}", f"last reset: {cause}", f"next image {status.counter}"]
         parts += [f"boot {status.boots}"] * bool(status.boots)
         parts += [f"{status.battery_mv / 1000:.2f} V"] * bool(status.battery_mv)
         parts += [] if status.air_left_s is None else [f"{status.air_left_s:.2f} s of air time left"]

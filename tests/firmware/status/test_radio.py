@@ -6,7 +6,6 @@ import pytest
 from channel_sim import LoRa
 from channel_sim.live.radio_hub import RadioHub
 from tests.firmware.radio.native_radio import GATEWAY, load_golden, receiving, running_node, unlimited
-from wire.replies.status import ResetCause
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
@@ -36,6 +35,6 @@ def test_nodes_and_gateway_report_their_status_to_the_host() -> None:
         assert (devices[device].sent, devices[device].statuses) == (4, 1)
     gateway = status[GATEWAY]
     assert (gateway["gateway"], gateway["received_by"], gateway["period_s"]) == (True, None, 60)
-    assert gateway["reset_cause"] == ResetCause.UNKNOWN.name.lower()
+    assert gateway["reset_cause"] == "power-on"
     assert sorted(reading["device"] for reading in readings) == [3, 3, 3, 5, 5, 5]
     assert "8 packets by radio, 0 lost between gateway and host, 0 foreign" in printed

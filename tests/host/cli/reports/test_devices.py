@@ -109,9 +109,9 @@ def test_receive_shows_status_frames_and_writes_events(bundle: Bundle, tmp_path:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path, "--json", target, "--count", 1)
     assert code == 0 and "0 bytes of garbage; 1 packets by radio, 0 lost between gateway and host, 0 foreign\n" in err
     line, node, _ = out.splitlines()[1:]
-    assert line[10:] == "device 3    status: up 61 s, last reset: power-on, 5 images"
+    assert line[10:] == "device 3    status: up 61 s, last reset: power-on, next image 5"
     assert node[10:] == (
-        "device 7    status: up 3 d, last reset: watchdog, 70969 images, boot 17, 3.71 V, 3.41 s of air time left, "
+        "device 7    status: up 3 d, last reset: watchdog, next image 70969, boot 17, 3.71 V, 3.41 s of air time left, "
         "SNR -8.5 dB"
     )
     events = [json.loads(text) for text in target.read_text().splitlines()]

@@ -67,21 +67,31 @@ def test_readme_board_beside_the_host() -> None:
         ("cifar10-1m", "cifar10-1m-board", "by {lead} points with {cost} M ({host} against {board} %)"),
         ("cifar10-2m", "cifar10-2m-board", "by {lead} points on CIFAR-10 with {cost} M instructions ({host} against"),
         ("cifar10", "cifar10-board", "With {cost} M, there is no lead ({host} against {board} %)"),
+        (
+            "cifar100-4m",
+            "cifar100-4m-board",
+            "It is behind with {cost} M on CIFAR-100, by {behind} points ({host} against",
+        ),
+        (
+            "cifar10-4m",
+            "cifar10-4m-board",
+            "and with {cost} M on CIFAR-10, by {behind} points ({host} against {board} %)",
+        ),
     ):
         host, board = details[name]["accuracy"], details[opponent]["accuracy_board"]
         millions, others = (costs[one]["cortex-m4"]["aot"]["instructions"] / 1e6 for one in (name, opponent))
-        lead, cost = f"{100 * (host - board):.1f}", f"{millions:.1f}"
-        assert said.format(lead=lead, cost=cost, host=percent(host), board=percent(board)) in PROSE
+        lead, behind, cost = f"{100 * (host - board):.1f}", f"{100 * (board - host):.1f}", f"{millions:.1f}"
+        assert said.format(lead=lead, behind=behind, cost=cost, host=percent(host), board=percent(board)) in PROSE
         assert f"({percent(host)} against {percent(board)} %" in PROSE
         assert others == pytest.approx(millions, rel=0.03)
         assert "no lead" not in said or abs(host - board) < 1.5e-3
     datasets = ("cifar10", "cifar100")
-    small = [f"curve/{one}-{size}" for one in datasets for size in ("1m", "2m")]
+    small = [f"curve/{one}-{size}" for one in datasets for size in ("1m", "2m", "4m")]
     alone_epochs = {epochs(f"{one}-board") for one in (*datasets, *small)}
     small_epochs = {epochs(one) for one in small}
     assert f"These boards were trained for {alone_epochs.pop()} epochs" in PROSE and not alone_epochs
     shipped = f"the codecs for {epochs('cifar100')} (`cifar100`), {epochs('cifar10')} (`cifar10`)"
-    assert f"{shipped} and {small_epochs.pop()} (1 and 2 M)" in PROSE and not small_epochs
+    assert f"{shipped} and {small_epochs.pop()} (1, 2 and 4 M)" in PROSE and not small_epochs
     assert hundred["accuracy_by_symbols"]["122"] < alone[1] > hundred["accuracy_board"]
     codec = figures("codec_cifar100")
     worst, board = (way["by_ber"]["0.1"] for way in (codec["payload_bytes"]["140"], codec["boards"]["cifar100-board"]))

@@ -70,12 +70,12 @@ def test_readme_board_beside_the_host() -> None:
         (
             "cifar100-4m",
             "cifar100-4m-board",
-            "It is behind with {cost} M on CIFAR-100, by {behind} points ({host} against",
+            "behind with {cost} M on CIFAR-100, by {behind} points ({host} against",
         ),
         (
             "cifar10-4m",
             "cifar10-4m-board",
-            "and with {cost} M on CIFAR-10, by {behind} points ({host} against {board} %)",
+            "with {cost} M on CIFAR-10, by {behind} points ({host} against {board} %)",
         ),
     ):
         host, board = details[name]["accuracy"], details[opponent]["accuracy_board"]

@@ -65,7 +65,7 @@ FAULTS = {
         ("if (sent != p->crc)", "if ((uint16_t)sent != (uint16_t)p->crc)"),
     ],
     "app.c": [
-        ("last_byte_micros = board_micros();", "last_byte_micros = 0u;"),
+        ("&parser, byte));\n    last_byte_micros = board_micros();", "&parser, byte));\n    last_byte_micros = 0u;"),
         ("> WIRE_TIMEOUT_MS * 1000u", ">= WIRE_TIMEOUT_MS * 1100u"),
         ("wire_parser_limit_ms(&parser) * 1000u", "wire_parser_limit_ms(&parser) * 1100u"),
         ("begun_micros = last_byte_micros;", "begun_micros = 0u;"),

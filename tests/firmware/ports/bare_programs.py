@@ -48,7 +48,8 @@ def build_with(environment: str, application: str, folder: Path, extra: Sequence
     headers = [LIB.parent / "src", LIB / "board", LIB / "counter", LIB / "wire" / "src"]
     headers += [PORTS / name for name in port.folders]
     sources = [source for name in port.folders for source in sorted((PORTS / name).glob("*.c"))]
-    sources += [LIB / "counter" / "flash_log.c", LIB / "wire" / "src" / "wire" / "crc.c"]
+    libraries = [LIB / "counter" / "flash_log.c", LIB / "wire" / "src" / "wire" / "crc.c"]
+    sources += [source for source in libraries if source not in extra]
     flags = [
         "-std=c11",
         *project_flags(),

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,7 +30,10 @@ def end_in_time() -> None:
     If the process has not ended after END_S, the signal is repeated, which raises KeyboardInterrupt in a blocked write,
     open or lock. A handler runs only between two steps of Python, so foreign code that does not return, such as a
     network's, ends with the process after BLOCKED_S more. Both wait for a main thread that is merely slow, for LIMIT_S.
+    The repeated signal may interrupt the clean-up of an object at the end, which is no news.
     """
+    report = sys.unraisablehook
+    sys.unraisablehook = lambda fault: None if fault.exc_type is KeyboardInterrupt else report(fault)
     ours, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)

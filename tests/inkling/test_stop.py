@@ -28,6 +28,34 @@ except KeyboardInterrupt:
 """
 
 
+CLEAN_UP = """
+import time
+from inkling.stop import catch_stop_signals, end_in_time
+class Held:
+    def __del__(self):
+        time.sleep(60)
+catch_stop_signals()
+end_in_time()
+held = Held()
+print("ready", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    del held
+    raise SystemExit(130) from None
+"""
+
+
+def test_repeated_signal_that_interrupts_a_clean_up_prints_nothing() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLEAN_UP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+
+
 @pytest.mark.parametrize(
     ("seconds", "work", "rest", "finishes", "longest"),
     [

@@ -38,8 +38,8 @@ class ClashDetector:
 class StatusClashDetector:
     """Detector of two boards with one device number: their status frames contradict each other.
 
-    A board cannot have started before the start that it reported earlier. Without a new start, its counter does not
-    fall, and it has as many boots as before. `found` becomes true at the second contradiction.
+    A board cannot have started before the start that it reported earlier. Unless it `has_restarted`, its counter does
+    not fall, and it has as many boots as before. `found` becomes true at the second contradiction.
     """
 
     def __init__(self) -> None:
@@ -56,8 +56,27 @@ class StatusClashDetector:
 
     @staticmethod
     def _contradicts(before: float, earlier: Status, later: Status, now: float) -> bool:
-        later_by = (now - later.uptime_s) - (before - earlier.uptime_s)  # of the starts
-        tolerance = START_TOLERANCE_S + CLOCK_TOLERANCE * (now - before)
-        if later_by > tolerance:
-            return False  # a restart
-        return later_by < -tolerance or later.counter < earlier.counter or later.boots != earlier.boots
+        if has_restarted(earlier, later, now - before):
+            return False
+        start_moved = _start_moved(earlier, later, now - before)
+        earlier_start = start_moved < -_tolerance(now - before)
+        return earlier_start or later.counter < earlier.counter or later.boots != earlier.boots
+
+
+def has_restarted(earlier: Status, later: Status, elapsed: float) -> bool:
+    """Return True if a board has started between two of its status frames, which came `elapsed` seconds apart.
+
+    A start shows in uptime. One right after another, which the tolerance hides, shows in boots.
+    """
+    if _start_moved(earlier, later, elapsed) > _tolerance(elapsed):
+        return True
+    return later.boots > earlier.boots > 0 and later.uptime_s <= elapsed + START_TOLERANCE_S
+
+
+def _start_moved(earlier: Status, later: Status, elapsed: float) -> float:
+    """Return by how many seconds the start that a status reports is later than that of another."""
+    return elapsed - (later.uptime_s - earlier.uptime_s)
+
+
+def _tolerance(elapsed: float) -> float:
+    return START_TOLERANCE_S + CLOCK_TOLERANCE * elapsed

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from host.receive.clash import has_restarted
 from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer
 from host.receive.headers import HeaderDecoder
 from host.receive.matching import MIN_LEAD, Match
@@ -31,7 +32,7 @@ class FrameParser:
         self._model_bits = {model.model_id: model.model_bits for model in models}
         self._senders = Registry()
         self._clock = clock
-        self._statuses: dict[int, Status] = {}  # the last one of each device
+        self._statuses: dict[int, tuple[float, Status]] = {}  # the last one of each device, and when it came
 
     @property
     def sources(self) -> dict[tuple[int, str], Source]:
@@ -53,23 +54,24 @@ class FrameParser:
     def take_status(self, control: Control) -> None:
         """Count the losses of a device by its own counter, if this is a status frame of a device that sends images.
 
-        A restart shows in uptime and boots; one while this host was off cannot be excluded. The counter counts for the
-        model of which a frame was received last. See `Source.counter`.
+        A restart while this host was off cannot be excluded. The counter counts for the model of which a frame was
+        received last. See `Source.counter`.
         """
         status, device = parse_status(control), control.header.device
         if status is None or status.is_gateway:
             return
-        last = self._statuses.get(device)
-        self._statuses[device] = status
+        now, last = self._clock(), self._statuses.get(device)
+        self._statuses[device] = now, status
         known = [key for key in self.sources if key[0] == device]
         if known:
             key = max(known, key=lambda one: self.sources[one].heard)
             source = self.sources[key]
             if last:
-                restarted = status.uptime_s < last.uptime_s or status.boots != last.boots
+                before, earlier = last
+                restarted = has_restarted(earlier, status, now - before) or status.boots != earlier.boots
             else:
                 restarted = source.last_counter is not None
-            source.counter(status.counter, self._clock(), restarted)
+            source.counter(status.counter, now, restarted)
             self._expect(device, key[1], source)
 
     def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:

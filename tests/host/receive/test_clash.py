@@ -119,6 +119,11 @@ def test_status_frames_after_restarts_and_after_a_new_firmware_are_no_clash() ->
     assert not statuses_clash([*frames, *status_run(10_000, range(10_001, 11_000, 60), boots=1)])
 
 
+@pytest.mark.parametrize("interval_s", [2, 5, 30])
+def test_status_frames_of_a_board_that_restarts_over_and_over_are_no_clash(interval_s: int) -> None:
+    assert not statuses_clash((interval_s * n, 1, 112 * n, n) for n in range(1, 50))
+
+
 def test_status_frames_that_a_line_delivers_late_or_twice_are_no_clash() -> None:
     frames = status_run(0, range(60, 6000, 60), rate=0.5)
     assert not statuses_clash(frame for frame in frames for _ in range(2))

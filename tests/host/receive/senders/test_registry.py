@@ -198,7 +198,7 @@ def test_status_counter_reaches_the_source_of_a_device(bundle: Bundle) -> None:
     receive(receiver, make_frame(bundle, 1))
     receive(receiver, status(7, 2))
     clock.now = 5000.0
-    receive(receiver, status(7, 2 + 100))
+    receive(receiver, status(7, 2 + 100, uptime_s=5060))
     receive(receiver, status(8, 5))  # never heard
     source = receiver.sources[7, bundle.model_id]
     assert (source.lost, source.certainty) == (100, Certainty.EXACT)
@@ -216,6 +216,18 @@ def test_status_after_a_restart_tells_which_headers_come_next(bundle: Bundle) ->
     assert sum(parser.headers.decode(block, 0) is not None for block in blocks) > 90
     (frame,) = features(receive(receiver, make_frame(bundle, 18)))
     assert (frame.lost, frame.place.unexpected) == (0, False)
+
+
+def test_status_counts_no_skipped_numbers_after_a_restart_a_while_ago(bundle: Bundle) -> None:
+    """The board runs for longer again than it did at the status before."""
+    clock = Clock()
+    receiver = StreamReceiver([bundle], FrameParser([bundle], clock))
+    receive(receiver, make_frame(bundle, 1))
+    receive(receiver, status(7, 2, uptime_s=10))
+    clock.now += 600
+    receive(receiver, status(7, 114, uptime_s=300))
+    source = receiver.sources[7, bundle.model_id]
+    assert (source.lost, source.certainty) == (0, Certainty.AT_LEAST)
 
 
 def test_classifier_state_is_bounded(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ part of BCH(63,36): two words that differ only in their lowest k bits are as far
 """
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from itertools import zip_longest
+from math import comb
 from operator import xor
 
 import numpy as np
@@ -143,6 +144,18 @@ def weights(blocks: np.ndarray) -> np.ndarray:
 def distances(block: bytes, candidates: np.ndarray) -> np.ndarray:
     """Return the number of bits (K,) uint8, of 64, in which a block differs from each of `codewords` (K,)."""
     return weights(candidates ^ np.uint64(_block_value(block)))
+
+
+@lru_cache(maxsize=1024)
+def max_flips(bits: int, candidates: int, rate: float) -> int:
+    """Return the largest distance at which random bits match one of the candidates at most at `rate`; -1 if none.
+
+    A block of random bits is within d of a given one with probability sum_{i<=d} C(bits, i) / 2^bits.
+    """
+    allowed, within, most = rate * 2**bits / max(1, candidates), 0, -1
+    while (within := within + comb(bits, most + 1)) <= allowed:
+        most += 1
+    return most
 
 
 def _block_value(block: bytes) -> int:

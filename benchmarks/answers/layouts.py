@@ -11,7 +11,7 @@ from math import comb
 import numpy as np
 
 from benchmarks.answers.measure import BERS, OnProgress
-from host.receive.matching import AHEAD, BEHIND, FALSE_ANSWER_PER_PACKET, KNOWN_HEADER_MAX_FLIPS, MIN_LEAD, max_flips
+from host.receive.matching import AHEAD, BEHIND, FALSE_ANSWER_PER_PACKET, KNOWN_HEADER_MAX_FLIPS, MIN_LEAD
 from wire import bch
 from wire.answer import ANSWER_BITS, CONFIDENCES, answer_word
 from wire.frame import SEQUENCES, answer_part, header_part
@@ -59,7 +59,7 @@ def known_device(layout: Layout, n_classes: int, ber: float, frames: int, seed: 
     per_image = n_classes * CONFIDENCES
     limit = min(
         KNOWN_HEADER_MAX_FLIPS * (BLOCK_BITS + layout.extra_bits) // BLOCK_BITS,
-        max_flips(BLOCK_BITS + layout.extra_bits, len(codewords), FALSE_ANSWER_PER_PACKET),
+        bch.max_flips(BLOCK_BITS + layout.extra_bits, len(codewords), FALSE_ANSWER_PER_PACKET),
     )
     right = wrong = lost = unsure = 0
     for _ in range(frames):

@@ -143,8 +143,8 @@ class _Link:
 
     def image(self, number: int, model: Model) -> ImageBits:
         """Return the bits of an image by its number, without any if it is new."""
-        image = self._images.setdefault(number, ImageBits(model))
-        self._images.move_to_end(number)
+        image = self._images.pop(number, None) or ImageBits(model)
+        self._images[number] = image
         if len(self._images) > MAX_IMAGES:
             self._images.popitem(last=False)
         return image
@@ -251,8 +251,8 @@ class Classifier:
 
     def _link(self, device: int, model_id: str) -> _Link:
         """Return the state of a device's link. Beyond MAX_SOURCES, that of the one heard least recently is dropped."""
-        link = self._links.setdefault((device, model_id), _Link())
-        self._links.move_to_end((device, model_id))
+        link = self._links.pop((device, model_id), None) or _Link()
+        self._links[device, model_id] = link
         if len(self._links) > MAX_SOURCES:
             self._links.popitem(last=False)
         return link

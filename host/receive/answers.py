@@ -21,7 +21,6 @@ from host.receive.matching import (
     WINDOWS,
     Match,
     device_keys,
-    max_flips,
     merged,
 )
 from wire import bch
@@ -144,7 +143,7 @@ class AnswerDecoder:
         groups = self._next_of(established)
         bits, rate = _test(sync_flips)
         compared = groups if established else [*groups, *self._next_of(True)]
-        limit = max_flips(bits, sum(len(table) * len(headers) for table, headers in compared), rate)
+        limit = bch.max_flips(bits, sum(len(table) * len(headers) for table, headers in compared), rate)
         most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
         if most < 0:
             return None
@@ -175,7 +174,7 @@ class AnswerDecoder:
             return None
         answers = sum(map(len, self._tables.values())) * SEQUENCES * ANY_DEVICE if table else _ALL_ANSWERS
         bits, rate = _test(sync_flips)
-        limit = min(bch.ANSWER.max_errors, max_flips(bits, answers, rate) - (sync_flips or 0))
+        limit = min(bch.ANSWER.max_errors, bch.max_flips(bits, answers, rate) - (sync_flips or 0))
         if flips > limit:
             return None
         passed: tuple[tuple[int, int], ...] = ((bch.N_BITS, limit),)

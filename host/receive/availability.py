@@ -1,4 +1,4 @@
-"""Availability of a sender: when it has been silent for too long, by its own rhythm."""
+"""Availability of a sender: detects that it has been silent for too long, by its own intervals."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ MIN_INTERVALS = 8  # in a day, for a rhythm
 
 
 @dataclass
-class Rhythm:
+class Availability:
     """The intervals between the frames of one sender. Times are in seconds of one monotonic clock.
 
     The longest usual interval is the period that the sender announces in its status frames, or less if it has sent

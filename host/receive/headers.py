@@ -18,7 +18,6 @@ from host.receive.matching import (
     WINDOWS,
     Match,
     device_keys,
-    max_flips,
     merged,
 )
 from wire import bch
@@ -150,7 +149,7 @@ class HeaderDecoder:
                 last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
                 candidates = candidates[fits[last_fields]]
                 compared += len(candidates)
-                limit = min(KNOWN_HEADER_MAX_FLIPS, max_flips(HEADER_BITS, compared, FALSE_PER_PACKET))
+                limit = min(KNOWN_HEADER_MAX_FLIPS, bch.max_flips(HEADER_BITS, compared, FALSE_PER_PACKET))
                 near = _nearer_by_code(near, _nearest(block, candidates, limit, ((HEADER_BITS, limit),)))
         match = _nearer_by_code(near, self._by_code(block, ((bch.N_BITS, bch.HEADER.max_errors),), near))
         if match is None or match.header.type == FrameType.REPLY:
@@ -190,7 +189,7 @@ class HeaderDecoder:
         candidates = self._next_of(established)
         compared = len(candidates) if established else len(candidates) + len(self._next_of(True))
         bits = SYNC_BITS + HEADER_BITS
-        limit = max_flips(bits, compared, FALSE_PER_BYTE)
+        limit = bch.max_flips(bits, compared, FALSE_PER_BYTE)
         near = _nearest(block, candidates, min(KNOWN_HEADER_MAX_FLIPS, limit - sync_flips), ((bits, limit),))
         return _nearer(near, self._answers.decode(block, sync_flips, established))
 

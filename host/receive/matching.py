@@ -1,8 +1,6 @@
 """Limits within which received bits match a header or an answer that a device can send."""
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which
 # candidate is one more header that noise can be mistaken for.
 AHEAD, BEHIND = 8, 2
 WINDOWS = (np.arange(SEQUENCES)[:, None] + np.arange(-BEHIND, AHEAD + 1)) % SEQUENCES  # by the newest sequence number
-# For frames of known devices: flips allowed in the sync word and in the header. The limit of their sum is `max_flips`.
+# For frames of known devices: flips allowed in the sync word and in the header. `bch.max_flips` limits their sum.
 KNOWN_SYNC_MAX_FLIPS, KNOWN_HEADER_MAX_FLIPS = 9, 12
 # The second nearest candidate must be this many flips farther. Most misread headers are near-ties: at a bit error rate
 # of 0.1, each additional flip is nine times less likely.
@@ -45,18 +43,6 @@ class Match(NamedTuple):
     def is_clear(self) -> bool:
         """True if no other header or answer is nearly as near."""
         return self.flips <= CLEAR_FLIPS
-
-
-@lru_cache(maxsize=1024)
-def max_flips(bits: int, candidates: int, rate: float) -> int:
-    """Return the largest distance at which random bits match one of the candidates at most at `rate`; -1 if none.
-
-    A block of random bits is within d of a given one with probability sum_{i<=d} C(bits, i) / 2^bits.
-    """
-    allowed, within, most = rate * 2**bits / max(1, candidates), 0, -1
-    while (within := within + comb(bits, most + 1)) <= allowed:
-        most += 1
-    return most
 
 
 def merged(windows: np.ndarray, newest: Sequence[int]) -> np.ndarray:

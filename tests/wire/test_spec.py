@@ -232,8 +232,8 @@ def tail(n_bits: int, flips: int, ber: float) -> float:
 
 
 def test_loss_figures_are_binomial() -> None:
-    one, fifty = (headers.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
-    radio = min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, WINDOW, headers.FALSE_PER_PACKET))
+    one, fifty = (bch.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
+    radio = min(headers.KNOWN_HEADER_MAX_FLIPS, bch.max_flips(64, WINDOW, headers.FALSE_PER_PACKET))
     for row in table("sync"):
         ber = float(row[0])
         sync, code = tail(32, frame.SYNC_MAX_FLIPS, ber), tail(63, bch.HEADER.max_errors, ber)
@@ -253,7 +253,7 @@ def together(limit: int, ber: float) -> float:
 
 
 def test_known_device_limits_match_code() -> None:
-    one, fifty = (headers.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
+    one, fifty = (bch.max_flips(96, devices * WINDOW * 3, headers.FALSE_PER_BYTE) for devices in (1, 50))
     assert f"once in {1 / headers.FALSE_PER_BYTE:.0e} bytes".replace("+0", "") in ONE_LINE
     assert f"{one} of 96 with one device known (three chunks), {fifty} with fifty" in ONE_LINE
     max_sync, max_header = headers.KNOWN_SYNC_MAX_FLIPS, headers.KNOWN_HEADER_MAX_FLIPS
@@ -262,7 +262,7 @@ def test_known_device_limits_match_code() -> None:
     assert f"takes precedence if it is {headers.CODE_MIN_LEAD} flips nearer" in ONE_LINE
     assert f"the next {matching.AHEAD} sequence numbers and the last {matching.BEHIND + 1}" in ONE_LINE
     one, fifty = (
-        min(headers.KNOWN_HEADER_MAX_FLIPS, headers.max_flips(64, devices * WINDOW, headers.FALSE_PER_PACKET))
+        min(headers.KNOWN_HEADER_MAX_FLIPS, bch.max_flips(64, devices * WINDOW, headers.FALSE_PER_PACKET))
         for devices in (1, 50)
     )
     assert f"1 foreign packet in {1 / headers.FALSE_PER_PACKET:.0e} ".replace("+0", "") in ONE_LINE
@@ -272,7 +272,7 @@ def test_known_device_limits_match_code() -> None:
 
 def test_answer_limits_match_code() -> None:
     def limit(devices: int, classes: int, bits: int = 96, rate: float = matching.FALSE_PER_BYTE) -> int:
-        return matching.max_flips(bits, devices * WINDOW * classes * answer.CONFIDENCES, rate)
+        return bch.max_flips(bits, devices * WINDOW * classes * answer.CONFIDENCES, rate)
 
     assert f"with one device {limit(1, 10)} of 96 for 10 classes and {limit(1, 100)} for 100;" in ONE_LINE
     assert f"with fifty devices {limit(50, 10)} for 10 classes" in ONE_LINE
@@ -280,7 +280,7 @@ def test_answer_limits_match_code() -> None:
     assert f"in {1 / matching.FALSE_ANSWER_PER_PACKET:.0e} may match: {radio} of 64".replace("+0", "") in ONE_LINE
     assert f"is less than {headers.MIN_LEAD} flips farther makes the answer *unsure*" in ONE_LINE
     assert f"at most {frame.SYNC_MAX_FLIPS} flips in the sync and {bch.ANSWER.max_errors} in the 63 bits" in ONE_LINE
-    anyone = matching.max_flips(96, 10 * 16 * frame.SEQUENCES * frame.ANY_DEVICE, matching.FALSE_PER_BYTE)
+    anyone = bch.max_flips(96, 10 * 16 * frame.SEQUENCES * frame.ANY_DEVICE, matching.FALSE_PER_BYTE)
     assert f"{anyone} of 96 for 10 classes. The same" in ONE_LINE
 
 

@@ -56,12 +56,7 @@ class Expected(NamedTuple):
 
     def flips(self, received: bytes) -> tuple[np.ndarray, np.ndarray]:
         """Return in how many of 64 bits header and tag of 16 received bytes differ from each: (K,) uint8 each."""
-        return bch.distances(received[:HEADER_BYTES], self.headers), tag_distance(received[HEADER_BYTES:], self.tags)
-
-
-def tag_distance(received: bytes, tags: np.ndarray) -> np.ndarray:
-    """Return in how many of 64 bits a received header tag of 8 bytes differs from each of `tags` (K,): (K,) uint8."""
-    return bch.distances(received, tags)
+        return bch.distances(received[:HEADER_BYTES], self.headers), bch.distances(received[HEADER_BYTES:], self.tags)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """How many flipped bits a header tag may have: forgeries accepted and honest frames refused, from binomial sums."""
 
-from functools import lru_cache
 from math import comb
+
+from wire import bch
 
 TAG_BITS = 64
 # A search accepts at most one forged frame in so many. A frame may be searched for twice, among the next frames and,
@@ -15,16 +16,13 @@ def forgery_probability(flips: int, candidates: int = 1) -> float:
     To somebody without the key, the tags of frames not sent yet are random. `candidates` is the number of those among
     which the frame's tag may be near one. The bound is the sum of their probabilities.
     """
-    return min(1.0, candidates * _within(flips) / 2**TAG_BITS)
+    within = sum(comb(TAG_BITS, k) for k in range(flips + 1))
+    return min(1.0, candidates * within / 2**TAG_BITS)
 
 
-@lru_cache(maxsize=1024)
 def max_tag_flips(candidates: int) -> int:
     """Return the largest number of flips at which one forged frame in FORGERY_TRIES is accepted; -1 if none."""
-    flips = -1
-    while candidates * _within(flips + 1) * FORGERY_TRIES <= 2**TAG_BITS:
-        flips += 1
-    return flips
+    return bch.max_flips(TAG_BITS, candidates, 1 / FORGERY_TRIES)
 
 
 def refused(flips: int, ber: float) -> float:
@@ -32,8 +30,3 @@ def refused(flips: int, ber: float) -> float:
     return sum(
         comb(TAG_BITS, k) * ber**k * (1 - ber) ** (TAG_BITS - k) for k in range(flips + 1, TAG_BITS + 1)
     )  # fmt: skip
-
-
-def _within(flips: int) -> int:
-    """Return the number of tags within a distance of a given one."""
-    return sum(comb(TAG_BITS, k) for k in range(flips + 1))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from host.cli.output import Output
 from host.cli.reports.notes import Notes
-from host.receive.availability import Rhythm
+from host.receive.availability import Availability
 from host.receive.clash import StatusClashDetector
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame
 from wire.control import REPLY_BIT, Mode, Opcode
@@ -42,7 +42,7 @@ class DeviceReports:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._silences, self._returns, self._clashes = (Notes(output) for _ in range(3))
-        self._rhythms: dict[Sender, Rhythm] = {}
+        self._senders: dict[Sender, Availability] = {}
         self._gateways: dict[Sender, Sender] = {}  # the last one that received the sender by radio
         self._statuses: defaultdict[tuple[Sender, bool], StatusClashDetector] = defaultdict(StatusClashDetector)
         self._clashing: set[Sender] = set()  # reported
@@ -81,13 +81,13 @@ class DeviceReports:
         if now - self._checked < CHECK_S:
             return
         self._checked = now
-        for sender, rhythm in self._rhythms.items():
-            silence = rhythm.check(min(now, self._last_chance(sender, now)))
+        for sender, availability in self._senders.items():
+            silence = availability.check(min(now, self._last_chance(sender, now)))
             if silence is not None:
                 self._event("silent", sender, seconds=round(silence, 1))
                 self._silences.add(
                     f"nothing from {sender} for {_duration(silence)}: check its supply and its link (of its usual "
-                    f"pauses, the longest is {_duration(rhythm.usual_s or 0)})"
+                    f"pauses, the longest is {_duration(availability.usual_s or 0)})"
                 )
 
     def pause(self) -> None:
@@ -97,8 +97,8 @@ class DeviceReports:
     def resume(self) -> None:
         """Count silence again: the line is there."""
         now = time.monotonic()
-        for rhythm in self._rhythms.values():
-            rhythm.excuse(now - self._paused, now)
+        for availability in self._senders.values():
+            availability.excuse(now - self._paused, now)
 
     def flush(self) -> None:
         """Print the notes left out."""
@@ -108,18 +108,18 @@ class DeviceReports:
     def _hear(self, sender: Sender) -> float | None:
         """Record a frame, and return the seconds since the last one, if there was one."""
         now = time.monotonic()
-        rhythm = self._rhythms.get(sender)
-        if rhythm is None:
-            self._rhythms[sender] = Rhythm(now)
+        availability = self._senders.get(sender)
+        if availability is None:
+            self._senders[sender] = Availability(now)
             return None
-        before = now - rhythm.last_heard
-        silence = rhythm.hear(now)
+        before = now - availability.last_heard
+        silence = availability.hear(now)
         if silence is not None:
             self._event("back", sender, seconds=round(silence, 1))
             self._returns.add(f"{sender} is back (after {_duration(silence)} of silence)")
             for other, gateway in self._gateways.items():
                 if gateway == sender:
-                    self._rhythms[other].excuse(silence, now)
+                    self._senders[other].excuse(silence, now)
         return before
 
     def _last_chance(self, sender: Sender, now: float) -> float:
@@ -127,7 +127,7 @@ class DeviceReports:
 
         A gateway that is silent cannot forward anything. One that sends no status frames may have nothing to send.
         """
-        gateway = self._rhythms.get(self._gateways.get(sender, sender))
+        gateway = self._senders.get(self._gateways.get(sender, sender))
         if sender not in self._gateways or gateway is None or gateway.period_s is None:
             return now
         return gateway.last_heard
@@ -135,7 +135,7 @@ class DeviceReports:
     def _show(self, sender: Sender, status: Status, received: ControlFrame) -> None:
         """Print the line of a status frame and write its event."""
         before = self._hear(sender)
-        self._rhythms[sender].period_s = status.period_s or None
+        self._senders[sender].period_s = status.period_s or None
         cause = _CAUSES.get(status.reset_cause, f"code {status.reset_cause}")
         parts = [f"up {_duration(status.uptime_s)}", f"last reset: {cause}", f"next image {status.counter}"]
         parts += [f"boot {status.boots}"] * bool(status.boots)

@@ -50,7 +50,10 @@ class Registry:
 
     def add(self, key: Key) -> Source:
         """Return a source, which is a new one if it is not known."""
-        return self.sources.setdefault(key, Source())
+        source = self.sources.get(key)
+        if source is None:
+            source = self.sources[key] = Source()
+        return source
 
     def is_established(self, source: Source) -> bool:
         """Return True if a source was heard for long, compared with the others."""

@@ -77,11 +77,11 @@ class StateFile:
 
         Raises HostError if they cannot be written, as on a full disk; the file then keeps what it had.
         """
-        saved = {key: set(images) for key, images in self._saved.items()}
+        saved = dict(self._saved)
         try:
             self._file.execute("BEGIN")
             for key in changed & sources.keys():
-                self._write(key, sources[key], saved.setdefault(key, set()))
+                saved[key] = self._write(key, sources[key], saved.get(key, set()))
             for key in saved.keys() - sources.keys():
                 del saved[key]
                 for kind in ("source", "image"):
@@ -120,7 +120,8 @@ class StateFile:
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
 
-    def _write(self, key: Key, source: Source, saved: set[tuple[int, int]]) -> None:
+    def _write(self, key: Key, source: Source, saved: set[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Write a source, and the difference between its images and those saved before; return its images."""
         images = {
             (image.number, chunk): (clean, bits)
             for track in source.tracks
@@ -137,10 +138,9 @@ class StateFile:
             self._file.execute(
                 "INSERT INTO image VALUES(?, ?, ?, ?, ?, ?)", (*key, number, chunk, clean, bits.tobytes())
             )
-        saved.clear()
-        saved.update(images)
         state = json.dumps(_state(source, self._wall_clock() - self._clock()))
         self._file.execute("INSERT OR REPLACE INTO source VALUES(?, ?, ?)", (*key, state))
+        return set(images)
 
     def _error(self, error: Exception) -> HostError:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):

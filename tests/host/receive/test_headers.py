@@ -7,9 +7,10 @@ import pytest
 
 from channel_sim import BitFlips
 from host.receive.headers import HeaderDecoder
-from host.receive.matching import AHEAD, BEHIND, FALSE_PER_BYTE, max_flips
+from host.receive.matching import AHEAD, BEHIND, FALSE_PER_BYTE
 from host.receive.stream import StreamReceiver
 from tests.support.host import features, make_frame, receive
+from wire import bch
 from wire.bundle import Bundle
 from wire.frame import FrameType, Header
 
@@ -39,10 +40,10 @@ def test_fifty_devices_on_one_line(bundle: Bundle) -> None:
 
 def test_max_flips_keeps_to_the_rate_of_false_headers() -> None:
     """The definition with small numbers: of 8 bits, C(8, 0) + C(8, 1) blocks are within 1 of a word."""
-    assert max_flips(8, 1, 9 / 256) == 1 and max_flips(8, 1, 8.9 / 256) == 0
-    assert max_flips(8, 9, 9 / 256) == 0 and max_flips(8, 10, 9 / 256) == -1
+    assert bch.max_flips(8, 1, 9 / 256) == 1 and bch.max_flips(8, 1, 8.9 / 256) == 0
+    assert bch.max_flips(8, 9, 9 / 256) == 0 and bch.max_flips(8, 10, 9 / 256) == -1
     one_device = (AHEAD + BEHIND + 1) * 3
-    assert [max_flips(96, n * one_device, FALSE_PER_BYTE) for n in (1, 50)] == [18, 16]
+    assert [bch.max_flips(96, n * one_device, FALSE_PER_BYTE) for n in (1, 50)] == [18, 16]
 
 
 def test_noise_is_decoded_as_known_header_at_most_as_often_as_allowed(bundle: Bundle) -> None:
@@ -53,7 +54,7 @@ def test_noise_is_decoded_as_known_header_at_most_as_often_as_allowed(bundle: Bu
     headers, rng = HeaderDecoder([bundle]), np.random.default_rng(4)
     for device in range(200):
         headers.add_device(device, bundle.model_bits, [0])
-    limit = max_flips(96, 200 * 33, FALSE_PER_BYTE)
+    limit = bch.max_flips(96, 200 * 33, FALSE_PER_BYTE)
     decoded = [headers.decode(rng.bytes(8), 0) for _ in range(20_000)]
     matches = [match for match in decoded if match and match.passed == ((96, limit),)]
     expected = 20_000 * 200 * 33 * sum(comb(64, k) for k in range(limit + 1)) / 2**64

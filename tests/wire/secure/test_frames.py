@@ -12,7 +12,7 @@ from tests.wire.secure import make_vectors
 from wire import bch, frame
 from wire.answer import Answer
 from wire.payload import deinterleave, interleave
-from wire.secure.frames import TAGGED_HEADER_BYTES, SecuredDevice, SecuredLayout, tag_distance
+from wire.secure.frames import TAGGED_HEADER_BYTES, SecuredDevice, SecuredLayout
 from wire.secure.keys import Keys
 
 VECTORS = json.loads(make_vectors.PATH.read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def test_expected_flips_counts_each_part() -> None:
         block[position // 8] ^= 0x80 >> position % 8
     headers, tags = BOARD.expected_features([77, 78], [0]).flips(bytes(block))
     assert (headers[0], tags[0]) == (3, 2) and headers[1] > 3 and tags[1] > 9
-    assert tag_distance(bytes(block[8:]), np.array([0], np.uint64)).tolist() == [
+    assert bch.distances(bytes(block[8:]), np.array([0], np.uint64)).tolist() == [
         int.from_bytes(block[8:], "big").bit_count()
     ]
 

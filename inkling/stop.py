@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from wire.system import STOP_SIGNALS, catch
 
@@ -15,13 +16,20 @@ INTERRUPTED = 130  # exit status
 # After a signal, a command has this long to end by itself, then to end what blocks it. A command that is still at work
 # then, but on a machine with other work, has more time: it is given up if it stands still or turns in circles.
 END_S, BLOCKED_S, LIMIT_S = 0.6, 0.3, 3.0
+KILL_S = 2 * LIMIT_S  # after a signal, the system ends the process at the latest
 STILL_S, CIRCLES_S = 1e-3, 0.4  # CPU time of its main thread: at most, in BLOCKED_S; at least, since the signal
 
 
 def catch_stop_signals() -> None:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does."""
     for number in STOP_SIGNALS[1:]:
-        catch(number, signal.default_int_handler)
+        if signal.getsignal(number) != _interrupt_in_time:
+            catch(number, signal.default_int_handler)
+
+
+def _interrupt_in_time(_number: int, _frame: FrameType | None) -> None:
+    signal.setitimer(signal.ITIMER_REAL, KILL_S)  # nothing handles its SIGALRM, which hence ends the process
+    raise KeyboardInterrupt
 
 
 def end_in_time() -> None:
@@ -30,8 +38,13 @@ def end_in_time() -> None:
     If the process has not ended after END_S, the signal is repeated, which raises KeyboardInterrupt in a blocked write,
     open or lock. A handler runs only between two steps of Python, so foreign code that does not return, such as a
     network's, ends with the process after BLOCKED_S more. Both wait for a main thread that is merely slow, for LIMIT_S.
-    The repeated signal may interrupt the clean-up of an object at the end, which is no news.
+    The repeated signal may interrupt the clean-up of an object at the end, which is no news. While the interpreter
+    shuts down, its threads stand still: the system's timer ends a process that is blocked then (not on Windows).
     """
+    catch_stop_signals()
+    for number in STOP_SIGNALS:
+        if hasattr(signal, "setitimer") and signal.getsignal(number) == signal.default_int_handler:
+            signal.signal(number, _interrupt_in_time)
     report = sys.unraisablehook
     sys.unraisablehook = lambda fault: None if fault.exc_type is KeyboardInterrupt else report(fault)
     ours, writer = socket.socketpair()

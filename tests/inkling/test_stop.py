@@ -12,8 +12,8 @@ from tests.support import ROOT
 PROGRAM = """
 import sys, time
 from inkling.stop import catch_stop_signals, end_in_time
-catch_stop_signals()
 end_in_time()
+catch_stop_signals()
 try:
     print("ready", flush=True)
     while True:
@@ -34,26 +34,34 @@ from inkling.stop import catch_stop_signals, end_in_time
 class Held:
     def __del__(self):
         time.sleep(60)
-catch_stop_signals()
 end_in_time()
+catch_stop_signals()
 held = Held()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
-    del held
+    {before}
     raise SystemExit(130) from None
 """
 
 
-def test_repeated_signal_that_interrupts_a_clean_up_prints_nothing() -> None:
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [
+        pytest.param("del held", 130, id="while the program ends"),
+        pytest.param("pass", -signal.SIGALRM, id="while the interpreter shuts down"),  # no thread of ours runs then
+    ],
+)
+def test_repeated_signal_that_interrupts_a_clean_up_prints_nothing(before: str, status: int) -> None:
+    program = CLEAN_UP.format(before=before)
     process = subprocess.Popen(
-        [sys.executable, "-c", CLEAN_UP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert process.stdout and process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "")
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (status, "")
 
 
 @pytest.mark.parametrize(

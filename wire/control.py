@@ -35,6 +35,7 @@ class Opcode(IntEnum):
     PACKET = 0x06
     MODE = 0x07
     STATUS = 0x08
+    KEY = 0x09
     ERROR = 0xFF
 
 

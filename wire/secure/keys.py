@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     TAG_COMMAND = 4
     STREAM_PAYLOAD = 5
     STREAM_ANSWER = 6
+    TAG_STATUS = 7
 
 
 @dataclass(frozen=True)

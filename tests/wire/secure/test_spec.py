@@ -128,7 +128,8 @@ def test_offsets_have_no_gaps(title: str) -> None:
 def test_purposes_match_code() -> None:
     assert "purpose: 1 header tag, 2 payload tag, 3 header tag of an answer frame" in ONE_LINE
     assert "purpose: 5 payload, 6 answer frame" in ONE_LINE and "| 0 | 1 | purpose: 4 |" in ONE_LINE
-    assert [*Purpose] == [1, 2, 3, 4, 5, 6] and (HEADER_TAG_BYTES, PAYLOAD_TAG_BYTES) == (8, 4)
+    assert "| 0 | 1 | purpose: 7 |" in ONE_LINE
+    assert [*Purpose] == [1, 2, 3, 4, 5, 6, 7] and (HEADER_TAG_BYTES, PAYLOAD_TAG_BYTES) == (8, 4)
     assert f"is that of the command plus {SEALED_BIT:X}, and" in ONE_LINE
     assert table("ERROR reply NOT_AUTHENTIC")[0][2] == str(int(ErrorCode.NOT_AUTHENTIC))
 

@@ -25,6 +25,7 @@ enum wire_opcode {
     WIRE_PACKET = 0x06,
     WIRE_MODE = 0x07,
     WIRE_STATUS = 0x08,
+    WIRE_KEY = 0x09,
     WIRE_ERROR = 0xFF
 };
 

@@ -67,12 +67,14 @@ def _examples(options: argparse.Namespace, bundle: Bundle) -> Examples:
 def _show(task: Task) -> None:
     figures, console = task.fitted.figures, plain_console(wrap=True)
     console.print(f"task {task.name}: {len(task.classes)} classes, {figures['images']} images, each left out in turn")
-    for copy in [*figures["by_copy"], *figures["by_ber"]]:
-        console.print(f"  correct at BER {copy['mean_ber']:.1e}: {_accuracy(copy)}")
-    for prefix in figures["by_prefix"]:
-        console.print(f"  correct from the first {prefix['bytes']} bytes: {_accuracy(prefix)}")
-    for few in figures["by_shots"]:
-        console.print(f"  correct if taught {few['images_per_class']} images per class: {_accuracy(few)}")
+    shown = [
+        *((f"at BER {copy['mean_ber']:.1e}", copy) for copy in [*figures["by_copy"], *figures["by_ber"]]),
+        *((f"from the first {prefix['bytes']} bytes", prefix) for prefix in figures["by_prefix"]),
+        *((f"if taught {few['images_per_class']} images per class", few) for few in figures["by_shots"]),
+    ]
+    for case, values in shown:
+        part = "" if values["images"] == figures["images"] else f", of {values['images']} images"
+        console.print(f"  correct {case}: {_accuracy(values)}{part}")
     console.print(f"  {figures['rejected']:.1%} rejected as none of these")
     table = Table()
     for heading in ("class", "images", "correct", "rejected"):

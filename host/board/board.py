@@ -5,14 +5,26 @@ import math
 import numpy as np
 
 from host.board import TIMEOUT_S
-from host.board.command_line import EMPTY_REPLY_BYTES, CommandLine, unpack
+from host.board.command_line import EMPTY_REPLY_BYTES, unpack
 from host.board.errors import DeviceError, GarbledReplyError, WrongModelError
 from host.board.port import Port
+from host.board.sealed_line import SealedLine
+from host.board.sealing import Sealer
+from host.keys.key_file import KeyFile
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, UnknownModel
 from host.receive.stream import MAX_REPLY_BYTES
 from wire import BAUD
 from wire.bundle import Bundle
-from wire.control import LONGEST_PREFIX, BenchResult, Info, ModeSetting, Opcode, RadioReport, RunCost, run_data
+from wire.control import (
+    LONGEST_PREFIX,
+    BenchResult,
+    Info,
+    ModeSetting,
+    Opcode,
+    RadioReport,
+    RunCost,
+    run_data,
+)
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, WIRE_VERSION, FrameType, Header
 
 ANSWER_BYTES = len(SYNC) + HEADER_BYTES
@@ -23,7 +35,7 @@ Features = tuple[FeatureFrame | None, RunCost | None]
 ByMode = tuple[FeatureFrame | AnswerFrame | None, RunCost | None]
 
 
-class Board(CommandLine):
+class Board(SealedLine):
     """Client of one board. Every wait is bounded; failures raise DeviceError or PortError.
 
     The bundle is needed for images only (`run`, `capture`, `pixels`, `run_by_radio`).
@@ -37,9 +49,10 @@ class Board(CommandLine):
         baud: int = BAUD,
         timeout: float = TIMEOUT_S,
         device: int | None = None,
+        keys: KeyFile | None = None,
     ) -> "Board":
         """Open a port, by any URL that pyserial knows, and return the client of the board on it."""
-        return cls(Port(url, baud), bundle, timeout, device)
+        return cls(Port(url, baud), bundle, timeout, device, keys)
 
     def info(self) -> Info:
         """Return the board's firmware, model and memory. The command is sent up to three times."""
@@ -67,7 +80,9 @@ class Board(CommandLine):
     def mode(self, setting: ModeSetting | None = None) -> ModeSetting:
         """Return the board's mode and threshold, set before if `setting` is given. A reset of the board undoes it."""
         data = setting.pack() if setting else b""
-        return unpack(ModeSetting, self._ask(Opcode.MODE, data, self._timeout, ModeSetting.FORMAT.size).data)
+        size = ModeSetting.FORMAT.size
+        reply = self._sealed(lambda sealer: self._ask(Opcode.MODE, data, self._timeout, size, sealer))
+        return unpack(ModeSetting, reply.data)
 
     def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False) -> Features:
         """Send an image, uint8 (H, W, C), and return the frame of a chunk of its features and, on request, the cost.
@@ -96,7 +111,8 @@ class Board(CommandLine):
         size = math.prod(bundle.input_shape)
         self._receiver.longest_reply = max(MAX_REPLY_BYTES, size + EMPTY_REPLY_BYTES)
         try:
-            data = self._ask(Opcode.PIXELS, b"", self._timeout + self._line_s(size), size).data
+            timeout = self._timeout + self._line_s(size)
+            data = self._sealed(lambda sealer: self._ask(Opcode.PIXELS, b"", timeout, size, sealer)).data
         finally:
             self._receiver.longest_reply = MAX_REPLY_BYTES
         if len(data) != size:
@@ -113,17 +129,27 @@ class Board(CommandLine):
         image does not have the bundle's shape.
         """
         self._check_image(image)
-        request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
         data = run_data(chunk, image.tobytes(), by_radio=True, by_mode=by_mode)
-        for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size):
+        return self._sealed(lambda sealer: self._send_by_radio(data, sealer))
+
+    def _send_by_radio(self, data: bytes, sealer: Sealer | None) -> tuple[RunCost, RadioReport]:
+        request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
+        for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size, sealer):
             if isinstance(event, ControlFrame) and self._is_reply(event.control, Opcode.RUN, request):
                 self.device = event.control.header.device
+                if sealer:
+                    sealer.use()
                 cost = unpack(RunCost, event.control.data)
                 return cost, unpack(RadioReport, event.control.data[RunCost.FORMAT.size :])
         raise self._no_reply()
 
     def _receive_frame(self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool) -> ByMode:
         """Send RUN or CAPTURE, and return frame and cost."""
+        return self._sealed(lambda sealer: self._receive_once(opcode, pixels, chunk, cost, by_mode, sealer))
+
+    def _receive_once(
+        self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool, sealer: Sealer | None
+    ) -> ByMode:
         bundle, request = self._require_bundle(), self._next_request()
         sequence = request % SEQUENCES
         expected = self._expected(bundle, sequence, chunk, by_mode)
@@ -137,7 +163,7 @@ class Board(CommandLine):
         data = run_data(chunk, pixels, cost, by_mode=by_mode)
         frame: FeatureFrame | AnswerFrame | None = None
         run_cost: RunCost | None = None
-        for event in self._send(opcode, request, data, self._timeout, size):
+        for event in self._send(opcode, request, data, self._timeout, size, sealer):
             match event:
                 case FeatureFrame() if event.chunk == chunk and self._is_of(event.header, sequence):
                     frame = event

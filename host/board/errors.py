@@ -53,9 +53,17 @@ class WrongModelError(DeviceError):
     """The board does not run the bundle's model."""
 
 
-class BoardError(DeviceError):
-    """The board reported an error. `code` is None if this program does not know it."""
+class KeyMismatchError(DeviceError):
+    """The board and the key file do not agree on the board's key."""
 
-    def __init__(self, reply: ErrorReply) -> None:
+
+class BoardError(DeviceError):
+    """The board reported an error. `code` is None if this program does not know it.
+
+    next_counter: of the board's next image, if it reported NOT_AUTHENTIC with it.
+    """
+
+    def __init__(self, reply: ErrorReply, next_counter: int | None = None) -> None:
+        self.next_counter = next_counter
         self.code = ErrorCode(reply.code) if reply.code in list(ErrorCode) else None
         super().__init__(f"the board reported an error: {describe(reply)}")

@@ -8,6 +8,7 @@ from host.board.energy import DEFAULT_RADIO, chips, radios
 from host.cli.arguments import (
     CAMERA_TIMEOUT_S,
     MODES,
+    add_keys,
     add_line,
     add_port,
     add_threshold,
@@ -84,6 +85,7 @@ def run(parser: ArgumentParser) -> None:
         help="chunk of the symbols, for features (default 0: all; by radio: the longest prefix that the air time "
         "allows)",
     )
+    add_keys(parser)
     _add_json_and_timeout(parser, TIMEOUT_S)
 
 
@@ -109,6 +111,7 @@ def capture(parser: ArgumentParser) -> None:
     add("--every", type=seconds, metavar="S", help="repeat every S seconds until Ctrl-C")
     add("--count", type=at_least_one, metavar="N", help="end after N images (default 1; with --every: no end)")
     add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols, for features (default 0: all)")
+    add_keys(parser)
     _add_json_and_timeout(parser, CAMERA_TIMEOUT_S)
 
 
@@ -186,6 +189,7 @@ def info(parser: ArgumentParser) -> None:
   inkling info --port socket://localhost:4000 --bundle bundles/cifar10"""
     add_port(parser)
     parser.add_argument("--bundle", metavar="DIR", help="check that the board runs the model of this bundle")
+    add_keys(parser)
     _add_timeout(parser, TIMEOUT_S)
 
 
@@ -201,6 +205,7 @@ def mode(parser: ArgumentParser) -> None:
     parser.add_argument("mode", nargs="?", choices=MODES, help="mode to set (default: as it is set)")
     add_threshold(parser)
     add_port(parser)
+    add_keys(parser)
     _add_timeout(parser, TIMEOUT_S)
 
 
@@ -212,12 +217,14 @@ def flash(parser: ArgumentParser) -> None:
     )
     parser.epilog = """examples:
   inkling flash --env esp32dev --bundle bundles/cifar10
-  inkling flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0"""
+  inkling flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0 --secure"""
     add = parser.add_argument
     add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
     add("--bundle", required=True, metavar="DIR", help="bundle whose encoder is built in")
     add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only USB port; required for DFU)")
     add_line(parser)
+    add("--secure", action="store_true", help="give the board a device key, as `inkling keys add` does")
+    add_keys(parser)
     add(
         "--timeout",
         type=seconds,

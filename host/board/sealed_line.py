@@ -6,6 +6,7 @@ from typing import TypeVar
 from host.board.command_line import ATTEMPTS, CommandLine, unpack
 from host.board.errors import BoardError
 from host.board.sealing import Sealer, keys_of, lost_key, other_key
+from host.receive.stream import StreamReceiver
 from wire.control import ErrorCode, Info, Opcode
 from wire.replies.key_state import KeyState
 from wire.secure.keys import Keys
@@ -14,7 +15,10 @@ Result = TypeVar("Result")
 
 
 class SealedLine(CommandLine):
-    """A command line that seals commands with the board's key in the key file, if it has one."""
+    """A command line that seals commands with the board's key in the key file, if it has one.
+
+    Then it takes secured frames of the board only.
+    """
 
     _sealer: Sealer | None = None
     _is_plain = False  # the key file has no key of this board
@@ -83,5 +87,7 @@ class SealedLine(CommandLine):
             state = self.key_state()
             if not state.has_key:
                 raise lost_key(self.keys, device)
+            models = [self.bundle] if self.bundle else []
+            self._receiver = StreamReceiver(models, policies={device: self.keys.devices[device].policy})
             self._sealer = Sealer(keys, device, state.counter)
         return self._sealer

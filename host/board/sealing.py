@@ -12,12 +12,13 @@ MAX_AHEAD = 1 << 16
 
 
 class Sealer:
-    """Seals commands for one board. `counter`: the lowest that its next image can have, as far as is known."""
+    """Seals commands for one board. `counter`: that of its next image, as far as is known."""
 
     def __init__(self, keys: Keys, device: int, counter: int) -> None:
         self.keys = keys
         self.device = device
         self.counter = counter
+        self._lowest = counter  # that its next image can have
 
     def command(self, opcode: int, request: int, data: bytes) -> bytes:
         """Return a sealed command frame."""
@@ -26,22 +27,27 @@ class Sealer:
     def corrects(self, error: BoardError) -> bool:
         """Take the counter for which the board demands a seal; return False if the error has another reason.
 
-        The report is not authentic. Raises DeviceError for a counter below the known one, or more than MAX_AHEAD above.
+        The report is not authentic. Raises DeviceError if it is below the known counters, or more than MAX_AHEAD above.
         """
         reported = error.next_counter
         if error.code != ErrorCode.NOT_AUTHENTIC or reported is None or reported == self.counter:
             return False
-        if not self.counter < reported <= self.counter + MAX_AHEAD:
+        if not self._lowest <= reported <= self._lowest + MAX_AHEAD:
             raise DeviceError(
-                f"device {self.device} reports counter {reported} after {self.counter}, to which no board jumps: "
+                f"device {self.device} reports counter {reported} after {self._lowest}, to which no board jumps: "
                 "another board has its number, or somebody forges replies; nothing was sealed for it"
             )
-        self.counter = reported
+        self.counter = self._lowest = reported
         return True
 
-    def use(self) -> None:
-        """Note that the board has executed a RUN or CAPTURE, whose image has used up the counter."""
+    def use(self, is_certain: bool = True) -> None:
+        """Note that the board has executed a RUN or CAPTURE, whose image has used up the counter.
+
+        is_certain: false if its answer was too damaged to tell. The board then corrects a wrong guess.
+        """
         self.counter += 1
+        if is_certain:
+            self._lowest = self.counter
 
 
 def keys_of(file: KeyFile, device: int) -> Keys | None:

@@ -128,10 +128,15 @@ class SecuredBoard:
         rng = np.random.default_rng([self.counter, chunk])
         return rng.integers(0, 1 << self.model.bits_per_symbol, self.model.chunk_symbols(chunk)[1])
 
+    def answer_of_image(self) -> Answer | None:
+        """Return the board's answer to an image with its present counter; None without an answer head."""
+        assert self.model is not None
+        return Answer(self.counter % self.model.class_count, 9) if self.model.answer else None
+
     def frame(self, chunk: int, is_answer: bool, request: int) -> bytes:
         """Return a secured frame with the present counter; without a key, a plain one for the request."""
         assert self.model is not None
-        answer = Answer(self.counter % self.model.class_count, 9) if self.model.answer else None
+        answer = self.answer_of_image()
         if self.key is None:
             if is_answer:
                 assert answer

@@ -1,13 +1,19 @@
 """The other commands with boards that have a key: with the key, without it, and with a wrong key file."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from host.keys.key_file import KeyFile
+from host.keys.policy import Auth
 from tests.conftest import RunInkling
 from tests.host.secured_board import SecuredBoard
 from tests.support.lines import answers, fake_line
+from wire.bundle import Bundle
 from wire.control import SEALED_BIT, Opcode
 
 KEY, OTHER = bytes(range(16)), bytes(range(16, 32))
@@ -61,3 +67,74 @@ def test_a_key_file_that_is_missing_or_unusable_is_one_line(
     assert (code, err.count("\n")) == (1, 1) and f"chmod 600 {default_keys}" in err
     code, _, err = run_inkling(*words, "loop://", "--keys", tmp_path / "missing.json")
     assert (code, err.count("\n")) == (1, 1) and "missing.json cannot be read (No such file or directory)" in err
+
+
+@pytest.fixture
+def picture(tmp_path: Path, bundle: Bundle) -> Path:
+    """The file of an image."""
+    Image.fromarray(np.zeros(bundle.input_shape, np.uint8)).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_run_and_capture_take_secured_frames(
+    run_inkling: RunInkling, default_keys: Path, bundle: Bundle, picture: Path, tmp_path: Path
+) -> None:
+    store(default_keys)
+    board, seen = SecuredBoard(key=KEY, model=bundle), tmp_path / "seen.png"
+    commands = [
+        ("run", picture, picture),
+        ("run", picture, "--by-radio"),
+        ("capture", "--count", 2, "--every", 0.01, "--save", seen),
+    ]
+    for command in commands:
+        with fake_line(answers(board.answer)) as url:
+            code, out, err = run_inkling(*command, "--port", url, "--bundle", bundle.path, "--json")
+        readings = [json.loads(row) for row in out.splitlines()]
+        assert code == 0 and len(err.splitlines()) == len(readings)
+        assert all("class" not in one or (one["class"] and one["auth"] == "full") for one in readings)
+    assert board.executed.count(Opcode.RUN) == 3 and board.executed.count(Opcode.CAPTURE) == 2
+    assert Opcode.RUN not in {one.opcode for one in board.received} and seen.exists()
+
+
+@pytest.mark.parametrize("words", [("run", "{picture}"), ("run", "{picture}", "--by-radio"), ("capture",)])
+@pytest.mark.parametrize("has_file", [False, True])
+def test_a_board_whose_key_is_missing_is_one_line(
+    run_inkling: RunInkling, default_keys: Path, bundle: Bundle, picture: Path, words: tuple[str, ...], has_file: bool
+) -> None:
+    if has_file:
+        store(default_keys, device=9)
+    board = SecuredBoard(key=KEY, model=bundle)
+    command = [word.format(picture=picture) for word in words]
+    with fake_line(answers(board.answer)) as url:
+        code, out, err = run_inkling(*command, "--port", url, "--bundle", bundle.path)
+    assert (code, out) == (1, "") and err == (
+        f"inkling: device 7 has a key, and {default_keys} has no key of it: name the right key file with --keys (see "
+        "inkling keys list), or erase the board's flash\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "message"),
+    [
+        (lambda file: file.revoke(7), KEY, "device 7 is revoked in"),
+        (lambda file: file.demand(7, Auth.FULL), None, "device 7 has no key, but"),
+        (lambda file: file.add_pending(7, OTHER), OTHER, "a change of which was interrupted"),
+    ],
+)
+def test_a_board_that_does_not_agree_with_the_file_is_one_line(
+    run_inkling: RunInkling,
+    default_keys: Path,
+    bundle: Bundle,
+    picture: Path,
+    change: Callable[[KeyFile], None],
+    key: bytes | None,
+    message: str,
+) -> None:
+    store(default_keys)
+    with KeyFile.edit(default_keys) as file:
+        change(file)
+    board = SecuredBoard(key=key, model=bundle)
+    with fake_line(answers(board.answer)) as url:
+        code, out, err = run_inkling("run", picture, "--port", url, "--bundle", bundle.path)
+    assert (code, out, err.count("\n")) == (1, "", 1) and message in err and str(default_keys) in err
+    assert not {Opcode.RUN, Opcode.CAPTURE} & set(board.executed)

@@ -39,7 +39,18 @@ def receive(parser: ArgumentParser) -> None:
     _add_task(parser)
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
-    add("--state", type=Path, metavar="FILE", help="remember the devices and their losses in FILE, across restarts")
+    add(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="remember devices, losses and counters in FILE, across restarts (default with keys: a file beside theirs)",
+    )
+    add("--keys", type=Path, metavar="FILE", help="key file (default: that of inkling keys); see also --state")
+    add(
+        "--require-auth",
+        choices=("header", "full"),
+        help="refuse frames of which less is authentic, of all devices (default: of those in the key file only)",
+    )
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
     add(

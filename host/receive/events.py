@@ -175,11 +175,11 @@ class ControlFrame:
     """A control frame from a board, with a correct CRC-32: from its serial line, or a status frame by radio."""
 
     control: Control
-    status: Status | None = None  # in a status frame that counts
-    refusal: Refusal | None = None  # of a status frame that is refused
     gateway: int | None = None  # number of the gateway that received it by radio
     snr_db: float | None = None
     rssi_dbm: float | None = None
+    status: Status | None = None  # in a status frame that counts
+    refusal: Refusal | None = None  # of a status frame that is refused
 
 
 @dataclass(frozen=True)

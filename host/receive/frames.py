@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -118,9 +119,10 @@ class FrameParser:
     ) -> ControlFrame:
         """Return the event for a control frame. If it is a status frame, it counts for its sender, or is refused."""
         status = self.take_status(control)
+        event = ControlFrame(control, snr_db=snr_db, rssi_dbm=rssi_dbm)
         if isinstance(status, Refusal):
-            return ControlFrame(control, None, status, None, snr_db, rssi_dbm)
-        return ControlFrame(control, status, None, None, snr_db, rssi_dbm)
+            return replace(event, refusal=status)
+        return replace(event, status=status)
 
     def take_status(self, control: Control) -> Status | Refusal | None:
         """Return the status in a status frame of a device, or why it is refused; None for other control frames.

@@ -58,7 +58,7 @@ class CommandLine:
     timeout: the maximum time in seconds that the board takes to respond.
     device: the number of the board, if there are several on the line. If None, any board responds, and its first clean
         response sets `device`.
-    keys: a key file: with it, commands are sealed that a board with a key executes only sealed.
+    keys: a key file: commands for its devices are sealed, and only secured frames of them are taken.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CommandLine:
         self.keys = keys
         self._address = ANY_DEVICE if device is None else device
         self._timeout = timeout
-        self._receiver = StreamReceiver([bundle] if bundle else [])
+        self._receiver = StreamReceiver([bundle] if bundle else [], policies=keys.policies if keys else None)
         self._request = LAST_REQUEST
         self._received = 0  # bytes since the last command
         self._sent = b""  # the last command

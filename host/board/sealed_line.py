@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from host.board.command_line import ATTEMPTS, CommandLine, unpack
-from host.board.errors import BoardError
+from host.board.errors import BoardError, GarbledReplyError
 from host.board.sealing import Sealer, keys_of, lost_key, other_key
-from host.receive.stream import StreamReceiver
 from wire.control import ErrorCode, Info, Opcode
 from wire.replies.key_state import KeyState
 from wire.secure.keys import Keys
@@ -15,10 +14,7 @@ Result = TypeVar("Result")
 
 
 class SealedLine(CommandLine):
-    """A command line that seals commands with the board's key in the key file, if it has one.
-
-    Then it takes secured frames of the board only.
-    """
+    """A command line that seals commands with the board's key in the key file, if it has one."""
 
     _sealer: Sealer | None = None
     _is_plain = False  # the key file has no key of this board
@@ -80,14 +76,15 @@ class SealedLine(CommandLine):
         """Return what seals commands for this board; None if the key file has no key of it."""
         if self._sealer or self._is_plain or self.keys is None or not self.keys.devices:
             return self._sealer
-        device = self.require_device()
+        try:
+            device = self.require_device()
+        except GarbledReplyError:  # a noisy line; plain frames of devices with a key are refused all the same
+            return None
         keys = keys_of(self.keys, device)
         self._is_plain = keys is None
         if keys:
             state = self.key_state()
             if not state.has_key:
                 raise lost_key(self.keys, device)
-            models = [self.bundle] if self.bundle else []
-            self._receiver = StreamReceiver(models, policies={device: self.keys.devices[device].policy})
             self._sealer = Sealer(keys, device, state.counter)
         return self._sealer

@@ -140,17 +140,31 @@ def test_a_replayed_frame_is_not_taken(board: SecuredBoard, bundle: Bundle, keys
             assert line.run(image)[0] is None, "also with the same sequence number"
 
 
+@pytest.mark.parametrize("is_known", [True, False])
 def test_plain_frames_of_a_board_with_a_key_are_not_taken(
-    board: SecuredBoard, bundle: Bundle, keys: KeyFile, image: np.ndarray
+    board: SecuredBoard, bundle: Bundle, keys: KeyFile, image: np.ndarray, is_known: bool
 ) -> None:
+    """Also if the line is so noisy that the board's number stays unknown."""
+
     def plain(command: Control) -> bytes | None:
-        if command.opcode != RUN:
-            return None
-        return bundle.frame(board.symbols(), 7, board.counter % 32, answer=board.answer_of_image())
+        if command.opcode & ~SEALED_BIT == Opcode.RUN:
+            sequence = (board.counter if command.opcode & SEALED_BIT else command.request) % 32
+            return bundle.frame(board.symbols(), 7, sequence, answer=board.answer_of_image())
+        return None if is_known else bytes(91)
 
     board.before = plain
     with client(board, bundle, keys) as line:
         assert line.run(image)[0] is None
+
+
+def test_plain_frames_of_other_boards_are_taken_over_a_noisy_line(
+    bundle: Bundle, keys: KeyFile, image: np.ndarray
+) -> None:
+    board = SecuredBoard(device=8, model=bundle)
+    board.before = lambda command: None if command.opcode == Opcode.RUN else bytes(91)  # no reply is intact
+    with client(board, bundle, keys) as line:
+        frame, _ = line.run(image)
+        assert frame and frame.device == 8 and frame.auth == Auth.NONE
 
 
 @pytest.mark.parametrize(("require", "most_lost"), [(Auth.HEADER, 2), (Auth.FULL, 40)])

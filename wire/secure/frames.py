@@ -96,14 +96,16 @@ class SecuredDevice:
 
         Frame i is that of counter i // len(chunks) and of chunk i % len(chunks) in the lists.
         """
+        words = self._feature_words(np.asarray(counters, np.int64)[:, None], np.asarray(chunks, np.int64)).reshape(-1)
+        return Expected(bch.HEADER.codewords(words), self.feature_tags(counters, chunks))
+
+    def feature_tags(self, counters: Sequence[int] | np.ndarray, chunks: Sequence[int]) -> np.ndarray:
+        """Return the tags (K,) uint64 of the feature frames of each counter and chunk, as `expected_features` does."""
         counts, numbers = np.asarray(counters, np.int64)[:, None], np.asarray(chunks, np.int64)
-        fixed = Header(FrameType.FEATURE, self.device, 0, self.model_number % MODELS, 0).word()
-        words = (fixed | counts % SEQUENCES << 9 | numbers).reshape(-1)
-        messages = blocks(
-            Purpose.TAG_HEADER, self.device, np.repeat(counts, len(numbers)), np.tile(numbers, len(counts)), words,
-            self.model_number,
+        words = self._feature_words(counts, numbers)
+        return self.keys.block_tags(
+            blocks(Purpose.TAG_HEADER, self.device, counts, numbers, words, self.model_number)
         )  # fmt: skip
-        return Expected(bch.HEADER.codewords(words), self.keys.block_tags(messages))
 
     def expected_answers(self, counters: Sequence[int]) -> Expected:
         """Return headers and tags of the answer frames of each counter: 16 for each class, in a list.
@@ -152,6 +154,11 @@ class SecuredDevice:
         """Return the 4 bytes of the tag of an encrypted payload. A receiver compares them exactly."""
         word = self.header(counter, chunk).word()
         return self._tag(Purpose.TAG_PAYLOAD, counter, chunk, word, encrypted)[:PAYLOAD_TAG_BYTES]
+
+    def _feature_words(self, counters: np.ndarray, chunks: np.ndarray) -> np.ndarray:
+        """Return the 24-bit words of headers, as int64 in the shape of counters and chunks together."""
+        fixed = Header(FrameType.FEATURE, self.device, 0, self.model_number % MODELS, 0).word()
+        return fixed | counters % SEQUENCES << 9 | chunks
 
     def _answer_words(self, counters: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Return the 36-bit words (K,) int64 of encrypted answers."""

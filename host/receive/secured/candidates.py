@@ -17,6 +17,7 @@ from wire.secure.frames import TAGGED_HEADER_BYTES, SecuredDevice, SecuredLayout
 class Board(NamedTuple):
     """A device with a key as a sender of one model's frames."""
 
+    position: int  # among all boards
     sender: SecuredDevice
     model: Model
 
@@ -30,6 +31,27 @@ class Candidate(NamedTuple):
     header_flips: int
     tag: int  # 64 bits
     answer: Answer | None = None  # of an answer frame: class and level as sent, encrypted
+
+
+class _Codewords(NamedTuple):
+    """The headers of a board by sequence number."""
+
+    features: np.ndarray  # (32, chunks) uint64
+    answers: np.ndarray  # (32,) uint64: with answer 0
+
+    @classmethod
+    def of(cls, board: Board) -> "_Codewords":
+        """Return the headers of all frames of a board."""
+        device, bits, sequences = board.sender.device, board.model.model_bits, range(SEQUENCES)
+        words = [
+            [
+                Header(FrameType.FEATURE, device, sequence, bits, chunk).word()
+                for chunk in range(len(board.model.chunks))
+            ]
+            for sequence in sequences
+        ]
+        parts = [header_part(device, sequence, bits) for sequence in sequences]
+        return cls(bch.HEADER.codewords(words), bch.ANSWER.codewords(parts))
 
 
 class _Frames(NamedTuple):
@@ -59,6 +81,7 @@ class NextFrames:
     def __init__(self, boards: Sequence[Board]) -> None:
         self._boards = boards
         self._tables = {count: AnswerTable(count) for count in {board.sender.class_count for board in boards} - {0}}
+        self._codewords = [_Codewords.of(board) for board in boards]
         self._features: dict[int, _Frames] = {}  # by the board's position
         self._answers: dict[int, _Frames] = {}  # by the board's position: answer 0 of each image
         self._all_features: _Frames | None = None
@@ -66,10 +89,10 @@ class NextFrames:
 
     def expect(self, position: int, counters: Sequence[int]) -> None:
         """Expect the images with these counters of a board, in place of others before."""
-        sender, model = self._boards[position]
-        chunks = range(len(model.chunks))
+        (_, sender, model), codewords = self._boards[position], self._codewords[position]
+        chunks, sequences = range(len(model.chunks)), np.array(counters) % SEQUENCES
         if chunks:
-            headers, tags = sender.expected_features(counters, chunks)
+            headers, tags = codewords.features[sequences].reshape(-1), sender.feature_tags(counters, chunks)
             sizes = [SecuredLayout(model.chunk_bits(chunk)).size for chunk in chunks]
             self._features[position] = _Frames(
                 headers,
@@ -80,10 +103,9 @@ class NextFrames:
             )
             self._all_features = None
         if sender.class_count:
-            parts = [header_part(sender.device, counter % SEQUENCES, model.model_bits) for counter in counters]
-            count = len(parts)
+            count = len(counters)
             self._answers[position] = _Frames(
-                bch.ANSWER.codewords(parts),
+                codewords.answers[sequences],
                 np.full(count, position),
                 np.array(counters),
                 np.zeros(count, np.uint64),
@@ -111,9 +133,9 @@ class NextFrames:
 
     def answer_flips(self, header: bytes, candidate: Candidate) -> np.ndarray:
         """Return in how many bits (answers,) uint8 8 received bytes differ from each answer to a candidate's image."""
-        sender = candidate.board.sender
-        part = header_part(sender.device, candidate.header.sequence, candidate.header.model)
-        return self._tables[sender.class_count].distances(header, bch.ANSWER.codewords([part]))[0]
+        board, sequence = candidate.board, candidate.header.sequence
+        codeword = self._codewords[board.position].answers[[sequence]]
+        return self._tables[board.sender.class_count].distances(header, codeword)[0]
 
     def _near_answers(self, header: bytes, class_count: int) -> Iterator[Candidate]:
         expected = self._expected_answers(class_count)

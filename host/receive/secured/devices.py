@@ -100,7 +100,7 @@ class KeyedDevice:
         keys, bits = self.policy.keys, control.header.model
         if keys is None:
             return Refusal.REVOKED
-        numbers = [model.number for _, model in self.boards if model.model_bits == bits]
+        numbers = [board.model.number for board in self.boards if board.model.model_bits == bits]
         opened = [status for number in numbers if (status := open_status(keys, control, number))]
         if not opened:
             return Refusal.NOT_AUTHENTIC

@@ -42,15 +42,10 @@ class SecuredSearch:
     ) -> None:
         boards: list[Board] = []
         self.devices: dict[int, KeyedDevice] = {}
-        self._positions: dict[int, list[int]] = {}  # of a device's boards
         for number, policy in policies.items():
-            own = [
-                Board(SecuredDevice(policy.keys, number, model.number, model.class_count), model)
-                for model in models
-                if policy.keys
-            ]
+            senders = [(SecuredDevice(policy.keys, number, m.number, m.class_count), m) for m in models if policy.keys]
+            own = [Board(position, *sender) for position, sender in enumerate(senders, len(boards))]
             self.devices[number] = KeyedDevice(policy, own)
-            self._positions[number] = [*range(len(boards), len(boards) + len(own))]
             boards += own
         self._models = models
         self._next = NextFrames(boards)
@@ -62,8 +57,8 @@ class SecuredSearch:
 
     def changed(self, device: int) -> None:
         """Expect other frames of a device than before: something was accepted of it."""
-        for position in self._positions[device]:
-            self._next.expect(position, self.devices[device].next_counters())
+        for board in self.devices[device].boards:
+            self._next.expect(board.position, self.devices[device].next_counters())
 
     def decode(self, block: bytes, sync_flips: int | None = None, size: int | None = None) -> Match | None:
         """Decode the first 16 bytes of a frame, or fewer if no more were received.
@@ -140,7 +135,7 @@ class SecuredSearch:
         key = sender.device, sender.model_number, header.chunk, int(counters[0])
         tags = self._windows.pop(key, None)
         if tags is None:
-            tags = sender.expected_features(counters.tolist(), [header.chunk]).tags
+            tags = sender.feature_tags(counters, [header.chunk])
         self._windows[key] = tags
         if len(self._windows) > MAX_WINDOWS:
             self._windows.popitem(last=False)

@@ -5,7 +5,7 @@ import pytest
 
 from channel_sim import BitFlips
 from host.keys.policy import Auth
-from host.receive.events import ControlFrame
+from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame
 from host.receive.radio import Gateways
 from host.receive.secured.devices import Refusal
 from tests.support.host import answer_of, images, make_answer, make_frame
@@ -22,6 +22,7 @@ def test_packets_are_received_and_decrypted(adaptive: Bundle) -> None:
         packet = board.frame(counter, chunk, sync=False)
         assert len(packet) == len(make_frame(adaptive, 0, chunk=chunk)) - len(SYNC) + 10
         frame, answer = (host.radio.take(data, -5.0, -90.0) for data in (packet, board.answer(counter, sync=False)))
+        assert isinstance(frame, FeatureFrame) and isinstance(answer, AnswerFrame)
         assert frame.auth == answer.auth == Auth.FULL and answer.answer == answer_of(adaptive, counter)
         assert (frame.chunk, frame.image_number, frame.snr_db, frame.rssi_dbm) == (chunk, counter, -5.0, -90.0)
     assert host.radio.foreign == 0

@@ -55,7 +55,8 @@ def keys_of(file: KeyFile, device: int) -> Keys | None:
     stored = file.devices.get(device)
     if stored is not None and stored.revoked:
         raise KeyMismatchError(
-            f"device {device} is revoked in {file.path}: give it a new key (inkling keys rotate), or erase its flash"
+            f"device {device} is revoked in {file.path}: give it a new key (inkling keys rotate), or erase its flash "
+            "(see docs/security.md)"
         )
     return stored.policy.keys if stored else None
 
@@ -80,5 +81,5 @@ def other_key(file: KeyFile, device: int | None) -> KeyMismatchError:
     which = "another key" if stored else "no key"
     return KeyMismatchError(
         f"{who} has a key, and {file.path} has {which} of it: name the right key file with --keys (see inkling keys "
-        "list), or erase the board's flash"
+        "list), or erase the board's flash (see docs/security.md)"
     )

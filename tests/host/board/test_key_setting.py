@@ -1,5 +1,6 @@
 """Giving keys to boards: a crash or a lost reply at any point loses neither key, and no key is used twice."""
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,10 @@ def test_add_leaves_a_board_that_has_its_key(path: Path) -> None:
 
 
 def test_add_refuses_a_board_whose_key_the_file_lacks(path: Path) -> None:
-    with raises(KeyMismatchError, f"^device 7 has a key, and {path} has no key of it: .*erase the board's flash$"):
+    with raises(
+        KeyMismatchError,
+        rf"^device 7 has a key, and {path} has no key of it: .*erase the board's flash \(see docs/security.md\)$",
+    ):
         change(SecuredBoard(key=KEY), path)
     store(path, OTHER)
     before = path.read_bytes()
@@ -116,7 +120,7 @@ class PowerCut(BaseException):
     """Not an Exception: nothing in the program handles it."""
 
 
-def crash_points(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def crash_points(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Return a function that lets the host crash before its n-th write of the key file or command, from 0."""
     left = [0]
     write, save = Board._send, KeyFile.save
@@ -143,7 +147,8 @@ def crash_points(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int],
 def test_a_crash_of_the_host_at_any_point_loses_no_key(
     path: Path, monkeypatch: pytest.MonkeyPatch, how: Change
 ) -> None:
-    crash_before, crashes = crash_points(path, monkeypatch), 0
+    """A traceback, which such a crash may leave, shows no key either."""
+    crash_before, crashes = crash_points(monkeypatch), 0
     for n in range(30):
         crash_before(1000)
         path.unlink(missing_ok=True)
@@ -153,8 +158,11 @@ def test_a_crash_of_the_host_at_any_point_loses_no_key(
         crash_before(n)
         try:
             change(board, path, how)
-        except PowerCut:
+        except PowerCut as crash:
             crashes += 1
+            shown = "".join(traceback.format_exception(crash))
+            secrets = [repr(key)[2:-1] for key in (KEY, board.key) if key]
+            assert "PowerCut" in shown and not any(secret in shown for secret in secrets)
         else:
             break
         crash_before(1000)

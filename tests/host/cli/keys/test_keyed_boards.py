@@ -109,7 +109,7 @@ def test_a_board_whose_key_is_missing_is_one_line(
         code, out, err = run_inkling(*command, "--port", url, "--bundle", bundle.path)
     assert (code, out) == (1, "") and err == (
         f"inkling: device 7 has a key, and {default_keys} has no key of it: name the right key file with --keys (see "
-        "inkling keys list), or erase the board's flash\n"
+        "inkling keys list), or erase the board's flash (see docs/security.md)\n"
     )
 
 

@@ -12,7 +12,7 @@ from host.keys import key_file
 from host.keys.key_file import KeyFile
 from host.keys.policy import Auth
 from tests.conftest import RunInkling
-from tests.host.cli.process import run
+from tests.host.cli.process import finish, run, start
 from tests.host.secured_board import SecuredBoard
 from tests.support.lines import answers, fake_line, stays_silent
 from wire.frame import ANY_DEVICE
@@ -78,6 +78,15 @@ def test_add_finishes_an_interrupted_change(run_inkling: RunInkling, stored: Pat
     with line(SecuredBoard(key=OTHER)) as url:
         done = run_inkling("keys", "add", "--port", url)
     assert done == (0, f"device 7 has its key: an interrupted change is finished, in {stored}\n", "")
+
+
+def test_two_commands_at_once_lose_no_key(default_keys: Path) -> None:
+    boards = [SecuredBoard(device=device) for device in (7, 8)]
+    with line(boards[0]) as first, line(boards[1]) as second:
+        commands = [start("keys", "add", "--port", url) for url in (first, second)]
+        assert [finish(command)[0] for command in commands] == [0, 0]
+    stored = KeyFile.load(default_keys).devices
+    assert [stored[board.device].candidates for board in boards] == [[board.key] for board in boards]
 
 
 def test_rotate_gives_another_key(run_inkling: RunInkling, stored: Path) -> None:

@@ -108,7 +108,7 @@ def test_old_plain_and_forged_status_frames_are_refused(adaptive: Bundle) -> Non
     ):
         (event,) = host.receive(data)
         assert isinstance(event, ControlFrame) and (event.status, event.refusal) == (None, reason)
-    assert host.parser.accepted[DEVICE][1:] == (8, 1, 60)
+    assert host.parser.gate.accepted[DEVICE][1:] == (8, 1, 60)
     (event,) = host.receive(board.status(9, uptime_s=0, boots=2))
     assert isinstance(event, ControlFrame) and event.status
 
@@ -130,7 +130,7 @@ def test_restarted_host_refuses_what_the_last_one_saw(adaptive: Bundle) -> None:
     sent = [board.status(0, uptime_s=50), *[board.frame(n) for n in range(10)]]
     first.receive(b"".join(sent))
     second = Host(adaptive)
-    second.parser.restore_accepted(first.parser.accepted)
+    second.parser.gate.restore(first.parser.gate.accepted)
     second.parser.restore(first.parser.sources)
     for data in sent:
         events = second.receive(data)
@@ -145,7 +145,7 @@ def test_new_key_begins_anew(adaptive: Bundle) -> None:
     first, board = Host(adaptive), SecuredBoard(adaptive)
     first.receive(board.status(70_000) + board.frame(70_000))
     renewed = Host(adaptive, {DEVICE: DevicePolicy(OTHER_KEYS)})
-    renewed.parser.restore_accepted(first.parser.accepted)
+    renewed.parser.gate.restore(first.parser.gate.accepted)
     assert not images(renewed.receive(board.frame(70_001)))
     assert numbers(renewed, SecuredBoard(adaptive, keys=OTHER_KEYS).frame(0)) == [0]
 

@@ -134,7 +134,7 @@ def test_counter_that_a_board_reports_is_searched_but_not_trusted(adaptive: Bund
     assert not images(host.receive(board.frame(far)))
     host.line.expect_counter(DEVICE, far)
     host.line.expect_counter(3, far)
-    assert host.parser.accepted[DEVICE].counter == -1
+    assert host.parser.gate.accepted[DEVICE].counter == -1
     assert not images(host.receive(SecuredBoard(adaptive, keys=OTHER_KEYS).frame(far)))
     assert [frame.image_number for frame in images(host.receive(board.frame(2) + board.frame(far)))] == [2, far]
     assert not images(host.receive(board.frame(3)))

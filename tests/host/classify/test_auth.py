@@ -9,8 +9,8 @@ from host.classify.classifier import Classifier, Reading
 from host.keys.policy import Auth
 from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.secured.devices import Refusal
+from tests.host.secured import Host, SecuredBoard, refusals
 from tests.support.host import images, make_frame, symbols_of
-from tests.support.secured import Host, SecuredBoard, refusals
 from wire.bundle import Bundle
 from wire.frame import SYNC
 from wire.secure.frames import SecuredLayout

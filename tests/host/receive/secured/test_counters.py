@@ -9,8 +9,8 @@ from host.receive.events import ControlFrame
 from host.receive.secured.devices import COPIES_S, Refusal
 from host.receive.senders.registry import MAX_SOURCES
 from host.receive.senders.track import Certainty
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from tests.support.host import images, make_frame
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from wire.bundle import Bundle
 from wire.replies.status import setting_byte, status_frame
 

@@ -13,8 +13,8 @@ from host.receive.events import AnswerFrame, FeatureFrame, Refused
 from host.receive.frames import FrameParser
 from host.receive.secured.devices import Refusal
 from host.receive.stream import StreamReceiver
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from tests.support.host import answer_of, answers, features, images, make_answer, make_frame, receive, symbols_of
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import SYNC

@@ -12,8 +12,8 @@ from host.receive.matching import AHEAD
 from host.receive.secured import search
 from host.receive.secured.devices import WINDOW, Refusal
 from host.receive.stream import StreamReceiver
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from tests.support.host import answers, features, images, make_bundle, make_frame
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from wire.bundle import Bundle
 from wire.frame import SYNC
 from wire.secure.frames import SecuredDevice

@@ -64,6 +64,15 @@ def test_forged_copy_is_header_and_outweighed_by_a_full_one(adaptive: Bundle) ->
     assert [frame.auth for frame in images(Host(adaptive, require=Auth.FULL).receive(forged + honest))] == [Auth.FULL]
 
 
+def test_many_forged_copies_change_nothing_in_a_full_one(adaptive: Bundle) -> None:
+    honest = SecuredBoard(adaptive).frame(0)
+    forged = honest[: START + 10] + bytes([honest[START + 10] ^ 0xFF]) + honest[START + 11 :]
+    for order in ([honest, *[forged] * 30], [*[forged] * 30, honest]):
+        last = read(adaptive, *order)[-1]
+        assert (last.auth, last.frames) == (Auth.FULL, 31)
+        assert last.symbols.tolist() == symbols_of(adaptive, 0).tolist()
+
+
 def test_damaged_frame_that_is_unlike_its_image_is_refused(adaptive: Bundle) -> None:
     host, board = Host(adaptive), SecuredBoard(adaptive)
     honest, other = board.frame(0), board.frame(0, image=55)

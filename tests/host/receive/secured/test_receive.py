@@ -173,6 +173,17 @@ def test_events_do_not_depend_on_how_the_stream_is_divided(
     assert whole.line.garbage_bytes == cut.line.garbage_bytes <= len(stream)
 
 
+@pytest.mark.parametrize("missing", range(1, 24))
+def test_frame_that_lost_bytes_ends_where_the_next_one_begins(adaptive: Bundle, missing: int) -> None:
+    board = SecuredBoard(adaptive)
+    stream = board.frame(0)[:-missing] + board.frame(1)
+    whole, single = Host(adaptive), Host(adaptive)
+    expected = [outline(event) for event in whole.receive(stream)]
+    events = [event for i in range(len(stream)) for event in single.line.feed(stream[i : i + 1])] + single.line.flush()
+    assert [outline(event) for event in events] == expected
+    assert [frame.image_number for frame in images(events)] == [0, 1] and images(events)[1].auth == Auth.FULL
+
+
 def outline(event: object) -> tuple:
     """Return an event as plain values that can be compared."""
     if isinstance(event, FeatureFrame):

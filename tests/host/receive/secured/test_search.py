@@ -49,6 +49,7 @@ def test_device_never_heard_is_found_in_the_window_from_zero(adaptive: Bundle, k
 
 @pytest.mark.parametrize("kind", ["frame", "answer"])
 def test_device_is_found_after_a_long_silence_and_not_beyond_the_window(adaptive: Bundle, kind: str) -> None:
+    assert WINDOW == 65_536
     for start in (5, 70_000, COUNTERS - WINDOW - 2):
         host, board = Host(adaptive), SecuredBoard(adaptive)
         host.receive(board.status(start))

@@ -48,7 +48,7 @@ class Listener:
         self._state = StateFile(trust.state, durable=self._keyed) if trust.state else None
         if self._state:
             parser.restore(self._state.load())
-            parser.restore_accepted(self._state.load_accepted())
+            parser.gate.restore(self._state.load_accepted())
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written
@@ -180,7 +180,7 @@ class Listener:
     def _save(self, changed: set[tuple[int, str]]) -> None:
         if self._state:
             try:
-                self._state.save(self._parser.sources, changed, self._parser.accepted)
+                self._state.save(self._parser.sources, changed, self._parser.gate.accepted)
             except HostError as error:
                 self.output.miss("states not saved", str(error))
 

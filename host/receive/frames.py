@@ -11,27 +11,25 @@ from host.receive.clash import START_TOLERANCE_S, has_restarted
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, Refused, nearest_answer
 from host.receive.headers import HeaderDecoder
 from host.receive.matching import MIN_LEAD, Match, Proof
-from host.receive.secured.devices import Accepted, KeyedDevice, Refusal
-from host.receive.secured.search import SecuredSearch
+from host.receive.secured.devices import Refusal
+from host.receive.secured.gate import Gate
 from host.receive.senders.registry import Registry, Totals
 from host.receive.sources import ANSWER, Place, Source
 from wire.answer import ANSWER_BITS, CONFIDENCES
-from wire.control import REPLY_BIT, Control, Opcode
+from wire.control import Control
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
-from wire.replies.status import Status, parse_status
-from wire.secure.frames import TAGGED_HEADER_BYTES, SecuredLayout
-from wire.secure.status import SECURED_STATUS
+from wire.replies.status import Status
+from wire.secure.frames import SecuredLayout
 
 
 class FrameParser:
     """Parser of the frames of known models, which keeps track of their senders.
 
     Of models with equal model_id the last one counts, since no frame tells them apart.
-    `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
-    `clock` gives the time in seconds and never goes back. Of the devices with a policy, only secured frames are
-    accepted. `require` is the least that the frames of all devices must be, also of those without a policy.
+    `headers` holds the headers that plain devices may send next, `sources` the images received, by device and model_id,
+    and `gate` the devices with a policy. `clock`, `policies` and `require` are as for a Gate.
     """
 
     def __init__(
@@ -43,8 +41,7 @@ class FrameParser:
     ) -> None:
         different = [*{model.model_id: model for model in models}.values()]
         self.headers = HeaderDecoder(different)
-        self._secured = SecuredSearch(different, policies, clock) if policies else None
-        self._require = require
+        self.gate = Gate(different, policies or {}, require, clock)
         self._model_bits = {model.model_id: model.model_bits for model in models}
         self._senders = Registry(frozenset(policies or ()))
         self._clock = clock
@@ -60,59 +57,22 @@ class FrameParser:
         """The counts of all senders, including those that were forgotten."""
         return self._senders.totals()
 
-    @property
-    def accepted(self) -> dict[int, Accepted]:
-        """What has to be remembered of the devices with a key, by device: see `restore_accepted`."""
-        devices = self._secured.devices if self._secured else {}
-        return {number: accepted for number, device in devices.items() if (accepted := device.accepted)}
-
-    @property
-    def header_bytes(self) -> int:
-        """The number of bytes after a sync word that `decode` needs to find every frame."""
-        return TAGGED_HEADER_BYTES if self._secured else HEADER_BYTES
-
     def restore(self, sources: Mapping[tuple[int, str], Source]) -> None:
         """Go on with the sources of an earlier run. Those of models that are not known are left out."""
         for (device, model_id), source in sources.items():
             if model_id in self._model_bits:
                 self.sources[device, model_id] = source
-                if self._keyed(device) is None:
+                if self.gate.device(device) is None:
                     self._expect(device, model_id, source)
 
-    def restore_accepted(self, accepted: Mapping[int, Accepted]) -> None:
-        """Go on with the counters of an earlier run, except of devices that have another key now."""
-        for number, one in accepted.items():
-            if self._secured and (device := self._keyed(number)):
-                device.restore(one)
-                self._secured.changed(number)
-
-    def expect_counter(self, device: int, counter: int) -> None:
-        """Also expect the images of a device with a key from this counter on, which a board reported without proof.
-
-        The frames still have to be authentic, and newer than those that were accepted.
-        """
-        if self._secured and (keyed := self._keyed(device)):
-            keyed.reported = counter
-            self._secured.changed(device)
-
     def decode(self, block: bytes, sync_flips: int) -> Match | None:
-        """Decode the `header_bytes` after a sync word, or fewer but at least 8 at the end of a stream."""
-        match = self._secured.decode(block, sync_flips) if self._secured else None
-        return match or self.headers.decode(block[:HEADER_BYTES], sync_flips)
+        """Decode the `gate.header_bytes` after a sync word, or fewer but at least 8 at the end of a stream."""
+        return self.gate.decode(block, sync_flips) or self.headers.decode(block[:HEADER_BYTES], sync_flips)
 
     def decode_packet(self, packet: bytes) -> Match | None:
         """Decode the header of a radio packet, of 8 bytes or more."""
-        size = len(packet)
-        match = self._secured.decode(packet[:TAGGED_HEADER_BYTES], size=size) if self._secured else None
-        return match or self.headers.decode_packet(packet[:HEADER_BYTES], size)
-
-    def refusal(self, match: Match) -> Refusal | None:
-        """Return the reason for which a feature or answer frame without proof is refused; None if it is accepted."""
-        if match.proof:
-            return None
-        if keyed := self._keyed(match.header.device):
-            return Refusal.NOT_AUTHENTIC if keyed.policy.keys else Refusal.REVOKED
-        return Refusal.NO_KEY if self._require > Auth.NONE else None
+        match = self.gate.decode(packet[: self.gate.header_bytes], size=len(packet))
+        return match or self.headers.decode_packet(packet[:HEADER_BYTES], len(packet))
 
     def control_event(
         self, control: Control, snr_db: float | None = None, rssi_dbm: float | None = None
@@ -130,50 +90,32 @@ class FrameParser:
         The losses of a device that sends images are counted by its own counter, for the model of which a frame was
         received last: see `Source.counter` and, of a device with a key, `Source.advance`.
         """
-        status, number = parse_status(control), control.header.device
-        if status and status.is_gateway:
-            return status
-        if keyed := self._keyed(number):
-            if control.opcode not in (Opcode.STATUS | REPLY_BIT, SECURED_STATUS):
-                return None
-            return self._take_secured_status(control, number, keyed)
-        if status and self._require > Auth.NONE:
-            return Refusal.NO_KEY
-        if status:
-            now, last = self._clock(), self._statuses.get(number)
-            self._statuses[number] = now, status
-            if key := self._heard_last(number):
-                source = self.sources[key]
-                # A restart while this host was off cannot be excluded.
-                restarted = _restarted(last, status, now) if last else source.last_counter is not None
-                source.counter(status.counter, now, restarted)
-                self._expect(*key, source)
-        return status
-
-    def _take_secured_status(self, control: Control, number: int, keyed: KeyedDevice) -> Status | Refusal:
-        before = keyed.known_counter
-        status = keyed.open_status(control)
-        if isinstance(status, Refusal):
+        number = control.header.device
+        device = self.gate.device(number)
+        before = device.known_counter if device else None
+        status = self.gate.open_status(control)
+        if not isinstance(status, Status) or status.is_gateway:
             return status
         now, last = self._clock(), self._statuses.get(number)
         self._statuses[number] = now, status
-        if self._secured:
-            self._secured.changed(number)
-        if (key := self._heard_last(number)) and before is not None:
-            source = self.sources[key]
-            restarted = (
-                _restarted(last, status, now) if last else status.uptime_s < now - source.heard + START_TOLERANCE_S
-            )
-            source.advance(before, keyed.counter, now, restarted)
+        key = self._heard_last(number)
+        if key is None:
+            return status
+        source = self.sources[key]
+        if device is None:
+            # A restart while this host was off cannot be excluded.
+            restarted = _restarted(last, status, now) if last else source.last_counter is not None
+            source.counter(status.counter, now, restarted)
+            self._expect(*key, source)
+        elif before is not None and device.known_counter is not None:
+            started = status.uptime_s < now - source.heard + START_TOLERANCE_S
+            source.advance(before, device.known_counter, now, _restarted(last, status, now) if last else started)
         return status
 
     def _heard_last(self, device: int) -> tuple[int, str] | None:
         """Return the source of a device that was heard last."""
         known = [key for key in self.sources if key[0] == device]
         return max(known, key=lambda one: self.sources[one].heard) if known else None
-
-    def _keyed(self, device: int) -> KeyedDevice | None:
-        return self._secured.devices.get(device) if self._secured else None
 
     def find_model(self, body: bytes, match: Match, size: int | None = None) -> tuple[Model | None, bool]:
         """Return the model of the feature frame in `body`, None if undecidable, and whether the frame is clean.
@@ -204,10 +146,12 @@ class FrameParser:
         header, layout, proof = match.header, frame_layout(match, model), match.proof
         received = body[layout.payload]
         if proof:
-            if refusal := self._refusal_with(proof, header.device, Auth.FULL if crc_ok else Auth.HEADER):
+            if refusal := self.gate.refusal_with(proof, Auth.FULL if crc_ok else Auth.HEADER):
                 return Refused(header.device, refusal)
             received = proof.board.crypt(proof.counter, header.chunk, received)
         bits = payload_bits(received, layout.n_bits)
+        if proof and not crc_ok and self._contradicts(proof, header, model, bits):
+            return Refused(header.device, Refusal.CONTRADICTION)
         place = self._record(match, model, crc_ok, header.chunk, bits, crc_ok)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
@@ -220,7 +164,7 @@ class FrameParser:
     ) -> AnswerFrame | Refused | None:
         """Return the event for an answer frame and record it; None if its model is undecidable or lacks its class."""
         header, proof = match.header, match.proof
-        if proof and (refusal := self._refusal_with(proof, header.device, Auth.FULL)):
+        if proof and (refusal := self.gate.refusal_with(proof, Auth.FULL)):
             return Refused(header.device, refusal)
         model = proof.model if proof else self._only_or_used(self.headers.models(header), header)
         if model is None or match.answers is None:
@@ -235,12 +179,12 @@ class FrameParser:
         place = self._record(match, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
         return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
 
-    def _refusal_with(self, proof: Proof, number: int, auth: Auth) -> Refusal | None:
-        """Return the reason for which a frame with an authentic header is refused."""
-        device = self._keyed(number)
-        if device is None or auth < max(self._require, device.policy.require):
-            return Refusal.DAMAGED
-        return Refusal.REPLAY if device.is_replay(proof.counter, self._clock()) else None
+    def _contradicts(self, proof: Proof, header: Header, model: Model, bits: np.ndarray) -> bool:
+        """Return True if a damaged payload is unlike the other frames of its image: one of them is forged."""
+        source, device = self.sources.get((header.device, model.model_id)), self.gate.device(header.device)
+        if source is None or device is None or proof.counter > device.counter:
+            return False
+        return source.contradicts(proof.counter, header.chunk, bits, model.answer_bits)
 
     def _only_or_used(self, models: list[Model], header: Header) -> Model | None:
         """Return the only one of the models, else the one that the header's device has used before, or None."""
@@ -251,12 +195,10 @@ class FrameParser:
     def _record(self, match: Match, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
         """Record a frame of its source. The device becomes known if the header is certain, else with the next frame."""
         key, now = (match.header.device, model.model_id), self._clock()
-        source, keyed = self._senders.add(key), self._keyed(key[0])
-        if keyed and match.proof:
-            place = source.record_counter(match.proof.counter, keyed.known_counter, chunk, bits, clean, now)
-            keyed.accept(match.proof.counter, now)
-            if self._secured and place.image_number == keyed.counter:
-                self._secured.changed(key[0])
+        source = self._senders.add(key)
+        if match.proof:
+            before = self.gate.accept(match.proof, now)
+            place = source.record_counter(match.proof.counter, before, chunk, bits, clean, now)
         else:
             answer_bits = ANSWER_BITS if chunk == ANSWER else model.answer_bits
             place = source.record(match.header.sequence, chunk, bits, clean, answer_bits, now)
@@ -264,7 +206,7 @@ class FrameParser:
             model_bits = self._model_bits[model_id]
             if not any(other == device and self._model_bits[kept] == model_bits for other, kept in self.sources):
                 self.headers.remove_device(device, model_bits)
-        if keyed is None and (certain or source.received > 1):
+        if match.proof is None and (certain or source.received > 1):
             self._expect(*key, source)
         return place
 

@@ -58,7 +58,7 @@ class PacketReceiver:
             return self._status(packet, match.header, snr_db, rssi_dbm)
         if self._parser.headers.has_unknown_model(match.header):
             return UnknownModel(match.header)
-        if refusal := self._parser.refusal(match):
+        if refusal := self._parser.gate.refusal(match):
             return Refused(match.header.device, refusal)
         if match.header.type == FrameType.ANSWER:
             return self._parser.parse_answer(match, None, snr_db, rssi_dbm)

@@ -143,11 +143,19 @@ class Source:
         image = main.images.setdefault(counter, Image(counter, now))
         duplicate = chunk in image.chunks
         late = ahead < 0 and not duplicate
-        image.chunks.setdefault(chunk, (bits, clean))
+        if clean or not duplicate:
+            image.chunks[chunk] = bits, clean
         image.heard = now
         self.duplicates += duplicate
         self.late += late
         return self._place_of(main, counter, 0, Certainty.EXACT)._replace(duplicate=duplicate, late=late)
+
+    def contradicts(self, counter: int, chunk: int, bits: np.ndarray, answer_bits: int) -> bool:
+        """Return True if a damaged frame is unlike those recorded of the image with this certain number."""
+        image = self.tracks[0].images.get(counter) if self.tracks else None
+        return image is not None and not image.is_alike(
+            Frame(counter % SEQUENCES, chunk, bits, False, answer_bits, image.heard)
+        )
 
     def advance(self, before: int, counter: int, now: float, restarted: bool) -> None:
         """Count the images after the number `before` up to `counter` as lost. The numbers are certain.

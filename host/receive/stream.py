@@ -47,7 +47,7 @@ class StreamReceiver:
         policies: Mapping[int, DevicePolicy] | None = None,
     ) -> None:
         self._parser = parser or FrameParser(models, policies=policies)
-        self._start_bytes = len(SYNC) + self._parser.header_bytes
+        self._start_bytes = len(SYNC) + self._parser.gate.header_bytes
         self._headers = self._parser.headers
         self._buffer = b""
         self._counted = 0  # bytes at the start of the buffer already counted as garbage or as part of a frame
@@ -71,8 +71,8 @@ class StreamReceiver:
         self._headers.expect(headers)
 
     def expect_counter(self, device: int, counter: int) -> None:
-        """Expect the images of a device with a key from this counter on: see `FrameParser.expect_counter`."""
-        self._parser.expect_counter(device, counter)
+        """Expect the images of a device with a key from this counter on: see `Gate.expect_counter`."""
+        self._parser.gate.expect_counter(device, counter)
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events in the next bytes of the stream."""
@@ -130,7 +130,7 @@ class StreamReceiver:
             return nothing
         if self._headers.has_unknown_model(match.header):
             return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
-        if match.header.type != FrameType.REPLY and (refusal := self._parser.refusal(match)):
+        if match.header.type != FrameType.REPLY and (refusal := self._parser.gate.refusal(match)):
             return _Step(Refused(match.header.device, refusal), start + self._refused_bytes(match.header), start + 1)
         if match.header.type == FrameType.ANSWER:
             return self._answer(start, match, flips) or nothing
@@ -204,7 +204,7 @@ class StreamReceiver:
         for inside, flips in self._syncs:
             if start < inside <= end - self._start_bytes:
                 match = self._match_at(inside, flips)
-                if match and self._headers.is_plausible(match.header) and not self._parser.refusal(match):
+                if match and self._headers.is_plausible(match.header) and not self._parser.gate.refusal(match):
                     return inside
         return None
 

@@ -20,6 +20,8 @@ _TEXTS = {
     "board without the key, or forged",
     Refusal.REPLAY: "old frames of device {device} are refused: they came late, or are replayed",
     Refusal.DAMAGED: "frames of device {device} with a damaged payload are refused, as it has to be authentic, too",
+    Refusal.CONTRADICTION: "damaged frames of device {device} are refused that are unlike others of their image: some "
+    "are forged",
     Refusal.REVOKED: "frames as device {device} are refused: its key is revoked",
     Refusal.NO_KEY: "frames of device {device} are refused by --require-auth: the key file has no key for it",
 }

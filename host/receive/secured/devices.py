@@ -28,6 +28,7 @@ class Refusal(StrEnum):
     NOT_AUTHENTIC = "not authentic"  # damaged, from a board without the key, or forged
     REPLAY = "replay"  # authentic, but of an image that no frame is awaited of, or an old status
     DAMAGED = "damaged"  # its payload is damaged or forged, and only undamaged ones are accepted
+    CONTRADICTION = "contradiction"  # damaged, and unlike the other frames of its image
     REVOKED = "revoked"  # the device may not send any more
     NO_KEY = "no key"  # only frames of devices with a key are accepted
 

@@ -84,7 +84,7 @@ def test_attack_on_a_secured_site_costs_no_frames_and_forges_no_image(
 def test_forged_copies_of_a_secured_site_are_never_full(shipped: Bundle, name: str) -> None:
     host, _ = attacks.simulate(SecuredSite(shipped, 0), attacks.ATTACKS[name], 0.1, IMAGES, 0, lambda steps: None)
     forged = [frame for frame, sent in host.frames if sent is None]
-    assert len(forged) == 3 * IMAGES and all(frame.auth == Auth.HEADER for frame in forged)
+    assert forged and all(frame.auth == Auth.HEADER for frame in forged)
 
 
 def test_table_of_the_docs_is_of_the_committed_figures() -> None:

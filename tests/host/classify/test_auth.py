@@ -8,8 +8,9 @@ from host.classify.ber import BerEstimator, payload_ber
 from host.classify.classifier import Classifier, Reading
 from host.keys.policy import Auth
 from host.receive.events import AnswerFrame, FeatureFrame
+from host.receive.secured.devices import Refusal
+from tests.host.secured import Host, SecuredBoard, refusals
 from tests.support.host import images, make_frame, symbols_of
-from tests.support.secured import Host, SecuredBoard
 from wire.bundle import Bundle
 from wire.frame import SYNC
 from wire.secure.frames import SecuredLayout
@@ -58,9 +59,29 @@ def test_forged_copy_is_header_and_outweighed_by_a_full_one(adaptive: Bundle) ->
     assert alone[0].auth == Auth.HEADER and alone[0].symbols.tolist() == symbols_of(adaptive, 55).tolist()
     for order in ([forged, honest, forged, forged], [honest, forged, forged, forged]):
         last = read(adaptive, *order)[-1]
-        assert (last.auth, last.frames) == (Auth.FULL, 4)
+        assert (last.auth, last.frames) == (Auth.FULL, order.index(honest) + 1), "later forged copies are refused"
         assert last.symbols.tolist() == symbols_of(adaptive, 0).tolist()
     assert [frame.auth for frame in images(Host(adaptive, require=Auth.FULL).receive(forged + honest))] == [Auth.FULL]
+
+
+def test_many_forged_copies_change_nothing_in_a_full_one(adaptive: Bundle) -> None:
+    honest = SecuredBoard(adaptive).frame(0)
+    forged = honest[: START + 10] + bytes([honest[START + 10] ^ 0xFF]) + honest[START + 11 :]
+    for order in ([honest, *[forged] * 30], [*[forged] * 30, honest]):
+        last = read(adaptive, *order)[-1]
+        assert (last.auth, last.frames) == (Auth.FULL, 31)
+        assert last.symbols.tolist() == symbols_of(adaptive, 0).tolist()
+
+
+def test_damaged_frame_that_is_unlike_its_image_is_refused(adaptive: Bundle) -> None:
+    host, board = Host(adaptive), SecuredBoard(adaptive)
+    honest, other = board.frame(0), board.frame(0, image=55)
+    forged = honest[:START] + other[START:-4] + honest[-4:]
+    chunk = board.frame(0, 1)
+    assert len(images(host.receive(damaged(honest)))) == 1
+    assert refusals(host.receive(forged)) == [Refusal.CONTRADICTION]
+    assert len(images(host.receive(damaged(honest, seed=1)) + host.receive(damaged(chunk, 0.05)))) == 2
+    assert len(images(host.receive(damaged(board.frame(1, image=55))))) == 1, "the next image may be any"
 
 
 def test_image_of_a_full_and_a_damaged_chunk_is_header(adaptive: Bundle) -> None:

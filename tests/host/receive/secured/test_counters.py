@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from host.keys.policy import Auth, DevicePolicy
 from host.receive.events import ControlFrame
+from host.receive.frames import FrameParser
 from host.receive.secured.devices import COPIES_S, Refusal
 from host.receive.senders.registry import MAX_SOURCES
 from host.receive.senders.track import Certainty
+from host.receive.stream import StreamReceiver
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from tests.support.host import images, make_frame
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from wire.bundle import Bundle
 from wire.replies.status import setting_byte, status_frame
 
@@ -108,7 +108,7 @@ def test_old_plain_and_forged_status_frames_are_refused(adaptive: Bundle) -> Non
     ):
         (event,) = host.receive(data)
         assert isinstance(event, ControlFrame) and (event.status, event.refusal) == (None, reason)
-    assert host.parser.accepted[DEVICE][1:] == (8, 1, 60)
+    assert host.parser.gate.accepted[DEVICE][1:] == (8, 1, 60)
     (event,) = host.receive(board.status(9, uptime_s=0, boots=2))
     assert isinstance(event, ControlFrame) and event.status
 
@@ -130,7 +130,7 @@ def test_restarted_host_refuses_what_the_last_one_saw(adaptive: Bundle) -> None:
     sent = [board.status(0, uptime_s=50), *[board.frame(n) for n in range(10)]]
     first.receive(b"".join(sent))
     second = Host(adaptive)
-    second.parser.restore_accepted(first.parser.accepted)
+    second.parser.gate.restore(first.parser.gate.accepted)
     second.parser.restore(first.parser.sources)
     for data in sent:
         events = second.receive(data)
@@ -145,20 +145,22 @@ def test_new_key_begins_anew(adaptive: Bundle) -> None:
     first, board = Host(adaptive), SecuredBoard(adaptive)
     first.receive(board.status(70_000) + board.frame(70_000))
     renewed = Host(adaptive, {DEVICE: DevicePolicy(OTHER_KEYS)})
-    renewed.parser.restore_accepted(first.parser.accepted)
+    renewed.parser.gate.restore(first.parser.gate.accepted)
     assert not images(renewed.receive(board.frame(70_001)))
     assert numbers(renewed, SecuredBoard(adaptive, keys=OTHER_KEYS).frame(0)) == [0]
 
 
-def test_forged_ids_do_not_displace_devices_with_a_key(adaptive: Bundle) -> None:
-    host, board = Host(adaptive), SecuredBoard(adaptive)
-    host.receive(board.frame(0))
-    for n in range(3 * MAX_SOURCES):
-        host.clock.now += 0.01
-        host.receive(make_frame(adaptive, n // 255, device=n % 255 if n % 255 != DEVICE else 254))
-    assert (DEVICE, adaptive.model_id) in host.parser.sources
-    rng = np.random.default_rng(0)
-    assert numbers(host, rng.bytes(50) + board.frame(1)) == [1]
+def test_forged_ids_do_not_displace_devices_with_a_key(adaptive: Bundle, bundle: Bundle) -> None:
+    parser, board = FrameParser([adaptive, bundle], lambda: 0.0, {DEVICE: DevicePolicy(KEYS)}), SecuredBoard(adaptive)
+    receiver = StreamReceiver([adaptive, bundle], parser)
+    receiver.feed(board.frame(0))
+    others = [device for device in range(255) if device != DEVICE]
+    for number in range(3):
+        for device in others:
+            receiver.feed(make_frame(adaptive, number, device=device) + make_frame(bundle, number, device=device))
+    assert len(parser.sources) == MAX_SOURCES and (DEVICE, adaptive.model_id) in parser.sources
+    (frame,) = images(receiver.feed(board.frame(3)))
+    assert (frame.image_number, frame.lost) == (3, 2)
 
 
 def test_two_devices_have_their_own_counters(adaptive: Bundle) -> None:

@@ -8,8 +8,8 @@ from host.keys.policy import Auth
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame
 from host.receive.radio import Gateways
 from host.receive.secured.devices import Refusal
+from tests.host.secured import DEVICE, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from tests.support.host import answer_of, images, make_answer, make_frame
-from tests.support.secured import DEVICE, OTHER_KEYS, Host, SecuredBoard, make_status, refusals
 from wire.bundle import Bundle
 from wire.control import REPLY_BIT, Opcode, Packet, parse_control, reply
 from wire.frame import SYNC

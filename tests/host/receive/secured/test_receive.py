@@ -13,8 +13,8 @@ from host.receive.events import AnswerFrame, FeatureFrame, Refused
 from host.receive.frames import FrameParser
 from host.receive.secured.devices import Refusal
 from host.receive.stream import StreamReceiver
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from tests.support.host import answer_of, answers, features, images, make_answer, make_frame, receive, symbols_of
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import SYNC
@@ -84,7 +84,7 @@ def test_frame_with_another_key_is_refused(adaptive: Bundle, kind: str, clean: b
     assert (
         not images(events) and refusals(events).count(Refusal.NOT_AUTHENTIC) > (0.9 if kind == "frame" else 0.5) * count
     )
-    assert host.parser.sources == {} and host.parser.accepted[DEVICE].counter == -1
+    assert host.parser.sources == {} and host.parser.gate.accepted[DEVICE].counter == -1
 
 
 def test_plain_frames_of_a_device_with_a_key_are_refused_and_no_garbage(adaptive: Bundle) -> None:
@@ -130,7 +130,7 @@ def test_revoked_device_is_refused(adaptive: Bundle) -> None:
     host, board = Host(adaptive, {DEVICE: DevicePolicy(None)}), SecuredBoard(adaptive)
     events = host.receive(board.frame(0) + make_frame(adaptive, 0) + make_answer(adaptive, 1))
     assert refusals(events) == [Refusal.REVOKED] * 3 and not images(events)
-    assert host.parser.accepted == {}
+    assert host.parser.gate.accepted == {}
     packets = [host.radio.take(data) for data in (make_frame(adaptive, 0)[4:], board.frame(1, sync=False))]
     assert refusals(packets) == [Refusal.REVOKED] * 2 and host.radio.foreign == 0
 
@@ -173,6 +173,17 @@ def test_events_do_not_depend_on_how_the_stream_is_divided(
     assert whole.line.garbage_bytes == cut.line.garbage_bytes <= len(stream)
 
 
+@pytest.mark.parametrize("missing", range(1, 24))
+def test_frame_that_lost_bytes_ends_where_the_next_one_begins(adaptive: Bundle, missing: int) -> None:
+    board = SecuredBoard(adaptive)
+    stream = board.frame(0)[:-missing] + board.frame(1)
+    whole, single = Host(adaptive), Host(adaptive)
+    expected = [outline(event) for event in whole.receive(stream)]
+    events = [event for i in range(len(stream)) for event in single.line.feed(stream[i : i + 1])] + single.line.flush()
+    assert [outline(event) for event in events] == expected
+    assert [frame.image_number for frame in images(events)] == [0, 1] and images(events)[1].auth == Auth.FULL
+
+
 def outline(event: object) -> tuple:
     """Return an event as plain values that can be compared."""
     if isinstance(event, FeatureFrame):
@@ -183,6 +194,6 @@ def outline(event: object) -> tuple:
 
 
 def test_parser_without_policies_reads_eight_bytes_per_header(adaptive: Bundle) -> None:
-    assert (FrameParser([adaptive]).header_bytes, Host(adaptive).parser.header_bytes) == (8, 16)
+    assert (FrameParser([adaptive]).gate.header_bytes, Host(adaptive).parser.gate.header_bytes) == (8, 16)
     receiver = StreamReceiver([adaptive])
     assert len(answers(receiver.feed(make_answer(adaptive, 0)))) == 1, "without waiting for more bytes"

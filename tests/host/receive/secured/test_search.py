@@ -12,8 +12,8 @@ from host.receive.matching import AHEAD
 from host.receive.secured import search
 from host.receive.secured.devices import WINDOW, Refusal
 from host.receive.stream import StreamReceiver
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from tests.support.host import answers, features, images, make_bundle, make_frame
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
 from wire.bundle import Bundle
 from wire.frame import SYNC
 from wire.secure.frames import SecuredDevice
@@ -49,6 +49,7 @@ def test_device_never_heard_is_found_in_the_window_from_zero(adaptive: Bundle, k
 
 @pytest.mark.parametrize("kind", ["frame", "answer"])
 def test_device_is_found_after_a_long_silence_and_not_beyond_the_window(adaptive: Bundle, kind: str) -> None:
+    assert WINDOW == 65_536
     for start in (5, 70_000, COUNTERS - WINDOW - 2):
         host, board = Host(adaptive), SecuredBoard(adaptive)
         host.receive(board.status(start))
@@ -134,7 +135,7 @@ def test_counter_that_a_board_reports_is_searched_but_not_trusted(adaptive: Bund
     assert not images(host.receive(board.frame(far)))
     host.line.expect_counter(DEVICE, far)
     host.line.expect_counter(3, far)
-    assert host.parser.accepted[DEVICE].counter == -1
+    assert host.parser.gate.accepted[DEVICE].counter == -1
     assert not images(host.receive(SecuredBoard(adaptive, keys=OTHER_KEYS).frame(far)))
     assert [frame.image_number for frame in images(host.receive(board.frame(2) + board.frame(far)))] == [2, far]
     assert not images(host.receive(board.frame(3)))

@@ -14,10 +14,10 @@ from host.cli.reports.trust import RefusalNotes
 from host.keys.policy import Auth, DevicePolicy
 from host.receive.secured.devices import Refusal
 from inkling.cli import main
+from tests.host.key_file import use_key_file
+from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, SecuredBoard, make_status
 from tests.support.host import make_answer, make_bundle, make_frame
-from tests.support.key_file import use_key_file
 from tests.support.lines import fake_line, sends
-from tests.support.secured import DEVICE, KEYS, OTHER_KEYS, SecuredBoard, make_status
 from wire.bundle import Bundle
 from wire.replies.status import status_frame
 

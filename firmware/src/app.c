@@ -41,7 +41,7 @@ static void activate(void) {
         return;
     }
     active = true;
-    counter_start();
+    counter_count_boot();
     gateway_start();
     if (has_encoder) {
         watch_start();
@@ -60,6 +60,7 @@ static void drop_received(void) {
 
 void app_start(void) {
     wire_parser_init(&parser, line_device, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
+    counter_start();
     const enum wire_error model = encoder_start();
     commands_start(model);
     mode_start();

@@ -21,6 +21,7 @@ MESSAGES = {
     ErrorCode.CAMERA: "it has no camera, or the camera returned no image",
     ErrorCode.RADIO: "it has no radio, or the radio does not respond",
     ErrorCode.NOT_AUTHENTIC: "it has a key, and executes this command only if it is sealed with the key",
+    ErrorCode.MEMORY: "its permanent memory failed, so that its key cannot be used: replace it, or erase it whole",
     ErrorCode.AIR_TIME: "its duty cycle does not allow this packet yet: wait (a reset also clears its air time)",
 }
 # The same command may succeed when it is sent again.

@@ -79,7 +79,7 @@ def _give(board: SealedLine, path: Path, old: bytes | None, state: KeyState, out
     """Store a new key, send it, check that the board has it, and note that."""
     device, key = board.require_device(), secrets.token_bytes(KEY_BYTES)
     with KeyFile.edit(path) as file:
-        file.add_pending(device, key)
+        file.add_pending(device, key, state.counter)
     failure: HostError = KeyMismatchError(f"device {device} did not take its new key")
     try:
         board.set_key(key, old, state.counter)

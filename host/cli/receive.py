@@ -49,6 +49,8 @@ class Listener:
         if self._state:
             parser.restore(self._state.load())
             parser.gate.restore(self._state.load_accepted())
+        for device, counter in trust.counters.items():
+            parser.gate.expect_counter(device, counter)
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written

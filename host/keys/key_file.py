@@ -14,14 +14,14 @@ from typing import Any
 from host.errors import HostError
 from host.keys.lock import locked
 from host.keys.policy import Auth, DevicePolicy
-from wire.checks import ContentError, is_number, read_object, require
+from wire.checks import ContentError, is_int, is_number, read_object, require
 from wire.files import to_json, write_whole
 from wire.frame import ANY_DEVICE
-from wire.secure.keys import KEY_BYTES, Keys
+from wire.secure.keys import COUNTERS, KEY_BYTES, Keys
 
 VERSION = 1
 DEMANDS = {auth.name.lower(): auth for auth in (Auth.HEADER, Auth.FULL)}
-_KEY_FIELDS = {"key", "made"}
+_KEY_FIELDS = {"key", "made", "counter"}
 _DEVICE_FIELDS = ("current", "pending", "require", "revoked", "permanent")
 _HEX = re.compile(f"[0-9a-f]{{{2 * KEY_BYTES}}}")
 _NUMBER = re.compile("0|[1-9][0-9]{0,2}")
@@ -40,17 +40,21 @@ def default_path() -> Path:
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A device key of 16 bytes, which repr does not show, and when it was made: UTC, ISO 8601, in seconds."""
+    """A device key of 16 bytes, which repr does not show, and when it was made: UTC, ISO 8601, in seconds.
+
+    counter: that the board reported for its next image then. No image before it has this key.
+    """
 
     key: bytes = field(repr=False)
     made: str
+    counter: int
 
     @classmethod
-    def of(cls, key: bytes) -> "StoredKey":
+    def of(cls, key: bytes, counter: int) -> "StoredKey":
         """Return a key that is made now. Raises ValueError for another size than 16 bytes."""
         if len(key) != KEY_BYTES:
             raise ValueError(f"a device key has {KEY_BYTES} bytes, got {len(key)}")
-        return cls(key, datetime.now(UTC).strftime(_TIME))
+        return cls(key, datetime.now(UTC).strftime(_TIME), counter)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class DeviceKeys:
     permanent: bool = True  # the board keeps the current key without power
 
     @property
+    def likely(self) -> StoredKey:
+        """The key that the board most likely has."""
+        return self.current or self.pending[-1]
+
+    @property
     def candidates(self) -> list[bytes]:
         """The keys that the board may have, the most likely first."""
         return [stored.key for stored in (*filter(None, [self.current]), *reversed(self.pending))]
@@ -71,7 +80,7 @@ class DeviceKeys:
     @property
     def policy(self) -> DevicePolicy:
         """What a receiver demands. With a pending key alone, plain frames are refused, too: the board may have it."""
-        return DevicePolicy(None if self.revoked else Keys.derive(self.candidates[0]), self.require)
+        return DevicePolicy(None if self.revoked else Keys.derive(self.likely.key), self.require)
 
 
 class KeyFile:
@@ -112,28 +121,36 @@ class KeyFile:
         """What a receiver demands of the frames of each device in the file."""
         return {device: keys.policy for device, keys in self.devices.items()}
 
+    @property
+    def counters(self) -> dict[int, int]:
+        """The counter of each device in the file from which on its images have the key."""
+        return {device: keys.likely.counter for device, keys in self.devices.items()}
+
     def get(self, device: int) -> DeviceKeys:
         """Return the keys of a device. Raises HostError if the file has none."""
         if device not in self.devices:
             raise HostError(f"{self.path} has no key of device {device}; it has: {self._listed()}")
         return self.devices[device]
 
-    def add_pending(self, device: int, key: bytes) -> None:
-        """Add a key that is about to be sent to the board. Raises ValueError for another size than 16 bytes."""
+    def add_pending(self, device: int, key: bytes, counter: int) -> None:
+        """Add a key that is about to be sent to the board. Raises ValueError for another size than 16 bytes.
+
+        counter: of the board's next image, as it reports it.
+        """
         before = self.devices.get(device, DeviceKeys())
-        self._change(device, pending=(*before.pending, StoredKey.of(key)))
+        self._change(device, pending=(*before.pending, StoredKey.of(key, counter)))
 
-    def add(self, device: int, key: bytes, permanent: bool) -> None:
-        """Make a key, pending or new, the only one of a device: the board has it. A new key ends a revocation.
+    def add(self, device: int, key: bytes, permanent: bool, counter: int = 0) -> None:
+        """Make a key the only one of a device: the board has it. Another key than before ends a revocation.
 
-        permanent: the board keeps it without power.
+        permanent: the board keeps it without power. counter: of the board's next image, if the key was not pending.
         """
         before = self.devices.get(device, DeviceKeys())
         known = {stored.key: stored for stored in (*before.pending, *filter(None, [before.current]))}
         same = before.current is not None and before.current.key == key
         self._change(
             device,
-            current=known.get(key) or StoredKey.of(key),
+            current=known.get(key) or StoredKey.of(key, counter),
             pending=(),
             revoked=before.revoked and same,
             permanent=permanent,
@@ -200,20 +217,23 @@ def _device_keys(name: str, value: object) -> DeviceKeys:
 
 
 def _stored(where: str, value: object) -> StoredKey:
-    require(isinstance(value, dict) and value.keys() == _KEY_FIELDS, f"{where} has not the fields key and made")
+    require(
+        isinstance(value, dict) and value.keys() == _KEY_FIELDS, f"{where} has not the fields key, made and counter"
+    )
     assert isinstance(value, dict)
-    key, made = value["key"], value["made"]
+    key, made, counter = value["key"], value["made"], value["counter"]
+    require(is_int(counter) and 0 <= counter < COUNTERS, f"{where}: counter is not a number of 32 bits")
     require(isinstance(key, str) and bool(_HEX.fullmatch(key)), f"{where}: key has not {2 * KEY_BYTES} hex digits")
     try:
         datetime.strptime(made, _TIME)
     except (ValueError, TypeError):
         raise ContentError(f"{where}: made is not a time such as 2026-11-30T12:00:00Z") from None
-    return StoredKey(bytes.fromhex(key), made)
+    return StoredKey(bytes.fromhex(key), made, counter)
 
 
 def _as_json(keys: DeviceKeys) -> dict[str, object]:
-    def one(stored: StoredKey) -> dict[str, str]:
-        return {"key": stored.key.hex(), "made": stored.made}
+    def one(stored: StoredKey) -> dict[str, str | int]:
+        return {"key": stored.key.hex(), "made": stored.made, "counter": stored.counter}
 
     return {
         "current": one(keys.current) if keys.current else None,

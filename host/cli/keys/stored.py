@@ -73,10 +73,9 @@ def _values(device: int, keys: DeviceKeys | None) -> dict[str, Any]:
     """Return what is shown of a device. None: the file has no key of it."""
     if keys is None:
         return {"device": device, "made": None}
-    newest = keys.current or keys.pending[-1]
     return {
         "device": device,
-        "made": newest.made,
+        "made": keys.likely.made,
         "require": keys.require.name.lower(),
         "revoked": keys.revoked,
         "pending": bool(keys.pending),

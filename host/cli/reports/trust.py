@@ -1,20 +1,16 @@
 """Devices with a key: the policies that `inkling receive` follows, and its notes on frames that it refuses."""
 
 import argparse
-import importlib
-import importlib.util
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from host.cli.output import Output
 from host.cli.reports.notes import Notes
 from host.errors import HostError
+from host.keys.key_file import DEMANDS, KeyFile, default_path
 from host.keys.policy import Auth, DevicePolicy
 from host.receive.secured.devices import Refusal
 
-LEVELS = {auth.name.lower(): auth for auth in (Auth.HEADER, Auth.FULL)}
-KEY_FILE = "host.keys.key_file"
 _TEXTS = {
     Refusal.NOT_AUTHENTIC: "frames as device {device} that are not authentic are refused: they are badly damaged, of a "
     "board without the key, or forged",
@@ -31,6 +27,7 @@ class Trust(NamedTuple):
     """What a host demands: policies by device, of all devices at least `require`. And where it keeps its state."""
 
     policies: dict[int, DevicePolicy]
+    counters: dict[int, int]  # from which on the images of a device have its key
     require: Auth
     state: Path | None
 
@@ -40,16 +37,14 @@ class Trust(NamedTuple):
 
         With keys, there is a state file in any case: a host that forgets the counters accepts old frames again.
         """
-        require = LEVELS[options.require_auth] if options.require_auth else Auth.NONE
-        if not options.keys and KEY_FILE not in sys.modules and importlib.util.find_spec(KEY_FILE) is None:
-            return cls({}, require, options.state)
-        key_file = importlib.import_module(KEY_FILE)
-        path = options.keys or key_file.default_path()
-        policies = key_file.KeyFile.load(path).policies
+        require = DEMANDS[options.require_auth] if options.require_auth else Auth.NONE
+        path = options.keys or default_path()
+        file = KeyFile.load(path)
+        policies = file.policies
         if require and not any(policy.keys for policy in policies.values()):
             raise HostError(f"--require-auth would refuse all frames: {path} has no key of any device")
         beside = path.with_name(f"{path.name}.state") if policies else None
-        return cls(policies, require, options.state or beside)
+        return cls(policies, file.counters, require, options.state or beside)
 
 
 class RefusalNotes:

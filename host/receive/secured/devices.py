@@ -81,8 +81,11 @@ class KeyedDevice:
         return sorted(counter for counter in near if counter < COUNTERS)
 
     def window(self, sequence: int) -> np.ndarray:
-        """Return the counters (K,) int64 with this sequence number, of the WINDOW ones after the last accepted one."""
-        first = self.counter + 1
+        """Return the counters (K,) int64 with this sequence number, of the WINDOW ones after the last accepted one.
+
+        Before the first, they begin with the one that the board reported.
+        """
+        first = max(self.reported, 0) if self.counter == NO_COUNTER else self.counter + 1
         return np.arange(first + (sequence - first) % SEQUENCES, min(first + WINDOW, COUNTERS), SEQUENCES)
 
     def is_replay(self, counter: int, now: float) -> bool:

@@ -158,7 +158,7 @@ def test_a_board_with_another_key_names_the_file(bundle: Bundle, keys: KeyFile) 
 
 def test_an_interrupted_change_is_named(bundle: Bundle, keys: KeyFile) -> None:
     with KeyFile.edit(keys.path) as file:
-        file.add_pending(7, OTHER)
+        file.add_pending(7, OTHER, 0)
     board = SecuredBoard(key=OTHER, model=bundle)
     message = r"change of which was interrupted: finish it \(inkling keys rotate\)$"
     with client(board, bundle, file) as line, raises(KeyMismatchError, message):

@@ -37,7 +37,7 @@ def test_key_file_keeps_what_is_stored(path: Path) -> None:
         file.add(7, KEY, permanent=True)
         file.add(0, OTHER, permanent=False)
         file.demand(7, Auth.FULL)
-        file.add_pending(7, THIRD)
+        file.add_pending(7, THIRD, 5)
         file.revoke(0)
     read = KeyFile.load(path)
     assert read.devices == file.devices
@@ -52,9 +52,9 @@ def test_policies_have_the_keys_that_boards_have(path: Path) -> None:
     with KeyFile.edit(path) as file:
         file.add(1, KEY, permanent=True)
         file.demand(1, Auth.FULL)
-        file.add_pending(1, OTHER)
-        file.add_pending(2, KEY)
-        file.add_pending(2, OTHER)
+        file.add_pending(1, OTHER, 5)
+        file.add_pending(2, KEY, 5)
+        file.add_pending(2, OTHER, 5)
         file.add(3, KEY, permanent=True)
         file.revoke(3)
     policies = KeyFile.load(path).policies
@@ -64,15 +64,28 @@ def test_policies_have_the_keys_that_boards_have(path: Path) -> None:
     assert policies[3].keys is None
 
 
+def test_counters_are_those_from_which_on_images_have_the_key(path: Path) -> None:
+    with KeyFile.edit(path) as file:
+        file.add(1, KEY, permanent=True, counter=70_000)
+        file.add_pending(1, OTHER, 80_000)
+        file.add_pending(2, KEY, 5)
+        file.add_pending(2, OTHER, 6)
+    assert KeyFile.load(path).counters == {1: 70_000, 2: 6}
+    with KeyFile.edit(path) as file:
+        file.add(1, OTHER, permanent=True)
+        file.add(2, OTHER, permanent=True)
+    assert KeyFile.load(path).counters == {1: 80_000, 2: 6}
+
+
 def test_add_confirms_a_pending_key_and_drops_the_others(path: Path) -> None:
     with KeyFile.edit(path) as file:
         file.add(7, KEY, permanent=True)
         file.demand(7, Auth.FULL)
-        file.add_pending(7, OTHER)
-        file.add_pending(7, THIRD)
+        file.add_pending(7, OTHER, 5)
+        file.add_pending(7, THIRD, 5)
         made = file.devices[7].pending[0].made
         file.add(7, OTHER, permanent=True)
-        assert file.devices[7] == DeviceKeys(StoredKey(OTHER, made), (), Auth.FULL)
+        assert file.devices[7] == DeviceKeys(StoredKey(OTHER, made, 5), (), Auth.FULL)
 
 
 @pytest.mark.parametrize(("key", "revoked"), [(KEY, True), (OTHER, False)])
@@ -95,7 +108,7 @@ def test_changes_of_a_device_without_a_key_are_refused(path: Path, change: Calla
 
 def test_keys_of_another_size_are_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="16 bytes, got 15"), KeyFile.edit(path) as file:
-        file.add_pending(7, bytes(15))
+        file.add_pending(7, bytes(15), 0)
     assert not path.exists()
 
 
@@ -149,7 +162,7 @@ def test_edit_keeps_a_link(path: Path, tmp_path: Path) -> None:
     assert path.is_symlink() and KeyFile.load(real).devices.keys() == {7, 8}
 
 
-GOOD = {"key": KEY.hex(), "made": "2026-11-30T12:00:00Z"}
+GOOD = {"key": KEY.hex(), "made": "2026-11-30T12:00:00Z", "counter": 9}
 DEVICE = {"current": GOOD, "pending": [], "require": "header", "revoked": False, "permanent": True}
 
 
@@ -181,15 +194,19 @@ MALFORMED = [
     (f'{{"version": 1, "devices": {{"7": "{SECRET}"}}}}', "device 7 does not have the fields current, pending, "),
     *((without(field), "device 7 does not have the fields current, pending, require, revoked, ") for field in DEVICE),
     (content(more=SECRET), "device 7 does not have the fields"),
-    (content(current=SECRET), "device 7: current has not the fields key and made"),
+    (content(current=SECRET), "device 7: current has not the fields key, made and counter"),
     (content(current={**GOOD, "key": SECRET[:-1]}), "device 7: current: key has not 32 hex digits"),
     (content(current={**GOOD, "key": SECRET + "0"}), "device 7: current: key has not 32 hex digits"),
     (content(current={**GOOD, "key": SECRET[:-1] + "g"}), "device 7: current: key has not 32 hex digits"),
     (content(current={**GOOD, "key": 7}), "device 7: current: key has not 32 hex digits"),
     (content(current={**GOOD, "made": SECRET}), "device 7: current: made is not a time such as 2026-11-30T12:00:00Z"),
     (content(current={**GOOD, "made": 7}), "device 7: current: made is not a time"),
+    *(
+        (content(current={**GOOD, "counter": n}), "device 7: current: counter is not a number of 32 bits")
+        for n in (-1, 1 << 32, True, 1.0, SECRET)
+    ),
     (content(pending=SECRET), "device 7: pending is not a list"),
-    (content(pending=[SECRET]), "device 7: pending has not the fields key and made"),
+    (content(pending=[SECRET]), "device 7: pending has not the fields key, made and counter"),
     (content(require=SECRET), "device 7: require is neither header nor full"),
     (content(require=[SECRET]), "device 7: require is neither header nor full"),
     (content(require="none"), "device 7: require is neither header nor full"),
@@ -248,7 +265,7 @@ def test_default_path_follows_the_system(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_repr_shows_no_key(path: Path) -> None:
     add(path)
     with KeyFile.edit(path) as file:
-        file.add_pending(7, OTHER)
+        file.add_pending(7, OTHER, 5)
     shown = repr([file, file.devices, file.policies, vars(file)])
     for key in (KEY, OTHER):
         keys = Keys.derive(key)

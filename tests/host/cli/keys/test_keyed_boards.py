@@ -12,7 +12,7 @@ from host.keys.key_file import KeyFile
 from host.keys.policy import Auth
 from tests.conftest import RunInkling
 from tests.host.secured_board import SecuredBoard
-from tests.support.lines import answers, fake_line
+from tests.support.lines import answers, fake_line, sends
 from wire.bundle import Bundle
 from wire.control import SEALED_BIT, Opcode
 
@@ -118,7 +118,7 @@ def test_a_board_whose_key_is_missing_is_one_line(
     [
         (lambda file: file.revoke(7), KEY, "device 7 is revoked in"),
         (lambda file: file.demand(7, Auth.FULL), None, "device 7 has no key, but"),
-        (lambda file: file.add_pending(7, OTHER), OTHER, "a change of which was interrupted"),
+        (lambda file: file.add_pending(7, OTHER, 0), OTHER, "a change of which was interrupted"),
     ],
 )
 def test_a_board_that_does_not_agree_with_the_file_is_one_line(
@@ -138,3 +138,25 @@ def test_a_board_that_does_not_agree_with_the_file_is_one_line(
         code, out, err = run_inkling("run", picture, "--port", url, "--bundle", bundle.path)
     assert (code, out, err.count("\n")) == (1, "", 1) and message in err and str(default_keys) in err
     assert not {Opcode.RUN, Opcode.CAPTURE} & set(board.executed)
+
+
+def test_receive_takes_secured_frames_with_the_key_that_was_added(
+    run_inkling: RunInkling, default_keys: Path, bundle: Bundle
+) -> None:
+    """After a rotation, the frames with the old key are refused."""
+    board = SecuredBoard(model=bundle)
+    with fake_line(answers(board.answer)) as url:
+        assert run_inkling("keys", "add", "--port", url)[0] == 0
+    plain, old = bundle.frame(board.symbols(), 7, 0), board.frame(0, is_answer=False, request=0)
+    with fake_line(answers(board.answer)) as url:
+        assert run_inkling("keys", "rotate", "--port", url)[0] == 0
+    for _ in range(2):
+        board.counter += 1
+        new = board.frame(0, is_answer=False, request=0)
+        with fake_line(sends(plain + old + new + new[:30], hold=True)) as url:
+            arguments = ("receive", "--port", url, "--bundle", bundle.path, "--count", 1, "--json", "-")
+            code, out, err = run_inkling(*arguments)
+        events = [json.loads(row) for row in out.splitlines()]
+        assert code == 0 and [one["auth"] for one in events if "auth" in one] == ["full"]
+        assert "not authentic are refused" in err and "2 refused" in err
+    assert default_keys.with_name("keys.json.state").exists()

@@ -74,7 +74,7 @@ def test_add_addresses_the_given_device(run_inkling: RunInkling, default_keys: P
 
 def test_add_finishes_an_interrupted_change(run_inkling: RunInkling, stored: Path) -> None:
     with KeyFile.edit(stored) as file:
-        file.add_pending(7, OTHER)
+        file.add_pending(7, OTHER, 0)
     with line(SecuredBoard(key=OTHER)) as url:
         done = run_inkling("keys", "add", "--port", url)
     assert done == (0, f"device 7 has its key: an interrupted change is finished, in {stored}\n", "")
@@ -138,11 +138,11 @@ def test_list_shows_the_file(run_inkling: RunInkling, stored: Path) -> None:
     with KeyFile.edit(stored) as file:
         file.demand(7, Auth.FULL)
         file.revoke(9)
-        file.add_pending(3, KEY)
+        file.add_pending(3, KEY, 0)
     code, out, err = run_inkling("keys", "list")
     assert (code, err) == (0, "") and out.replace("\n", "").startswith(f"key file {stored}: 3 devices")
     rows = [[cell.strip() for cell in row.split("│")[1:-1]] for row in out.splitlines() if row.startswith("│")]
-    made = {device: (keys.current or keys.pending[0]).made for device, keys in file.devices.items()}
+    made = {device: keys.likely.made for device, keys in file.devices.items()}
     assert rows == [
         ["3", made[3], "header", "pending", "unknown"],
         ["7", made[7], "full", "in use", "yes"],

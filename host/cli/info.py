@@ -5,7 +5,7 @@ import argparse
 from rich.table import Table
 
 from host.board.board import Board
-from host.board.errors import BoardError
+from host.board.errors import BoardError, DeviceError
 from host.cli.arguments import open_board
 from host.cli.mode import describe
 from host.cli.output import plain_console
@@ -34,6 +34,8 @@ def _key_text(board: Board) -> str:
         if error.code == ErrorCode.UNKNOWN_COMMAND:
             return "none: its firmware knows no keys"
         raise
+    except DeviceError:  # INFO has been answered: a noisy line
+        return "unknown: no valid reply"
     assert board.keys and board.device is not None
     is_stored = board.device in board.keys.devices
     if not state.has_key:

@@ -28,6 +28,7 @@ def store(path: Path, device: int = 7) -> None:
     ("board", "in_file", "text"),
     [
         (SecuredBoard(knows_key=False), False, "none: its firmware knows no keys"),
+        (SecuredBoard(before=lambda one: bytes(9) if one.opcode == Opcode.KEY else None), False, "unknown: no valid"),
         (SecuredBoard(), False, "none "),
         (SecuredBoard(), True, "none, but the key file has one"),
         (SecuredBoard(key=KEY), True, "yes; one in the key file"),
@@ -40,7 +41,7 @@ def test_info_shows_the_state_of_the_key(
     if in_file:
         store(default_keys)
     with fake_line(answers(board.answer)) as url:
-        code, out, err = run_inkling("info", "--port", url)
+        code, out, err = run_inkling("info", "--port", url, "--timeout", 0.2)
     (row,) = [row for row in out.splitlines() if row.startswith("│ device key ")]
     assert (code, err) == (0, "") and f"│ {text}" in row
 

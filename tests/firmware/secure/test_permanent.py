@@ -5,11 +5,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware.tools import emulator
+from tests.firmware.camera.native_camera import Recording
+from tests.firmware.camera.test_watch import PERIODIC
 from tests.firmware.secure.keyed_board import DEVICE, KEY, OTHER_KEY, KeyedBoard
 from tests.support.firmware import RunningBoard, program
 from wire.control import REPLY_BIT, SEALED_BIT, ErrorCode, Opcode, run_data
@@ -121,6 +125,31 @@ def test_new_key_that_the_memory_does_not_take_leaves_none_in_use(tmp_path: Path
     with running(file) as board:
         board.counter = board.key_state().counter
         board.run(0)
+
+
+def test_unsolicited_images_are_secured_with_rising_counters(tmp_path: Path) -> None:
+    """A still scene: the payloads are equal once they are decrypted."""
+    file, scene = tmp_path / "counter", np.full((120, 160, 3), 90, np.uint8)
+    file.write_text(f"1000000 8 {KEY.hex()}\n")
+    recording = Recording(tmp_path / "frames", scene)
+    camera = emulator.native(
+        program("native_camera", PERIODIC), "--camera", str(recording.path), "--counter", str(file)
+    )
+    with camera as url, RunningBoard(url) as line:
+        board = KeyedBoard(line)
+        size = len(board.feature_frame(0))
+        seen = [line.frame(size) for _ in range(3)]
+    payloads = set()
+    for frame, following in pairwise([*seen, b""]):
+        tagged, payload, tag = frame[4:20], frame[20:-4], frame[-4:]
+        expected = board.device.expected_features(range(1_000_000, 1_000_112), [0])
+        flips = np.add(*expected.flips(tagged), dtype=int)
+        counter = 1_000_000 + int(flips.argmin())
+        assert flips.min() == 0 and tag == board.device.payload_tag(counter, 0, payload)
+        payloads.add(board.device.crypt(counter, 0, payload))
+        header = board.device.header(counter + 1, 0).encode()
+        assert not following or following[4:12] == header, "the next image has the next counter"
+    assert len(payloads) == 1
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ static bool works; /* the permanent memory */
 static unsigned writes_left;
 static uint32_t limit;
 static uint32_t counter;
-static uint8_t encryption[AES_BYTES], authentication[AES_BYTES];
+static uint8_t encryption[AES_BYTES];
+static uint8_t authentication[AES_BYTES];
 
 static bool reserve(void) {
     works = works && writes_left > 0u;

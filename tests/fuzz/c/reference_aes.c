@@ -39,7 +39,7 @@ static void next_round_key(uint8_t key[AES_BYTES], uint8_t constant) {
     }
 }
 
-static void encrypt(const uint8_t key[AES_BYTES], uint8_t block[AES_BYTES]) {
+static void encrypt_block(const uint8_t key[AES_BYTES], uint8_t block[AES_BYTES]) {
     uint8_t round_key[AES_BYTES];
     uint8_t constant = 1;
     memcpy(round_key, key, AES_BYTES);
@@ -75,7 +75,7 @@ static void times_x(uint8_t block[AES_BYTES]) {
 void reference_cmac(const uint8_t key[AES_BYTES], const uint8_t *message, size_t length, uint8_t tag[AES_BYTES]) {
     const size_t blocks = length == 0 ? 1 : (length + AES_BYTES - 1) / AES_BYTES;
     uint8_t subkey[AES_BYTES] = {0};
-    encrypt(key, subkey);
+    encrypt_block(key, subkey);
     times_x(subkey);
     if (length != blocks * AES_BYTES) {
         times_x(subkey);
@@ -85,7 +85,7 @@ void reference_cmac(const uint8_t key[AES_BYTES], const uint8_t *message, size_t
         tag[i % AES_BYTES] ^= i < length ? message[i] : i == length ? 0x80 : 0;
         tag[i % AES_BYTES] ^= i / AES_BYTES + 1 == blocks ? subkey[i % AES_BYTES] : 0;
         if (i % AES_BYTES == AES_BYTES - 1) {
-            encrypt(key, tag);
+            encrypt_block(key, tag);
         }
     }
 }
@@ -96,7 +96,7 @@ void reference_ctr(const uint8_t key[AES_BYTES], const uint8_t first[AES_BYTES],
         if (i % AES_BYTES == 0) {
             memcpy(stream, first, AES_BYTES);
             stream[AES_BYTES - 1] = (uint8_t)(i / AES_BYTES);
-            encrypt(key, stream);
+            encrypt_block(key, stream);
         }
         data[i] ^= stream[i % AES_BYTES];
     }

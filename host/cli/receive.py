@@ -45,7 +45,7 @@ class Listener:
         trust = Trust.of(options)
         self._keyed = bool(trust.policies)
         self._parser = parser = FrameParser(bundles, policies=trust.policies, require=trust.require)
-        self._state = StateFile(trust.state, durable=self._keyed) if trust.state else None
+        self._state = StateFile(trust.state, for_keys=self._keyed) if trust.state else None
         if self._state:
             parser.restore(self._state.load())
             parser.gate.restore(self._state.load_accepted())

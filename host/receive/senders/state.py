@@ -1,5 +1,6 @@
 """State file: what a host remembers of its senders across restarts, in one SQLite file."""
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -39,8 +40,9 @@ _TRACK = ("newest", "first", "support", "idle", "gap")
 class StateFile:
     """The sources of a host in a file, and what it accepted of devices with a key. No other process can use the file.
 
-    Each `save` is complete or not done at all, also if the process is killed. With `durable`, it is on the disk when it
-    returns, so that a power cut undoes nothing. Times are Unix times in the file and those of `clock` in memory.
+    Each `save` is complete or not done at all, also if the process is killed. Times are Unix times in the file and
+    those of `clock` in memory. for_keys: there are devices with a key. Then each save is on the disk when it returns,
+    so that a power cut undoes nothing, and only its owner can read a new file, which contains what was encrypted.
     """
 
     def __init__(
@@ -48,18 +50,21 @@ class StateFile:
         path: Path,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        durable: bool = False,
+        for_keys: bool = False,
     ) -> None:
         """Open a state file, or make it. Raises HostError if it is in use, damaged, or of another program."""
         self.path, self._clock, self._wall_clock = path, clock, wall_clock
         self._saved: dict[Key, set[tuple[int, int]]] = {}  # numbers and chunks of the images in the file
         self._accepted: dict[int, Accepted] = {}  # as in the file
         try:
+            if for_keys:
+                with contextlib.suppress(OSError):  # SQLite names the reason
+                    path.touch(mode=0o600)
             self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
         except sqlite3.Error as error:
             raise self._error(error) from None
         try:
-            self._open(durable)
+            self._open(for_keys)
         except sqlite3.Error as error:
             self._file.close()
             raise self._error(error) from None
@@ -123,7 +128,7 @@ class StateFile:
         """Close the file."""
         self._file.close()
 
-    def _open(self, durable: bool) -> None:
+    def _open(self, for_keys: bool) -> None:
         execute = self._file.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("BEGIN EXCLUSIVE")
@@ -145,7 +150,7 @@ class StateFile:
         execute("COMMIT")
         # With NORMAL, commits need no wait for the disk. A power cut may undo the last ones, but never tears the file.
         execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        execute(f"PRAGMA synchronous = {'FULL' if for_keys else 'NORMAL'}")
 
     def _write(self, key: Key, source: Source, saved: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Write a source, and the difference between its images and those saved before; return its images."""

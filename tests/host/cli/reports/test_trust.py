@@ -9,7 +9,7 @@ from signal import SIGKILL
 
 import pytest
 
-from host.cli.output import Output
+from host.cli.output import Output, Part
 from host.cli.reports.trust import RefusalNotes
 from host.keys.policy import Auth, DevicePolicy
 from host.receive.secured.devices import Refusal
@@ -152,7 +152,7 @@ def test_require_auth_without_a_key_is_one_line(
 def _receive_and_be_killed(folder: Path, bundle: Path, url: str) -> None:
     """Receive until a reading is shown; then be killed before anything else happens."""
 
-    def line(_output: Output, *parts: object) -> None:
+    def line(output: Output, *parts: Part) -> None:
         if "auth" in str(parts):
             os.kill(os.getpid(), SIGKILL)
 

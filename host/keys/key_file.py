@@ -175,7 +175,7 @@ class KeyFile:
     @classmethod
     def _read(cls, path: Path) -> "KeyFile":
         try:
-            if os.name == "posix" and path.exists():
+            if os.name == "posix" and path.is_file():
                 mode = stat.S_IMODE(path.stat().st_mode)
                 require(not mode & _OTHERS, f"others can read or write it (mode {mode:03o}): chmod 600 {path}")
             content = read_object(path)

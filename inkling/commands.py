@@ -32,9 +32,27 @@ def _host(name: str, help: str, extra: str | None = None) -> Command:
     return Command(help, f"host.cli.parsers:{name}", f"host.cli.{name}:run", extra, ends_in_time=True)
 
 
+def _keys(name: str, help: str, module: str) -> Command:
+    return Command(help, f"host.cli.keys.parsers:{name}", f"host.cli.keys.{module}:{name}", ends_in_time=True)
+
+
 def _sim(name: str, help: str) -> Command:
     return Command(help, f"channel_sim.cli.parsers:{name}", f"channel_sim.cli.{name}:run", ends_in_time=True)
 
+
+KEYS = Group(
+    "give device keys to boards, and manage those of this host",
+    {
+        "list": _keys("list_keys", "list the devices in the key file", "stored"),
+        "add": _keys("add", "give a board a key", "boards"),
+        "rotate": _keys("rotate", "give a board a new key in place of its old one", "boards"),
+        "revoke": _keys("revoke", "refuse the frames of a device", "stored"),
+        "require": _keys("require", "set how much of a device's frames must be authentic", "stored"),
+    },
+    """examples:
+  inkling keys add --port /dev/ttyUSB0
+  inkling keys list""",
+)
 
 HOST = Group(
     "receive and classify frames, and talk to boards",
@@ -48,6 +66,7 @@ HOST = Group(
         "info": _host("info", "show a board's firmware, model and memory"),
         "mode": _host("mode", "show or set what a board sends: answers or features"),
         "flash": _host("flash", "build the firmware with a bundle and flash a board", "firmware"),
+        "keys": KEYS,
         "bench": _host("bench", "time a board's encoder and model its energy"),
     },
     """examples:

@@ -68,6 +68,7 @@ class ErrorCode(IntEnum):
     RADIO = 16
     AIR_TIME = 17
     NOT_AUTHENTIC = 18
+    MEMORY = 19
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,43 @@ def naming(path: str | Path) -> Iterator[None]:
         raise
 
 
-def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Write a file completely or not at all: an earlier one stays. Raises OSError, which names the file."""
+def write_whole(file: Path, content: bytes | memoryview, private: bool = False) -> None:
+    """Write a file completely or not at all: an earlier one stays. Raises OSError, which names the file.
+
+    private: nobody but its owner can read it at any time (not on Windows, which has no such modes), and it is on the
+    disk when this returns: a loss of power then loses neither the new nor the earlier one.
+    """
     part = file.with_name(f".{file.name}.part")
     try:
         with naming(file):
-            part.write_bytes(content)
+            if private:
+                _write_private(part, content)
+            else:
+                part.write_bytes(content)
             os.replace(part, file)
+            if private and os.name == "posix":
+                _sync_folder(file.parent)
     except OSError:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+
+
+def _write_private(file: Path, content: bytes | memoryview) -> None:
+    file.unlink(missing_ok=True)  # one that an interrupted program has left may be open to others
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def to_json(value: object, indent: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Attacks on a site without keys: frames that anybody can send, beside those of honest devices.
+"""Attacks on a site, without keys or with them: frames that anybody can send, beside those of honest devices.
 
 Three devices send an image a minute over a line that flips bits; a rogue station's frames arrive undamaged. Measured
 are the images delivered and their classes, the forged readings shown, and the losses counted wrongly.
@@ -19,32 +19,23 @@ from rich.console import Console
 from benchmarks import command
 from benchmarks.markdown import table
 from benchmarks.progress import progress_bar
+from benchmarks.receiver.secured_site import SecuredSite
+from benchmarks.receiver.site import DEVICES, Sent, Site
 from channel_sim.channels.bsc import BitFlips
 from host.classify.classifier import Classifier
 from host.receive.events import FeatureFrame
 from host.receive.frames import FrameParser
 from host.receive.stream import StreamReceiver
-from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.frame import ANY_DEVICE, SEQUENCES
 
 BERS = (0.0, 0.05, 0.1)
-DEVICES = (1, 2, 3)
 INTERVAL_S, JITTER_S = 60.0, 0.5
 WARM_UP = 50  # images of each device before the attack, undamaged
-COPY_SHARE = 0.15  # of the bits that a copy may change: honest copies differ in 18 % at a bit error rate of 0.1
 OTHER = 0.25  # share of different payload bits from which a frame is another one: damaged ones differ in 10 %
 
 OnProgress = Callable[[int], None]
-
-
-class Sent(NamedTuple):
-    """An honest image: its device, number and golden image."""
-
-    device: int
-    number: int
-    image: int
 
 
 class Forged(NamedTuple):
@@ -54,40 +45,6 @@ class Forged(NamedTuple):
     frame: bytes
 
 
-class Site:
-    """The frames of honest devices, with golden images of the bundle, and those that a rogue station makes of them."""
-
-    def __init__(self, bundle: Bundle, seed: int) -> None:
-        golden = np.load(bundle.path / "golden.npz")
-        self.bundle, self.rng = bundle, np.random.default_rng(seed)
-        self.symbols = golden["symbols"]
-        self._answers = [Answer(*map(int, answer)) for answer in golden["answers"]] if bundle.answer else None
-        self.classes = golden["logits"].argmax(axis=1)
-        self.history: list[bytes] = []
-
-    def frame(self, device: int, number: int, image: int) -> bytes:
-        """Return the frame of a golden image, with the whole payload."""
-        answer = self._answers[image] if self._answers else None
-        return self.bundle.frame(self.symbols[image], device, number % SEQUENCES, answer=answer)
-
-    def payload(self, image: int) -> np.ndarray:
-        """Return the bits (n,) of a golden image's payload."""
-        payload = self.bundle.payload(self.symbols[image], self._answers[image] if self._answers else None)
-        return np.unpackbits(np.frombuffer(payload, np.uint8))[: self.bundle.chunk_bits(0)]
-
-    def other(self, image: int) -> int:
-        """Return a golden image of another class."""
-        return int(self.rng.choice(np.flatnonzero(self.classes != self.classes[image])))
-
-    def changed(self, sent: Sent) -> bytes:
-        """Return the frame of an image with some symbols replaced by those of an image of another class."""
-        symbols, other = self.symbols[sent.image].copy(), self.symbols[self.other(sent.image)]
-        chosen = self.rng.permutation(len(symbols))[: int(2 * COPY_SHARE * len(symbols))]
-        symbols[chosen] = other[chosen]
-        answer = self._answers[sent.image] if self._answers else None
-        return self.bundle.frame(symbols, sent.device, sent.number % SEQUENCES, answer=answer)
-
-
 def no_attack(site: Site, sent: Sent) -> Iterator[Forged]:
     """Send nothing."""
     yield from ()
@@ -95,7 +52,7 @@ def no_attack(site: Site, sent: Sent) -> Iterator[Forged]:
 
 def rogue_station(site: Site, sent: Sent) -> Iterator[Forged]:
     """Send the next image of the device, half an interval before the device does."""
-    yield Forged(INTERVAL_S / 2, site.frame(sent.device, sent.number + 1, site.other(sent.image)))
+    yield Forged(INTERVAL_S / 2, site.forge(sent.device, sent.number + 1, site.other(sent.image)))
 
 
 def replay(site: Site, sent: Sent) -> Iterator[Forged]:
@@ -107,7 +64,7 @@ def replay(site: Site, sent: Sent) -> Iterator[Forged]:
 def header_flood(site: Site, sent: Sent) -> Iterator[Forged]:
     """Send a frame of the device with a random sequence number, one second before each of its own."""
     number = int(site.rng.integers(SEQUENCES))
-    yield Forged(-1.0, site.frame(sent.device, number, site.other(sent.image)))
+    yield Forged(-1.0, site.forge(sent.device, number, site.other(sent.image)))
 
 
 def id_flood(site: Site, sent: Sent) -> Iterator[Forged]:
@@ -115,18 +72,18 @@ def id_flood(site: Site, sent: Sent) -> Iterator[Forged]:
     others = [device for device in range(ANY_DEVICE) if device not in DEVICES]
     if len(site.history) == WARM_UP * len(DEVICES) + 1:
         for device in others:
-            yield from (Forged(-10.0, site.frame(device, number, 0)) for number in (0, 1))
-    yield Forged(-1.0, site.frame(int(site.rng.choice(others)), int(site.rng.integers(SEQUENCES)), 0))
+            yield from (Forged(-10.0, site.forge(device, number, 0)) for number in (0, 1))
+    yield Forged(-1.0, site.forge(int(site.rng.choice(others)), int(site.rng.integers(SEQUENCES)), 0))
 
 
 def other_copy(site: Site, sent: Sent) -> Iterator[Forged]:
     """Send another image with the number of the one just sent."""
-    yield Forged(1.0, site.frame(sent.device, sent.number, site.other(sent.image)))
+    yield Forged(1.0, site.copy(sent, site.packed(site.other(sent.image))))
 
 
 def changed_copy(site: Site, sent: Sent) -> Iterator[Forged]:
     """Send the image just sent with some of its bits changed, so that it passes for a copy of a damaged frame."""
-    yield Forged(1.0, site.changed(sent))
+    yield Forged(1.0, site.copy(sent, site.changed(sent.image)))
 
 
 Attack = Callable[[Site, Sent], Iterator[Forged]]
@@ -168,10 +125,10 @@ class Outcome:
 class Host:
     """A receiver on a simulated clock, and the frames that it found."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, site: Site) -> None:
         self.now = 0.0
-        self.parser = FrameParser([bundle], clock=lambda: self.now)
-        self._receiver = StreamReceiver([bundle], self.parser)
+        self.parser = FrameParser([site.bundle], lambda: self.now, site.policies)
+        self._receiver = StreamReceiver([site.bundle], self.parser)
         self.frames: list[tuple[FeatureFrame, Sent | None]] = []  # with the image that was sent, unless it is forged
 
     def receive(self, now: float, data: bytes, sent: Sent | None, payload: np.ndarray | None) -> bool:
@@ -195,7 +152,7 @@ def _is_own(frame: FeatureFrame, sent: Sent, payload: np.ndarray) -> bool:
 
 def simulate(site: Site, attack: Attack, ber: float, images: int, seed: int, done: OnProgress) -> tuple[Host, Outcome]:
     """Send images of each device, under attack after the warm-up, and return what the host received."""
-    host, outcome, channel, flips = Host(site.bundle), Outcome(), BitFlips(ber), np.random.default_rng([seed, 2])
+    host, outcome, channel, flips = Host(site), Outcome(), BitFlips(ber), np.random.default_rng([seed, 2])
     spent = 0.0
     for number in range(WARM_UP + images):
         attacked = number >= WARM_UP
@@ -223,11 +180,10 @@ def simulate(site: Site, attack: Attack, ber: float, images: int, seed: int, don
     return host, outcome
 
 
-def measure_one(bundle: Bundle, attack: Attack, ber: float, images: int, seed: int, done: OnProgress) -> Outcome:
+def measure_one(site: Site, attack: Attack, ber: float, images: int, seed: int, done: OnProgress) -> Outcome:
     """Return the outcome of an attack at one bit error rate."""
-    site = Site(bundle, seed)
     host, outcome = simulate(site, attack, ber, images, seed, done)
-    readings = Classifier.of([bundle]).read_all([frame for frame, _ in host.frames])
+    readings = Classifier.of([site.bundle]).read_all([frame for frame, _ in host.frames])
     last: dict[tuple[int, int], int] = {}  # device, image number -> class
     for reading in readings:
         last[reading.frame.device, reading.frame.image_number] = reading.prediction.index
@@ -241,8 +197,11 @@ def measure_one(bundle: Bundle, attack: Attack, ber: float, images: int, seed: i
     return outcome
 
 
-def measure(bundle: Bundle, images: int, seed: int, console: Console) -> dict[str, dict[str, dict[str, float]]]:
+def measure(
+    bundle: Bundle, secured: bool, images: int, seed: int, console: Console
+) -> dict[str, dict[str, dict[str, float]]]:
     """Return the figures by attack and bit error rate."""
+    kind = SecuredSite if secured else Site
     results: dict[str, dict[str, dict[str, float]]] = {}
     with progress_bar(console) as bar:
         for name, attack in ATTACKS.items():
@@ -250,7 +209,7 @@ def measure(bundle: Bundle, images: int, seed: int, console: Console) -> dict[st
             for ber in BERS:
                 task = bar.add_task(f"{name}, BER {ber:g}", total=images)
                 done = lambda steps, task=task: bar.advance(task, steps)  # noqa: E731
-                results[name][f"{ber:g}"] = measure_one(bundle, attack, ber, images, seed, done).figures()
+                results[name][f"{ber:g}"] = measure_one(kind(bundle, seed), attack, ber, images, seed, done).figures()
     return results
 
 
@@ -277,25 +236,28 @@ def main() -> int:
     command.add_bundle(parser)
     command.add_count(parser, "--images", 1000, "images per device, attack and BER")
     command.add_seed(parser)
-    command.add_path(parser, "--out", command.RESULTS / "attacks.json", "file for the figures")
+    parser.add_argument("--secured", action="store_true", help="the devices hold keys, and the attacker has none")
+    command.add_path(parser, "--out", "", "file for the figures (default: by --secured)")
     args = parser.parse_args()
+    option, kind = (" --secured", "_secured") if args.secured else ("", "")
+    out = args.out if args.out.name else command.RESULTS / f"attacks{kind}.json"
 
     def run() -> None:
         console, started, bundle = Console(), time.monotonic(), load_bundle(args.bundle)
         figures = {
-            "attacks": measure(bundle, args.images, args.seed, console),
+            "attacks": measure(bundle, args.secured, args.images, args.seed, console),
             "images": args.images,
             "devices": len(DEVICES),
             "seed": args.seed,
             "model_id": bundle.model_id,
-            "command": f"python -m benchmarks.receiver.attacks --bundle {Path(args.bundle)} --images {args.images} "
-            f"--seed {args.seed}",
+            "command": f"python -m benchmarks.receiver.attacks{option} --bundle {Path(args.bundle)} "
+            f"--images {args.images} --seed {args.seed}",
             "date": datetime.date.today().isoformat(),
             "seconds": round(time.monotonic() - started, 1),
         }
-        command.write_json(args.out, figures)
+        command.write_json(out, figures)
         console.print(section(figures), markup=False, highlight=False, soft_wrap=True)
-        console.print(f"Figures: {args.out}, {figures['seconds']:.0f} s", soft_wrap=True)
+        console.print(f"Figures: {out}, {figures['seconds']:.0f} s", soft_wrap=True)
 
     return command.execute("attacks", run)
 

@@ -6,8 +6,11 @@ from typing import NamedTuple
 from channel_sim.channels.channel import ChannelError
 from wire import bch
 from wire.bundle import Bundle
-from wire.control import control_size, parse_control
+from wire.control import REPLY_BIT, Control, Opcode, control_size, parse_control
 from wire.frame import HEADER_BYTES, SYNC, AnswerHeader, FrameType, Header, check_crc
+from wire.replies.key_state import KeyState
+from wire.secure.frames import HEADER_TAG_BYTES, SecuredLayout
+from wire.secure.status import SECURED_STATUS
 
 START_BYTES = len(SYNC) + HEADER_BYTES
 
@@ -27,6 +30,9 @@ class Framer:
     the start of another one and does not count as a frame; neither does a frame of a model without a bundle. A frame
     with a wrong CRC-16 and no such start was damaged before it arrived, and counts.
 
+    The frames of a board with a key are longer. It is known by its secured status frame, which it sends when it starts
+    and periodically, and by its reply to KEY.
+
     Raises ChannelError for bundles that have equal model bits but frames of different length.
     """
 
@@ -43,6 +49,7 @@ class Framer:
         for bundle in bundles:
             count = self._classes.get(bundle.model_bits, 0)
             self._classes[bundle.model_bits] = max(count, bundle.class_count)
+        self._secured: set[int] = set()  # devices that have shown that they hold a key
         self._headers: dict[bytes, Header] = {}  # cache of those seen
         self._held = b""
         self.cut = 0
@@ -106,19 +113,20 @@ class Framer:
         block = self._held[body : start + START_BYTES]
         header = self._header(block)
         if header is None:
-            return self._answer_end(start, block)
+            return self._answer_end(start, block, undecided)
         if header.type != FrameType.FEATURE:
             return self._control_end(start, undecided)
         sizes = self._sizes.get(header.model, [])
         if header.chunk >= len(sizes):
             self.unknown += 1
             return start
-        end = body + sizes[header.chunk]
+        secured = header.device in self._secured
+        end = body + (self._secured_size(header) if secured else sizes[header.chunk])
         frame = self._held[body:end]
         if len(frame) < end - body:
             self.cut += final
             return undecided
-        if any(check_crc(frame, bundle.number) for bundle in self._models[header.model]):
+        if not secured and any(check_crc(frame, bundle.number) for bundle in self._models[header.model]):
             return end
         inside = self._start_inside(start, end, final)
         if inside == end or inside is None:
@@ -126,10 +134,15 @@ class Framer:
         self.cut += 1
         return start
 
-    def _answer_end(self, start: int, block: bytes) -> int:
+    def _secured_size(self, header: Header) -> int:
+        """Return the bytes of a secured frame without sync word."""
+        return SecuredLayout(self._models[header.model][0].chunk_bits(header.chunk)).size
+
+    def _answer_end(self, start: int, block: bytes, undecided: int | None) -> int | None:
         answer = self._answer(block)
         if answer and answer.answer.index < self._classes.get(answer.model, 0):
-            return start + START_BYTES
+            end = start + START_BYTES + HEADER_TAG_BYTES * (answer.device in self._secured)
+            return end if end <= len(self._held) else undecided
         self.unknown += answer is not None and answer.model not in self._classes
         return start
 
@@ -138,7 +151,19 @@ class Framer:
         size = control_size(self._held[body : body + START_BYTES])
         if size is None or len(self._held) < body + size:
             return undecided
-        return body + size if parse_control(self._held[body : body + size]) else start
+        control = parse_control(self._held[body : body + size])
+        if control is None:
+            return start
+        self._note_key(control)
+        return body + size
+
+    def _note_key(self, control: Control) -> None:
+        """Note whether a board holds a key, if this reply tells it."""
+        is_key_state = control.opcode == Opcode.KEY | REPLY_BIT and len(control.data) >= KeyState.FORMAT.size
+        if control.opcode == SECURED_STATUS or (is_key_state and KeyState.unpack(control.data).has_key):
+            self._secured.add(control.header.device)
+        elif is_key_state or control.opcode == Opcode.STATUS | REPLY_BIT:
+            self._secured.discard(control.header.device)
 
     def _start_inside(self, start: int, end: int, final: bool) -> int | None:
         """Return the start of another frame in this one; `end` if none, None if more bytes are needed to decide."""

@@ -32,6 +32,7 @@ from channel_sim.channels.lora import LoRa
 from channel_sim.live.background import Background
 from wire.frame import HEADER_BYTES
 from wire.replies.status import parse_status_packet
+from wire.secure.frames import TAGGED_HEADER_BYTES
 
 HELLO = struct.Struct(">BIIBBHBB")
 RECEIVED = struct.Struct(">cBhhB")
@@ -45,7 +46,7 @@ class Counts:
     """Counts of the packets of one device. Receptions count once per packet and listening station."""
 
     sent: int = 0
-    answers: int = 0  # among those sent: packets that are nothing but a header
+    answers: int = 0  # among those sent: packets that are a header, and perhaps its tag
     statuses: int = 0  # among those sent: status frames
     clean: int = 0  # the CRC of the radio was correct
     damaged: int = 0  # the CRC was wrong; the payload was handed over
@@ -208,7 +209,7 @@ class RadioHub(Background):
         air_s = self._tuned_channel(station).air_time_s(len(packet))
         counts = self._devices.setdefault(station.device, Counts())
         counts.sent += 1
-        counts.answers += len(packet) == HEADER_BYTES
+        counts.answers += len(packet) in (HEADER_BYTES, TAGGED_HEADER_BYTES)
         counts.statuses += parse_status_packet(packet) is not None
         counts.air_s += air_s
         self._order += 1

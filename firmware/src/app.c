@@ -9,6 +9,7 @@
 #include "line.h"
 #include "mode.h"
 #include "node.h"
+#include "secure.h"
 #include "status.h"
 #include "watch.h"
 
@@ -24,8 +25,13 @@ static bool active; /* does what nobody asked for, too */
 static void handle(enum wire_event event) {
     if (event == WIRE_EVENT_ERROR) {
         line_send_error(parser.request, parser.opcode, parser.error);
+        commands_wipe(&parser);
     } else if (event == WIRE_EVENT_COMMAND) {
-        const enum wire_error error = command_execute(&parser);
+        enum wire_error error = secure_admit(&parser);
+        if (error == WIRE_ERROR_NONE) {
+            error = command_execute(&parser);
+        }
+        commands_wipe(&parser);
         if (error != WIRE_ERROR_NONE) {
             line_send_error(parser.request, parser.opcode, (uint8_t)error);
         }
@@ -41,7 +47,7 @@ static void activate(void) {
         return;
     }
     active = true;
-    counter_start();
+    counter_count_boot();
     gateway_start();
     if (has_encoder) {
         watch_start();
@@ -60,6 +66,8 @@ static void drop_received(void) {
 
 void app_start(void) {
     wire_parser_init(&parser, line_device, (uint8_t *)encoder_input(), INKLING_INPUT_BYTES);
+    counter_start();
+    secure_start();
     const enum wire_error model = encoder_start();
     commands_start(model);
     mode_start();

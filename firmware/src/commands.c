@@ -1,13 +1,28 @@
 #include "commands.h"
 
+#include <string.h>
+
 #include "board.h"
 #include "capture.h"
+#include "counter.h"
 #include "encoder.h"
+#include "gateway.h"
 #include "image.h"
 #include "line.h"
 #include "mode.h"
+#include "node.h"
+#include "secure.h"
 
 #define FIRMWARE_VERSION {0, 1, 0}
+#define KEY_BYTES_IN_INPUT (WIRE_KEY_BYTES - WIRE_HEAD_BYTES) /* of the command KEY */
+
+_Static_assert(INKLING_INPUT_BYTES >= KEY_BYTES_IN_INPUT, "the command KEY needs room");
+
+/* Return the most data bytes of a command, with the seal that a board with a key takes. */
+static uint16_t max_data(const struct wire_parser *command) {
+    const uint32_t bytes = wire_parser_max_data(command) + (secure_has_key() ? WIRE_SEAL_BYTES : 0u);
+    return (uint16_t)(bytes < 0xFFFFu ? bytes : 0xFFFFu);
+}
 
 static enum wire_error info(const struct wire_parser *command) {
     if (command->length != 0u) {
@@ -28,7 +43,7 @@ static enum wire_error info(const struct wire_parser *command) {
         .encoder_ram_bytes = encoder_ram_bytes(),
         .stack_bytes = board_stack_bytes(),
         .clock_hz = board_clock_hz(),
-        .max_data = wire_parser_max_data(command),
+        .max_data = max_data(command),
         .class_count = INKLING_CLASS_COUNT,
         .mode = mode_get().mode,
         .threshold = mode_get().threshold,
@@ -111,6 +126,29 @@ static enum wire_error mode(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
+/* Without data, the command only asks. The key's bytes are in the encoder's input, where PIXELS would find them. */
+static enum wire_error key(const struct wire_parser *command) {
+    enum wire_error error = command->length == 0u ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_LENGTH;
+    if (command->length == WIRE_KEY_BYTES) {
+        uint8_t bytes[WIRE_KEY_BYTES];
+        memcpy(bytes, command->head, WIRE_HEAD_BYTES);
+        memcpy(bytes + WIRE_HEAD_BYTES, encoder_input(), KEY_BYTES_IN_INPUT);
+        error = secure_set_key(bytes);
+        node_restart();
+        gateway_restart();
+    }
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
+    const enum counter_key state = counter_key();
+    const bool is_permanent = state == COUNTER_KEY_PERMANENT || state == COUNTER_KEY_LOST;
+    const uint8_t flags = (secure_has_key() ? WIRE_KEY_HAS_KEY : 0u) | (is_permanent ? WIRE_KEY_PERMANENT : 0u);
+    uint8_t data[WIRE_KEY_STATE_BYTES];
+    wire_key_state_write(data, flags, counter_peek());
+    line_send_reply(command->request, WIRE_KEY, data, sizeof data);
+    return WIRE_ERROR_NONE;
+}
+
 static enum wire_error start_error = WIRE_ERROR_NONE; /* of the encoder */
 
 static bool needs_encoder(uint8_t opcode) {
@@ -119,6 +157,12 @@ static bool needs_encoder(uint8_t opcode) {
 
 void commands_start(enum wire_error encoder_error) {
     start_error = encoder_error;
+}
+
+void commands_wipe(const struct wire_parser *command) {
+    if ((command->opcode & ~WIRE_SEALED_BIT) == WIRE_KEY && command->length > WIRE_HEAD_BYTES) {
+        memset(encoder_input(), 0, KEY_BYTES_IN_INPUT);
+    }
 }
 
 enum wire_error command_execute(const struct wire_parser *command) {
@@ -138,6 +182,8 @@ enum wire_error command_execute(const struct wire_parser *command) {
             return pixels(command);
         case WIRE_MODE:
             return mode(command);
+        case WIRE_KEY:
+            return key(command);
         default:
             return WIRE_ERROR_UNKNOWN_COMMAND;
     }

@@ -19,6 +19,12 @@ void gateway_start(void) {
     checked_micros = board_micros();
 }
 
+void gateway_restart(void) {
+    if (INKLING_LORA_IMPLICIT) {
+        gateway_start();
+    }
+}
+
 void gateway_step(void) {
     static uint8_t data[WIRE_PACKET_HEAD_BYTES + RADIO_MAX_BYTES];
     uint8_t *packet = data + WIRE_PACKET_HEAD_BYTES;

@@ -12,7 +12,12 @@ void gateway_start(void);
  * asked whether it receives; it is restarted if it does not. */
 void gateway_step(void);
 
+/* Start receiving anew: packets with implicit headers are longer if this board has a key. */
+void gateway_restart(void);
+
 #else
+
+static inline void gateway_restart(void) {}
 
 static inline void gateway_start(void) {}
 

@@ -3,6 +3,7 @@
 #include "board.h"
 #include "encoder.h"
 #include "line.h"
+#include "secure.h"
 #include "send.h"
 
 /* Subtracting 128 flips the top bit. */
@@ -22,7 +23,7 @@ struct image_start image_begin(void) {
 static struct send_request request_of(const struct wire_parser *command) {
     const uint8_t flags = command->head[0];
     return (struct send_request){
-        .sequence = command->request,
+        .number = secure_reply_number(command->request),
         .chunk = command->head[1],
         .by_radio = (flags & WIRE_RUN_BY_RADIO) != 0u,
         .by_mode = (flags & WIRE_RUN_BY_MODE) != 0u,

@@ -1,10 +1,13 @@
 #include "line.h"
 
 #include "board.h"
+#include "counter.h"
 #include "encoder.h"
+#include "secure.h"
 #include "wire/bytes.h"
 #include "wire/crc.h"
 #include "wire/frame.h"
+#include "wire/secure/seal.h"
 
 #define PIECE_BYTES 64u
 
@@ -13,8 +16,8 @@ _Static_assert(INKLING_DEVICE >= 0 && INKLING_DEVICE < WIRE_ANY_DEVICE, "INKLING
 
 uint8_t line_device = INKLING_DEVICE;
 
-/* A feature frame is longer than an answer frame. */
-static uint8_t frame[WIRE_FEATURE_BYTES(INKLING_CLASS_COUNT, INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
+/* A feature frame is longer than an answer frame, and a secured one longer than a plain one. */
+static uint8_t frame[WIRE_SECURED_FEATURE_BYTES(INKLING_CLASS_COUNT, INKLING_SYMBOL_COUNT, INKLING_BITS_PER_SYMBOL)];
 #if INKLING_GATEWAY
 #define LONGEST_REPLY (WIRE_PACKET_HEAD_BYTES + 255u) /* RADIO_MAX_BYTES */
 #else
@@ -28,15 +31,13 @@ static uint32_t send_frame(size_t length) {
     return ready;
 }
 
-uint32_t line_send_feature(uint8_t sequence, uint8_t chunk, const int8_t *outputs) {
-    const struct wire_result written =
-        wire_feature_frame(frame, sizeof frame, &inkling_model, line_device, sequence & 31u, chunk, outputs, true);
+uint32_t line_send_feature(uint32_t number, uint8_t chunk, const int8_t *outputs) {
+    const struct wire_result written = secure_feature_frame(frame, sizeof frame, number, chunk, outputs, true);
     return send_frame(written.length);
 }
 
-uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
-    const struct wire_result written =
-        wire_answer_frame(frame, sizeof frame, &inkling_model, line_device, sequence & 31u, answer, true);
+uint32_t line_send_answer(uint32_t number, struct wire_answer answer) {
+    const struct wire_result written = secure_answer_frame(frame, sizeof frame, number, answer, true);
     return send_frame(written.length);
 }
 
@@ -69,7 +70,12 @@ void line_send_pixels(uint8_t request, const int8_t *input) {
 }
 
 void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {
-    uint8_t data[WIRE_ERROR_BYTES];
-    wire_error_write(data, code, failed_opcode);
-    send(WIRE_ERROR, request, data, sizeof data);
+    uint8_t data[WIRE_NOT_AUTHENTIC_BYTES];
+    if (code == WIRE_ERROR_NOT_AUTHENTIC) {
+        wire_not_authentic_write(data, failed_opcode, counter_peek());
+        send(WIRE_ERROR, request, data, WIRE_NOT_AUTHENTIC_BYTES);
+    } else {
+        wire_error_write(data, code, failed_opcode);
+        send(WIRE_ERROR, request, data, WIRE_ERROR_BYTES);
+    }
 }

@@ -3,8 +3,8 @@
 #if INKLING_RADIO
 
 #include "prefix.h"
+#include "secure.h"
 #include "wire/control.h"
-#include "wire/frame.h"
 
 _Static_assert(INKLING_LORA_SPREADING_FACTOR >= 7 && INKLING_LORA_SPREADING_FACTOR <= 12,
                "INKLING_LORA_SPREADING_FACTOR must be 7..12");
@@ -22,10 +22,10 @@ _Static_assert(INKLING_LORA_CHUNK == WIRE_ANSWER || INKLING_SYMBOL_COUNT > 0u,
 /* 0 would mean an explicit header, so a chunk that does not exist or fit gives the maximum. */
 static uint8_t implicit_bytes(void) {
     if (INKLING_LORA_CHUNK == WIRE_ANSWER) {
-        return WIRE_HEADER_BYTES;
+        return (uint8_t)secure_answer_bytes();
     }
     const size_t bytes = INKLING_LORA_CHUNK < inkling_model.chunk_count
-                             ? prefix_packet_bytes(&inkling_model, INKLING_LORA_CHUNK)
+                             ? prefix_packet_bytes(&inkling_model, INKLING_LORA_CHUNK, secure_extra_bytes())
                              : RADIO_MAX_BYTES;
     return bytes < RADIO_MAX_BYTES ? (uint8_t)bytes : (uint8_t)RADIO_MAX_BYTES;
 }

@@ -11,6 +11,7 @@
 #include "line.h"
 #include "lora.h"
 #include "prefix.h"
+#include "secure.h"
 #include "wire/frame.h"
 
 static BOARD_RETAINED struct duty duty;
@@ -28,6 +29,10 @@ void node_start(void) {
 
 void node_step(void) {
     duty_update(&duty, board_micros());
+}
+
+void node_restart(void) {
+    ready = false;
 }
 
 void node_sleep(uint32_t seconds) {
@@ -50,6 +55,14 @@ uint8_t node_mode(uint8_t mode) {
     return INKLING_LORA_CHUNK == WIRE_ANSWER ? WIRE_MODE_ANSWER : WIRE_MODE_FEATURES;
 }
 
+static size_t chunk_bytes(uint8_t chunk) {
+    return prefix_packet_bytes(&inkling_model, chunk, secure_extra_bytes());
+}
+
+static uint8_t longest_prefix(const struct radio_settings *settings, uint32_t max_micros) {
+    return prefix_longest(&inkling_model, settings, secure_extra_bytes(), max_micros);
+}
+
 /* Replace WIRE_LONGEST_PREFIX by the chunk to send now, and check the chunk. */
 static enum wire_error choose(uint8_t *chunk, const struct radio_settings *settings) {
     const bool longest = *chunk == WIRE_LONGEST_PREFIX;
@@ -57,16 +70,16 @@ static enum wire_error choose(uint8_t *chunk, const struct radio_settings *setti
         *chunk = longest ? INKLING_LORA_CHUNK : *chunk;
     } else if (longest) {
         const uint32_t left = duty_left_micros(&duty);
-        *chunk = prefix_longest(&inkling_model, settings, left < NODE_LONGEST_MICROS ? left : NODE_LONGEST_MICROS);
+        *chunk = longest_prefix(settings, left < NODE_LONGEST_MICROS ? left : NODE_LONGEST_MICROS);
         if (*chunk == PREFIX_NONE) {
-            const bool never = prefix_longest(&inkling_model, settings, NODE_LONGEST_MICROS) == PREFIX_NONE;
+            const bool never = longest_prefix(settings, NODE_LONGEST_MICROS) == PREFIX_NONE;
             return never ? WIRE_ERROR_BAD_ARGUMENT : WIRE_ERROR_AIR_TIME;
         }
     }
     if (*chunk >= inkling_model.chunk_count || (INKLING_LORA_IMPLICIT && *chunk != INKLING_LORA_CHUNK)) {
         return WIRE_ERROR_BAD_ARGUMENT;
     }
-    return prefix_packet_bytes(&inkling_model, *chunk) <= RADIO_MAX_BYTES ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
+    return chunk_bytes(*chunk) <= RADIO_MAX_BYTES ? WIRE_ERROR_NONE : WIRE_ERROR_BAD_ARGUMENT;
 }
 
 /* Compute the air time of a packet, and check the duty cycle and the radio. */
@@ -90,7 +103,7 @@ static enum wire_error prepare_features(uint8_t *chunk, uint32_t *air_micros) {
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    return prepare(prefix_packet_bytes(&inkling_model, *chunk), &settings, air_micros);
+    return prepare(chunk_bytes(*chunk), &settings, air_micros);
 }
 
 static enum wire_error prepare_answer(uint32_t *air_micros) {
@@ -99,7 +112,7 @@ static enum wire_error prepare_answer(uint32_t *air_micros) {
     if (INKLING_LORA_IMPLICIT && INKLING_LORA_CHUNK != WIRE_ANSWER) {
         return WIRE_ERROR_BAD_ARGUMENT;
     }
-    return prepare(WIRE_HEADER_BYTES, &settings, air_micros);
+    return prepare(secure_answer_bytes(), &settings, air_micros);
 }
 
 enum wire_error node_check_features(uint8_t chunk) {
@@ -134,34 +147,33 @@ static enum wire_error transmit(size_t length, uint8_t chunk, uint32_t air_micro
     return WIRE_ERROR_NONE;
 }
 
-enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
+enum wire_error node_send_features(uint32_t number, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
     uint32_t air_micros;
     const enum wire_error error = prepare_features(&chunk, &air_micros);
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    const struct wire_result frame =
-        wire_feature_frame(packet, sizeof packet, &inkling_model, line_device, sequence & 31u, chunk, outputs, false);
+    const struct wire_result frame = secure_feature_frame(packet, sizeof packet, number, chunk, outputs, false);
     return transmit(frame.length, chunk, air_micros, result);
 }
 
-enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result) {
+enum wire_error node_send_answer(uint32_t number, struct wire_answer answer, struct send_result *result) {
     uint32_t air_micros;
     const enum wire_error error = prepare_answer(&air_micros);
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    const struct wire_result frame =
-        wire_answer_frame(packet, sizeof packet, &inkling_model, line_device, sequence & 31u, answer, false);
+    const struct wire_result frame = secure_answer_frame(packet, sizeof packet, number, answer, false);
     return transmit(frame.length, WIRE_ANSWER, air_micros, result);
 }
 
 /* Return the length of a status packet; 0 if it does not fit. */
 static size_t status_bytes(const struct radio_settings *settings) {
+    const size_t bytes = WIRE_REPLY_BYTES(secure_status_bytes()) - WIRE_SYNC_BYTES;
     if (settings->implicit_bytes == 0u) {
-        return WIRE_STATUS_PACKET_BYTES;
+        return bytes;
     }
-    return settings->implicit_bytes >= WIRE_STATUS_PACKET_BYTES ? settings->implicit_bytes : 0u;
+    return settings->implicit_bytes >= bytes ? settings->implicit_bytes : 0u;
 }
 
 /* Return the air time of the longest image of which the duty cycle may ever allow this much. */
@@ -169,8 +181,8 @@ static uint32_t longest_image_micros(const struct radio_settings *settings, uint
     if (settings->implicit_bytes != 0u) {
         return radio_air_time_micros(settings, settings->implicit_bytes);
     }
-    const uint8_t chunk = prefix_longest(&inkling_model, settings, max_micros);
-    const size_t bytes = chunk == PREFIX_NONE ? WIRE_HEADER_BYTES : prefix_packet_bytes(&inkling_model, chunk);
+    const uint8_t chunk = longest_prefix(settings, max_micros);
+    const size_t bytes = chunk == PREFIX_NONE ? secure_answer_bytes() : chunk_bytes(chunk);
     return radio_air_time_micros(settings, bytes);
 }
 
@@ -182,7 +194,7 @@ static uint32_t patient_micros(const struct radio_settings *settings, uint32_t s
     return status_micros + (image < rest ? image : rest);
 }
 
-enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+enum wire_error node_send_status(const uint8_t *data, bool patient) {
     const struct radio_settings settings = lora_settings();
     const size_t bytes = status_bytes(&settings);
     if (bytes == 0u) {
@@ -197,10 +209,12 @@ enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool pat
     if (error != WIRE_ERROR_NONE) {
         return error;
     }
-    const struct wire_result frame = wire_reply_frame(packet, sizeof packet, line_device, inkling_model.number,
-                                                      WIRE_STATUS | WIRE_REPLY_BIT, 0, data, WIRE_STATUS_BYTES);
-    memmove(packet, packet + WIRE_SYNC_BYTES, frame.length - WIRE_SYNC_BYTES);
-    memset(packet + WIRE_STATUS_PACKET_BYTES, 0, sizeof packet - WIRE_STATUS_PACKET_BYTES);
+    const uint8_t opcode = secure_status_opcode() | WIRE_REPLY_BIT;
+    const struct wire_result frame = wire_reply_frame(packet, sizeof packet, line_device, inkling_model.number, opcode,
+                                                      0, data, secure_status_bytes());
+    const size_t length = frame.length - WIRE_SYNC_BYTES;
+    memmove(packet, packet + WIRE_SYNC_BYTES, length);
+    memset(packet + length, 0, sizeof packet - length);
     return send(bytes, air_micros);
 }
 

@@ -34,17 +34,17 @@ enum wire_error node_check_features(uint8_t chunk);
 /* The same for an answer; _BAD_ARGUMENT if implicit headers have the length of a chunk. */
 enum wire_error node_check_answer(void);
 
-/* Send a chunk of the encoder's outputs. The sequence number is taken modulo 32. Returns WIRE_ERROR_NONE and the result
+/* Send a chunk of the encoder's outputs, as secure_feature_frame() writes it. Returns WIRE_ERROR_NONE and the result
  * once the packet has been sent; otherwise an error as for node_check_features(). */
-enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result);
+enum wire_error node_send_features(uint32_t number, uint8_t chunk, const int8_t *outputs, struct send_result *result);
 
 /* Send an answer, in the same way. */
-enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result);
+enum wire_error node_send_answer(uint32_t number, struct wire_answer answer, struct send_result *result);
 
-/* Send a status frame with this data. With implicit headers, it is padded with zeros to the length of all packets.
- * patient: only if the air time allows the longest image right after it. Returns WIRE_ERROR_NONE, _AIR_TIME, _RADIO, or
- * _BAD_ARGUMENT if packets with implicit headers are shorter. */
-enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient);
+/* Send a status frame with the secure_status_bytes() of this data. With implicit headers, it is padded with zeros to
+ * the length of all packets. patient: only if the air time allows the longest image right after it. Returns
+ * WIRE_ERROR_NONE, _AIR_TIME, _RADIO, or _BAD_ARGUMENT if packets with implicit headers are shorter. */
+enum wire_error node_send_status(const uint8_t *data, bool patient);
 
 /* Return the air time of a status frame in microseconds. */
 uint32_t node_status_micros(void);
@@ -52,6 +52,9 @@ uint32_t node_status_micros(void);
 /* Return the air time that the duty cycle still allows, in hundredths of a second; WIRE_AIR_NOT_LIMITED without a limit
  * or a radio that sends. */
 uint16_t node_air_left_cs(void);
+
+/* Set up the radio anew for the next packet: with a key, packets with implicit headers are longer. */
+void node_restart(void);
 
 /* Call right before board_sleep(), with the same number of seconds. */
 void node_sleep(uint32_t seconds);
@@ -78,23 +81,22 @@ static inline enum wire_error node_check_answer(void) {
     return WIRE_ERROR_RADIO;
 }
 
-static inline enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs,
+static inline enum wire_error node_send_features(uint32_t number, uint8_t chunk, const int8_t *outputs,
                                                  struct send_result *result) {
-    (void)sequence;
+    (void)number;
     (void)outputs;
     (void)result;
     return node_check_features(chunk);
 }
 
-static inline enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer,
-                                               struct send_result *result) {
-    (void)sequence;
+static inline enum wire_error node_send_answer(uint32_t number, struct wire_answer answer, struct send_result *result) {
+    (void)number;
     (void)answer;
     (void)result;
     return node_check_answer();
 }
 
-static inline enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+static inline enum wire_error node_send_status(const uint8_t *data, bool patient) {
     (void)data;
     (void)patient;
     return WIRE_ERROR_RADIO;
@@ -107,6 +109,8 @@ static inline uint32_t node_status_micros(void) {
 static inline uint16_t node_air_left_cs(void) {
     return WIRE_AIR_NOT_LIMITED;
 }
+
+static inline void node_restart(void) {}
 
 static inline void node_sleep(uint32_t seconds) {
     (void)seconds;

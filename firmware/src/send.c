@@ -26,12 +26,12 @@ enum wire_error send_check(const struct send_request *request) {
 static enum wire_error send_by_radio(const struct send_request *request, uint8_t mode, bool answers,
                                      struct wire_answer answer, const int8_t *outputs, struct send_result *result) {
     if (!answers) {
-        const enum wire_error error = node_send_features(request->sequence, request->chunk, outputs, result);
+        const enum wire_error error = node_send_features(request->number, request->chunk, outputs, result);
         if (mode != WIRE_MODE_ADAPTIVE || error != WIRE_ERROR_AIR_TIME) {
             return error;
         }
     }
-    return node_send_answer(request->sequence, answer, result);
+    return node_send_answer(request->number, answer, result);
 }
 
 enum wire_error send_image(const struct send_request *request, const int8_t *outputs, struct send_result *result) {
@@ -44,7 +44,7 @@ enum wire_error send_image(const struct send_request *request, const int8_t *out
     if (request->by_radio) {
         return send_by_radio(request, mode, answers, answer, outputs, result);
     }
-    result->ready_cycles = answers ? line_send_answer(request->sequence, answer)
-                                   : line_send_feature(request->sequence, request->chunk, outputs);
+    result->ready_cycles = answers ? line_send_answer(request->number, answer)
+                                   : line_send_feature(request->number, request->chunk, outputs);
     return WIRE_ERROR_NONE;
 }

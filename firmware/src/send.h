@@ -9,8 +9,8 @@
 #include "wire/reply.h"
 
 struct send_request {
-    uint8_t sequence; /* of the frame, modulo 32 */
-    uint8_t chunk;    /* of the features; by radio also WIRE_LONGEST_PREFIX */
+    uint32_t number; /* of the image; plain frames carry its low 5 bits */
+    uint8_t chunk;   /* of the features; by radio also WIRE_LONGEST_PREFIX */
     bool by_radio;
     bool by_mode; /* features or the answer, as the board's mode has it; otherwise features */
 };

@@ -11,6 +11,7 @@ _Static_assert(INKLING_STATUS_S >= 0 && INKLING_STATUS_S <= 65535, "INKLING_STAT
 #include "line.h"
 #include "mode.h"
 #include "node.h"
+#include "secure.h"
 #include "stopwatch.h"
 #include "watch.h"
 #include "wire/status.h"
@@ -100,12 +101,13 @@ static bool may_send(uint32_t silent_micros, bool patient) {
 
 /* Return false if the frame has to wait for air time. What a radio cannot send, or fails to send, is left out. */
 static bool send(bool patient) {
-    uint8_t data[WIRE_STATUS_BYTES];
+    uint8_t data[WIRE_SECURED_STATUS_BYTES];
     write(data);
+    secure_status(data);
     if (BY_RADIO) {
         return node_send_status(data, patient) != WIRE_ERROR_AIR_TIME;
     }
-    line_send_reply(0, WIRE_STATUS, data, sizeof data);
+    line_send_reply(0, secure_status_opcode(), data, secure_status_bytes());
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "line.h"
 #include "motion.h"
 #include "node.h"
+#include "secure.h"
 #include "send.h"
 #include "status.h"
 #include "stopwatch.h"
@@ -71,15 +72,18 @@ static bool has_changed(void) {
 /* Encode the image and send what the mode has it: the answer, or features: all of them, or by radio the prefix that
  * the air time allows. */
 static enum wire_error send(void) {
-    uint32_t number; /* unique or not: a plain frame carries only its low bits */
-    (void)counter_next(&number);
+    uint32_t number;
+    enum wire_error error = secure_next_number(&number);
+    if (error != WIRE_ERROR_NONE) {
+        return error;
+    }
     const struct send_request request = {
-        .sequence = number & 31u,
+        .number = number,
         .chunk = INKLING_RADIO ? WIRE_LONGEST_PREFIX : 0u,
         .by_radio = INKLING_RADIO,
         .by_mode = true,
     };
-    const enum wire_error error = send_check(&request);
+    error = send_check(&request);
     if (error != WIRE_ERROR_NONE) {
         return error;
     }

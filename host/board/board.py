@@ -5,15 +5,29 @@ import math
 import numpy as np
 
 from host.board import TIMEOUT_S
-from host.board.command_line import EMPTY_REPLY_BYTES, CommandLine, unpack
+from host.board.command_line import EMPTY_REPLY_BYTES, unpack
 from host.board.errors import DeviceError, GarbledReplyError, WrongModelError
 from host.board.port import Port
-from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, UnknownModel
+from host.board.sealed_line import SealedLine
+from host.board.sealing import Sealer
+from host.keys.key_file import KeyFile
+from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, ImageFrame, UnknownModel
 from host.receive.stream import MAX_REPLY_BYTES
 from wire import BAUD
 from wire.bundle import Bundle
-from wire.control import LONGEST_PREFIX, BenchResult, Info, ModeSetting, Opcode, RadioReport, RunCost, run_data
+from wire.control import (
+    LONGEST_PREFIX,
+    BenchResult,
+    Control,
+    Info,
+    ModeSetting,
+    Opcode,
+    RadioReport,
+    RunCost,
+    run_data,
+)
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, WIRE_VERSION, FrameType, Header
+from wire.secure.frames import HEADER_TAG_BYTES, SecuredLayout
 
 ANSWER_BYTES = len(SYNC) + HEADER_BYTES
 RADIO_S = 15.0  # air time of the longest packet, at SF12, 4/8, 125 kHz
@@ -23,7 +37,7 @@ Features = tuple[FeatureFrame | None, RunCost | None]
 ByMode = tuple[FeatureFrame | AnswerFrame | None, RunCost | None]
 
 
-class Board(CommandLine):
+class Board(SealedLine):
     """Client of one board. Every wait is bounded; failures raise DeviceError or PortError.
 
     The bundle is needed for images only (`run`, `capture`, `pixels`, `run_by_radio`).
@@ -37,9 +51,10 @@ class Board(CommandLine):
         baud: int = BAUD,
         timeout: float = TIMEOUT_S,
         device: int | None = None,
+        keys: KeyFile | None = None,
     ) -> "Board":
         """Open a port, by any URL that pyserial knows, and return the client of the board on it."""
-        return cls(Port(url, baud), bundle, timeout, device)
+        return cls(Port(url, baud), bundle, timeout, device, keys)
 
     def info(self) -> Info:
         """Return the board's firmware, model and memory. The command is sent up to three times."""
@@ -67,7 +82,9 @@ class Board(CommandLine):
     def mode(self, setting: ModeSetting | None = None) -> ModeSetting:
         """Return the board's mode and threshold, set before if `setting` is given. A reset of the board undoes it."""
         data = setting.pack() if setting else b""
-        return unpack(ModeSetting, self._ask(Opcode.MODE, data, self._timeout, ModeSetting.FORMAT.size).data)
+        size = ModeSetting.FORMAT.size
+        reply = self._sealed(lambda sealer: self._ask(Opcode.MODE, data, self._timeout, size, sealer))
+        return unpack(ModeSetting, reply.data)
 
     def run(self, image: np.ndarray, chunk: int = 0, cost: bool = False) -> Features:
         """Send an image, uint8 (H, W, C), and return the frame of a chunk of its features and, on request, the cost.
@@ -94,14 +111,17 @@ class Board(CommandLine):
         """Return the image in the board's memory, uint8 (H, W, C). The command is sent up to three times."""
         bundle = self._require_bundle()
         size = math.prod(bundle.input_shape)
-        self._receiver.longest_reply = max(MAX_REPLY_BYTES, size + EMPTY_REPLY_BYTES)
-        try:
-            data = self._ask(Opcode.PIXELS, b"", self._timeout + self._line_s(size), size).data
-        finally:
-            self._receiver.longest_reply = MAX_REPLY_BYTES
+        data = self._sealed(lambda sealer: self._ask_pixels(size, sealer)).data
         if len(data) != size:
             raise GarbledReplyError(f"the board's image has {len(data)} bytes, but the input of the bundle has {size}")
         return np.frombuffer(data, np.uint8).reshape(bundle.input_shape)
+
+    def _ask_pixels(self, size: int, sealer: Sealer | None) -> Control:
+        self._receiver.longest_reply = max(MAX_REPLY_BYTES, size + EMPTY_REPLY_BYTES)
+        try:
+            return self._ask(Opcode.PIXELS, b"", self._timeout + self._line_s(size), size, sealer)
+        finally:
+            self._receiver.longest_reply = MAX_REPLY_BYTES
 
     def run_by_radio(
         self, image: np.ndarray, chunk: int = LONGEST_PREFIX, by_mode: bool = False
@@ -113,41 +133,51 @@ class Board(CommandLine):
         image does not have the bundle's shape.
         """
         self._check_image(image)
-        request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
         data = run_data(chunk, image.tobytes(), by_radio=True, by_mode=by_mode)
-        for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size):
+        return self._sealed(lambda sealer: self._send_by_radio(data, sealer))
+
+    def _send_by_radio(self, data: bytes, sealer: Sealer | None) -> tuple[RunCost, RadioReport]:
+        request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
+        for event in self._send(Opcode.RUN, request, data, self._timeout + RADIO_S, size, sealer):
             if isinstance(event, ControlFrame) and self._is_reply(event.control, Opcode.RUN, request):
                 self.device = event.control.header.device
+                if sealer:
+                    sealer.use()
                 cost = unpack(RunCost, event.control.data)
                 return cost, unpack(RadioReport, event.control.data[RunCost.FORMAT.size :])
         raise self._no_reply()
 
     def _receive_frame(self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool) -> ByMode:
         """Send RUN or CAPTURE, and return frame and cost."""
+        return self._sealed(lambda sealer: self._receive_once(opcode, pixels, chunk, cost, by_mode, sealer))
+
+    def _receive_once(
+        self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool, sealer: Sealer | None
+    ) -> ByMode:
         bundle, request = self._require_bundle(), self._next_request()
-        sequence = request % SEQUENCES
+        sequence = (request if sealer is None else sealer.counter) % SEQUENCES
         expected = self._expected(bundle, sequence, chunk, by_mode)
-        self._receiver.expect(expected)
-        size = min(
-            ANSWER_BYTES if header.type == FrameType.ANSWER else bundle.chunk_layout(chunk).serial_size
-            for header in expected
-        )
+        if sealer:
+            self._receiver.expect_counter(sealer.device, sealer.counter)
+        else:
+            self._receiver.expect(expected)
+        size = min(_frame_bytes(bundle, header, sealer is not None) for header in expected)
         if cost:
             size += EMPTY_REPLY_BYTES + RunCost.FORMAT.size
         data = run_data(chunk, pixels, cost, by_mode=by_mode)
         frame: FeatureFrame | AnswerFrame | None = None
         run_cost: RunCost | None = None
-        for event in self._send(opcode, request, data, self._timeout, size):
+        for event in self._send(opcode, request, data, self._timeout, size, sealer):
             match event:
-                case FeatureFrame() if event.chunk == chunk and self._is_of(event.header, sequence):
+                case FeatureFrame() if event.chunk == chunk and self._is_of(event, sequence, sealer):
                     frame = event
                     if event.crc_ok or event.match.is_clear:
                         self.device = event.device
-                case AnswerFrame() if by_mode and self._is_of(event.header, sequence):
+                case AnswerFrame() if by_mode and self._is_of(event, sequence, sealer):
                     frame = event
                     if event.match.is_clear:
                         self.device = event.device
-                case UnknownModel() if self._is_of(event.header, sequence):
+                case UnknownModel() if self._is_of(event, sequence):
                     raise WrongModelError(
                         f"the board does not run model {bundle.model_id} (bundle {bundle.name}): pass the bundle of "
                         "the model that `inkling info` shows, or flash firmware built from this one"
@@ -160,6 +190,8 @@ class Board(CommandLine):
             raise self._no_reply()
         if frame is None and (failure := self._reported_failure()):
             raise failure  # no bit errors: it crashed, or restarted
+        if sealer:
+            sealer.use(is_certain=frame is not None or run_cost is not None)
         return frame, run_cost
 
     def _expected(self, bundle: Bundle, sequence: int, chunk: int, by_mode: bool) -> list[Header]:
@@ -183,9 +215,20 @@ class Board(CommandLine):
         if image.shape != shape or image.dtype != np.uint8:
             raise ValueError(f"image must be uint8 {shape}, got {image.dtype} {image.shape}")
 
-    def _is_of(self, header: Header, sequence: int) -> bool:
-        """Return True if a frame with this header may be what the command with this sequence number returns."""
-        return header.sequence == sequence and self.device in (None, header.device)
+    def _is_of(self, event: ImageFrame | UnknownModel, sequence: int, sealer: Sealer | None = None) -> bool:
+        """Return True if this may be what a command returns: by sequence number or, if it was sealed, by counter."""
+        if sealer and isinstance(event, ImageFrame):
+            return event.match.proof is not None and event.match.proof.counter == sealer.counter
+        return event.header.sequence == sequence and self.device in (None, event.header.device)
+
+
+def _frame_bytes(bundle: Bundle, header: Header, is_secured: bool) -> int:
+    """Return the size in bytes of a frame with this header on a line."""
+    if header.type == FrameType.ANSWER:
+        return ANSWER_BYTES + HEADER_TAG_BYTES * is_secured
+    if is_secured:
+        return SecuredLayout(bundle.chunk_bits(header.chunk)).serial_size
+    return bundle.chunk_layout(header.chunk).serial_size
 
 
 def _features(returned: ByMode) -> Features:

@@ -15,6 +15,8 @@ from host.board.errors import (
     SilentBoardError,
 )
 from host.board.port import Port
+from host.board.sealing import Sealer
+from host.keys.key_file import KeyFile
 from host.receive.board_text import last_line, recognize
 from host.receive.events import ControlFrame, Event
 from host.receive.stream import StreamReceiver
@@ -32,6 +34,8 @@ from wire.control import (
     command,
 )
 from wire.frame import ANY_DEVICE, SEQUENCES
+from wire.replies.key_state import KeyState
+from wire.secure.commands import next_counter
 
 ATTEMPTS = 3
 EMPTY_REPLY_BYTES = 20
@@ -44,7 +48,7 @@ MAX_HEARD_BYTES = 1 << 16  # kept since the last command
 
 FIRST_REQUEST, LAST_REQUEST = SEQUENCES, 255
 
-Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ModeSetting, ErrorReply)
+Reply = TypeVar("Reply", Info, BenchResult, RunCost, RadioReport, ModeSetting, ErrorReply, KeyState)
 
 
 class CommandLine:
@@ -54,21 +58,29 @@ class CommandLine:
     timeout: the maximum time in seconds that the board takes to respond.
     device: the number of the board, if there are several on the line. If None, any board responds, and its first clean
         response sets `device`.
+    keys: a key file: commands for its devices are sealed, and only secured frames of them are taken.
     """
 
     def __init__(
-        self, port: Port, bundle: Bundle | None = None, timeout: float = TIMEOUT_S, device: int | None = None
+        self,
+        port: Port,
+        bundle: Bundle | None = None,
+        timeout: float = TIMEOUT_S,
+        device: int | None = None,
+        keys: KeyFile | None = None,
     ) -> None:
         self.port = port
         self.bundle = bundle
         self.device = device
+        self.keys = keys
         self._address = ANY_DEVICE if device is None else device
         self._timeout = timeout
-        self._receiver = StreamReceiver([bundle] if bundle else [])
+        self._receiver = StreamReceiver([bundle] if bundle else [], policies=keys.policies if keys else None)
         self._request = LAST_REQUEST
         self._received = 0  # bytes since the last command
         self._sent = b""  # the last command
         self._heard = bytearray()  # since the command was first sent, and just before
+        self._sent_key = False  # a command contained a key: from then on, no message quotes what an echo may bring
 
     def close(self) -> None:
         """Close the port."""
@@ -86,31 +98,37 @@ class CommandLine:
         """Return the time in seconds that bytes take on the serial line."""
         return BITS_PER_BYTE * n_bytes / self.port.baud
 
-    def _ask(self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int) -> Control:
-        """Send a command up to ATTEMPTS times and return its reply."""
+    def _ask(
+        self, opcode: Opcode, data: bytes, timeout: float, reply_bytes: int, sealer: Sealer | None = None
+    ) -> Control:
+        """Send a command up to ATTEMPTS times, on request sealed, and return its reply."""
         request = self._next_request()
         failure: DeviceError | None = None
         for _ in range(ATTEMPTS):
             try:
-                for event in self._send(opcode, request, data, timeout, EMPTY_REPLY_BYTES + reply_bytes):
+                for event in self._send(opcode, request, data, timeout, EMPTY_REPLY_BYTES + reply_bytes, sealer):
                     if isinstance(event, ControlFrame) and self._is_reply(event.control, opcode, request):
                         self.device = event.control.header.device
                         return event.control
                 failure = self._no_reply()
             except BoardError as error:
-                if error.code not in TRANSIENT:
+                if error.code not in TRANSIENT and not (sealer and sealer.corrects(error)):
                     raise
                 failure = error
         assert failure is not None
         raise failure
 
-    def _send(self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int) -> Iterator[Event]:
+    def _send(
+        self, opcode: Opcode, request: int, data: bytes, timeout: float, size: int, sealer: Sealer | None = None
+    ) -> Iterator[Event]:
         """Send a command, and yield events until no more of at least `size` bytes that it returns can arrive."""
+        self._sent_key |= opcode == Opcode.KEY and bool(data)
         late = self.port.read(0)  # what earlier commands return, or what the board says since the port was opened
         self._hear(late)
         self._receiver.feed(late)
         self._receiver.flush()
-        self._sent = frame = command(opcode, request, data, self._address)
+        sealed = sealer.command(opcode, request, data) if sealer else None
+        self._sent = frame = sealed or command(opcode, request, data, self._address)
         self.port.write(frame)
         deadline = time.monotonic() + timeout + self._line_s(len(frame))
         self._received = 0
@@ -135,7 +153,7 @@ class CommandLine:
             # Unsolicited errors are unrelated, except for a command that was damaged before its request number.
             unnumbered = (control.request, reply.opcode) == (0, 0) and reply.code in RECEIVE_ERRORS
             if control.request == request or unnumbered:
-                raise BoardError(reply)
+                raise BoardError(reply, _next_counter(control.data))
         return (control.opcode, control.request) == (opcode | REPLY_BIT, request)
 
     def _next_request(self) -> int:
@@ -148,7 +166,8 @@ class CommandLine:
         return self._request
 
     def _hear(self, data: bytes) -> None:
-        self._heard += data[: MAX_HEARD_BYTES - len(self._heard)]
+        if not self._sent_key:
+            self._heard += data[: MAX_HEARD_BYTES - len(self._heard)]
 
     def _reported_failure(self) -> GarbledReplyError | None:
         """Return an error if the board has said in plain text why it does not reply."""
@@ -175,6 +194,13 @@ class CommandLine:
                 )
             return GarbledReplyError(f"{received}: check the baud rate ({baud}), and the line for noise")
         return SilentBoardError(f"{url}: the board does not respond: check that it is running and on this port")
+
+
+def _next_counter(error: bytes) -> int | None:
+    try:
+        return next_counter(error)
+    except ValueError as fault:
+        raise GarbledReplyError(f"the board's firmware is not compatible with this program: {fault}") from None
 
 
 def unpack(kind: type[Reply], data: bytes) -> Reply:

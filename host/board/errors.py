@@ -21,6 +21,7 @@ MESSAGES = {
     ErrorCode.CAMERA: "it has no camera, or the camera returned no image",
     ErrorCode.RADIO: "it has no radio, or the radio does not respond",
     ErrorCode.NOT_AUTHENTIC: "it has a key, and executes this command only if it is sealed with the key",
+    ErrorCode.MEMORY: "its permanent memory failed, so that its key cannot be used: replace it, or erase it whole",
     ErrorCode.AIR_TIME: "its duty cycle does not allow this packet yet: wait (a reset also clears its air time)",
 }
 # The same command may succeed when it is sent again.
@@ -53,9 +54,17 @@ class WrongModelError(DeviceError):
     """The board does not run the bundle's model."""
 
 
-class BoardError(DeviceError):
-    """The board reported an error. `code` is None if this program does not know it."""
+class KeyMismatchError(DeviceError):
+    """The board and the key file do not agree on the board's key."""
 
-    def __init__(self, reply: ErrorReply) -> None:
+
+class BoardError(DeviceError):
+    """The board reported an error. `code` is None if this program does not know it.
+
+    next_counter: of the board's next image, if it reported NOT_AUTHENTIC with it.
+    """
+
+    def __init__(self, reply: ErrorReply, next_counter: int | None = None) -> None:
+        self.next_counter = next_counter
         self.code = ErrorCode(reply.code) if reply.code in list(ErrorCode) else None
         super().__init__(f"the board reported an error: {describe(reply)}")

@@ -9,6 +9,8 @@ from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.matching import HEADER_BITS, SYNC_BITS
 from wire.frame import CRC16_BYTES
 from wire.model import MAX_BER, MIN_BER
+from wire.secure.frames import PAYLOAD_TAG_BYTES
+from wire.secure.limits import TAG_BITS
 
 # The prior is Beta(PRIOR_FLIPS, PRIOR_BITS - PRIOR_FLIPS): mean 1e-2, a fifth of the weight of one frame.
 PRIOR_FLIPS, PRIOR_BITS = 0.2, 20.0
@@ -24,23 +26,24 @@ BERS = np.geomspace(1e-6, MAX_BER, 256)
 _LOG, _LOG_NOT = np.log(BERS), np.log1p(-BERS)
 # As a density over log p, over which BERS are evenly spaced: one power of p more than over p.
 _PRIOR = PRIOR_FLIPS * _LOG + (PRIOR_BITS - PRIOR_FLIPS - 1) * _LOG_NOT
-# Probability that damage passes a CRC-16.
-CRC16_MISS = 2.0**-16
 
 
 def log_likelihood(frame: FeatureFrame | AnswerFrame) -> np.ndarray:
     """Return the log-likelihood (R,) of each of BERS, given one frame.
 
-    - k of the n bits of sync and header, or of sync and answer, flipped: k log p + (n - k) log(1 - p).
+    - k of the n bits of sync and header, or of sync and answer, flipped: k log p + (n - k) log(1 - p). Those of a
+      header tag count, too.
     - A correct CRC-16 over N bits: none of them flipped, (1 - p)^N, or damage that it missed, one in 65536. A wrong
-      CRC-16: at least one flipped, 1 - (1 - p)^N.
+      CRC-16: at least one flipped, 1 - (1 - p)^N. The same for a payload tag, which misses one in 2^32.
     - Badly damaged frames are never received, which biases the flip count low: subtract the log-probability of passing
       the receiver's tests (a truncated binomial).
     """
     bits, flips = HEADER_BITS, frame.header_flips
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
-    crc = (_crc_bits(frame), frame.crc_ok) if isinstance(frame, FeatureFrame) and frame.whole else None
+    if frame.match.proof:
+        bits, flips = bits + TAG_BITS, flips + frame.match.proof.tag_flips
+    crc = (*_checked(frame), frame.crc_ok) if isinstance(frame, FeatureFrame) and frame.whole else None
     return _log_likelihood(bits, flips, crc, frame.match.passed)
 
 
@@ -104,20 +107,25 @@ def payload_ber(frame: FeatureFrame | AnswerFrame, link_ber: float) -> float:
     """Return the bit error rate to expect in this frame's payload on a link of `link_ber`, as input of the decoder.
 
     With c = (1 - p)^N for the N bits under the CRC-16: if it is wrong, p / (1 - c), as at least one bit is flipped; if
-    it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged. An
-    answer frame has no CRC: its bits have the rate of the link.
+    it is correct, 2^-16 p / (c + 2^-16 (1 - c)), close to 0 unless so many bits are unlikely to arrive undamaged. A
+    payload tag has 2^-32. An answer frame has no CRC: its bits have the rate of the link.
     """
     if isinstance(frame, AnswerFrame) or not frame.whole:
         return link_ber
-    clean = exp(_crc_bits(frame) * log1p(-link_ber))
+    bits, miss = _checked(frame)
+    clean = exp(bits * log1p(-link_ber))
     if frame.crc_ok:
-        return max(MIN_BER, CRC16_MISS * link_ber / (clean + CRC16_MISS * (1 - clean)))
+        return max(MIN_BER, miss * link_ber / (clean + miss * (1 - clean)))
     return min(MAX_BER, link_ber / (1 - clean))
 
 
-def _crc_bits(frame: FeatureFrame) -> int:
-    """Return the number of bits that the CRC-16 protects, its own included, without the corrected header."""
-    return 8 * (frame.layout.payload_bytes + CRC16_BYTES)
+def _checked(frame: FeatureFrame) -> tuple[int, float]:
+    """Return the number of bits that the CRC-16 or payload tag protects, its own included, without the header.
+
+    And the probability that it misses damage.
+    """
+    check_bytes = PAYLOAD_TAG_BYTES if frame.match.proof else CRC16_BYTES
+    return 8 * (frame.layout.payload_bytes + check_bytes), 2.0 ** (-8 * check_bytes)
 
 
 def _mean(log_posterior: np.ndarray) -> float:
@@ -128,9 +136,9 @@ def _mean(log_posterior: np.ndarray) -> float:
 
 @lru_cache(maxsize=1024)
 def _log_likelihood(
-    bits: int, flips: int, crc: tuple[int, bool] | None, passed: tuple[tuple[int, int], ...]
+    bits: int, flips: int, crc: tuple[int, float, bool] | None, passed: tuple[tuple[int, int], ...]
 ) -> np.ndarray:
-    """Return what `log_likelihood` does, given the bits under a CRC-16 and if it is correct; None without a CRC."""
+    """Return what `log_likelihood` does. crc: as for `_crc_log_likelihood`; None without a CRC."""
     likelihood = flips * _LOG + (bits - flips) * _LOG_NOT
     if crc is not None:
         likelihood = likelihood + _crc_log_likelihood(*crc)
@@ -140,10 +148,10 @@ def _log_likelihood(
     return likelihood
 
 
-def _crc_log_likelihood(bits: int, correct: bool) -> np.ndarray:
-    """Return log P(a CRC-16 over so many bits is correct, or wrong) at each of BERS."""
+def _crc_log_likelihood(bits: int, miss: float, correct: bool) -> np.ndarray:
+    """Return log P(a CRC over so many bits is correct, or wrong) at each of BERS. miss: the share of damage missed."""
     flipped = -np.expm1(bits * _LOG_NOT)
-    return np.logaddexp(bits * _LOG_NOT, np.log(CRC16_MISS * flipped)) if correct else np.log(flipped)
+    return np.logaddexp(bits * _LOG_NOT, np.log(miss * flipped)) if correct else np.log(flipped)
 
 
 @lru_cache(maxsize=256)

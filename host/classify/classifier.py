@@ -13,6 +13,7 @@ from host.classify.ber import BerEstimator, payload_ber
 from host.classify.combine import ImageBits
 from host.classify.decoder import Prediction, decoder_of, softmax
 from host.classify.general import TaskModel, TaskPredictions, TaskSet
+from host.keys.policy import Auth
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.receive.senders.registry import MAX_SOURCES
 from wire.answer import Answer
@@ -48,6 +49,7 @@ class Reading:
     unsure: bool = False  # an answer that another class fits nearly as well
     answer_word: int = NO_ANSWER  # given to the decoder
     tasks: TaskPredictions = field(default_factory=dict)
+    auth: Auth = Auth.NONE  # of the image, by all of its frames so far
     image_id: str = ""  # the same for all frames of an image, and for no other image of the model
 
     @property
@@ -74,6 +76,7 @@ class Reading:
             **_prediction_values("class", prediction),
             "answered_by": self.answered_by.value,
             "unsure": self.unsure,
+            "auth": self.auth.name.lower(),
             "ber": float(f"{self.ber:.4g}"),
             "snr_db": frame.snr_db,
             "rssi_dbm": frame.rssi_dbm,
@@ -132,6 +135,7 @@ class _Combined:
     answer_word: int
     answer: Answer | None  # that decides, as no features have been received
     unsure: bool
+    auth: Auth
 
 
 class _Link:
@@ -212,6 +216,7 @@ class Classifier:
                 item.unsure,
                 item.answer_word,
                 by_task.get(position, {}),
+                item.auth,
                 f"{self._start}-{item.frame.device}-{item.frame.image_number}",
             )
             for position, item in enumerate(combined)
@@ -247,7 +252,9 @@ class Classifier:
         image.add(frame, expected)
         answer, unsure = (None, False) if image.has_features else image.answer()
         rest = image.ber() if image.has_features else expected
-        return _Combined(frame, ber, rest, image.symbols(), image.frames, image.answer_word(), answer, unsure)
+        return _Combined(
+            frame, ber, rest, image.symbols(), image.frames, image.answer_word(), answer, unsure, image.auth()
+        )
 
     def _link(self, device: int, model_id: str) -> _Link:
         """Return the state of a device's link. Beyond MAX_SOURCES, that of the one heard least recently is dropped."""

@@ -5,6 +5,7 @@ from math import log
 
 import numpy as np
 
+from host.keys.policy import Auth
 from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer, received_symbols, received_word
 from host.receive.matching import MIN_LEAD
 from wire.answer import ANSWER_BITS, CONFIDENCES, Answer
@@ -26,7 +27,8 @@ class ImageBits:
     A bit received over a binary symmetric channel of bit error rate p has the ratio +-log((1 - p) / p), and those of
     independent copies add up (Hagenauer, Offer & Papke, IEEE Trans. Inf. Theory 42, 1996). Unlike in a majority vote, a
     copy over a good link outweighs several over bad ones. Copies made after the damage are not independent and get too
-    much weight. The answer frames of the image add up in the same way, over the answers that the board can give.
+    much weight. The answer frames of the image add up in the same way, over the answers that the board can give. The
+    bits of a frame that is authentic to the last bit are certain: no other frame changes them.
     """
 
     def __init__(self, model: Model) -> None:
@@ -34,6 +36,8 @@ class ImageBits:
         # Of the answer bits, if the model has an answer head, then of the bits of the symbols.
         self._llr = np.zeros(model.answer_bits + model.n_symbols * model.bits_per_symbol)
         self._received = np.zeros(len(self._llr), bool)
+        self._certain = np.zeros(len(self._llr), bool)
+        self._auth = Auth.FULL  # the least of all frames
         self._costs = np.zeros(model.class_count * CONFIDENCES)  # of each answer, in answer frames: -log-likelihood
         self._answers = 0
         self._only: tuple[FeatureFrame, float] | None = None  # the first frame, while there is nothing to combine
@@ -47,6 +51,7 @@ class ImageBits:
     def add(self, frame: FeatureFrame | AnswerFrame, ber: float) -> None:
         """Add a frame of this image. `ber` is the probability that a bit of its payload is wrong."""
         self.frames += 1
+        self._auth = min(self._auth, frame.auth)
         if self._only is not None:
             self._add_features(*self._only)
             self._only = None
@@ -63,10 +68,15 @@ class ImageBits:
         answer_bits = self._model.answer_bits
         first = answer_bits + self._model.chunk_symbols(frame.chunk)[0] * self._model.bits_per_symbol
         received = frame.bits >= 0
-        ratios = np.where(received, 1 - 2 * frame.bits.astype(float), 0.0) * log((1 - ber) / ber)
+        signs = np.where(received, 1 - 2 * frame.bits.astype(float), 0.0)
+        ratios = signs * log((1 - ber) / ber)
         for start, part in ((0, slice(answer_bits)), (first, slice(answer_bits, len(frame.bits)))):
             place = slice(start, start + len(ratios[part]))
-            self._llr[place] = np.maximum(np.minimum(self._llr[place] + ratios[part], MAX_LLR), -MAX_LLR)
+            if frame.auth == Auth.FULL:
+                self._llr[place], self._certain[place] = MAX_LLR * signs[part], True
+            else:
+                added = np.where(self._certain[place], 0.0, ratios[part])
+                self._llr[place] = np.maximum(np.minimum(self._llr[place] + added, MAX_LLR), -MAX_LLR)
             self._received[place] |= received[part]
 
     def symbols(self) -> np.ndarray:
@@ -92,6 +102,12 @@ class ImageBits:
         """Return the likeliest answer by the answer frames, and True if its class is unsure."""
         answer, lead = nearest_answer(self._costs)
         return answer, lead < MIN_ANSWER_LEAD
+
+    def auth(self) -> Auth:
+        """Return how much of the image is authentic: FULL if frames that are FULL determine all that was received."""
+        if self._only is not None or self._auth != Auth.HEADER:
+            return self._auth
+        return Auth.HEADER if (self._received & ~self._certain).any() else Auth.FULL
 
     def ber(self) -> float:
         """Return the remaining bit error rate: the mean probability that a received bit of a symbol is wrong.

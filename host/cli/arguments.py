@@ -8,7 +8,9 @@ from host.board import TIMEOUT_S
 from wire import BAUD
 
 if TYPE_CHECKING:
+    from host.board.board import Board
     from host.board.port import Port
+    from wire.bundle import Bundle
 
 MAX_SECONDS = 86400.0
 MODES = ("features", "answer", "adaptive")  # of wire.control.Mode, which is slow to import
@@ -44,6 +46,32 @@ def add_threshold(parser: ArgumentParser, meaning: str = "the mode adaptive send
         metavar="N",
         help=f"confidence level, 0 to 15, from which {meaning}",
     )
+
+
+def add_keys(parser: ArgumentParser) -> None:
+    """Add --keys."""
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="key file (default: inkling/keys.json in ~/.config, or on Windows in %%APPDATA%%)",
+    )
+
+
+def key_path(options: Namespace) -> Path:
+    """Return the key file that is named by --keys, or the default one."""
+    from host.keys.key_file import default_path
+
+    return options.keys or default_path()
+
+
+def open_board(options: Namespace, bundle: "Bundle | None" = None) -> "Board":
+    """Open the board on --port, with the settings of `add_line` and `add_keys`. Raises as KeyFile and Port do."""
+    from host.board.board import Board
+    from host.keys.key_file import KeyFile
+
+    keys = KeyFile.load(key_path(options))
+    return Board(open_port(options), bundle, options.timeout, keys=keys)
 
 
 def open_port(options: Namespace, url: str | None = None) -> "Port":

@@ -11,7 +11,7 @@ from PIL import Image
 
 from host.board.board import Board
 from host.classify.classifier import Classifier
-from host.cli.arguments import open_port
+from host.cli.arguments import open_board
 from host.cli.output import Output, Part, reading_parts
 from host.cli.preview import encoded, write_whole
 from host.cli.run import LOST, check_model
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         _as_file(np.zeros(bundle.input_shape, np.uint8), options.save.suffix)  # checks --save before anything is sent
     classifier = Classifier.of([bundle], load_tasks([bundle], options.task))
     output = Output("-" if options.json else None)
-    with Board(open_port(options), bundle, options.timeout) as board:
+    with open_board(options, bundle) as board:
         check_model(board, output)
         return _capture_all(board, classifier, options, output)
 

@@ -2,16 +2,21 @@
 
 import argparse
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 from rich.text import Text
 
 from host.board import platformio
 from host.board.board import Board
-from host.board.errors import TRANSIENT, BoardError, DeviceError, WrongModelError
+from host.board.errors import TRANSIENT, BoardError, DeviceError, KeyMismatchError, WrongModelError
+from host.board.key_setting import KeyChange, add_key
 from host.board.port_list import choose_port
-from host.cli.arguments import open_port
+from host.cli.arguments import key_path, open_port
+from host.cli.keys.boards import report
 from host.cli.output import Output, plain_console
 from host.errors import HostError
+from host.keys.key_file import KeyFile
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
 from wire.control import Info
@@ -23,9 +28,20 @@ SPINNER_COLUMNS = 4
 TARGET_CHARACTERS = 24  # length of the field in INFO; longer names are cut off
 
 
+class Flashed(NamedTuple):
+    """A board that runs what was flashed: its number and INFO, and with --secure what became of its key."""
+
+    device: int | None
+    info: Info
+    change: KeyChange | None
+
+
 def run(options: argparse.Namespace) -> int:
     """Build, flash, check, and return the exit status."""
     bundle = load_bundle(options.bundle)
+    keys = key_path(options) if options.secure else None
+    if keys:
+        KeyFile.load(keys, new=True)  # checks it before anything is flashed
     environment = _board_environment(options.env)
     port = _port_after_dfu(options) if environment.upload_protocol == DFU else choose_port(options.port)
     console = plain_console()
@@ -38,9 +54,12 @@ def run(options: argparse.Namespace) -> int:
         show("building and flashing with PlatformIO")
         platformio.upload(options.env, port, bundle.path, show, Output().note)
         show(f"flashed; waiting for the board on {port}")
-        device, info = _wait_for_board(port, options, bundle)
-    firmware = f"device {device}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"
+        flashed = _wait_for_board(port, options, bundle, keys)
+    info = flashed.info
+    firmware = f"device {flashed.device}, {info.target}, now runs {bundle.name} {info.model_id}, engine {info.engine}"
     console.print(printable(f"{port}: {firmware}"))
+    if keys and flashed.change:
+        report(flashed.change, keys)
     return 0
 
 
@@ -68,11 +87,11 @@ def _port_after_dfu(options: argparse.Namespace) -> str:
     return options.port
 
 
-def _wait_for_board(port: str, options: argparse.Namespace, bundle: Bundle) -> tuple[int | None, Info]:
-    """Return device number and INFO of the flashed board after it has run its encoder once.
+def _wait_for_board(port: str, options: argparse.Namespace, bundle: Bundle, keys: Path | None) -> Flashed:
+    """Return what the flashed board reports after it has run its encoder once and, with a key file, got a key.
 
-    Raises WrongModelError if it does not run what was flashed, BoardError if its encoder fails, and DeviceError if it
-    does not respond in time.
+    Raises WrongModelError if it does not run what was flashed, KeyMismatchError if it has a key that the file lacks,
+    BoardError if its encoder fails, and DeviceError if it does not respond in time.
     """
     deadline = time.monotonic() + options.timeout
     while True:
@@ -81,8 +100,8 @@ def _wait_for_board(port: str, options: argparse.Namespace, bundle: Bundle) -> t
                 info = board.info()
                 _check(info, options.env, bundle)
                 board.bench(1)
-                return board.device, info
-        except WrongModelError:
+                return Flashed(board.device, info, add_key(board, keys) if keys else None)
+        except (WrongModelError, KeyMismatchError):
             raise
         except HostError as error:  # while the board restarts, its port may be missing and its output be no reply
             if isinstance(error, BoardError) and error.code not in TRANSIENT:

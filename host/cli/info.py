@@ -5,24 +5,43 @@ import argparse
 from rich.table import Table
 
 from host.board.board import Board
-from host.cli.arguments import open_port
+from host.board.errors import BoardError, DeviceError
+from host.cli.arguments import open_board
 from host.cli.mode import describe
 from host.cli.output import plain_console
 from wire.bundle import load as load_bundle
-from wire.control import Info, ModeSetting
+from wire.control import ErrorCode, Info, ModeSetting
 
 
 def run(options: argparse.Namespace) -> int:
     """Request INFO, show it, check the model, and return the exit status."""
     bundle = load_bundle(options.bundle) if options.bundle else None
-    with Board(open_port(options), bundle, options.timeout) as board:
+    with open_board(options, bundle) as board:
         info = board.info()
         table = Table(show_header=False, title=f"device {board.device}")
-        for name, value in _rows(info):
+        for name, value in [*_rows(info), ("device key", _key_text(board))]:
             table.add_row(name, value)
         plain_console(wrap=True).print(table)
         board.check(info)
     return 0
+
+
+def _key_text(board: Board) -> str:
+    """Return whether board and key file have a key of the device."""
+    try:
+        state = board.key_state()
+    except BoardError as error:
+        if error.code == ErrorCode.UNKNOWN_COMMAND:
+            return "none: its firmware knows no keys"
+        raise
+    except DeviceError:  # INFO has been answered: a noisy line
+        return "unknown: no valid reply"
+    assert board.keys and board.device is not None
+    is_stored = board.device in board.keys.devices
+    if not state.has_key:
+        return "none, but the key file has one" if is_stored else "none"
+    kept = "" if state.is_permanent else ", until it restarts"
+    return f"yes{kept}; {'one' if is_stored else 'none'} in the key file"
 
 
 def _rows(info: Info) -> list[tuple[str, str]]:

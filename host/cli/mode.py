@@ -3,7 +3,7 @@
 import argparse
 
 from host.board.board import Board
-from host.cli.arguments import open_port
+from host.cli.arguments import open_board
 from host.cli.output import plain_console
 from host.errors import HostError
 from wire.answer import confidence_floor
@@ -12,7 +12,7 @@ from wire.control import Info, Mode, ModeSetting
 
 def run(options: argparse.Namespace) -> int:
     """Set the mode on request, show it, and return the exit status."""
-    with Board(open_port(options), timeout=options.timeout) as board:
+    with open_board(options) as board:
         setting = set_mode(board, options.mode, options.threshold)
         plain_console().print(f"device {board.device}: {describe(setting)}")
     return 0

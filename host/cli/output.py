@@ -108,7 +108,7 @@ def plain_console(stderr: bool = False, wrap: bool = False) -> Console:
 
 
 def reading_parts(reading: Reading) -> list[Part]:
-    """Return the parts of a reading's line: class, confidence, who decided, bit error rate, signal, frame.
+    """Return the parts of a reading's line: class, confidence, who decided, bit error rate, signal, frame, auth.
 
     For a general bundle, each task's label and confidence take the place of the first three.
     """
@@ -120,7 +120,8 @@ def reading_parts(reading: Reading) -> list[Part]:
         parts = [*_prediction_parts(prediction, reading.unsure), f"  by {reading.answered_by.value:<5}  "]
     for name, predicted in reading.tasks.items():
         parts += [f"{name}: ", *(_prediction_parts(predicted) if predicted else [(NONE, "dim")]), "  "]
-    return [*parts, f"BER {reading.ber:.1e}  {signal}", _state(reading)]
+    auth = [f"  auth {reading.auth.name.lower()}"] if reading.auth else []
+    return [*parts, f"BER {reading.ber:.1e}  {signal}", _state(reading), *auth]
 
 
 def lost_text(count: int, certainty: Certainty) -> str:

@@ -8,6 +8,7 @@ from host.board.energy import DEFAULT_RADIO, chips, radios
 from host.cli.arguments import (
     CAMERA_TIMEOUT_S,
     MODES,
+    add_keys,
     add_line,
     add_port,
     add_threshold,
@@ -38,7 +39,18 @@ def receive(parser: ArgumentParser) -> None:
     _add_task(parser)
     add("--json", metavar="FILE", help="append JSON lines to FILE; - is standard output")
     add("--preview", type=Path, metavar="DIR", help=f"write a preview of each image to DIR/IMAGE_ID.png: {PREVIEW}")
-    add("--state", type=Path, metavar="FILE", help="remember the devices and their losses in FILE, across restarts")
+    add(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="remember devices, losses and counters in FILE, across restarts (default with keys: a file beside theirs)",
+    )
+    add("--keys", type=Path, metavar="FILE", help="key file (default: that of inkling keys); see also --state")
+    add(
+        "--require-auth",
+        choices=("header", "full"),
+        help="refuse frames of which less is authentic, of all devices (default: of those in the key file only)",
+    )
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
     add("--reconnect", action="store_true", help="wait for a port that is missing or disappears")
     add(
@@ -84,6 +96,7 @@ def run(parser: ArgumentParser) -> None:
         help="chunk of the symbols, for features (default 0: all; by radio: the longest prefix that the air time "
         "allows)",
     )
+    add_keys(parser)
     _add_json_and_timeout(parser, TIMEOUT_S)
 
 
@@ -109,6 +122,7 @@ def capture(parser: ArgumentParser) -> None:
     add("--every", type=seconds, metavar="S", help="repeat every S seconds until Ctrl-C")
     add("--count", type=at_least_one, metavar="N", help="end after N images (default 1; with --every: no end)")
     add("--chunk", type=int, default=0, metavar="N", help="chunk of the symbols, for features (default 0: all)")
+    add_keys(parser)
     _add_json_and_timeout(parser, CAMERA_TIMEOUT_S)
 
 
@@ -186,6 +200,7 @@ def info(parser: ArgumentParser) -> None:
   inkling info --port socket://localhost:4000 --bundle bundles/cifar10"""
     add_port(parser)
     parser.add_argument("--bundle", metavar="DIR", help="check that the board runs the model of this bundle")
+    add_keys(parser)
     _add_timeout(parser, TIMEOUT_S)
 
 
@@ -201,6 +216,7 @@ def mode(parser: ArgumentParser) -> None:
     parser.add_argument("mode", nargs="?", choices=MODES, help="mode to set (default: as it is set)")
     add_threshold(parser)
     add_port(parser)
+    add_keys(parser)
     _add_timeout(parser, TIMEOUT_S)
 
 
@@ -212,12 +228,14 @@ def flash(parser: ArgumentParser) -> None:
     )
     parser.epilog = """examples:
   inkling flash --env esp32dev --bundle bundles/cifar10
-  inkling flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0"""
+  inkling flash --env nucleo_f446re --bundle build/bundles/mine --port /dev/ttyACM0 --secure"""
     add = parser.add_argument
     add("--env", required=True, metavar="ENV", help="environment of platformio.ini, such as esp32dev")
     add("--bundle", required=True, metavar="DIR", help="bundle whose encoder is built in")
     add("--port", metavar="URL", help="/dev/ttyUSB0, COM3, ... (default: the only USB port; required for DFU)")
     add_line(parser)
+    add("--secure", action="store_true", help="give the board a device key, as `inkling keys add` does")
+    add_keys(parser)
     add(
         "--timeout",
         type=seconds,

@@ -13,9 +13,10 @@ from host.cli.output import Output, lost_text, reading_parts
 from host.cli.preview import PreviewFolder
 from host.cli.reports.devices import DeviceReports
 from host.cli.reports.notes import Notes
+from host.cli.reports.trust import RefusalNotes, Trust
 from host.errors import HostError, PortError
 from host.receive.board_text import Cause, TextWatch
-from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, UnknownModel
+from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, Refused, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.radio import Gateways, PacketReceiver
 from host.receive.senders.state import StateFile
@@ -41,15 +42,21 @@ class Listener:
 
     def __init__(self, options: argparse.Namespace) -> None:
         bundles = [load_bundle(path) for path in dict.fromkeys(options.bundle)]
-        self._parser = parser = FrameParser(bundles)
-        self._state = StateFile(options.state) if options.state else None
+        trust = Trust.of(options)
+        self._keyed = bool(trust.policies)
+        self._parser = parser = FrameParser(bundles, policies=trust.policies, require=trust.require)
+        self._state = StateFile(trust.state, for_keys=self._keyed) if trust.state else None
         if self._state:
             parser.restore(self._state.load())
+            parser.gate.restore(self._state.load_accepted())
+        for device, counter in trust.counters.items():
+            parser.gate.expect_counter(device, counter)
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written
         self._losses, self._unknown_models, self._board_errors, self._garbage = (Notes(self.output) for _ in range(4))
         self._devices = DeviceReports(self.output)
+        self._refusals = RefusalNotes(self.output)
         self._announced = self._sharing = False
         self._baud = options.baud
         self._max_silence_s = options.max_silence
@@ -119,6 +126,7 @@ class Listener:
         for notes in (*kinds, *self._causes.values()):
             notes.flush()
         self._devices.flush()
+        self._refusals.flush()
         if self._state:
             self._state.close()
         self.output.note(self._summary())
@@ -134,6 +142,7 @@ class Listener:
         return (
             f"{self._frames} frames{answers}, {lost_text(totals.lost, totals.certainty)}, "
             f"{totals.duplicates} duplicates, {totals.late} late, "
+            f"{f'{self._refusals.count} refused, ' if self._refusals.count else ''}"
             f"{self._unknown.total()} of unknown models, {self._receiver.garbage_bytes} bytes of garbage"
             f"{by_radio if gateways.packets else ''}{f'; {self.output.missed}' if self.output.missed else ''}"
         )
@@ -145,19 +154,37 @@ class Listener:
             if isinstance(received, ControlFrame):
                 self._note_error(received.control)
                 event = self._gateways.take(received.control)
-                self._devices.hear_control(received, event, self._gateways.clashing)
+                self._take_control(received, event)
             if isinstance(event, FeatureFrame | AnswerFrame) and not self.done:
-                changed.add((event.device, event.model.model_id))
+                source = event.device, event.model.model_id
+                changed.add(source)
+                if self._keyed:  # a host that is killed after the reading must not accept the frame again
+                    self._save({source})
                 self._show(event)
                 self._devices.hear_image(event)
             elif isinstance(event, UnknownModel):
                 self._note_unknown_model(event)
-        if self._state and changed:
+            elif isinstance(event, Refused):
+                self._refusals.add(event.device, event.reason)
+        if changed and not self._keyed:
+            self._save(changed)
+        self._note_garbage()
+
+    def _take_control(self, received: ControlFrame, event: Event | None) -> None:
+        """Report a control frame from the line. event: what it contains, if it is a gateway's packet."""
+        for frame in (received, event):
+            if isinstance(frame, ControlFrame) and frame.status and self._keyed:
+                self._save(set())
+            if isinstance(frame, ControlFrame) and frame.refusal:
+                self._refusals.add(frame.control.header.device, frame.refusal)
+        self._devices.hear_control(received, event, self._gateways.clashing)
+
+    def _save(self, changed: set[tuple[int, str]]) -> None:
+        if self._state:
             try:
-                self._state.save(self._parser.sources, changed)
+                self._state.save(self._parser.sources, changed, self._parser.gate.accepted)
             except HostError as error:
                 self.output.miss("states not saved", str(error))
-        self._note_garbage()
 
     def _show(self, frame: FeatureFrame | AnswerFrame) -> None:
         reading = self._classifier.read(frame)

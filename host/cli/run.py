@@ -10,7 +10,7 @@ import numpy as np
 from host.board.board import Board
 from host.board.errors import BoardError, GarbledReplyError
 from host.classify.classifier import Classifier, Reading
-from host.cli.arguments import open_port
+from host.cli.arguments import open_board
 from host.cli.mode import describe, set_mode
 from host.cli.output import Output, reading_parts
 from host.cli.preview import PreviewFile
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     missing = len(options.images) - len(images)
     if not images:
         return 1
-    with Board(open_port(options), bundle, options.timeout) as board:
+    with open_board(options, bundle) as board:
         check_model(board, output)
         if options.mode is not None or options.threshold is not None:
             output.note(f"device {board.device}: {describe(set_mode(board, options.mode, options.threshold))}")

@@ -5,13 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
+from host.keys.policy import Auth
 from host.receive.matching import MIN_LEAD, Match
+from host.receive.secured.devices import Refusal
 from host.receive.sources import Place
 from wire.answer import CONFIDENCES, Answer
 from wire.control import Control
 from wire.frame import FeatureLayout, Header
 from wire.model import Model
 from wire.payload import bits_to_symbols
+from wire.replies.status import Status
 
 NO_ANSWER = -1  # in place of an answer word that was not received
 
@@ -30,6 +33,11 @@ class ImageFrame:
     def header(self) -> Header:
         """The header after correction."""
         return self.match.header
+
+    @property
+    def auth(self) -> Auth:
+        """How much of the frame is authentic."""
+        return Auth.HEADER if self.match.proof else Auth.NONE
 
     @property
     def header_flips(self) -> int:
@@ -69,10 +77,15 @@ class FeatureFrame(ImageFrame):
     bits: np.ndarray  # (n_bits,) int8 in payload order: 0, 1, or -1 = not received
     sync_flips: int | None
     whole: bool  # received to the last bit of the CRC-16
-    crc_ok: bool  # the payload is as it was sent, given the corrected header
+    crc_ok: bool  # the payload is as it was sent, by its CRC-16 or tag, given the corrected header
     place: Place
     snr_db: float | None = None
     rssi_dbm: float | None = None
+
+    @property
+    def auth(self) -> Auth:
+        """How much of the frame is authentic: FULL if the payload tag is correct."""
+        return Auth.FULL if self.match.proof and self.crc_ok else super().auth
 
     @property
     def chunk(self) -> int:
@@ -132,6 +145,11 @@ class AnswerFrame(ImageFrame):
     rssi_dbm: float | None = None
 
     @property
+    def auth(self) -> Auth:
+        """How much of the frame is authentic: all of it, or nothing."""
+        return Auth.FULL if self.match.proof else Auth.NONE
+
+    @property
     def answer(self) -> Answer:
         """The nearest answer."""
         return nearest_answer(self.distances)[0]
@@ -160,6 +178,8 @@ class ControlFrame:
     gateway: int | None = None  # number of the gateway that received it by radio
     snr_db: float | None = None
     rssi_dbm: float | None = None
+    status: Status | None = None  # in a status frame that counts
+    refusal: Refusal | None = None  # of a status frame that is refused
 
 
 @dataclass(frozen=True)
@@ -169,4 +189,12 @@ class UnknownModel:
     header: Header
 
 
-Event = FeatureFrame | AnswerFrame | ControlFrame | UnknownModel
+@dataclass(frozen=True)
+class Refused:
+    """A feature or answer frame that is not authentic enough."""
+
+    device: int
+    reason: Refusal
+
+
+Event = FeatureFrame | AnswerFrame | ControlFrame | UnknownModel | Refused

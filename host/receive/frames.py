@@ -1,14 +1,18 @@
-"""Frame parser: from the bytes of a frame of an image, complete or truncated, to its model and its event."""
+"""Frame parser: from the bytes of a frame, complete or truncated, to its model, its sender and its event."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from host.receive.clash import has_restarted
-from host.receive.events import AnswerFrame, FeatureFrame, nearest_answer
+from host.keys.policy import Auth, DevicePolicy
+from host.receive.clash import START_TOLERANCE_S, has_restarted
+from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, Refused, nearest_answer
 from host.receive.headers import HeaderDecoder
-from host.receive.matching import MIN_LEAD, Match
+from host.receive.matching import MIN_LEAD, Match, Proof
+from host.receive.secured.devices import Refusal
+from host.receive.secured.gate import Gate
 from host.receive.senders.registry import Registry, Totals
 from host.receive.sources import ANSWER, Place, Source
 from wire.answer import ANSWER_BITS, CONFIDENCES
@@ -16,21 +20,30 @@ from wire.control import Control
 from wire.frame import HEADER_BYTES, FeatureLayout, Header, check_crc
 from wire.model import Model
 from wire.payload import interleaver
-from wire.replies.status import Status, parse_status
+from wire.replies.status import Status
+from wire.secure.frames import SecuredLayout
 
 
 class FrameParser:
     """Parser of the frames of known models, which keeps track of their senders.
 
     Of models with equal model_id the last one counts, since no frame tells them apart.
-    `headers` holds the headers that the devices may send next, `sources` the images received, by device and model_id.
-    `clock` gives the time in seconds and never goes back.
+    `headers` holds the headers that plain devices may send next, `sources` the images received, by device and model_id,
+    and `gate` the devices with a policy. `clock`, `policies` and `require` are as for a Gate.
     """
 
-    def __init__(self, models: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
-        self.headers = HeaderDecoder([*{model.model_id: model for model in models}.values()])
+    def __init__(
+        self,
+        models: Sequence[Model],
+        clock: Callable[[], float] = time.monotonic,
+        policies: Mapping[int, DevicePolicy] | None = None,
+        require: Auth = Auth.NONE,
+    ) -> None:
+        different = [*{model.model_id: model for model in models}.values()]
+        self.headers = HeaderDecoder(different)
+        self.gate = Gate(different, policies or {}, require, clock)
         self._model_bits = {model.model_id: model.model_bits for model in models}
-        self._senders = Registry()
+        self._senders = Registry(frozenset(policies or ()))
         self._clock = clock
         self._statuses: dict[int, tuple[float, Status]] = {}  # the last one of each device, and when it came
 
@@ -49,37 +62,70 @@ class FrameParser:
         for (device, model_id), source in sources.items():
             if model_id in self._model_bits:
                 self.sources[device, model_id] = source
-                self._expect(device, model_id, source)
+                if self.gate.device(device) is None:
+                    self._expect(device, model_id, source)
 
-    def take_status(self, control: Control) -> None:
-        """Count the losses of a device by its own counter, if this is a status frame of a device that sends images.
+    def decode(self, block: bytes, sync_flips: int) -> Match | None:
+        """Decode the `gate.header_bytes` after a sync word, or fewer but at least 8 at the end of a stream."""
+        return self.gate.decode(block, sync_flips) or self.headers.decode(block[:HEADER_BYTES], sync_flips)
 
-        A restart while this host was off cannot be excluded. The counter counts for the model of which a frame was
-        received last. See `Source.counter`.
+    def decode_packet(self, packet: bytes) -> Match | None:
+        """Decode the header of a radio packet, of 8 bytes or more."""
+        match = self.gate.decode(packet[: self.gate.header_bytes], size=len(packet))
+        return match or self.headers.decode_packet(packet[:HEADER_BYTES], len(packet))
+
+    def control_event(
+        self, control: Control, snr_db: float | None = None, rssi_dbm: float | None = None
+    ) -> ControlFrame:
+        """Return the event for a control frame. If it is a status frame, it counts for its sender, or is refused."""
+        status = self.take_status(control)
+        event = ControlFrame(control, snr_db=snr_db, rssi_dbm=rssi_dbm)
+        if isinstance(status, Refusal):
+            return replace(event, refusal=status)
+        return replace(event, status=status)
+
+    def take_status(self, control: Control) -> Status | Refusal | None:
+        """Return the status in a status frame of a device, or why it is refused; None for other control frames.
+
+        The losses of a device that sends images are counted by its own counter, for the model of which a frame was
+        received last: see `Source.counter` and, of a device with a key, `Source.advance`.
         """
-        status, device = parse_status(control), control.header.device
-        if status is None or status.is_gateway:
-            return
-        now, last = self._clock(), self._statuses.get(device)
-        self._statuses[device] = now, status
-        known = [key for key in self.sources if key[0] == device]
-        if known:
-            key = max(known, key=lambda one: self.sources[one].heard)
-            source = self.sources[key]
-            if last:
-                before, earlier = last
-                restarted = has_restarted(earlier, status, now - before) or status.boots != earlier.boots
-            else:
-                restarted = source.last_counter is not None
+        number = control.header.device
+        device = self.gate.device(number)
+        before = device.known_counter if device else None
+        status = self.gate.open_status(control)
+        if not isinstance(status, Status) or status.is_gateway:
+            return status
+        now, last = self._clock(), self._statuses.get(number)
+        self._statuses[number] = now, status
+        key = self._heard_last(number)
+        if key is None:
+            return status
+        source = self.sources[key]
+        if device is None:
+            # A restart while this host was off cannot be excluded.
+            restarted = _restarted(last, status, now) if last else source.last_counter is not None
             source.counter(status.counter, now, restarted)
-            self._expect(device, key[1], source)
+            self._expect(*key, source)
+        elif before is not None and device.known_counter is not None:
+            started = status.uptime_s < now - source.heard + START_TOLERANCE_S
+            source.advance(before, device.known_counter, now, _restarted(last, status, now) if last else started)
+        return status
 
-    def find_model(self, body: bytes, header: Header, size: int | None = None) -> tuple[Model | None, bool]:
+    def _heard_last(self, device: int) -> tuple[int, str] | None:
+        """Return the source of a device that was heard last."""
+        known = [key for key in self.sources if key[0] == device]
+        return max(known, key=lambda one: self.sources[one].heard) if known else None
+
+    def find_model(self, body: bytes, match: Match, size: int | None = None) -> tuple[Model | None, bool]:
         """Return the model of the feature frame in `body`, None if undecidable, and whether the frame is clean.
 
         Of several models with these model bits, it is the one for which the CRC-16 is correct, else the one that this
-        device has used before. `size` restricts them to those whose frame has so many bytes.
+        device has used before. `size` restricts them to those whose frame has so many bytes. A proof names the model.
         """
+        if match.proof:
+            return match.proof.model, _is_whole_and_authentic(body, match.proof, match.header.chunk)
+        header = match.header
         models = self.headers.models(header)
         if size is not None:
             models = [model for model in models if model.chunk_layout(header.chunk).size == size]
@@ -95,12 +141,18 @@ class FrameParser:
         sync_flips: int | None = None,
         snr_db: float | None = None,
         rssi_dbm: float | None = None,
-    ) -> FeatureFrame:
+    ) -> FeatureFrame | Refused:
         """Return the event for a feature frame and record it. `body` holds the received bytes, from the header on."""
-        header = match.header
-        layout = model.chunk_layout(header.chunk)
-        bits = payload_bits(body, layout)
-        place = self._record(header, model, crc_ok, header.chunk, bits, crc_ok)
+        header, layout, proof = match.header, frame_layout(match, model), match.proof
+        received = body[layout.payload]
+        if proof:
+            if refusal := self.gate.refusal_with(proof, Auth.FULL if crc_ok else Auth.HEADER):
+                return Refused(header.device, refusal)
+            received = proof.board.crypt(proof.counter, header.chunk, received)
+        bits = payload_bits(received, layout.n_bits)
+        if proof and not crc_ok and self._contradicts(proof, header, model, bits):
+            return Refused(header.device, Refusal.CONTRADICTION)
+        place = self._record(match, model, crc_ok, header.chunk, bits, crc_ok)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
     def parse_answer(
@@ -109,19 +161,30 @@ class FrameParser:
         sync_flips: int | None = None,
         snr_db: float | None = None,
         rssi_dbm: float | None = None,
-    ) -> AnswerFrame | None:
+    ) -> AnswerFrame | Refused | None:
         """Return the event for an answer frame and record it; None if its model is undecidable or lacks its class."""
-        header = match.header
-        model = self._only_or_used(self.headers.models(header), header)
+        header, proof = match.header, match.proof
+        if proof and (refusal := self.gate.refusal_with(proof, Auth.FULL)):
+            return Refused(header.device, refusal)
+        model = proof.model if proof else self._only_or_used(self.headers.models(header), header)
         if model is None or match.answers is None:
             return None
         distances = match.answers[: model.class_count * CONFIDENCES]
-        if distances.min() > match.flips:  # the nearest answer is of a model with equal model bits and more classes
+        if (
+            proof is None and distances.min() > match.flips
+        ):  # the nearest answer is of a model with equal model bits and more classes
             return None
         answer, lead = nearest_answer(distances)
         word = np.unpackbits(np.frombuffer(answer.word.to_bytes(ANSWER_BITS // 8, "big"), np.uint8)).astype(np.int8)
-        place = self._record(header, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
+        place = self._record(match, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
         return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
+
+    def _contradicts(self, proof: Proof, header: Header, model: Model, bits: np.ndarray) -> bool:
+        """Return True if a damaged payload is unlike the other frames of its image: one of them is forged."""
+        source, device = self.sources.get((header.device, model.model_id)), self.gate.device(header.device)
+        if source is None or device is None or proof.counter > device.counter:
+            return False
+        return source.contradicts(proof.counter, header.chunk, bits, model.answer_bits)
 
     def _only_or_used(self, models: list[Model], header: Header) -> Model | None:
         """Return the only one of the models, else the one that the header's device has used before, or None."""
@@ -129,17 +192,21 @@ class FrameParser:
             return models[0]
         return next((model for model in models if (header.device, model.model_id) in self.sources), None)
 
-    def _record(self, header: Header, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
+    def _record(self, match: Match, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
         """Record a frame of its source. The device becomes known if the header is certain, else with the next frame."""
-        key, now = (header.device, model.model_id), self._clock()
+        key, now = (match.header.device, model.model_id), self._clock()
         source = self._senders.add(key)
-        answer_bits = ANSWER_BITS if chunk == ANSWER else model.answer_bits
-        place = source.record(header.sequence, chunk, bits, clean, answer_bits, now)
+        if match.proof:
+            before = self.gate.accept(match.proof, now)
+            place = source.record_counter(match.proof.counter, before, chunk, bits, clean, now)
+        else:
+            answer_bits = ANSWER_BITS if chunk == ANSWER else model.answer_bits
+            place = source.record(match.header.sequence, chunk, bits, clean, answer_bits, now)
         for device, model_id in self._senders.forget(now):
             model_bits = self._model_bits[model_id]
             if not any(other == device and self._model_bits[kept] == model_bits for other, kept in self.sources):
                 self.headers.remove_device(device, model_bits)
-        if certain or source.received > 1:
+        if match.proof is None and (certain or source.received > 1):
             self._expect(*key, source)
         return place
 
@@ -160,9 +227,28 @@ def is_clean(body: bytes, header: Header, model: Model) -> bool:
     return check_crc(header.encode() + body[HEADER_BYTES:size], model.number)
 
 
-def payload_bits(body: bytes, layout: FeatureLayout) -> np.ndarray:
-    """Return the payload bits (n_bits,) int8 in payload order, -1 = not received, of a frame from its header on."""
-    bits = np.full(layout.n_bits, -1, np.int8)
-    received = np.unpackbits(np.frombuffer(body[layout.payload], np.uint8))[: layout.n_bits]
-    bits[interleaver(layout.n_bits)[: len(received)]] = received
+def _is_whole_and_authentic(body: bytes, proof: Proof, chunk: int) -> bool:
+    """Return True if the secured frame in `body`, from its header on, is complete and its payload tag correct."""
+    layout = SecuredLayout(proof.model.chunk_bits(chunk))
+    payload, tag = body[layout.payload], body[layout.payload.stop : layout.size]
+    return len(body) >= layout.size and tag == proof.board.payload_tag(proof.counter, chunk, payload)
+
+
+def frame_layout(match: Match, model: Model) -> FeatureLayout | SecuredLayout:
+    """Return the layout of a feature frame of this model, by its header."""
+    chunk = match.header.chunk
+    return SecuredLayout(model.chunk_bits(chunk)) if match.proof else model.chunk_layout(chunk)
+
+
+def payload_bits(payload: bytes, n_bits: int) -> np.ndarray:
+    """Return the bits (n_bits,) int8 in payload order, -1 = not received, of the first bytes of a payload as sent."""
+    bits = np.full(n_bits, -1, np.int8)
+    received = np.unpackbits(np.frombuffer(payload, np.uint8))[:n_bits]
+    bits[interleaver(n_bits)[: len(received)]] = received
     return bits
+
+
+def _restarted(last: tuple[float, Status], status: Status, now: float) -> bool:
+    """Return True if a board has started since its last status frame, which came at the time that is given with it."""
+    before, earlier = last
+    return has_restarted(earlier, status, now - before) or status.boots != earlier.boots

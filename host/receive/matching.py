@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from wire import bch
+from wire.answer import Answer
 from wire.frame import HEADER_BYTES, SEQUENCES, SYNC, Header
+from wire.model import Model
+from wire.secure.frames import SecuredDevice
 
 SYNC_BITS = 8 * len(SYNC)
 HEADER_BITS = 8 * HEADER_BYTES  # 63 of the code and the 0 bit after them, which is known too
@@ -31,6 +34,16 @@ FALSE_PER_BYTE, FALSE_PER_PACKET, FALSE_ANSWER_PER_PACKET = 2e-8, 1e-4, 1e-3
 DeviceKey = tuple[int, int]  # device, model bits
 
 
+class Proof(NamedTuple):
+    """What an authentic header tag proves: the board, its model and the counter of the image."""
+
+    board: SecuredDevice
+    model: Model
+    counter: int
+    tag_flips: int  # of TAG_BITS
+    answer: Answer | None  # of an answer frame: class and level as sent, encrypted
+
+
 class Match(NamedTuple):
     """A decoded header, its flipped bits, and the tests that it passed: (number of bits, flips allowed in them)."""
 
@@ -38,6 +51,7 @@ class Match(NamedTuple):
     flips: int  # of HEADER_BITS
     passed: tuple[tuple[int, int], ...]
     answers: np.ndarray | None = None  # (answers,) uint8, of an answer frame: the flips if each of them was sent
+    proof: Proof | None = None  # of a secured frame
 
     @property
     def is_clear(self) -> bool:

@@ -3,11 +3,12 @@
 The radio finds and delimits packets, so they have no sync word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from host.keys.policy import DevicePolicy
 from host.receive.clash import ClashDetector
-from host.receive.events import ControlFrame, Event, ImageFrame, UnknownModel
+from host.receive.events import ControlFrame, Event, ImageFrame, Refused, UnknownModel
 from host.receive.frames import FrameParser
 from host.receive.sources import Source
 from wire.control import REPLY_BIT, Control, Opcode, Packet
@@ -23,11 +24,17 @@ class PacketReceiver:
 
     The length of a packet is reliable (LoRa drops a packet whose own header is damaged): a packet as long as a header
     is an answer, one with the header of a reply is a status frame, and another one whose length fits no chunk is
-    foreign. Pass the `parser` of a StreamReceiver if the same devices can be heard there.
+    foreign. Pass the `parser` of a StreamReceiver if the same devices can be heard there, else the policies of devices
+    with a key: of these, only secured frames are accepted.
     """
 
-    def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
-        self._parser = parser or FrameParser(models)
+    def __init__(
+        self,
+        models: Sequence[Model],
+        parser: FrameParser | None = None,
+        policies: Mapping[int, DevicePolicy] | None = None,
+    ) -> None:
+        self._parser = parser or FrameParser(models, policies=policies)
         self.foreign = 0  # packets that are not a frame of a known model
         self.damaged_statuses = 0  # packets with the header of a status frame, whose CRC-32 is wrong
 
@@ -40,20 +47,22 @@ class PacketReceiver:
         """Return the event in a packet, or None. `snr_db` and `rssi_dbm` are the radio's measurements, if any."""
         damaged = self.damaged_statuses
         event = self._event(packet, snr_db, rssi_dbm) if len(packet) >= HEADER_BYTES else None
-        self.foreign += not isinstance(event, ImageFrame | ControlFrame) and self.damaged_statuses == damaged
+        self.foreign += not isinstance(event, ImageFrame | ControlFrame | Refused) and self.damaged_statuses == damaged
         return event
 
     def _event(self, packet: bytes, snr_db: float | None, rssi_dbm: float | None) -> Event | None:
-        match = self._parser.headers.decode_packet(packet[:HEADER_BYTES], len(packet))
+        match = self._parser.decode_packet(packet)
         if match is None:
             return None
         if match.header.type == FrameType.REPLY:
             return self._status(packet, match.header, snr_db, rssi_dbm)
         if self._parser.headers.has_unknown_model(match.header):
             return UnknownModel(match.header)
+        if refusal := self._parser.gate.refusal(match):
+            return Refused(match.header.device, refusal)
         if match.header.type == FrameType.ANSWER:
             return self._parser.parse_answer(match, None, snr_db, rssi_dbm)
-        model, clean = self._parser.find_model(packet, match.header, len(packet))
+        model, clean = self._parser.find_model(packet, match, len(packet))
         if model is None:
             return None
         return self._parser.parse(packet, match, model, clean, None, snr_db, rssi_dbm)
@@ -66,8 +75,7 @@ class PacketReceiver:
         if control is None:
             self.damaged_statuses += 1
             return None
-        self._parser.take_status(control)
-        return ControlFrame(control, None, snr_db, rssi_dbm)
+        return self._parser.control_event(control, snr_db, rssi_dbm)
 
 
 class Gateways:

@@ -122,6 +122,53 @@ class Source:
             self.lost += 0 if last else ahead
         self.last_counter = Counter(value, self.images, self.lost, self.certainty)
 
+    def record_counter(
+        self, counter: int, before: int | None, chunk: int, bits: np.ndarray, clean: bool, now: float = 0.0
+    ) -> Place:
+        """Count a frame whose image has a certain 32-bit number, and return its place; otherwise as `record`.
+
+        before: the largest number of the device so far, None if it is unknown. The images between are lost, except for
+        numbers that the board skipped: see `advance`.
+        """
+        self.received += 1
+        self.first_heard = self.first_heard if self.received > 1 else now
+        self.heard = now
+        start = counter - 1 if before is None else before
+        main = self.tracks[0] if self.tracks and self.tracks[0].newest == start else Track(start, now, start, now)
+        self.tracks, ahead = [main], counter - start
+        if ahead > 0:
+            main.begin(Image(counter, now, {chunk: (bits, clean)}), ahead, now)
+            self.images, self.lost, self.top = self.images + 1, self.lost + ahead - 1, counter
+            return self._place_of(main, counter, ahead - 1, Certainty.EXACT)
+        image = main.images.setdefault(counter, Image(counter, now))
+        duplicate = chunk in image.chunks
+        late = ahead < 0 and not duplicate
+        if clean or not duplicate:
+            image.chunks[chunk] = bits, clean
+        image.heard = now
+        self.duplicates += duplicate
+        self.late += late
+        return self._place_of(main, counter, 0, Certainty.EXACT)._replace(duplicate=duplicate, late=late)
+
+    def contradicts(self, counter: int, chunk: int, bits: np.ndarray, answer_bits: int) -> bool:
+        """Return True if a damaged frame is unlike those recorded of the image with this certain number."""
+        image = self.tracks[0].images.get(counter) if self.tracks else None
+        return image is not None and not image.is_alike(
+            Frame(counter % SEQUENCES, chunk, bits, False, answer_bits, image.heard)
+        )
+
+    def advance(self, before: int, counter: int, now: float, restarted: bool) -> None:
+        """Count the images after the number `before` up to `counter` as lost. The numbers are certain.
+
+        restarted: the board may have started in between, and skipped numbers.
+        """
+        if restarted:
+            self.certainty = max(self.certainty, Certainty.AT_LEAST)
+        else:
+            self.lost += counter - before
+        if self.tracks and self.tracks[0].newest == before:
+            self.tracks[0].newest, self.tracks[0].heard = counter, now
+
     def _new_track(self, frame: Frame) -> Place:
         """Begin a track, in place of a second one. The first image of a source counts nothing as lost."""
         number = self._number_after_top(frame.sequence)

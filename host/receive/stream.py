@@ -1,10 +1,11 @@
 """Receiver of frames in a byte stream in which any bit may be flipped and any byte may be missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from host.receive.events import ControlFrame, Event, UnknownModel
-from host.receive.frames import FrameParser
+from host.keys.policy import DevicePolicy
+from host.receive.events import Event, Refused, UnknownModel
+from host.receive.frames import FrameParser, frame_layout
 from host.receive.matching import Match
 from host.receive.sources import Source
 from host.receive.sync import find_syncs
@@ -36,11 +37,17 @@ class StreamReceiver:
     After a failure the search resumes at the byte after the sync word, also inside a feature frame whose CRC-16 is
     wrong: a frame that lost bytes hides the start of the next one. The receiver waits for incomplete frames; call
     `flush` when the line has been silent to settle them. Pass the `parser` of a PacketReceiver if the same devices
-    can be heard there.
+    can be heard there, else the policies of devices with a key: of these, only secured frames are accepted.
     """
 
-    def __init__(self, models: Sequence[Model], parser: FrameParser | None = None) -> None:
-        self._parser = parser or FrameParser(models)
+    def __init__(
+        self,
+        models: Sequence[Model],
+        parser: FrameParser | None = None,
+        policies: Mapping[int, DevicePolicy] | None = None,
+    ) -> None:
+        self._parser = parser or FrameParser(models, policies=policies)
+        self._start_bytes = len(SYNC) + self._parser.gate.header_bytes
         self._headers = self._parser.headers
         self._buffer = b""
         self._counted = 0  # bytes at the start of the buffer already counted as garbage or as part of a frame
@@ -62,6 +69,10 @@ class StreamReceiver:
     def expect(self, headers: Iterable[Header]) -> None:
         """Expect these headers, as answers to a pending command, until the next call."""
         self._headers.expect(headers)
+
+    def expect_counter(self, device: int, counter: int) -> None:
+        """Expect the images of a device with a key from this counter on: see `Gate.expect_counter`."""
+        self._parser.gate.expect_counter(device, counter)
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events in the next bytes of the stream."""
@@ -112,31 +123,40 @@ class StreamReceiver:
         nothing, hidden = _Step(None, start, start + 1), start < self._clean_end
         if hidden and flips:
             return nothing
-        if len(self._buffer) < start + START_BYTES:
+        if len(self._buffer) < start + (START_BYTES if final else self._start_bytes):
             return nothing if final else None
         match = self._match_at(start, flips)
         if match is None or (hidden and (match.flips or match.header.type == FrameType.REPLY)):
             return nothing
         if self._headers.has_unknown_model(match.header):
             return _Step(UnknownModel(match.header), start + START_BYTES, start + 1)
+        if match.header.type != FrameType.REPLY and (refusal := self._parser.gate.refusal(match)):
+            return _Step(Refused(match.header.device, refusal), start + self._refused_bytes(match.header), start + 1)
         if match.header.type == FrameType.ANSWER:
             return self._answer(start, match, flips) or nothing
-        if not final and self._incomplete(start + len(SYNC), match.header):
+        if not final and self._incomplete(start + len(SYNC), match):
             return None
         if match.header.type == FrameType.REPLY:
             return self._reply(start, match.header) or nothing
         return self._feature(start, match, flips, hidden) or nothing
 
     def _match_at(self, start: int, flips: int) -> Match | None:
-        return self._headers.decode(self._buffer[start + len(SYNC) : start + START_BYTES], flips)
+        return self._parser.decode(self._buffer[start + len(SYNC) : start + self._start_bytes], flips)
 
-    def _incomplete(self, body: int, header: Header) -> bool:
+    def _incomplete(self, body: int, match: Match) -> bool:
         """Return True if the frame with this header, which starts at `body`, is incomplete."""
-        received = len(self._buffer) - body
+        received, header = len(self._buffer) - body, match.header
         if header.type == FrameType.REPLY:
             size = control_size(self._buffer[body:])
             return size is None or received < size <= self.longest_reply
-        return received < max(model.chunk_layout(header.chunk).size for model in self._headers.models(header))
+        models = [match.proof.model] if match.proof else self._headers.models(header)
+        return received < max(frame_layout(match, model).size for model in models)
+
+    def _refused_bytes(self, header: Header) -> int:
+        """Return the number of bytes of a plain frame: those of a refused one are no garbage."""
+        if header.type == FrameType.ANSWER:
+            return START_BYTES
+        return max(model.chunk_layout(header.chunk).serial_size for model in self._headers.models(header))
 
     def _reply(self, start: int, header: Header) -> _Step | None:
         """Return the reply at a sync word if its CRC-32 is correct, with its header corrected."""
@@ -144,15 +164,16 @@ class StreamReceiver:
         control = parse_control(header.encode() + rest)
         if control is None:
             return None
-        self._parser.take_status(control)
         end = start + len(SYNC) + (control_size(header.encode() + rest) or 0)
-        return _Step(ControlFrame(control), end, end)
+        return _Step(self._parser.control_event(control), end, end)
 
     def _answer(self, start: int, match: Match, flips: int) -> _Step | None:
         """Return the answer frame at a sync word; None if its model is undecidable."""
         frame = self._parser.parse_answer(match, flips)
         if frame is None:
             return None
+        if match.proof:  # no phantom
+            return _Step(frame, start + self._start_bytes, start + self._start_bytes)
         end = start + START_BYTES
         # 96 equal bits are no chance. A damaged answer may be a phantom, or have lost bytes, and hide the next frame.
         return _Step(frame, end, start + 1 if flips or match.flips else end)
@@ -160,10 +181,10 @@ class StreamReceiver:
     def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
         """Return the feature frame at a sync word: clean, damaged or truncated; None if too little was received."""
         body = self._buffer[start + len(SYNC) :]
-        model, clean = self._parser.find_model(body, match.header)
+        model, clean = self._parser.find_model(body, match)
         if model is None or (hidden and not clean):
             return None
-        layout = model.chunk_layout(match.header.chunk)
+        layout = frame_layout(match, model)
         end = min(start + len(SYNC) + layout.size, len(self._buffer))
         next_start = None if clean else self._next_start(start, end)
         # The next frame may start within this one's sync word.
@@ -175,14 +196,15 @@ class StreamReceiver:
             self._clean_end = max(self._clean_end, end)
             return _Step(frame, end, self._hidden_start(start, end))
         # The last bytes of a damaged frame may be the incomplete start of the next one.
-        return _Step(frame, next_start or end, next_start or max(start + START_BYTES, end - START_BYTES + 1))
+        inside = max(start + self._start_bytes, end - self._start_bytes + 1)
+        return _Step(frame, next_start or end, next_start or inside)
 
     def _next_start(self, start: int, end: int) -> int | None:
         """Return the start of another frame inside the one from start to end, which must contain its whole header."""
         for inside, flips in self._syncs:
-            if start < inside <= end - START_BYTES:
+            if start < inside <= end - self._start_bytes:
                 match = self._match_at(inside, flips)
-                if match and self._headers.is_plausible(match.header):
+                if match and self._headers.is_plausible(match.header) and not self._parser.gate.refusal(match):
                     return inside
         return None
 

@@ -116,7 +116,7 @@ def check_program(environment: str, program: Path, bundle: Bundle) -> None:
 def native_program(application: str, folder: Path, extra: list[str | Path]) -> Path:
     """Build a test program as a process, in place of the application."""
     firmware = ROOT / "firmware"
-    sources = [*sorted((firmware / "ports" / "posix").glob("*.c")), firmware / "src" / "line.c"]
+    sources = sorted((firmware / "ports" / "posix").glob("*.c"))
     sources.append(ROOT / "tests" / "firmware" / "c" / application)
     headers = [f"-I{firmware / 'src'}", f"-I{LIB / 'board'}"]
     flags = ["-std=c11", "-O2", '-DINKLING_TARGET="native"']

@@ -51,8 +51,12 @@ def build(folder: Path, bundle: Path | None = None, compiler: Sequence[str] = FU
 
 
 def firmware_sources() -> list[Path]:
-    """Return the sources under test: the application and the wire library."""
-    sources = [*(FIRMWARE / "src").glob("*.c"), *(WIRE / "wire").glob("*.c")]
+    """Return the sources under test: the application, its counter and the wire library."""
+    sources = [
+        *(FIRMWARE / "src").glob("*.c"),
+        *(WIRE / "wire").rglob("*.c"),
+        FIRMWARE / "lib" / "counter" / "counter.c",
+    ]
     return sorted(source for source in sources if source.name not in LEFT_OUT)
 
 

@@ -21,22 +21,46 @@ EXECUTIONS = 10_000
 MAX_SECONDS = 600
 SHA1_DIGITS = 40  # libFuzzer's names
 # Lines that no command can reach: arguments that the application never passes, a function that it does not call, a
-# model that does not fit its engine, and code for boards with a radio (tests/firmware/radio) or a device key
-# (tests/wire/secure).
+# model that does not fit its engine, code for boards with a radio (tests/firmware/radio), for unsolicited frames
+# (tests/firmware/secure) and for a key that is in the memory at the start (tests/firmware/counter).
 UNREACHED = {
     "app.c": ["line_send_error(0, 0,"],
     "commands.c": ["return start_error;"],
+    "counter.c": [
+        "return false;",
+        "return;",
+        "bool counter_ok(",
+        "return ok;",
+        "uint32_t counter_boots(",
+        "return ok && counted",
+        "void counter_get_key(",
+        "memcpy(key, stored.key",
+        "}",
+    ],
     "frame.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
     "payload.c": ["uint32_t wire_interleaver_step(", "return find_step("],
-    "parser.c": [
-        "if (p->length < WIRE_SEAL_BYTES",
-        "return fail(p, WIRE_ERROR_BAD_LENGTH",
-        "p->length = (uint16_t)(p->length - WIRE_SEAL",
-        "p->seal[",
-    ],
     "image.c": ["return error;", "wire_radio_report_write(", "size += WIRE_RADIO_REPORT_BYTES;"],
     "radio_reply.c": [""],
     "reply.c": ["result.status |= ", "return result;"],
+    "seal.c": ["return false;"],
+    "secure.c": [
+        "counter_get_key(key);",
+        "wire_keys_derive(&keys, key);",
+        "size_t secure_extra_bytes(",
+        "return secure_has_key() ? WIRE_HEADER_TAG_BYTES",
+        "size_t secure_answer_bytes(",
+        "return WIRE_HEADER_BYTES",
+        "size_t secure_status_bytes(",
+        "return has_keys() ? WIRE_SECURED_STATUS_BYTES",
+        "void secure_status(",
+        "if (has_keys()) {",
+        "wire_status_add_tag(",
+        "}",
+        "uint8_t secure_status_opcode(",
+        "return WIRE_STATUS | ",
+    ],
+    "secured.c": ["static struct wire_result fault(", "const struct wire_result result = {0,", "return "],
+    "secured_status.c": [""],
     "send.c": [
         "static enum wire_error send_by_radio(",
         "if (!answers) {",
@@ -63,6 +87,23 @@ FAULTS = {
         ("p->foreign = !names_this_board(p, p->count);", ";"),
         ("WIRE_COMMAND_MS + WIRE_BYTE_MS * full_length(p)", "WIRE_COMMAND_MS + 0u * full_length(p)"),
         ("if (sent != p->crc)", "if ((uint16_t)sent != (uint16_t)p->crc)"),
+        ("p->length >= WIRE_SEAL_BYTES;", "p->length > WIRE_SEAL_BYTES;"),
+    ],
+    "secure.c": [
+        ("opcode == WIRE_PIXELS ||", "opcode == WIRE_BENCH ||"),
+        ("(opcode == WIRE_KEY && command->length == WIRE_KEY_BYTES)", "false"),
+        ("        counter_advance();\n", ""),
+        ("        return WIRE_ERROR_BAD_LENGTH;", "        return WIRE_ERROR_NOT_AUTHENTIC;"),
+        ("return unique || !secure_has_key()", "return unique || secure_has_key()"),
+        ("return secure_has_key() ? reply_number : request;", "return request;"),
+        ("(command->opcode == WIRE_RUN || command", "(command->opcode == WIRE_PIXELS || command"),
+    ],
+    "seal.c": [("parser->seal, WIRE_SEAL_BYTES);", "parser->seal, WIRE_SEAL_BYTES - 1u);")],
+    "secured.c": [("(uint32_t)(index >= classes)", "(uint32_t)(index > classes)")],
+    "counter.c": [
+        ("const uint32_t from = stored.limit;", "const uint32_t from = next;"),
+        ("COUNTER_KEY_PERMANENT : COUNTER_KEY_LOST;", "COUNTER_KEY_PERMANENT : COUNTER_KEY_PERMANENT;"),
+        ("if (ok && next == stored.limit)", "if (false)"),
     ],
     "app.c": [
         ("&parser, byte));\n    last_byte_micros = board_micros();", "&parser, byte));\n    last_byte_micros = 0u;"),
@@ -100,6 +141,9 @@ FAULTS = {
         ("cycles < result.min_cycles ?", "cycles > result.min_cycles ?"),
         ("if (command->length != WIRE_HEAD_BYTES)", "if (command->length > WIRE_HEAD_BYTES)"),
         ("if (error == WIRE_ERROR_NONE) {\n        error = capture_take", "{\n        error = capture_take"),
+        ("memset(encoder_input(), 0, KEY_BYTES_IN_INPUT);", "memset(encoder_input(), 0, KEY_BYTES_IN_INPUT - 1u);"),
+        ("(secure_has_key() ? WIRE_SEAL_BYTES : 0u)", "0u"),
+        ("|| state == COUNTER_KEY_LOST;", ";"),
     ],
     "payload.c": [
         ("outputs + model->latent_count", "outputs"),

@@ -19,6 +19,7 @@ from wire.answer import Answer
 from wire.bundle import Bundle, load
 from wire.control import Control, ErrorCode, ErrorReply, Info, ModeSetting, Opcode, RunCost
 from wire.frame import HEADER_BYTES, SYNC, AnswerHeader, FrameType, Header
+from wire.secure.status import SECURED_STATUS
 
 TARGETS = ("native", "qemu_stm32f405", "qemu_rv32imc")
 SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -28,6 +29,7 @@ SIMULATOR_REPLY_SECONDS = 600.0  # labwired takes 10 seconds per image on an idl
 ANSWER_BYTES = len(SYNC) + HEADER_BYTES
 REPLY_START_BYTES = ANSWER_BYTES + 4  # up to the request number
 ERROR_BYTES = len(control.reply(Opcode.ERROR, 0, bytes(2), 0, 0))  # fewer than a feature frame has
+STATUS_OPCODES = (Opcode.STATUS | control.REPLY_BIT, SECURED_STATUS)
 BUILDS = core_dir.ROOT / ".pio" / "tests"
 
 
@@ -106,7 +108,7 @@ class RunningBoard:
         start = self.read(ANSWER_BYTES)
         while _is_reply(start):
             start += self.read(REPLY_START_BYTES - len(start))
-            if start[-2] != Opcode.STATUS | control.REPLY_BIT:
+            if start[-2] not in STATUS_OPCODES:
                 break
             self.status = self._control(start)
             start = self.read(ANSWER_BYTES)
@@ -123,7 +125,7 @@ class RunningBoard:
     def next_status(self) -> Control:
         """Return the next frame, which must be a status frame."""
         control_frame = self._control(self.read(REPLY_START_BYTES))
-        assert control_frame.opcode == Opcode.STATUS | control.REPLY_BIT
+        assert control_frame.opcode in STATUS_OPCODES
         return control_frame
 
     def _control(self, start: bytes) -> Control:

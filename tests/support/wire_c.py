@@ -124,8 +124,8 @@ class Parser(Structure):
         ("error", c_uint8),
         ("head", c_uint8 * 2),
         ("length", c_uint16),
+        ("seal", c_uint8 * 12),
         ("begun", c_uint32),
-        ("seal", POINTER(c_uint8)),
         ("body", POINTER(c_uint8)),
         ("body_capacity", c_size_t),
         ("crc", c_uint32),
@@ -135,6 +135,7 @@ class Parser(Structure):
         ("state", c_uint8),
         ("device", c_uint8),
         ("foreign", c_uint8),
+        ("sealed", c_uint8),
     ]
 
 

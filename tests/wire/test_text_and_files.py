@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import ROOT
 from wire.control import Info
-from wire.files import JsonLines, naming, to_json
+from wire.files import JsonLines, naming, to_json, write_whole
 from wire.text import printable
 
 LIMIT = 100  # bytes that fit into a file
@@ -162,3 +162,21 @@ def test_commands_escape_what_the_encoding_lacks(encoding: str) -> None:
         1,
         f"inkling: bundle /{name}\\n\\udcff: no such folder\n",
     )
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_write_whole_keeps_the_old_file_on_a_full_disk(tmp_path: Path, full_disk: None, private: bool) -> None:
+    file = tmp_path / "a"
+    write_whole(file, b"before", private)
+    with pytest.raises(OSError, match="File too large") as error:
+        write_whole(file, bytes(2 * LIMIT), private)
+    assert error.value.filename == str(file)
+    assert file.read_bytes() == b"before" and list(tmp_path.iterdir()) == [file]
+
+
+def test_write_whole_private_is_for_the_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"before")
+    file.chmod(0o666)
+    write_whole(file, b"after", private=True)
+    assert file.read_bytes() == b"after" and file.stat().st_mode & 0o777 == 0o600

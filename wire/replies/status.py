@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from wire.control import REPLY_BIT, Control, NumberFields, Opcode, parse_control, reply
+from wire.control import REPLY_BIT, SEALED_BIT, Control, NumberFields, Opcode, parse_control, reply
 from wire.frame import SYNC, FrameType
 
 NOT_LIMITED = 0xFFFF  # in place of the remaining air time
@@ -80,7 +80,11 @@ def parse_status(control: Control) -> Status | None:
 
 
 def parse_status_packet(packet: bytes) -> Control | None:
-    """Return the control frame of a status in a radio packet, which may be padded; None if it is damaged or another."""
+    """Return the control frame of a plain or secured status in a radio packet, which may be padded.
+
+    None if it is damaged or another.
+    """
     control = parse_control(packet)
-    is_status = control is not None and control.header.type == FrameType.REPLY and parse_status(control) is not None
-    return control if is_status else None
+    if control is None or control.header.type != FrameType.REPLY or len(control.data) < Status.FORMAT.size:
+        return None
+    return control if control.opcode & ~SEALED_BIT == Opcode.STATUS | REPLY_BIT else None

@@ -96,28 +96,35 @@ class SecuredDevice:
 
         Frame i is that of counter i // len(chunks) and of chunk i % len(chunks) in the lists.
         """
+        words = self._feature_words(np.asarray(counters, np.int64)[:, None], np.asarray(chunks, np.int64)).reshape(-1)
+        return Expected(bch.HEADER.codewords(words), self.feature_tags(counters, chunks))
+
+    def feature_tags(self, counters: Sequence[int] | np.ndarray, chunks: Sequence[int]) -> np.ndarray:
+        """Return the tags (K,) uint64 of the feature frames of each counter and chunk, as `expected_features` does."""
         counts, numbers = np.asarray(counters, np.int64)[:, None], np.asarray(chunks, np.int64)
-        fixed = Header(FrameType.FEATURE, self.device, 0, self.model_number % MODELS, 0).word()
-        words = (fixed | counts % SEQUENCES << 9 | numbers).reshape(-1)
-        messages = blocks(
-            Purpose.TAG_HEADER, self.device, np.repeat(counts, len(numbers)), np.tile(numbers, len(counts)), words,
-            self.model_number,
+        words = self._feature_words(counts, numbers)
+        return self.keys.block_tags(
+            blocks(Purpose.TAG_HEADER, self.device, counts, numbers, words, self.model_number)
         )  # fmt: skip
-        return Expected(bch.HEADER.codewords(words), self.keys.block_tags(messages))
 
     def expected_answers(self, counters: Sequence[int]) -> Expected:
         """Return headers and tags of the answer frames of each counter: 16 for each class, in a list.
 
         Frame i of a counter has the encrypted class index i // 16 and the encrypted level i % 16.
         """
-        counts = np.asarray(counters, np.int64)[:, None]
         each = np.arange(self.class_count * CONFIDENCES)
-        images = np.broadcast_arrays(np.int64(self.device), counts % SEQUENCES, np.int64(self.model_number % MODELS))
-        words = (header_part(*images) | answer_part(each // CONFIDENCES, each % CONFIDENCES)).reshape(-1)
-        messages = blocks(
-            Purpose.TAG_ANSWER, self.device, np.repeat(counts, each.size), 0, words, self.model_number
+        counts, answers = np.repeat(np.asarray(counters, np.int64), each.size), np.tile(each, len(counters))
+        return Expected(bch.ANSWER.codewords(self._answer_words(counts, answers)), self.answer_tags(counts, answers))
+
+    def answer_tags(self, counters: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return the tags (K,) uint64 of the answer frames of counters (K,) int64 with encrypted answers (K,) int64.
+
+        An answer is 16 times its class index, plus its level.
+        """
+        words = self._answer_words(counters, answers)
+        return self.keys.block_tags(
+            blocks(Purpose.TAG_ANSWER, self.device, counters, 0, words, self.model_number)
         )  # fmt: skip
-        return Expected(bch.ANSWER.codewords(words), self.keys.block_tags(messages))
 
     def decrypt_answer(self, counter: int, encrypted: Answer) -> Answer:
         """Return the answer in an authentic answer frame. Raises ValueError for a class that the model lacks."""
@@ -125,6 +132,12 @@ class SecuredDevice:
             raise ValueError(f"the model has {self.class_count} classes, got class {encrypted.index}")
         shift, mask = self._answer_stream(counter)
         return Answer((encrypted.index - shift) % self.class_count, encrypted.confidence ^ mask)
+
+    def decrypt_answers(self, counter: int, encrypted: np.ndarray) -> np.ndarray:
+        """Return values (answers,), one for each encrypted answer, in the order of the answers that they stand for."""
+        shift, mask = self._answer_stream(counter)
+        levels = np.arange(CONFIDENCES) ^ mask
+        return np.roll(encrypted.reshape(-1, CONFIDENCES), -shift, axis=0)[:, levels].reshape(-1)
 
     def crypt(self, counter: int, chunk: int, payload: bytes) -> bytes:
         """Encrypt or decrypt an interleaved payload, or the first bytes of one. Flipped bits stay in their places."""
@@ -141,6 +154,16 @@ class SecuredDevice:
         """Return the 4 bytes of the tag of an encrypted payload. A receiver compares them exactly."""
         word = self.header(counter, chunk).word()
         return self._tag(Purpose.TAG_PAYLOAD, counter, chunk, word, encrypted)[:PAYLOAD_TAG_BYTES]
+
+    def _feature_words(self, counters: np.ndarray, chunks: np.ndarray) -> np.ndarray:
+        """Return the 24-bit words of headers, as int64 in the shape of counters and chunks together."""
+        fixed = Header(FrameType.FEATURE, self.device, 0, self.model_number % MODELS, 0).word()
+        return fixed | counters % SEQUENCES << 9 | chunks
+
+    def _answer_words(self, counters: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return the 36-bit words (K,) int64 of encrypted answers."""
+        images = np.broadcast_arrays(np.int64(self.device), counters % SEQUENCES, np.int64(self.model_number % MODELS))
+        return header_part(*images) | answer_part(*np.divmod(answers, CONFIDENCES))
 
     def _tag(self, purpose: Purpose, counter: int, chunk: int, word: int, data: bytes = b"") -> bytes:
         return self.keys.tag(blocks(purpose, self.device, counter, chunk, word, self.model_number).tobytes() + data)

@@ -53,18 +53,25 @@ uint32_t board_clock_hz(void);
 /* Return the deepest stack use so far in bytes; 0 = unknown. */
 uint32_t board_stack_bytes(void);
 
-/* Numbers in the board's permanent memory, which keeps them without power: lib/counter. */
+#define BOARD_KEY_BYTES 16u
+
+enum board_key { BOARD_NO_KEY = 0, BOARD_KEY, BOARD_KEY_DAMAGED };
+
+/* Numbers and device key in the board's permanent memory, which keeps them without power: lib/counter. They are read
+ * and written together, because a key with the numbers of an earlier time would be used on the same counters again. */
 struct board_numbers {
     uint32_t limit; /* image counters below it may have been used */
     uint32_t boots;
+    uint8_t key_state; /* enum board_key */
+    uint8_t key[BOARD_KEY_BYTES];
 };
 
-/* Read the numbers; zeros if none have been written yet. Returns false if the board has no permanent memory for them,
- * or it does not work. */
+/* Read the numbers and the key; zeros if none have been written yet. BOARD_KEY_DAMAGED: there is a key, but it cannot
+ * be read. Returns false if the board has no permanent memory for them, or it does not work. */
 bool board_numbers_read(struct board_numbers *numbers);
 
-/* Write both numbers at once. Returns true when a loss of power can no longer undo it; false if the memory does not
- * work: then a later reading may give the old or the new ones. */
+/* Write all at once, BOARD_NO_KEY or BOARD_KEY. A loss of power leaves the old ones or the new ones. Returns true when
+ * it can no longer undo the writing; false if the memory does not work: then a later reading may give either. */
 bool board_numbers_write(const struct board_numbers *numbers);
 
 /* Return why the program started, an enum wire_reset: wire/status.h. */

@@ -11,7 +11,7 @@
 #include "board.h"
 
 #define PATH_BYTES 1024u
-#define LINE_BYTES 32u
+#define LINE_BYTES 80u
 
 static const char *file; /* NULL: none */
 static char fresh[PATH_BYTES];
@@ -41,12 +41,26 @@ static bool lock(const char *path) {
 }
 
 static int print_line(char line[LINE_BYTES], const struct board_numbers *numbers) {
-    return snprintf(line, LINE_BYTES, "%u %u\n", (unsigned)numbers->limit, (unsigned)numbers->boots);
+    int size = snprintf(line, LINE_BYTES, "%u %u", (unsigned)numbers->limit, (unsigned)numbers->boots);
+    for (size_t i = 0; numbers->key_state == BOARD_KEY && i < BOARD_KEY_BYTES; i++) {
+        size += snprintf(line + size, LINE_BYTES - (size_t)size, "%s%02x", i == 0 ? " " : "", numbers->key[i]);
+    }
+    return size + snprintf(line + size, LINE_BYTES - (size_t)size, "\n");
+}
+
+/* Read the key's digits, if there are any. */
+static void parse_key(const char *digits, struct board_numbers *numbers) {
+    unsigned byte;
+    for (size_t i = 0; i < BOARD_KEY_BYTES && sscanf(digits + 2u * i, "%2x", &byte) == 1; i++) {
+        numbers->key[i] = (uint8_t)byte;
+        numbers->key_state = BOARD_KEY;
+    }
 }
 
 /* Returns false, with errno, if the file cannot be read; errno is 0 if it has another content. */
 static bool read_file(const char *path, struct board_numbers *numbers) {
     char line[LINE_BYTES] = "";
+    char digits[2u * BOARD_KEY_BYTES + 1u] = "";
     unsigned limit = 0;
     unsigned boots = 0;
     *numbers = (struct board_numbers){0};
@@ -57,8 +71,9 @@ static bool read_file(const char *path, struct board_numbers *numbers) {
     const ssize_t got = read(descriptor, line, sizeof line - 1u);
     const int failure = got < 0 ? errno : 0;
     close(descriptor);
-    sscanf(line, "%u %u", &limit, &boots);
+    sscanf(line, "%u %u %32s", &limit, &boots, digits);
     *numbers = (struct board_numbers){.limit = limit, .boots = boots};
+    parse_key(digits, numbers);
     char expected[LINE_BYTES];
     const int size = print_line(expected, numbers);
     errno = failure;

@@ -1,4 +1,5 @@
-/* Permanent memory of the process: a file of one line, "LIMIT BOOTS". */
+/* Permanent memory of the process: a file of one line, "LIMIT BOOTS", and the device key in hex if there is one. Only
+ * its owner may read it. */
 #ifndef INKLING_POSIX_NUMBERS_H
 #define INKLING_POSIX_NUMBERS_H
 

@@ -10,7 +10,7 @@ from host.receive.availability import Availability
 from host.receive.clash import StatusClashDetector
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame
 from wire.control import REPLY_BIT, Mode, Opcode
-from wire.replies.status import ResetCause, Status, parse_status
+from wire.replies.status import ResetCause, Status
 
 CHECK_S = 1.0
 _CAUSES: dict[int, str] = {
@@ -61,14 +61,14 @@ class DeviceReports:
         """
         control = received.control
         is_packet = control.opcode == Opcode.PACKET | REPLY_BIT
-        status = parse_status(control)
+        status = received.status
         sender = Sender(control.header.device, is_packet or (status is not None and status.is_gateway))
         if status:
             self._show(sender, status, received)
         elif is_packet:
             self._hear(sender)
-        if isinstance(event, ControlFrame) and (forwarded := parse_status(event.control)):
-            self._show(Sender(event.control.header.device, False), forwarded, event)
+        if isinstance(event, ControlFrame) and event.status:
+            self._show(Sender(event.control.header.device, False), event.status, event)
         if is_packet and isinstance(event, FeatureFrame | AnswerFrame | ControlFrame):
             device = event.control.header.device if isinstance(event, ControlFrame) else event.device
             self._gateways[Sender(device, False)] = sender

@@ -1,6 +1,6 @@
 """Registry of senders: bounded, since anybody can send frames with any device number."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,10 +39,12 @@ class Registry:
     """The sources by device and model_id: at most MAX_SOURCES, the least heard ones being forgotten first.
 
     A source that was heard for long is *established*. Whoever sends with many other device numbers costs it nothing
-    until these have been heard for half as long.
+    until these have been heard for half as long. The sources of `protected` devices, whose frames are authentic, are
+    forgotten last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, protected: Collection[int] = ()) -> None:
+        self._protected = protected
         self.sources: dict[Key, Source] = {}
         self._forgotten = _Forgotten()
         self._oldest_s = 0.0
@@ -86,10 +88,10 @@ class Registry:
             max(source.certainty for source in everything),
         )
 
-    def _rank(self, key: Key) -> tuple[bool, int, float]:
+    def _rank(self, key: Key) -> tuple[bool, bool, int, float]:
         """Return what the order of forgetting is by: the least often and least recently heard ones come first."""
         source = self.sources[key]
-        return self.is_established(source), min(source.images, FIRM), source.heard
+        return key[0] in self._protected, self.is_established(source), min(source.images, FIRM), source.heard
 
     def _drop(self, keys: list[Key]) -> Iterator[Key]:
         for key in keys:

@@ -1,5 +1,6 @@
 """State file: what a host remembers of its senders across restarts, in one SQLite file."""
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from host.errors import HostError
+from host.receive.secured.devices import Accepted
 from host.receive.senders.registry import Key
 from host.receive.senders.rhythm import Rhythm
 from host.receive.senders.track import Certainty, Image, Track
@@ -24,15 +26,23 @@ CREATE TABLE image(
     PRIMARY KEY(device, model_id, number, chunk)
 ) WITHOUT ROWID;
 """
+# Of devices with a key. Files of earlier versions lack it.
+_ACCEPTED = """
+CREATE TABLE IF NOT EXISTS accepted(
+    device INTEGER PRIMARY KEY, key_mark TEXT NOT NULL, counter INTEGER NOT NULL, boots INTEGER NOT NULL,
+    uptime_s INTEGER NOT NULL
+)
+"""
 _COUNTS = ("received", "images", "lost", "duplicates", "late", "top")
 _TRACK = ("newest", "first", "support", "idle", "gap")
 
 
 class StateFile:
-    """The sources of a host in a file, which no other process can use at the same time.
+    """The sources of a host in a file, and what it accepted of devices with a key. No other process can use the file.
 
     Each `save` is complete or not done at all, also if the process is killed. Times are Unix times in the file and
-    those of `clock` in memory.
+    those of `clock` in memory. for_keys: there are devices with a key. Then each save is on the disk when it returns,
+    so that a power cut undoes nothing, and only its owner can read a new file, which contains what was encrypted.
     """
 
     def __init__(
@@ -40,16 +50,21 @@ class StateFile:
         path: Path,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        for_keys: bool = False,
     ) -> None:
         """Open a state file, or make it. Raises HostError if it is in use, damaged, or of another program."""
         self.path, self._clock, self._wall_clock = path, clock, wall_clock
         self._saved: dict[Key, set[tuple[int, int]]] = {}  # numbers and chunks of the images in the file
+        self._accepted: dict[int, Accepted] = {}  # as in the file
         try:
+            if for_keys:
+                with contextlib.suppress(OSError):  # SQLite names the reason
+                    path.touch(mode=0o600)
             self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
         except sqlite3.Error as error:
             raise self._error(error) from None
         try:
-            self._open()
+            self._open(for_keys)
         except sqlite3.Error as error:
             self._file.close()
             raise self._error(error) from None
@@ -72,10 +87,22 @@ class StateFile:
             raise self._error(error) from None
         return sources
 
-    def save(self, sources: Mapping[Key, Source], changed: set[Key]) -> None:
+    def load_accepted(self) -> dict[int, Accepted]:
+        """Return what was accepted of devices with a key, by device. Raises HostError if the file is damaged."""
+        try:
+            rows = self._file.execute("SELECT device, key_mark, counter, boots, uptime_s FROM accepted").fetchall()
+            self._accepted = {int(device): Accepted(str(mark), *map(int, rest)) for device, mark, *rest in rows}
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise self._error(error) from None
+        return dict(self._accepted)
+
+    def save(
+        self, sources: Mapping[Key, Source], changed: set[Key], accepted: Mapping[int, Accepted] | None = None
+    ) -> None:
         """Write the changed ones of the sources, and delete those that are no longer there.
 
-        Raises HostError if they cannot be written, as on a full disk; the file then keeps what it had.
+        accepted: of devices with a key; the file keeps that of others. Raises HostError if the changes cannot be
+        written, as on a full disk; the file then keeps what it had.
         """
         saved = dict(self._saved)
         try:
@@ -86,18 +113,22 @@ class StateFile:
                 del saved[key]
                 for kind in ("source", "image"):
                     self._file.execute(f"DELETE FROM {kind} WHERE device = ? AND model_id = ?", key)
+            new = {device: one for device, one in (accepted or {}).items() if self._accepted.get(device) != one}
+            rows = [(device, *one) for device, one in new.items()]
+            self._file.executemany("INSERT OR REPLACE INTO accepted VALUES(?, ?, ?, ?, ?)", rows)
             self._file.execute("COMMIT")
         except sqlite3.Error as error:
             if self._file.in_transaction:
                 self._file.execute("ROLLBACK")
             raise self._error(error) from None
         self._saved = saved
+        self._accepted.update(new)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _open(self) -> None:
+    def _open(self, for_keys: bool) -> None:
         execute = self._file.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("BEGIN EXCLUSIVE")
@@ -115,10 +146,11 @@ class StateFile:
             raise sqlite3.DatabaseError("it is a file of another program")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"it has version {version}, and this program reads version {VERSION}")
+        execute(_ACCEPTED)
         execute("COMMIT")
-        # Commits then need no wait for the disk. A power cut may undo the last ones, but never tears the file.
+        # With NORMAL, commits need no wait for the disk. A power cut may undo the last ones, but never tears the file.
         execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
+        execute(f"PRAGMA synchronous = {'FULL' if for_keys else 'NORMAL'}")
 
     def _write(self, key: Key, source: Source, saved: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Write a source, and the difference between its images and those saved before; return its images."""

@@ -7,11 +7,14 @@ import pytest
 
 from channel_sim import BitFlips, ByteLoss, Channel, Compose, Duplicate, FrameLoss, LoRa, Stream, Truncation
 from channel_sim.live.framing import Framer, Piece
+from tests.host.secured import SecuredBoard, make_status
 from tests.support.host import make_answer, make_bundle, make_frame
 from wire.answer import Answer
 from wire.bundle import Bundle
-from wire.control import reply
+from wire.control import REPLY_BIT, Opcode, reply
 from wire.frame import SYNC
+from wire.replies.key_state import KeyState, key_flags
+from wire.replies.status import status_frame
 
 BOOT = b"boot: ok\r\n" + SYNC + b" is no header\x1a\xcf"
 REPLY = reply(0x82, 5, SYNC + bytes(12), device=7, model_number=1)  # a sync inside the data is data
@@ -217,3 +220,31 @@ def test_stream_radio_gets_answers_as_packets_of_8_bytes(adaptive: Bundle) -> No
 def test_stream_whole_frames_need_bundle() -> None:
     with pytest.raises(ValueError, match="FrameLoss needs whole frames: give the bundle of the board's model"):
         Stream(Compose(BitFlips(0.1), FrameLoss(0.1)), 0)
+
+
+def key_reply(has_key: bool) -> bytes:
+    """Return what device 7 says of its key."""
+    return reply(Opcode.KEY | REPLY_BIT, 5, KeyState(key_flags(has_key, True), 0).pack(), 7, 1)
+
+
+@pytest.mark.parametrize("by_status", [True, False])
+def test_framer_finds_secured_frames_of_a_board_that_shows_its_key(adaptive: Bundle, by_status: bool) -> None:
+    board = SecuredBoard(adaptive)
+    shown = board.status(0) if by_status else key_reply(True)
+    gone = status_frame(make_status(9), 7, adaptive.number) if by_status else key_reply(False)
+    frames = [board.frame(0), board.answer(1), board.frame(2, chunk=1), board.answer(3), board.answer(4)]
+    others = [make_frame(adaptive, 0, device=3), make_answer(adaptive, 1, device=3)]
+    plain = [make_frame(adaptive, 0), make_answer(adaptive, 1)]
+    expected = [
+        Piece(shown, False), *(Piece(part, True) for part in [*frames[:3], *others, *frames[3:]]),
+        Piece(gone, False), *(Piece(part, True) for part in plain),
+    ]  # fmt: skip
+    stream = b"".join(piece.data for piece in expected)
+    for seed in range(30):
+        assert split(Framer([adaptive]), cut(stream, seed)) == expected
+
+
+def test_secured_frame_that_is_cut_short_hides_no_other(adaptive: Bundle) -> None:
+    board, framer = SecuredBoard(adaptive), Framer([adaptive])
+    torn, whole = board.frame(0)[:-9], board.frame(1)
+    assert split(framer, [board.status(0) + torn + whole])[-1] == Piece(whole, True) and framer.cut == 1

@@ -7,6 +7,8 @@
 #include "board.h"
 #include "encoder.h"
 
+uint8_t line_device; /* which the native port sets */
+
 static bool receiving;
 static uint32_t received;
 

@@ -10,6 +10,7 @@
 #include "image.h"
 #include "line.h"
 #include "node.h"
+#include "secure.h"
 #include "wire/status.h"
 
 uint8_t line_device = 7;
@@ -20,17 +21,22 @@ uint8_t machine_scene;           /* value of every camera pixel */
 uint32_t machine_captures;       /* images captured */
 uint32_t machine_frames;         /* frames sent: features and answers */
 uint32_t machine_answers;        /* answers sent */
+uint32_t machine_number;         /* of the last frame on the line */
 uint32_t machine_sleeps;         /* calls of board_sleep() */
 uint32_t machine_commands;       /* commands executed */
 uint32_t machine_progress;       /* calls of board_progress() */
 uint32_t machine_writes;         /* of the permanent memory */
+uint32_t machine_key;            /* it has a device key, 16 times A5 */
+uint32_t machine_worn;           /* it takes no writes */
+uint32_t machine_error;          /* code of the last ERROR */
 uint32_t machine_reset_cause;
 uint32_t machine_kept;
 const uint8_t *machine_received; /* bytes to receive */
 uint32_t machine_received_bytes;
-uint32_t machine_statuses;                 /* status frames sent, on the line or by radio */
-uint8_t machine_status[WIRE_STATUS_BYTES]; /* data of the last one */
-uint32_t machine_woke;                     /* result of board_woke() */
+uint32_t machine_statuses;                         /* status frames sent, on the line or by radio */
+uint8_t machine_status[WIRE_SECURED_STATUS_BYTES]; /* data of the last one */
+uint32_t machine_status_opcode;
+uint32_t machine_woke; /* result of board_woke() */
 
 int board_read(void) {
     if (machine_received_bytes == 0u) {
@@ -60,14 +66,18 @@ void board_sleep(uint32_t seconds) {
 }
 
 bool board_numbers_read(struct board_numbers *numbers) {
-    *numbers = (struct board_numbers){0};
+    memset(numbers, 0, sizeof *numbers);
+    if (machine_key != 0u) {
+        numbers->key_state = BOARD_KEY;
+        memset(numbers->key, 0xA5, sizeof numbers->key);
+    }
     return true;
 }
 
 bool board_numbers_write(const struct board_numbers *numbers) {
     (void)numbers;
     machine_writes++;
-    return true;
+    return machine_worn == 0u;
 }
 
 uint8_t board_reset_cause(void) {
@@ -97,6 +107,10 @@ enum wire_error command_execute(const struct wire_parser *command) {
     return WIRE_ERROR_NONE;
 }
 
+void commands_wipe(const struct wire_parser *command) {
+    (void)command;
+}
+
 enum wire_error capture_take(void) {
     machine_captures++;
     memset(encoder_input(), machine_scene, INKLING_INPUT_BYTES);
@@ -112,30 +126,31 @@ void image_to_int8(void) {
     }
 }
 
-uint32_t line_send_feature(uint8_t sequence, uint8_t chunk, const int8_t *outputs) {
-    (void)sequence;
+uint32_t line_send_feature(uint32_t number, uint8_t chunk, const int8_t *outputs) {
+    machine_number = number;
     (void)chunk;
     (void)outputs;
     machine_frames++;
     return 0;
 }
 
-uint32_t line_send_answer(uint8_t sequence, struct wire_answer answer) {
-    (void)sequence;
+uint32_t line_send_answer(uint32_t number, struct wire_answer answer) {
+    machine_number = number;
     (void)answer;
     machine_frames++;
     machine_answers++;
     return 0;
 }
 
-static void record_status(const uint8_t data[WIRE_STATUS_BYTES]) {
+static void record_status(uint8_t opcode, const uint8_t *data, size_t length) {
     machine_statuses++;
-    memcpy(machine_status, data, WIRE_STATUS_BYTES);
+    machine_status_opcode = opcode;
+    memcpy(machine_status, data, length);
 }
 
 void line_send_reply(uint8_t request, uint8_t opcode, const uint8_t *data, size_t length) {
-    if (request == 0u && opcode == WIRE_STATUS && length == WIRE_STATUS_BYTES) {
-        record_status(data);
+    if (request == 0u && (opcode & ~WIRE_SEALED_BIT) == WIRE_STATUS && length <= sizeof machine_status) {
+        record_status(opcode, data, length);
     }
 }
 
@@ -167,30 +182,30 @@ enum wire_error node_check_answer(void) {
     return WIRE_ERROR_NONE;
 }
 
-enum wire_error node_send_features(uint8_t sequence, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
+enum wire_error node_send_features(uint32_t number, uint8_t chunk, const int8_t *outputs, struct send_result *result) {
     (void)chunk;
     (void)outputs;
     (void)result;
-    machine_sequence = sequence;
+    machine_sequence = number & 31u;
     return (enum wire_error)machine_radio_error;
 }
 
-enum wire_error node_send_answer(uint8_t sequence, struct wire_answer answer, struct send_result *result) {
+enum wire_error node_send_answer(uint32_t number, struct wire_answer answer, struct send_result *result) {
     (void)answer;
     (void)result;
-    machine_sequence = sequence;
+    machine_sequence = number & 31u;
     return (enum wire_error)machine_radio_error;
 }
 
 uint32_t machine_status_error; /* result of sending a status frame */
 uint32_t machine_patient;      /* how the last one was sent */
 
-enum wire_error node_send_status(const uint8_t data[WIRE_STATUS_BYTES], bool patient) {
+enum wire_error node_send_status(const uint8_t *data, bool patient) {
     machine_patient = patient;
     if (machine_status_error != 0u) {
         return (enum wire_error)machine_status_error;
     }
-    record_status(data);
+    record_status(secure_status_opcode(), data, secure_status_bytes());
     return WIRE_ERROR_NONE;
 }
 
@@ -213,7 +228,7 @@ void node_wake(void) {}
 void line_send_error(uint8_t request, uint8_t failed_opcode, uint8_t code) {
     (void)request;
     (void)failed_opcode;
-    (void)code;
+    machine_error = code;
 }
 
 uint16_t board_battery_mv(void) {

@@ -5,8 +5,10 @@ import ctypes
 import random
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterable
-from ctypes import CDLL, CFUNCTYPE, POINTER, Structure, byref, c_bool, c_uint32
+from ctypes import CDLL, CFUNCTYPE, POINTER, Structure, byref, c_bool, c_uint8, c_uint32
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,13 +18,19 @@ from tests.support import ROOT, wire_c
 BLANK = 0xFFFFFFFF
 WORDS = 4  # of a record
 BLOCK = 112  # COUNTER_BLOCK
+KEY_BYTES = 16
 MARK = 0x494E4B31  # FLASH_LOG_MARK
 LIBRARY = ROOT / "firmware" / "lib"
 MACHINE = Path(__file__).with_name("counter_machine.c")
 
 
-class Numbers(Structure):
-    _fields_ = [("limit", c_uint32), ("boots", c_uint32)]
+class KeyState(IntEnum):
+    """enum counter_key."""
+
+    NONE = 0
+    VOLATILE = 1
+    PERMANENT = 2
+    LOST = 3
 
 
 class _Record(Structure):
@@ -136,6 +144,11 @@ class Flash:
     def lost(self) -> bool:
         return self._lost
 
+    def plant(self, limit: int) -> None:
+        """Write a record with this limit and 5 boots as the first one."""
+        numbers = limit.to_bytes(4, "big") + bytes((0, 0, 0, 5))
+        self.words[0][:WORDS] = [limit, 5, zlib.crc32(numbers), MARK]
+
 
 @cache
 def compile_library() -> Path:
@@ -155,7 +168,7 @@ class Counter:
     def __init__(self, flash: Flash) -> None:
         self.flash = flash
         self.c = CDLL(str(compile_library()))
-        self.c.counter_next.restype = self.c.counter_ok.restype = c_bool
+        self.c.counter_next.restype = self.c.counter_ok.restype = self.c.counter_set_key.restype = c_bool
         self.c.counter_boots.restype = c_uint32
 
         def program(page: int, offset: int, record: "ctypes._Pointer[c_uint32]") -> bool:
@@ -170,11 +183,13 @@ class Counter:
         # Kept, because the library calls them later.
         self._pages = _Pages(len(flash.words), 16 * flash.slots, _ERASE(flash.erase), _PROGRAM(program), _READ(read))
 
-    def start(self, *, woke: bool = False) -> None:
+    def start(self, *, woke: bool = False, count_boot: bool = True) -> None:
         """Power up, or wake from deep sleep. Raises PowerLossError."""
         c_bool.in_dll(self.c, "machine_woke").value = woke
         self.c.machine_set_flash(byref(self._pages))
         self.c.counter_start()
+        if count_boot:
+            self.c.counter_count_boot()
         self._check()
 
     def take(self) -> tuple[int, bool]:
@@ -184,6 +199,26 @@ class Counter:
         self._check()
         self.c.counter_advance()
         return value.value, unique
+
+    def set_key(self, key: bytes) -> bool:
+        """Set the device key; return whether the board has taken it. Raises PowerLossError."""
+        taken = self.c.counter_set_key((c_uint8 * KEY_BYTES)(*key))
+        self._check()
+        return taken
+
+    @property
+    def key_state(self) -> "KeyState":
+        return KeyState(self.c.counter_key())
+
+    @property
+    def key(self) -> bytes:
+        """The device key in the permanent memory; empty if there is none."""
+        if self.key_state != KeyState.PERMANENT:
+            assert self.key_state == KeyState.NONE
+            return b""
+        key = (c_uint8 * KEY_BYTES)()
+        self.c.counter_get_key(key)
+        return bytes(key)
 
     @property
     def ok(self) -> bool:

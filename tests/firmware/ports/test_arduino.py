@@ -15,6 +15,7 @@ from firmware.tools.model import generate
 from tests.firmware.camera import camera_library
 from tests.firmware.ports import mock_arduino
 from tests.firmware.ports.mock_arduino import BOARDS, CROSS, HOST, check
+from tests.firmware.secure.keyed_board import KeyedBoard
 from tests.support.firmware import REPLY_SECONDS, RunningBoard, bundle_path
 from wire.control import REPLY_BIT, ErrorCode, ErrorReply, Mode, Opcode
 from wire.frame import SYNC
@@ -73,6 +74,21 @@ def test_port_runs_and_encodes_byte_exactly(program: Callable[..., Path], tmp_pa
         assert ("idle watchdog off" in lines) == (name == "esp32-c3-devkitm-1")
         started = lines.index("watchdog 60 s, restarts")
         assert started < lines.index("watchdog watches the loop") < lines.index("watchdog fed")
+
+
+@pytest.mark.parametrize("name", ["esp32dev", "nucleo_f446re"])
+def test_board_keeps_its_key_and_sends_secured_frames(program: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    flash = str(tmp_path / "flash")
+    with mock_arduino.run(program(name), flash=flash) as line:
+        board = KeyedBoard(line)
+        assert board.set_key().is_permanent
+        board.run(0)
+    with mock_arduino.run(program(name), flash=flash) as line:
+        board = KeyedBoard(line)
+        state = board.key_state()
+        assert state.has_key and state.is_permanent and state.counter == 224
+        board.counter = state.counter
+        board.run(1)
 
 
 @pytest.mark.parametrize(("name", "stack"), [("esp32dev", 3000), ("nucleo_f446re", 1200), ("blackpill_f411ce", 7900)])

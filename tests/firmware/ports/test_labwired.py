@@ -10,11 +10,15 @@ import pytest
 from firmware.tools.labwired_board import Simulation
 from tests.support import ROOT
 from tests.support.firmware import boot, program
+from wire.control import Opcode, command
 from wire.crc import crc32
 from wire.payload import interleave
 
 NUMBERS = 0x080C0000  # first record of the log: firmware/ports/stm32f405/flash.c
+NEXT_PAGE = 0x080E0000
 MARK = 0x494E4B31
+KEYED_MARK, KEY_MARK, REST_MARK = 0xB6B1B4CE, 0x4B455931, 0xB4BAA6CE
+KEY = bytes(range(0xA0, 0xB0))
 MAX_SLICES = 10_000
 
 
@@ -43,6 +47,26 @@ def test_stm32f405_in_labwired_writes_its_counters_into_flash() -> None:
             break
     words = [board.read_u32(NUMBERS + offset) for offset in (0, 4, 8, 12)]
     assert words == [112, 1, crc32(struct.pack(">2I", 112, 1)), MARK]
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_stm32f405_in_labwired_writes_its_key_into_flash() -> None:
+    """Into the other page, before two equal records that put it into effect."""
+    board = Simulation("stm32f405", str(program("sim_stm32f405")))
+    for _ in range(MAX_SLICES):
+        board.advance(b"")
+        if board.read_u32(NUMBERS + 12) == MARK:
+            break
+    board.advance(command(Opcode.KEY, 7, KEY))
+    for _ in range(MAX_SLICES):
+        board.advance(b"")
+        if board.read_u32(NEXT_PAGE + 60) == KEYED_MARK:
+            break
+    words = [board.read_u32(NEXT_PAGE + 4 * index) for index in range(16)]
+    record = [224, 1, crc32(struct.pack(">2I", 224, 1)), KEYED_MARK]
+    first, last = struct.unpack("<3I", KEY[:12]), struct.unpack("<I", KEY[12:])
+    assert words == [*first, KEY_MARK, *last, crc32(KEY), 0, REST_MARK, *record, *record]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ _PROTOTYPES = {
     "duty_update": (None, [POINTER(Duty), c_uint32]),
     "duty_left_micros": (c_uint32, [POINTER(Duty)]),
     "duty_take": (c_bool, [POINTER(Duty), c_uint32]),
-    "prefix_packet_bytes": (c_size_t, [POINTER(wire_c.Model), c_uint8]),
-    "prefix_longest": (c_uint8, [POINTER(wire_c.Model), POINTER(Settings), c_uint32]),
+    "prefix_packet_bytes": (c_size_t, [POINTER(wire_c.Model), c_uint8, c_size_t]),
+    "prefix_longest": (c_uint8, [POINTER(wire_c.Model), POINTER(Settings), c_size_t, c_uint32]),
 }
 
 

@@ -21,6 +21,8 @@ BUCKET = 3_600_000
 ANSWER = ANSWER_SENT  # as a chunk
 PACKET_BYTES = {0: 8 + 7 + 2, 1: 8 + 4 + 2, ANSWER: 8}  # answer word and 11 or 4 symbols of 3 bits; an answer
 STATUS = bytes(range(100, 120))  # data of a status frame
+SECURED_STATUS_BYTES = 28
+DEVICE_KEY = b"\xa5" * 16  # of a node with a key
 PACKET_BYTES_OF_STATUS = 36
 STATUS_AIR = round(1e6 * air_time_s(PACKET_BYTES_OF_STATUS, 7))
 AIR = {chunk: round(1e6 * air_time_s(size, 7)) for chunk, size in PACKET_BYTES.items()}
@@ -32,10 +34,10 @@ def compile_library(*flags: str) -> Path:
     """Compile node.c and the simulated board."""
     path = Path(mkdtemp(prefix="inkling-node-")) / "node.so"
     atexit.register(shutil.rmtree, path.parent)
-    sources = [FIRMWARE / "src" / name for name in ("node.c", "lora.c", "send.c", "mode.c")]
-    sources += [MACHINE, MODEL / "inkling_model.c"]
+    sources = [FIRMWARE / "src" / name for name in ("node.c", "lora.c", "secure.c", "send.c", "mode.c")]
+    sources += [MACHINE, MODEL / "inkling_model.c", FIRMWARE / "lib" / "counter" / "counter.c"]
     sources += [*sorted((FIRMWARE / "lib" / "radio").glob("*.c")), *wire_c.SOURCES]
-    places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "encoder", "radio"))]
+    places = [FIRMWARE / "src", MODEL, *(FIRMWARE / "lib" / name for name in ("board", "counter", "encoder", "radio"))]
     includes = [f"-I{place}" for place in (*places, wire_c.SOURCE)]
     flags = (*wire_c.FLAGS, "-O1", "-shared", "-fPIC", "-DINKLING_RADIO=1", *flags, *includes, "-Wno-pedantic")
     subprocess.run(["gcc", *flags, *sources, "-o", path], check=True)
@@ -47,7 +49,7 @@ class Report(Structure):
 
 
 class Request(Structure):
-    _fields_ = [("sequence", c_uint8), ("chunk", c_uint8), ("by_radio", c_bool), ("by_mode", c_bool)]
+    _fields_ = [("number", c_uint32), ("chunk", c_uint8), ("by_radio", c_bool), ("by_mode", c_bool)]
 
 
 class ModeOfBoard(Structure):
@@ -61,10 +63,12 @@ def outputs_with(scores: list[int]) -> Array[c_int8]:
 class Node:
     """A node at time 0, with full air time and a working radio."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, key: bool = False) -> None:
         # A copy, because a library that is loaded twice keeps its variables.
         self.c = CDLL(str(shutil.copy(compile_library(*flags), folder / "node.so")))
-        self.set(starts=True, sends=True)
+        self.set(starts=True, sends=True, key=key)
+        self.c.counter_start()
+        self.c.secure_start()
         self.c.mode_start()
         self.c.node_start()
         self.wait_an_hour()
@@ -88,7 +92,7 @@ class Node:
     def send(self, chunk: int = 0, sequence: int = 5) -> tuple[int, Report]:
         report = Report()
         outputs = outputs_with(UNSURE)
-        return self.c.node_send_features(c_uint8(sequence), c_uint8(chunk), outputs, byref(report)), report
+        return self.c.node_send_features(c_uint32(sequence), c_uint8(chunk), outputs, byref(report)), report
 
     def send_image(self, scores: list[int], chunk: int = LONGEST_PREFIX) -> tuple[int, int]:
         """Check, then send an image by mode and by radio; return the error and the chunk sent, or ANSWER."""
@@ -104,11 +108,13 @@ class Node:
     def send_answer(self, answer: Answer, sequence: int = 21) -> tuple[int, Report]:
         report = Report()
         return self.c.node_send_answer(
-            c_uint8(sequence), wire_c.Answer(answer.index, answer.confidence), byref(report)
+            c_uint32(sequence), wire_c.Answer(answer.index, answer.confidence), byref(report)
         ), report
 
     def send_status(self, patient: bool = True) -> int:
-        return self.c.node_send_status((c_uint8 * len(STATUS))(*STATUS), c_bool(patient))
+        data = (c_uint8 * SECURED_STATUS_BYTES)(*STATUS)
+        self.c.secure_status(data)
+        return self.c.node_send_status(data, c_bool(patient))
 
     def air_left_cs(self) -> int:
         return self.c.node_air_left_cs() & 0xFFFF

@@ -166,18 +166,20 @@ def model(chunks: list[list[int]], bits: int = 3) -> wire_c.Model:
     return wire_c.model(0x1234, [0] * 256, [*range(size)], chunks, bits)
 
 
-@pytest.mark.parametrize(("sf", "implicit"), [(7, 0), (9, 1), (12, 0)])
-def test_prefix_longest_takes_the_longest_affordable_prefix(c: CDLL, sf: int, implicit: int) -> None:
+@pytest.mark.parametrize(("sf", "implicit", "extra"), [(7, 0, 0), (9, 1, 10), (12, 0, 10)])
+def test_prefix_longest_takes_the_longest_affordable_prefix(c: CDLL, sf: int, implicit: int, extra: int) -> None:
     radio, tables = radio_library.settings(sf, implicit=implicit), model(CHUNKS)
     prefixes = [0, 3, 1, 4]  # by length; chunk 2 does not start at symbol 0
-    sizes = {chunk: 8 + (CHUNKS[chunk][1] * 3 + 7) // 8 + 2 for chunk in prefixes}
+    sizes = {chunk: 8 + (CHUNKS[chunk][1] * 3 + 7) // 8 + 2 + extra for chunk in prefixes}
     air = {chunk: c.radio_air_time_micros(radio, size) for chunk, size in sizes.items()}
-    assert {chunk: c.prefix_packet_bytes(tables, chunk) for chunk in prefixes} == sizes
+    assert {chunk: c.prefix_packet_bytes(tables, chunk, extra) for chunk in prefixes} == sizes
     for most in sorted({0, 1, *air.values(), *(time - 1 for time in air.values()), 2**32 - 1}):
         fits = [chunk for chunk in prefixes if air[chunk] <= most]
-        assert c.prefix_longest(tables, radio, most) == (fits[0] if fits else 255)
+        assert c.prefix_longest(tables, radio, extra, most) == (fits[0] if fits else 255)
 
 
 def test_prefix_longest_skips_chunks_larger_than_a_packet(c: CDLL) -> None:
-    assert c.prefix_longest(model([[0, 245], [0, 246]], bits=8), radio_library.settings(), 2**32 - 1) == 0
-    assert c.prefix_longest(model([[0, 246]], bits=8), radio_library.settings(), 2**32 - 1) == 255
+    for extra in (0, 10):
+        fits, radio = 245 - extra, radio_library.settings()
+        assert c.prefix_longest(model([[0, fits], [0, fits + 1]], bits=8), radio, extra, 2**32 - 1) == 0
+        assert c.prefix_longest(model([[0, fits + 1]], bits=8), radio, extra, 2**32 - 1) == 255

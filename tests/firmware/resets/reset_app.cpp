@@ -2,6 +2,7 @@
 #include <Arduino.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../common/port.h"
 #include "board.h"
@@ -21,7 +22,16 @@ void setup() {
     chip_start();
     printf("cause %u\nkept %u\n", board_reset_cause(), board_kept());
     counter_start();
+    counter_count_boot();
+    if (const char *digits = getenv("INKLING_KEY")) {
+        uint8_t key[BOARD_KEY_BYTES] = {};
+        memcpy(key, digits, strnlen(digits, sizeof key));
+        printf("set %d\n", counter_set_key(key));
+    }
     const bool ok = counter_next(&value);
+    uint8_t key[BOARD_KEY_BYTES];
+    counter_get_key(key);
+    printf("state %d\nfirst %d\n", counter_key(), key[0]);
     printf("ok %d\nboots %u\nvalue %u\n", ok, counter_boots(), value);
     board_progress();
 #ifdef ARDUINO_ARCH_STM32

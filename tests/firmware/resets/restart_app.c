@@ -1,6 +1,6 @@
 /* Test application for the native port: its watchdog. 'L' loops without end, 'W' works for 3 s with progress. 'C'
  * answers with the cause of the last start, 'K' with the kept word, which is then one more, 'B' with the count of
- * boots. */
+ * boots, 'S' with the state of the device key. 'A' sets one and answers whether it was taken. */
 #include "app.h"
 #include "board.h"
 #include "counter.h"
@@ -23,6 +23,7 @@ static void work(void) {
 
 void app_start(void) {
     counter_start();
+    counter_count_boot();
 }
 
 void app_step(void) {
@@ -34,6 +35,11 @@ void app_step(void) {
         board_keep(board_kept() + 1u);
     } else if (byte == 'B') {
         answer(counter_boots());
+    } else if (byte == 'S') {
+        answer(counter_key());
+    } else if (byte == 'A') {
+        static const uint8_t key[BOARD_KEY_BYTES] = {0xA0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0x0F};
+        answer(counter_set_key(key));
     } else if (byte == 'W') {
         work();
     }

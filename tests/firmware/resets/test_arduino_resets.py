@@ -15,6 +15,7 @@ from wire.crc import crc32
 pytestmark = pytest.mark.emulated
 
 BLOCK = 112
+NO_KEY, VOLATILE, PERMANENT, LOST = range(4)
 MARK = 0x494E4B31
 CRASH, DEEP_SLEEP = 6, 7
 # Base of the log in a flash of 1 MB from 08000000 on, and the distance of its pages.
@@ -136,6 +137,53 @@ def test_esp32_keeps_its_counters_in_its_storage(program: Callable[..., Path], t
     for boots in (1, 2, 3):
         state = run(program(ESP32), flash=tmp_path / "flash")
         assert state == state | {"ok": 1, "boots": boots, "value": BLOCK * (boots - 1)}
+
+
+@pytest.mark.parametrize("name", [ESP32, *LOGS])
+def test_key_is_kept_beside_the_counter(program: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    flash = tmp_path / "flash"
+    state = run(program(name), flash=flash, key="A" * 16)
+    assert state == state | {"set": 1, "state": PERMANENT, "ok": 1, "value": BLOCK}
+    for boots, key in ((2, ""), (3, "B" * 16), (4, "B" * 16), (5, "")):
+        state = run(program(name), flash=flash, **({"key": key} if key else {}))
+        first = ord("A" if boots == 2 else "B")
+        assert state == state | {"state": PERMANENT, "first": first, "ok": 1, "boots": boots}
+    state = run(program(name), flash=flash, read_only=1, key="C" * 16)
+    assert state == state | {"set": 0, "state": PERMANENT, "first": ord("B"), "ok": 0}
+
+
+@pytest.mark.parametrize("name", [ESP32, *LOGS, H7])
+def test_key_without_permanent_memory_is_volatile(program: Callable[..., Path], name: str) -> None:
+    state = run(program(name), read_only=1, key="A" * 16)
+    assert state == state | {"set": 1, "state": VOLATILE, "ok": 1, "boots": 0}
+    assert run(program(name), read_only=1)["state"] == NO_KEY
+
+
+def test_esp32_has_the_old_or_the_new_key_wherever_power_fails(program: Callable[..., Path], tmp_path: Path) -> None:
+    """A boot writes the numbers; a key its entry, then the numbers. Then no value comes twice with one key."""
+    for writes in range(4):
+        flash = tmp_path / f"flash{writes}"
+        first = run(program(ESP32), flash=flash, key="A" * 16)
+        run(program(ESP32), flash=flash, key="B" * 16, writes=writes)
+        expected = ord("B" if writes == 3 else "A")
+        values = [first["value"]]
+        for again in (0, 1, None, None):
+            state = run(program(ESP32), flash=flash, **({} if again is None else {"writes": again}))
+            if again is None:
+                assert state == state | {"state": PERMANENT, "first": expected, "ok": 1}
+                values.append(state["value"])
+        assert values == sorted(set(values))
+
+
+def test_esp32_removes_a_key_that_outlived_its_numbers(program: Callable[..., Path], tmp_path: Path) -> None:
+    flash = tmp_path / "flash"
+    run(program(ESP32), flash=flash, key="A" * 16)
+    (tmp_path / "flash.numbers").unlink()
+    state = run(program(ESP32), flash=flash, read_only=1)
+    assert state == state | {"state": LOST, "ok": 0}
+    for _ in range(5):  # also when the numbers have passed the key's limit
+        state = run(program(ESP32), flash=flash)
+        assert state == state | {"state": NO_KEY, "ok": 1}
 
 
 @pytest.mark.parametrize("name", [ESP32, *LOGS])

@@ -12,6 +12,13 @@ from tests.support.firmware import REPLY_SECONDS
 
 FIRMWARE = ROOT / "firmware"
 WATCHDOG_S = 2
+BAD_KEYS = [
+    b"1 2 \n",
+    b"1 2 a001\n",
+    b"1 2 " + b"A0" * 16 + b"\n",
+    b"1 2 " + b"a0" * 17 + b"\n",
+    b"1 2 x" + b"a" * 31 + b"\n",
+]
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +84,27 @@ def test_process_counts_its_boots_in_a_file(program: Path, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["counter", "counter.lock"]
 
 
+def test_process_keeps_its_key_beside_its_counter(program: Path, tmp_path: Path) -> None:
+    file = tmp_path / "counter"
+    for boots in (1, 2):
+        with running(program, "--counter", str(file)) as child:
+            if boots == 1:
+                assert ask(child, b"A") == b"1\n"
+            assert ask(child, b"S") == b"2\n"
+        assert file.read_text() == f"{112 * (boots + 1)} {boots} a00102030405060708090a0b0c0d0e0f\n"
+        assert file.stat().st_mode & 0o777 == 0o600
+    with running(program) as child:
+        assert ask(child, b"A") == b"1\n" and ask(child, b"S") == b"1\n", "without a file, until the next start"
+
+
 def test_process_without_a_file_does_not_know_its_boots(program: Path) -> None:
     with running(program) as child:
         assert ask(child, b"B") == b"0\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"12", b"12 3", b"12 -3 \n", b"1 2\n3 4\n", b"\xff\x00 1\n", b"9" * 50])
+@pytest.mark.parametrize(
+    "content", [b"", b"12", b"12 3", b"12 -3 \n", b"1 2\n3 4\n", b"\xff\x00 1\n", b"9" * 90, *BAD_KEYS]
+)
 def test_process_refuses_a_file_that_is_none_of_its_own(program: Path, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "counter"
     file.write_bytes(content)

@@ -22,7 +22,10 @@ def compile_library(*flags: str) -> Path:
     """Compile the application and the simulated board."""
     path = Path(mkdtemp(prefix="inkling-watch-")) / "watch.so"
     atexit.register(shutil.rmtree, path.parent)
-    sources = [FIRMWARE / "src" / name for name in ("app.c", "backoff.c", "watch.c", "send.c", "mode.c", "status.c")]
+    sources = [
+        FIRMWARE / "src" / name
+        for name in ("app.c", "backoff.c", "watch.c", "send.c", "mode.c", "status.c", "secure.c")
+    ]
     sources.append(FIRMWARE / "lib" / "counter" / "counter.c")
     sources.append(ROOT / "tests" / "firmware" / "c" / "watch_machine.c")
     sources += [*MODEL.glob("*.c"), *(FIRMWARE / "lib" / "camera").glob("*.c"), *wire_c.SOURCES]
@@ -37,10 +40,11 @@ def compile_library(*flags: str) -> Path:
 class SimulatedBoard:
     """The application, started at time 0."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, **values: int) -> None:
         # A copy, because a library that is loaded twice keeps its variables.
         self.c = CDLL(str(shutil.copy(compile_library(*flags), folder / "watch.so")))
         self.c.encoder_input.restype = POINTER(c_int8)
+        self.set(**values)
         self.c.app_start()
 
     def restart(self, cause: int) -> None:
@@ -69,4 +73,9 @@ class SimulatedBoard:
     @property
     def status(self) -> Status:
         """The last status frame."""
-        return Status.unpack(bytes((c_uint8 * Status.FORMAT.size).in_dll(self.c, "machine_status")))
+        return Status.unpack(self.status_data)
+
+    @property
+    def status_data(self) -> bytes:
+        """Data of the last status frame: a status, and the tag if it is secured."""
+        return bytes((c_uint8 * 28).in_dll(self.c, "machine_status"))

@@ -6,6 +6,7 @@
 
 #include "board.h"
 #include "encoder.h"
+#include "key.h"
 #include "line.h"
 #include "reference.h"
 
@@ -77,6 +78,18 @@ void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request) {
     require(data[1] == failed_opcode, "the failed opcode");
 }
 
+void answers_not_authentic(uint8_t failed_opcode, uint8_t request) {
+    const uint8_t *data = take_reply(0xFF, request, 6);
+    require(data[0] == 18u && data[1] == failed_opcode, "NOT_AUTHENTIC with the failed opcode");
+    require(reference_number(data + 2, 4) == key_counter(), "the counter of the next image");
+}
+
+void answers_key(uint8_t request) {
+    const uint8_t *data = take_reply(0x89, request, 5);
+    require(data[0] == key_flags(), "the state of the key");
+    require(reference_number(data + 1, 4) == key_counter(), "the counter of the next image");
+}
+
 void answers_info(uint8_t request, uint8_t mode, uint8_t threshold) {
     const uint8_t *data = take_reply(0x81, request, 71);
     char engine[9] = {0};
@@ -96,7 +109,8 @@ void answers_info(uint8_t request, uint8_t mode, uint8_t threshold) {
     require(reference_number(data + 53, 4) == encoder_ram_bytes(), "RAM of the encoder");
     require(reference_number(data + 57, 4) == board_stack_bytes(), "stack bytes");
     require(reference_number(data + 61, 4) == board_clock_hz(), "clock rate");
-    require(reference_number(data + 65, 2) == INKLING_INPUT_BYTES + 2u, "maximum data bytes");
+    const size_t seal = key_is_set() ? SEAL_BYTES : 0u;
+    require(reference_number(data + 65, 2) == INKLING_INPUT_BYTES + 2u + seal, "maximum data bytes");
     require(reference_number(data + 67, 2) == INKLING_CLASS_COUNT, "class count");
     require(data[69] == mode && data[70] == threshold, "mode and threshold");
 }
@@ -124,14 +138,31 @@ uint32_t answers_confidence(const int8_t *outputs) {
     return reference_confidence(sum);
 }
 
+/* Return the number of the frame that answers a command: a board with a key has used up its counter. */
+static uint32_t frame_number(uint8_t request) {
+    return key_is_set() ? key_counter() - 1u : request;
+}
+
 void answers_answer(uint8_t request, const int8_t *outputs) {
-    const uint64_t index = top_class(outputs + INKLING_LATENT_BYTES);
+    uint64_t index = top_class(outputs + INKLING_LATENT_BYTES);
+    uint32_t confidence = answers_confidence(outputs);
+    if (key_is_set()) {
+        uint8_t stream[5] = {0};
+        key_encrypt(6, 0, stream, sizeof stream);
+        index = (index + (reference_number(stream, 4) * INKLING_CLASS_COUNT >> 32)) % INKLING_CLASS_COUNT;
+        confidence ^= stream[4] & 15u;
+    }
     const uint64_t word = (uint64_t)ANSWER << 34 | (uint64_t)INKLING_DEVICE << 26 |
-                          (uint64_t)(inkling_model.number % 32u) << 21 | index << 9 | (uint64_t)(request % 32u) << 4 |
-                          answers_confidence(outputs);
-    const uint8_t *frame = take(START_BYTES);
+                          (uint64_t)(inkling_model.number % 32u) << 21 | index << 9 |
+                          (uint64_t)(frame_number(request) % 32u) << 4 | confidence;
+    const uint8_t *frame = take(START_BYTES + (key_is_set() ? HEADER_TAG_BYTES : 0u));
     require(memcmp(frame, reference_sync, SYNC_BYTES) == 0, "the sync");
     require(reference_number(frame + SYNC_BYTES, HEADER_BYTES) == reference_answer(word), "this answer");
+    if (key_is_set()) {
+        uint8_t tag[16];
+        key_tag(tag, 3, 0, word, frame, 0);
+        require(memcmp(frame + START_BYTES, tag, HEADER_TAG_BYTES) == 0, "the tag of the answer");
+    }
     frames++;
 }
 
@@ -148,18 +179,39 @@ static uint32_t payload_bit(struct wire_chunk chunk, const int8_t *outputs, uint
     return (level ^ level >> 1) >> (bits - 1u - k % bits) & 1u;
 }
 
+/* Check a secured feature frame with this payload, which is encrypted in place. */
+static void take_secured(uint8_t chunk, uint8_t *payload, size_t bytes) {
+    const uint32_t number = key_counter() - 1u;
+    const size_t size = START_BYTES + HEADER_TAG_BYTES + bytes + PAYLOAD_TAG_BYTES;
+    const uint8_t *frame = take_frame(size, FEATURE, (uint8_t)(number % 32u), chunk);
+    const uint64_t word = reference_number(frame + SYNC_BYTES, 3);
+    uint8_t tag[16];
+    key_tag(tag, 1, chunk, word, payload, 0);
+    require(memcmp(frame + START_BYTES, tag, HEADER_TAG_BYTES) == 0, "the header tag");
+    key_encrypt(5, chunk, payload, bytes);
+    const uint8_t *sent_payload = frame + START_BYTES + HEADER_TAG_BYTES;
+    require(memcmp(sent_payload, payload, bytes) == 0, "the encrypted payload");
+    key_tag(tag, 2, chunk, word, payload, bytes);
+    require(memcmp(sent_payload + bytes, tag, PAYLOAD_TAG_BYTES) == 0, "the payload tag");
+}
+
 void answers_feature(uint8_t request, uint8_t number, const int8_t *outputs) {
     const struct wire_chunk chunk = inkling_model.chunks[number];
     const uint64_t answer_bits = INKLING_CLASS_COUNT > 0u ? 16u : 0u;
     const uint64_t n_bits = answer_bits + (uint64_t)chunk.count * inkling_model.bits_per_symbol;
     const size_t bytes = (size_t)(n_bits + 7u) / 8u;
     const uint64_t step = reference_step(n_bits);
+    uint8_t expected[MAX_SENT] = {0};
+    for (uint64_t j = 0; j < n_bits; j++) {
+        expected[j / 8u] |= (uint8_t)(payload_bit(chunk, outputs, j * step % n_bits) << (7u - j % 8u));
+    }
+    if (key_is_set()) {
+        take_secured(number, expected, bytes);
+        return;
+    }
     const uint8_t *frame = take_frame(START_BYTES + bytes + 2u, FEATURE, request, number);
     const uint8_t *payload = frame + START_BYTES;
-    for (uint64_t j = 0; j < 8u * bytes; j++) {
-        const uint32_t expected = j < n_bits ? payload_bit(chunk, outputs, j * step % n_bits) : 0u;
-        require((payload[j / 8u] >> (7u - j % 8u) & 1u) == expected, "the payload");
-    }
+    require(memcmp(payload, expected, bytes) == 0, "the payload");
     const uint16_t crc = reference_crc16(inkling_model.number, frame + SYNC_BYTES, HEADER_BYTES + bytes);
     require(reference_number(payload + bytes, 2) == crc, "the CRC-16");
 }

@@ -20,6 +20,8 @@ unsigned answers_count(void);
 
 /* Check that the next recorded frame is this one. */
 void answers_error(uint8_t code, uint8_t failed_opcode, uint8_t request);
+void answers_not_authentic(uint8_t failed_opcode, uint8_t request);
+void answers_key(uint8_t request);
 void answers_info(uint8_t request, uint8_t mode, uint8_t threshold);
 void answers_mode(uint8_t request, uint8_t mode, uint8_t threshold);
 void answers_feature(uint8_t request, uint8_t chunk, const int8_t *outputs);

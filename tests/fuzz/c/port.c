@@ -6,9 +6,9 @@
 #include "app.h"
 #include "backoff.h"
 #include "board.h"
-#include "counter.h"
 #include "encoder.h"
 #include "fake_camera.h"
+#include "key.h"
 #include "oracle.h"
 
 #define QUEUE_BYTES 131072u
@@ -29,8 +29,9 @@ static uint64_t last_byte;
 static unsigned begun; /* commands so far */
 static uint64_t last_begun;
 static uint32_t cycle_pace;
+static unsigned writes_left; /* of the permanent memory */
 
-void port_start(uint64_t micros, uint32_t pace) {
+void port_start(uint64_t micros, uint32_t pace, unsigned writes) {
     queue_next = queue_end = 0;
     dropping = dropped = busy = false;
     now = last_byte = last_begun = micros;
@@ -39,6 +40,8 @@ void port_start(uint64_t micros, uint32_t pace) {
     port_lose_nothing();
     memset(encoder_input(), 0, INKLING_INPUT_BYTES); /* a fuzzer input must not depend on earlier ones */
     fake_camera_start();
+    writes_left = writes;
+    key_start(writes);
     oracle_start();
     app_start();
 }
@@ -172,7 +175,17 @@ bool backoff_over(void) {
     return true;
 }
 
-void counter_start(void) {}
+bool board_numbers_read(struct board_numbers *numbers) {
+    memset(numbers, 0, sizeof *numbers);
+    return true;
+}
+
+bool board_numbers_write(const struct board_numbers *numbers) {
+    (void)numbers;
+    const bool written = writes_left > 0u;
+    writes_left -= written;
+    return written;
+}
 
 const char *board_target(void) {
     return "fuzz";

@@ -5,8 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reset the board, with the clock at `micros`; each reading of the cycle counter takes `pace` microseconds. */
-void port_start(uint64_t micros, uint32_t pace);
+/* Reset the board, with the clock at `micros`; each reading of the cycle counter takes `pace` microseconds, and the
+ * permanent memory is empty and takes this many writes. */
+void port_start(uint64_t micros, uint32_t pace, unsigned writes);
 
 /* Return the free space for received bytes. */
 size_t port_room(void);

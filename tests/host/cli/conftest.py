@@ -1,6 +1,7 @@
 """Fixtures of the tests of the host's commands: bundles, and a board."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,13 @@ from firmware.tools import emulator
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_bundle
 from wire.bundle import Bundle, load
+
+
+@pytest.fixture(autouse=True)
+def default_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default key file of the commands, which is missing at first: not that of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    return tmp_path / "settings" / "inkling" / "keys.json"
 
 
 @pytest.fixture(scope="session")

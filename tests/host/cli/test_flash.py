@@ -13,7 +13,9 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from host.board import platformio
+from host.keys.key_file import KeyFile
 from tests.conftest import RunInkling
+from tests.host.secured_board import SecuredBoard
 from tests.support import ROOT
 from tests.support import firmware as firmware_tools
 from tests.support.host import make_info
@@ -137,6 +139,32 @@ def test_flash_reports_a_board_that_cannot_run_its_model(
         code, out, err = run_inkling("flash", "--env", "native", "--bundle", built.path, "--port", url)
     error = "inkling: the board reported an error: its arena is too small for the model (MODEL_ARENA)\n"
     assert (code, out, err) == (1, "", error)
+
+
+def test_flash_secure_gives_the_board_a_key(
+    run_inkling: RunInkling, built: Bundle, default_keys: Path, uploads: Callable[[str], None]
+) -> None:
+    """Only after the check; a board that has its key keeps it, and one with an unknown key is reported at once."""
+    uploads("print(sys.argv, os.environ)")
+    flash, board = ("flash", "--env", "native", "--bundle", built.path, "--secure"), SecuredBoard(model=built)
+    firmware = f"device 7, native, now runs {built.name} {built.model_id}, engine aot\n"
+    for outcome in ("has a new key", "already has its key"):
+        with fake_line(answers(board.answer)) as url:
+            done = run_inkling(*flash, "--port", url)
+        assert done == (0, f"{url}: {firmware}device 7 {outcome}, in {default_keys}\n", "")
+        assert board.executed[:2] == [Opcode.INFO, Opcode.BENCH]
+        log = Path(platformio.LOG).read_text()
+        assert board.key and KeyFile.load(default_keys).devices[7].candidates == [board.key]
+        assert "INKLING_BUNDLE" in log and board.key.hex() not in log and repr(board.key)[2:-1] not in log
+    board.key = bytes(16)
+    with fake_line(answers(board.answer)) as url:
+        code, out, err = run_inkling(*flash, "--port", url)
+    assert (code, out) == (1, "") and err.startswith(f"inkling: device 7 has a key, and {default_keys} has another key")
+    assert err.endswith("or erase the board's flash (see docs/security.md)\n") and err.count("\n") == 1
+    default_keys.chmod(0o604)
+    Path(platformio.LOG).unlink()
+    assert f"chmod 600 {default_keys}" in run_inkling(*flash, "--port", "loop://")[2]
+    assert not Path(platformio.LOG).exists(), "nothing is flashed"
 
 
 def test_flash_reports_another_model_than_was_flashed(

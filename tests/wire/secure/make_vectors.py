@@ -11,9 +11,11 @@ from tests.wire import make_vectors
 from tests.wire.make_vectors import draw, feature_vector, numbers
 from wire.answer import ANSWER_BITS, Answer
 from wire.control import Opcode, run_data
+from wire.replies.status import Status
 from wire.secure.commands import sealed_command
 from wire.secure.frames import SecuredDevice
 from wire.secure.keys import Keys
+from wire.secure.status import secured_status_frame
 
 PATH = make_vectors.PATH.with_name("secured_v1.json")
 KEY = bytes(range(0xA0, 0xB0))  # of the examples in docs/SPEC.md
@@ -100,6 +102,26 @@ def command_vectors(source: Iterator[int]) -> list[dict]:
     ]
 
 
+def status_vectors(source: Iterator[int]) -> list[dict]:
+    """Return the vectors of secured status frames."""
+    cases = [(KEY, 7, 0x5EED1234, Status(0x10009, 266645, 17, 4, 0x29, 3712, 341, 3600))]
+    for counter in (0, 0xFFFFFFFF):
+        numbers = number32(source), number32(source), draw(source, 1, 8)[0], draw(source, 1, 256)[0]
+        words = next(source), next(source), next(source)
+        key, device = bytes(draw(source, 16, 256)), draw(source, 1, 255)[0]
+        cases.append((key, device, number32(source), Status(counter, *numbers, *words)))
+    return [
+        {
+            "device_key": key.hex(),
+            "device": device,
+            "model_number": number,
+            **vars(status),
+            "frame": secured_status_frame(Keys.derive(key), status, device, number).hex(),
+        }
+        for key, device, number, status in cases
+    ]
+
+
 def key_vectors(source: Iterator[int]) -> list[dict]:
     """Return the vectors of the derivation of keys."""
     keys = [KEY, bytes(16), bytes(draw(source, 16, 256))]
@@ -121,6 +143,7 @@ def build() -> dict:
         "features": feature_vectors(source),
         "answers": answer_vectors(source),
         "commands": command_vectors(source),
+        "statuses": status_vectors(source),
     }
 
 

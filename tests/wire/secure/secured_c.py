@@ -49,9 +49,10 @@ _PROTOTYPES = {
         [POINTER(c_uint8), c_size_t, POINTER(Secured), c_uint8, POINTER(c_int8), c_bool],
     ),
     "wire_secured_answer_frame": (Result, [POINTER(c_uint8), c_size_t, POINTER(Secured), Answer, c_bool]),
-    "wire_parser_take_seals": (None, [POINTER(Parser), POINTER(c_uint8)]),
     "wire_seal_check": (c_bool, [POINTER(Parser), POINTER(Keys), c_uint32]),
     "wire_not_authentic_write": (None, [c_char_p, c_uint8, c_uint32]),
+    "wire_parser_is_sealed": (c_bool, [POINTER(Parser)]),
+    "wire_status_add_tag": (None, [c_char_p, POINTER(Keys), c_uint8, c_uint32]),
 }
 
 
@@ -86,6 +87,13 @@ def cmac(library: CDLL, key: bytes, *parts: bytes) -> bytes:
         library.wire_cmac_update(state, part, len(part))
     library.wire_cmac_finish(state, tag)
     return tag.raw
+
+
+def secured_status(library: CDLL, keys: Keys, data: bytes, device: int, model_number: int) -> bytes:
+    """Return the data of a secured status frame."""
+    buffer = create_string_buffer(data, len(data) + 8)
+    library.wire_status_add_tag(buffer, byref(keys), device, model_number)
+    return buffer.raw
 
 
 def keys(library: CDLL, device_key: bytes) -> Keys:

@@ -19,6 +19,7 @@ from wire.control import ErrorCode, Opcode
 from wire.secure.commands import SEAL_BYTES, next_counter, sealed_command
 from wire.secure.frames import SecuredDevice
 from wire.secure.keys import Keys
+from wire.secure.status import SECURED_STATUS, open_status
 
 KEY = make_vectors.KEY
 KEYS = Keys.derive(KEY)
@@ -136,19 +137,28 @@ def test_answer_frame_refuses_wrong_fields(c: CDLL, index: int, confidence: int,
     assert (length, status) == (0, BAD_FIELD) and out.intact(0)
 
 
+@pytest.mark.parametrize("vector", VECTORS["statuses"], ids=lambda v: str(v["counter"]))
+def test_status_frames_match_vectors(c: CDLL, vector: dict) -> None:
+    frame = control.parse_control(bytes.fromhex(vector["frame"])[4:])
+    assert frame is not None and frame.opcode == SECURED_STATUS
+    key, number = bytes.fromhex(vector["device_key"]), vector["model_number"]
+    status = open_status(Keys.derive(key), frame, number)
+    assert status is not None and vars(status) == {name: vector[name] for name in vars(status)}
+    keys = secured_c.keys(c, key)
+    assert secured_c.secured_status(c, keys, status.pack(), vector["device"], number) == frame.data
+
+
 class SealReceiver(CommandReceiver):
     """A parser that takes seals, of a board with a key."""
 
     def __init__(self, library: CDLL, device: int = DEVICE, body_capacity: int = BODY, key: bytes = KEY) -> None:
         super().__init__(library, device, body_capacity)
-        self.seal = wire_c.GuardedBuffer(SEAL_BYTES)
         self.keys = secured_c.keys(library, key)
-        library.wire_parser_take_seals(self.parser, self.seal.start)
 
     def accepts(self, frame: bytes, counter: int) -> bool:
         """Receive a whole command and check its seal against the counter of the next image."""
         (event,) = self.feed(frame)
-        assert event[0] == COMMAND and self.seal.intact(SEAL_BYTES)
+        assert event[0] == COMMAND
         return bool(self.library.wire_seal_check(self.parser, self.keys, counter))
 
 
@@ -207,11 +217,12 @@ def test_plain_command_after_a_sealed_one_is_refused(c: CDLL) -> None:
     assert not board.accepts(control.command(Opcode.PIXELS, 5, b"", DEVICE), 99)
 
 
-def test_sealed_command_without_a_whole_seal_is_bad_length(c: CDLL) -> None:
+def test_sealed_command_without_a_whole_seal_is_not_sealed(c: CDLL) -> None:
     for size in range(SEAL_BYTES):
         board = SealReceiver(c)
         event, *_ = board.feed(control.command(0x45, 5, bytes(size), DEVICE))
-        assert event == (ERROR, ErrorCode.BAD_LENGTH, 0x45, 5, b"")
+        assert event == (COMMAND, 0, 0x45, 5, bytes(size))
+        assert not c.wire_parser_is_sealed(board.parser)
         assert board.accepts(sealed_command(KEYS, DEVICE, 3, Opcode.PIXELS, 5), 3)
 
 
@@ -223,12 +234,13 @@ def test_sealed_command_may_have_as_many_data_bytes_as_a_plain_one(c: CDLL) -> N
     assert event[:4] == (ERROR, ErrorCode.TOO_LONG, 0x42, 5)
 
 
-def test_parser_without_a_key_sees_an_unknown_opcode(c: CDLL) -> None:
+def test_only_opcodes_of_sealed_commands_have_a_seal(c: CDLL) -> None:
     board = CommandReceiver(c, DEVICE, BODY)
-    whole = sealed_command(KEYS, DEVICE, 3, Opcode.CAPTURE, 5, b"\0\0")
-    (event,) = board.feed(whole)
-    assert event[:4] == (COMMAND, 0, 0x44, 5) and len(event[4]) == 2 + SEAL_BYTES
-    assert not c.wire_seal_check(board.parser, secured_c.keys(c, KEY), 3)
+    for opcode in range(256):
+        (event,) = board.feed(control.command(opcode, 5, bytes(20), DEVICE))
+        sealed = 0x40 <= opcode < 0x80
+        assert event == (COMMAND, 0, opcode, 5, bytes(20 - SEAL_BYTES * sealed))
+        assert c.wire_parser_is_sealed(board.parser) == sealed
 
 
 def test_sealed_command_for_another_board_is_skipped_whole(c: CDLL) -> None:
@@ -237,7 +249,7 @@ def test_sealed_command_for_another_board_is_skipped_whole(c: CDLL) -> None:
     foreign = control.command(0x45, 5, inner[:11], DEVICE + 1)  # too short for a seal
     assert board.feed(foreign) == []
     assert board.feed(sealed_command(KEYS, DEVICE + 1, 3, Opcode.RUN, 5, inner)) == []
-    assert bytes(board.seal.bytes()) == b"\xa5" * SEAL_BYTES
+    assert bytes(board.parser.seal) == bytes(SEAL_BYTES)
     assert board.accepts(sealed_command(KEYS, DEVICE, 3, Opcode.PIXELS, 5), 3)
 
 

@@ -18,8 +18,10 @@ from tests.wire.secure import secured_c
 CLOCKS_HZ = {"qemu_stm32f405": 168_000_000, "qemu_rv32imc": 1_000_000_000}
 QUESTIONS = {
     "secured features": b"F", "plain features": b"f", "secured answer": b"A", "plain answer": b"a", "keys": b"K",
+    "tag of a status": b"T", "seal of a RUN": b"R",
 }  # fmt: skip
 MAX_INSTRUCTIONS = 213_000  # 3 % of 7.1 M, those of the encoder of bundles/cifar10 on a Cortex-M4
+MAX_SEAL_INSTRUCTIONS = 1_700_000  # for 3,072 pixels
 MAX_FLASH_BYTES, MAX_STACK_BYTES = 5000, 768
 
 
@@ -52,7 +54,8 @@ def flash_bytes(environment: str, folder: Path) -> dict[str, int]:
 @pytest.mark.parametrize("environment", CLOCKS_HZ)
 def test_secured_frames_cost_little_beside_the_encoder(tmp_path: Path, environment: str) -> None:
     counts = instructions(environment, tmp_path)
-    stack = counts.pop("stack bytes")
+    stack, seal = counts.pop("stack bytes"), counts.pop("seal of a RUN")
+    assert MAX_INSTRUCTIONS < seal < MAX_SEAL_INSTRUCTIONS
     assert all(0 < count < MAX_INSTRUCTIONS for count in counts.values())
     assert counts["secured features"] > counts["plain features"]
     assert 64 < stack < MAX_STACK_BYTES

@@ -5,8 +5,10 @@
 #include <esp_sleep.h>
 #include <esp_system.h>
 #include <esp_task_wdt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "machine.h"
 
@@ -90,27 +92,52 @@ bool Preferences::begin(const char *name, bool, const char *) {
     return !broken();
 }
 
-size_t Preferences::putULong64(const char *, uint64_t value) {
-    const char *name = getenv("INKLING_FLASH");
-    FILE *file = name != nullptr && getenv("INKLING_READ_ONLY") == nullptr ? fopen(name, "wb") : nullptr;
+namespace {
+
+/* Open the file of an entry: INKLING_FLASH and the entry's name. */
+FILE *open_entry(const char *key, const char *mode) {
+    char name[1024];
+    if (getenv("INKLING_FLASH") == nullptr) {
+        return nullptr;
+    }
+    snprintf(name, sizeof name, "%s.%s", getenv("INKLING_FLASH"), key);
+    return fopen(name, mode);
+}
+
+} // namespace
+
+size_t Preferences::putBytes(const char *key, const void *value, size_t len) {
+    static int left = getenv("INKLING_WRITES") != nullptr ? atoi(getenv("INKLING_WRITES")) : INT_MAX;
+    if (left-- <= 0) {
+        fflush(stdout);
+        _exit(0);
+    }
+    FILE *file = getenv("INKLING_READ_ONLY") == nullptr ? open_entry(key, "wb") : nullptr;
     if (file == nullptr) {
         return 0;
     }
-    const size_t written = fwrite(&value, sizeof value, 1, file);
+    const size_t written = fwrite(value, len, 1, file);
     fclose(file);
-    return written * sizeof value;
+    return written * len;
 }
 
-uint64_t Preferences::getULong64(const char *, uint64_t defaultValue) {
-    FILE *file = getenv("INKLING_FLASH") != nullptr ? fopen(getenv("INKLING_FLASH"), "rb") : nullptr;
-    uint64_t value = defaultValue;
-    if (file != nullptr) {
-        if (fread(&value, sizeof value, 1, file) != 1) {
-            value = defaultValue;
-        }
-        fclose(file);
+size_t Preferences::getBytes(const char *key, void *buf, size_t maxLen) {
+    FILE *file = open_entry(key, "rb");
+    if (file == nullptr) {
+        return 0;
     }
-    return value;
+    const size_t read = fread(buf, 1, maxLen, file);
+    fclose(file);
+    return read;
+}
+
+size_t Preferences::putULong64(const char *key, uint64_t value) {
+    return putBytes(key, &value, sizeof value);
+}
+
+uint64_t Preferences::getULong64(const char *key, uint64_t defaultValue) {
+    uint64_t value;
+    return getBytes(key, &value, sizeof value) == sizeof value ? value : defaultValue;
 }
 
 unsigned long micros() {

@@ -10,6 +10,7 @@
 
 #include "wire/secure/cmac.h"
 #include "wire/secure/seal.h"
+#include "wire/secure/secured_status.h"
 
 static const uint8_t table[256] = {1, 2, 3};
 
@@ -25,11 +26,11 @@ static uint8_t leak(const char *how, uint8_t secret) {
 }
 
 static bool check_command(const struct wire_keys *keys) {
-    uint8_t seal[WIRE_SEAL_BYTES] = {0}, body[40] = {0};
+    uint8_t body[40] = {0};
     struct wire_parser parser;
     wire_parser_init(&parser, 7, body, sizeof body);
     __msan_unpoison(&parser, sizeof parser); /* written without the sanitizer */
-    wire_parser_take_seals(&parser, seal);
+    parser.sealed = 1;
     parser.opcode = WIRE_SEALED_BIT | WIRE_RUN;
     parser.length = WIRE_HEAD_BYTES + sizeof body;
     bool accepted = wire_seal_check(&parser, keys, 9);
@@ -66,7 +67,10 @@ int main(int argc, char **argv) {
         wire_secured_answer_frame(answer, sizeof answer, &secured, given, true).status != WIRE_OK) {
         return 2;
     }
-    if (__msan_test_shadow(features + 12, 8) != 0 || __msan_test_shadow(answer + 12, 8) != 0) {
+    uint8_t status[WIRE_SECURED_STATUS_BYTES] = {0};
+    wire_status_add_tag(status, &keys, 7, model.number);
+    if (__msan_test_shadow(features + 12, 8) != 0 || __msan_test_shadow(answer + 12, 8) != 0 ||
+        __msan_test_shadow(status + WIRE_STATUS_BYTES, WIRE_STATUS_TAG_BYTES) != 0) {
         return 3; /* the key has not reached the tags: nothing was tested */
     }
     if (check_command(&keys)) {

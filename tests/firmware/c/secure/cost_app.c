@@ -1,9 +1,10 @@
 /* Test application for a bare port: cycles to write frames with a payload of 144 bytes. Answers 'F' (secured features),
- * 'f' (plain features), 'A' (secured answer), 'a' (plain answer), 'K' (keys from a device key) and 'S' (the most bytes
- * of stack in 'F') in decimal. */
+ * 'f' (plain features), 'A' (secured answer), 'a' (plain answer), 'K' (keys from a device key), 'T' (tag of a status),
+ * 'R' (seal of a RUN with 3072 pixels) and 'S' (the most bytes of stack in 'F') in decimal. */
 #include "../answer.h"
 #include "app.h"
-#include "wire/secure/secured.h"
+#include "wire/secure/seal.h"
+#include "wire/secure/secured_status.h"
 
 #define COUNT 284u /* symbols: with the answer word, 1152 bits */
 
@@ -13,6 +14,8 @@ static uint16_t weights[256];
 static int8_t outputs[COUNT + 10u];
 static uint8_t frame[WIRE_SECURED_FEATURE_BYTES(10u, COUNT, 4u)];
 static struct wire_keys keys;
+static struct wire_parser parser;
+static uint8_t pixels[3072];
 static const struct wire_chunk chunks[] = {{0, COUNT}};
 static const struct wire_model model = {
     .number = 0x5EED1234,
@@ -38,6 +41,10 @@ static void write(int what) {
         wire_secured_answer_frame(frame, sizeof frame, &secured, given, true);
     } else if (what == 'a') {
         wire_answer_frame(frame, sizeof frame, &model, 7, 9, given, true);
+    } else if (what == 'T') {
+        wire_status_add_tag(frame, &keys, 7, model.number);
+    } else if (what == 'R') {
+        (void)wire_seal_check(&parser, &keys, 9);
     } else {
         wire_keys_derive(&keys, device_key);
     }
@@ -67,6 +74,10 @@ void app_start(void) {
         order[i] = (uint16_t)i;
         outputs[i] = (int8_t)(i * 7u);
     }
+    wire_parser_init(&parser, 7, pixels, sizeof pixels);
+    parser.opcode = WIRE_SEALED_BIT | WIRE_RUN;
+    parser.length = WIRE_HEAD_BYTES + sizeof pixels;
+    parser.sealed = 1;
     write('K');
 }
 
@@ -74,7 +85,7 @@ void app_step(void) {
     const int byte = board_read();
     if (byte == 'S') {
         answer(stack_bytes('F'));
-    } else if (byte == 'F' || byte == 'f' || byte == 'A' || byte == 'a' || byte == 'K') {
+    } else if (byte == 'F' || byte == 'f' || byte == 'A' || byte == 'a' || byte == 'K' || byte == 'T' || byte == 'R') {
         const uint32_t start = board_cycles();
         write(byte);
         answer(board_cycles() - start);

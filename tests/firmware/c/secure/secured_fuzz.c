@@ -97,11 +97,10 @@ static void put_seal(const struct wire_keys *keys, const uint8_t *body, uint32_t
 static void try_command(const struct wire_keys *keys, unsigned long round) {
     const size_t capacity = draw(MAX_DATA);
     const uint32_t length = draw((uint32_t)capacity + 6u), counter = draw(1u << 20);
-    uint8_t *storage = malloc(capacity + !capacity), *seal = malloc(WIRE_SEAL_BYTES);
+    uint8_t *storage = malloc(capacity + !capacity);
     uint8_t *frame = malloc(WIRE_REPLY_BYTES(length + WIRE_SEAL_BYTES));
     struct wire_parser parser;
     wire_parser_init(&parser, DEVICE, storage, capacity);
-    wire_parser_take_seals(&parser, seal);
     uint8_t *body = wire_put_u32(frame, WIRE_SYNC);
     wire_bch_encode(wire_header_word(WIRE_COMMAND, draw(2) ? DEVICE : WIRE_ANY_DEVICE, 0, 0, 0), body);
     uint8_t *data = wire_put_u16(body + WIRE_HEADER_BYTES, length + WIRE_SEAL_BYTES);
@@ -125,7 +124,6 @@ static void try_command(const struct wire_keys *keys, unsigned long round) {
         require(wire_seal_check(&parser, keys, counter) == genuine, "seal", round);
     }
     free(frame);
-    free(seal);
     free(storage);
 }
 

@@ -16,7 +16,7 @@ from tests.support.lines import fake_line, sends
 from wire.bundle import Bundle
 from wire.control import REPLY_BIT, Opcode, Packet, parse_control, reply
 from wire.frame import SYNC
-from wire.replies.status import NOT_LIMITED, ResetCause, Status, setting_byte, status_frame
+from wire.replies.status import NOT_LIMITED, ResetCause, Status, parse_status, setting_byte, status_frame
 
 GATEWAY = 9
 NODE = Status(70_969, 266_645, 17, ResetCause.WATCHDOG, setting_byte(2, 9), 3712, 341, 3600)
@@ -32,7 +32,7 @@ def received(frame: bytes) -> ControlFrame:
     """Return the event of a control frame with its sync."""
     control = parse_control(frame[len(SYNC) :])
     assert control is not None
-    return ControlFrame(control)
+    return ControlFrame(control, status=parse_status(control))
 
 
 class Clock:
@@ -81,7 +81,7 @@ def hear_packet(reports: DeviceReports, device: int, status: Status = NODE, coun
     payload = status_frame(status, device, 0, sync=False)
     control = parse_control(payload)
     assert control is not None
-    event = ControlFrame(control, GATEWAY, -8.5, -124.25)
+    event = ControlFrame(control, GATEWAY, -8.5, -124.25, parse_status(control))
     reports.hear_control(received(packet(count, payload)), event, set())
 
 

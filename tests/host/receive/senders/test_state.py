@@ -13,6 +13,7 @@ import pytest
 
 from host.errors import HostError
 from host.receive.frames import FrameParser
+from host.receive.secured.devices import Accepted
 from host.receive.senders.state import StateFile
 from host.receive.senders.track import Certainty
 from host.receive.stream import StreamReceiver
@@ -198,3 +199,50 @@ def test_full_disk_keeps_the_last_state(host: Host, path: Path, adaptive: Bundle
     assert {key: source.received for key, source in restored.items()} == {
         key: source.received for key, source in host.parser.sources.items()
     }
+
+
+def test_accepted_counters_of_each_device_are_kept(path: Path) -> None:
+    first, second = Accepted("a" * 16, 70_000, 3, 60), Accepted("b" * 16, (1 << 32) - 1)
+    state = StateFile(path, for_keys=True)
+    assert state.load_accepted() == {}
+    state.save({}, set(), {1: first})
+    state.save({}, set(), {2: second})
+    state.save({}, set(), {1: first._replace(counter=70_001)})
+    state.close()
+    again = StateFile(path, for_keys=True)
+    assert again.load_accepted() == {1: first._replace(counter=70_001), 2: second}
+    again.close()
+
+
+@pytest.mark.parametrize(("for_keys", "level"), [(True, 2), (False, 1)])
+def test_file_for_keys_is_on_the_disk_when_a_save_returns_and_private(
+    host: Host, path: Path, tmp_path: Path, for_keys: bool, level: int
+) -> None:
+    target = tmp_path / "keys.json.state"
+    state = StateFile(target, for_keys=for_keys)
+    assert state._file.execute("PRAGMA synchronous").fetchone() == (level,)
+    state.save(host.parser.sources, {*host.parser.sources})
+    modes = {file.name: file.stat().st_mode & 0o077 for file in tmp_path.glob("keys.json.state*")}
+    assert len(modes) > 1 and all((mode == 0) == for_keys for mode in modes.values()), modes
+    state.close()
+
+
+def test_file_of_an_earlier_version_has_no_counters(host: Host, path: Path, adaptive: Bundle) -> None:
+    host.state.close()
+    with opened(path) as file:
+        file.execute("DROP TABLE accepted")
+    state = StateFile(path)
+    assert state.load_accepted() == {} and (7, adaptive.model_id) in state.load()
+    state.close()
+
+
+def test_damaged_counters_are_refused(path: Path) -> None:
+    state = StateFile(path)
+    state.save({}, set(), {1: Accepted("a" * 16, 5)})
+    state.close()
+    with opened(path) as file:
+        file.execute("UPDATE accepted SET counter = 'x'")
+    state = StateFile(path)
+    with pytest.raises(HostError, match=r"is not a usable state file .its contents are damaged"):
+        state.load_accepted()
+    state.close()

@@ -13,6 +13,8 @@
 #define WIRE_RUN_BY_MODE 0x04u   /* send the answer or features, by the board's mode; otherwise features */
 #define WIRE_ANSWER 254u         /* chunk of a report by radio: an answer frame was sent */
 #define WIRE_LONGEST_PREFIX 255u /* chunk of RUN by radio: the longest prefix that the remaining air time allows */
+#define WIRE_KEY_HAS_KEY 0x01u   /* flags of the reply to KEY */
+#define WIRE_KEY_PERMANENT 0x02u /* the board keeps the key without power */
 #define WIRE_PACKET_CRC_OK 0x01u /* flag of PACKET */
 #define WIRE_BENCH_MAX_REPEATS 100u
 
@@ -52,7 +54,8 @@ enum wire_error {
     WIRE_ERROR_CAMERA = 15,
     WIRE_ERROR_RADIO = 16,
     WIRE_ERROR_AIR_TIME = 17,
-    WIRE_ERROR_NOT_AUTHENTIC = 18
+    WIRE_ERROR_NOT_AUTHENTIC = 18,
+    WIRE_ERROR_MEMORY = 19
 };
 
 #endif

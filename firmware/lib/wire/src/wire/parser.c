@@ -19,6 +19,7 @@ static void enter(struct wire_parser *p, uint8_t state) {
 void wire_parser_reset(struct wire_parser *p) {
     enter(p, HUNT);
     p->foreign = 0;
+    p->sealed = 0;
     p->opcode = 0;
     p->request = 0;
     p->error = WIRE_ERROR_NONE;
@@ -37,14 +38,13 @@ bool wire_parser_idle(const struct wire_parser *p) {
     return p->state == HUNT || p->foreign;
 }
 
-/* Commands for other boards are only skipped. */
 bool wire_parser_is_sealed(const struct wire_parser *p) {
-    return p->seal != NULL && !p->foreign && (p->opcode & (WIRE_REPLY_BIT | WIRE_SEALED_BIT)) == WIRE_SEALED_BIT;
+    return p->sealed;
 }
 
 /* Return the number of data bytes and of those of a seal. */
 static uint32_t full_length(const struct wire_parser *p) {
-    return p->length + (wire_parser_is_sealed(p) ? WIRE_SEAL_BYTES : 0u);
+    return p->length + (p->sealed ? WIRE_SEAL_BYTES : 0u);
 }
 
 uint32_t wire_parser_limit_ms(const struct wire_parser *p) {
@@ -126,10 +126,8 @@ static enum wire_event take_fixed(struct wire_parser *p) {
     p->opcode = p->field[2];
     p->request = p->field[3];
     p->crc = wire_crc32(p->crc, p->field, FIXED_BYTES);
-    if (wire_parser_is_sealed(p)) {
-        if (p->length < WIRE_SEAL_BYTES) {
-            return fail(p, WIRE_ERROR_BAD_LENGTH);
-        }
+    p->sealed = (p->opcode & (WIRE_REPLY_BIT | WIRE_SEALED_BIT)) == WIRE_SEALED_BIT && p->length >= WIRE_SEAL_BYTES;
+    if (p->sealed) {
         p->length = (uint16_t)(p->length - WIRE_SEAL_BYTES);
     }
     if (!p->foreign && p->length > wire_parser_max_data(p)) {

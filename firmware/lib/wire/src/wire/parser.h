@@ -26,10 +26,10 @@ struct wire_parser {
     uint8_t error;                 /* enum wire_error, for WIRE_EVENT_ERROR */
     uint8_t head[WIRE_HEAD_BYTES]; /* data bytes 0 and 1; in RUN: flags and chunk */
     uint16_t length;               /* number of data bytes, with those in head, without a seal; 0 while unknown */
+    uint8_t seal[WIRE_SEAL_BYTES]; /* of a sealed command: wire_parser_is_sealed() */
     uint32_t begun;                /* syncs found so far; wraps */
 
     /* Private. */
-    uint8_t *seal; /* NULL: sealed commands are like any others */
     uint8_t *body;
     size_t body_capacity;
     uint32_t crc;
@@ -39,6 +39,7 @@ struct wire_parser {
     uint8_t state;
     uint8_t device;
     uint8_t foreign;
+    uint8_t sealed;
 };
 
 /* Initialise the parser. Data bytes from number 2 on go to `body` (the encoder's input buffer; any alignment), the
@@ -46,7 +47,8 @@ struct wire_parser {
  */
 void wire_parser_init(struct wire_parser *parser, uint8_t device, uint8_t *body, size_t body_capacity);
 
-/* Return true if the command that has begun is sealed, and the parser takes seals: wire_parser_take_seals(). */
+/* Return true if the last WIRE_SEAL_BYTES data bytes of the command are its seal: its opcode has WIRE_SEALED_BIT, and
+ * it is long enough. */
 bool wire_parser_is_sealed(const struct wire_parser *parser);
 
 /* Process the next byte of the line. */

@@ -83,6 +83,10 @@ void wire_bench_result_write(uint8_t data[WIRE_BENCH_RESULT_BYTES], const struct
     wire_put_u32(next, result->microseconds);
 }
 
+void wire_key_state_write(uint8_t data[WIRE_KEY_STATE_BYTES], uint8_t flags, uint32_t counter) {
+    wire_put_u32(wire_put_u8(data, flags), counter);
+}
+
 void wire_error_write(uint8_t data[WIRE_ERROR_BYTES], uint8_t code, uint8_t failed_opcode) {
     wire_put_u8(wire_put_u8(data, code), failed_opcode);
 }

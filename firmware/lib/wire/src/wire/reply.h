@@ -23,6 +23,7 @@ extern "C" {
 #define WIRE_PACKET_HEAD_BYTES 5u
 #define WIRE_BENCH_RESULT_BYTES 17u
 #define WIRE_MODE_BYTES 2u /* mode and threshold, in the command and in its reply */
+#define WIRE_KEY_STATE_BYTES 5u
 #define WIRE_ERROR_BYTES 2u
 
 /* Data of INFO. */
@@ -92,6 +93,7 @@ void wire_run_cost_write(uint8_t data[WIRE_RUN_COST_BYTES], const struct wire_ru
 void wire_radio_report_write(uint8_t data[WIRE_RADIO_REPORT_BYTES], const struct wire_radio_report *report);
 void wire_packet_head_write(uint8_t data[WIRE_PACKET_HEAD_BYTES], const struct wire_packet_head *head);
 void wire_bench_result_write(uint8_t data[WIRE_BENCH_RESULT_BYTES], const struct wire_bench_result *result);
+void wire_key_state_write(uint8_t data[WIRE_KEY_STATE_BYTES], uint8_t flags, uint32_t counter);
 void wire_error_write(uint8_t data[WIRE_ERROR_BYTES], uint8_t code, uint8_t failed_opcode);
 
 #ifdef __cplusplus

@@ -5,10 +5,6 @@
 #include "wire/bytes.h"
 #include "wire/secure/cmac.h"
 
-void wire_parser_take_seals(struct wire_parser *parser, uint8_t seal[WIRE_SEAL_BYTES]) {
-    parser->seal = seal;
-}
-
 bool wire_seal_check(const struct wire_parser *parser, const struct wire_keys *keys, uint32_t counter) {
     if (!wire_parser_is_sealed(parser)) {
         return false;

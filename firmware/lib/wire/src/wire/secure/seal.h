@@ -15,9 +15,6 @@
 extern "C" {
 #endif
 
-/* From now on, write the seal of each sealed command to `seal` instead of `body`: for a board with a key. */
-void wire_parser_take_seals(struct wire_parser *parser, uint8_t seal[WIRE_SEAL_BYTES]);
-
 /* Return true if the parser's command is sealed for this board and for `counter`, the counter of its next image.
  * Call it on WIRE_EVENT_COMMAND, before the next byte. The opcode of a sealed command has WIRE_SEALED_BIT set. */
 bool wire_seal_check(const struct wire_parser *parser, const struct wire_keys *keys, uint32_t counter);

@@ -29,7 +29,8 @@ enum wire_purpose {
     WIRE_TAG_ANSWER = 3,
     WIRE_TAG_COMMAND = 4,
     WIRE_STREAM_PAYLOAD = 5,
-    WIRE_STREAM_ANSWER = 6
+    WIRE_STREAM_ANSWER = 6,
+    WIRE_TAG_STATUS = 7
 };
 
 /* The keys that a device key stands for. */

@@ -1,0 +1,90 @@
+"""A board's line on which commands are sealed, if the board has a key; and the command KEY."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from host.board.command_line import ATTEMPTS, CommandLine, unpack
+from host.board.errors import BoardError, GarbledReplyError
+from host.board.sealing import Sealer, keys_of, lost_key, other_key
+from wire.control import ErrorCode, Info, Opcode
+from wire.replies.key_state import KeyState
+from wire.secure.keys import Keys
+
+Result = TypeVar("Result")
+
+
+class SealedLine(CommandLine):
+    """A command line that seals commands with the board's key in the key file, if it has one."""
+
+    _sealer: Sealer | None = None
+    _is_plain = False  # the key file has no key of this board
+
+    def require_device(self) -> int:
+        """Return the board's number, which its replies give."""
+        if self.device is None:
+            self._ask(Opcode.INFO, b"", self._timeout, Info.FORMAT.size)
+        assert self.device is not None
+        return self.device
+
+    def key_state(self) -> KeyState:
+        """Return whether the board has a key, and its counter. The command is sent up to three times."""
+        return unpack(KeyState, self._ask(Opcode.KEY, b"", self._timeout, KeyState.FORMAT.size).data)
+
+    def has_key(self, key: bytes, counter: int) -> bool:
+        """Return True if the board executes a command that is sealed with this device key of 16 bytes.
+
+        counter: of the board's next image, as `key_state` gives it.
+        """
+        sealer = Sealer(Keys.derive(key), self.require_device(), counter)
+        try:
+            self._ask(Opcode.KEY, b"", self._timeout, KeyState.FORMAT.size, sealer)
+        except BoardError as error:
+            if error.code in (ErrorCode.NOT_AUTHENTIC, ErrorCode.UNKNOWN_COMMAND):  # the latter: it has no key
+                return False
+            raise
+        return True
+
+    def set_key(self, key: bytes, old: bytes | None, counter: int) -> None:
+        """Send a device key of 16 bytes, sealed with the old one if the board has one.
+
+        It is sent up to three times. If this raises DeviceError, the board may have the new key: see `has_key`.
+        """
+        sealer = None if old is None else Sealer(Keys.derive(old), self.require_device(), counter)
+        self._ask(Opcode.KEY, key, self._timeout, KeyState.FORMAT.size, sealer)
+
+    def _sealed(self, send: Callable[[Sealer | None], Result]) -> Result:
+        """Return the result of `send`, which sends a command, sealed if it is given a sealer.
+
+        It is called again if the board's counter has moved: then the board has not executed the command. Raises
+        KeyMismatchError if the board's key and the key file do not agree.
+        """
+        sealer = self._find_sealer()
+        for attempt in range(ATTEMPTS):
+            try:
+                return send(sealer)
+            except BoardError as error:
+                if error.code != ErrorCode.NOT_AUTHENTIC:
+                    raise
+                if sealer and sealer.corrects(error) and attempt < ATTEMPTS - 1:
+                    continue
+                if self.keys is None:
+                    raise
+                raise other_key(self.keys, self.device) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _find_sealer(self) -> Sealer | None:
+        """Return what seals commands for this board; None if the key file has no key of it."""
+        if self._sealer or self._is_plain or self.keys is None or not self.keys.devices:
+            return self._sealer
+        try:
+            device = self.require_device()
+        except GarbledReplyError:  # a noisy line; plain frames of devices with a key are refused all the same
+            return None
+        keys = keys_of(self.keys, device)
+        self._is_plain = keys is None
+        if keys:
+            state = self.key_state()
+            if not state.has_key:
+                raise lost_key(self.keys, device)
+            self._sealer = Sealer(keys, device, state.counter)
+        return self._sealer

@@ -1,0 +1,69 @@
+"""Devices with a key: the policies that `inkling receive` follows, and its notes on frames that it refuses."""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from host.cli.output import Output
+from host.cli.reports.notes import Notes
+from host.errors import HostError
+from host.keys.key_file import DEMANDS, KeyFile, default_path
+from host.keys.policy import Auth, DevicePolicy
+from host.receive.secured.devices import Refusal
+
+_TEXTS = {
+    Refusal.NOT_AUTHENTIC: "frames as device {device} that are not authentic are refused: they are badly damaged, of a "
+    "board without the key, or forged",
+    Refusal.REPLAY: "old frames of device {device} are refused: they came late, or are replayed",
+    Refusal.DAMAGED: "frames of device {device} with a damaged payload are refused, as it has to be authentic, too",
+    Refusal.CONTRADICTION: "damaged frames of device {device} are refused that are unlike others of their image: some "
+    "are forged",
+    Refusal.REVOKED: "frames as device {device} are refused: its key is revoked",
+    Refusal.NO_KEY: "frames of device {device} are refused by --require-auth: the key file has no key for it",
+}
+
+
+class Trust(NamedTuple):
+    """What a host demands: policies by device, of all devices at least `require`. And where it keeps its state."""
+
+    policies: dict[int, DevicePolicy]
+    counters: dict[int, int]  # from which on the images of a device have its key
+    require: Auth
+    state: Path | None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Trust":
+        """Return what the arguments and the key file say. Raises HostError if the key file cannot be used.
+
+        With keys, there is a state file in any case: a host that forgets the counters accepts old frames again.
+        """
+        require = DEMANDS[options.require_auth] if options.require_auth else Auth.NONE
+        path = options.keys or default_path()
+        file = KeyFile.load(path)
+        policies = file.policies
+        if require and not any(policy.keys for policy in policies.values()):
+            raise HostError(f"--require-auth would refuse all frames: {path} has no key of any device")
+        beside = path.with_name(f"{path.name}.state") if policies else None
+        return cls(policies, file.counters, require, options.state or beside)
+
+
+class RefusalNotes:
+    """Notes on refused frames: one for each device and reason, and their number."""
+
+    def __init__(self, output: Output) -> None:
+        self.count = 0
+        self._output, self._notes = output, Notes(output)
+        self._noted: set[tuple[int, Refusal]] = set()
+
+    def add(self, device: int, reason: Refusal) -> None:
+        """Count a refused frame, and note the first one of a device for a reason."""
+        self.count += 1
+        if (device, reason) in self._noted:
+            return
+        self._noted.add((device, reason))
+        self._output.json_line(event="refused", device=device, gateway=False, reason=reason.value)
+        self._notes.add(_TEXTS[reason].format(device=device))
+
+    def flush(self) -> None:
+        """Print the notes left out."""
+        self._notes.flush()

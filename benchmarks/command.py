@@ -50,16 +50,14 @@ def add_boards(parser: ArgumentParser, metavar: str, text: str) -> None:
 
 
 def paths_option(name: str, paths: Sequence[Path]) -> str:
-    """Return an option such as --boards as it was given, with a space before it; empty without paths.
+    """Return an option such as --boards as it was given, with a space before it; empty without paths."""
+    return f" {name} {' '.join(map(shown_path, paths))}" if paths else ""
 
-    A path below INKLING_DATA is written with this variable, which may be another folder elsewhere.
-    """
+
+def shown_path(path: Path) -> str:
+    """Return a path for a recorded command. INKLING_DATA stands for its folder, which is another one elsewhere."""
     data = os.environ.get("INKLING_DATA")
-
-    def shown(path: Path) -> str:
-        return f"$INKLING_DATA/{path.relative_to(data)}" if data and path.is_relative_to(data) else str(path)
-
-    return f" {name} {' '.join(map(shown, paths))}" if paths else ""
+    return f"$INKLING_DATA/{path.relative_to(data)}" if data and path.is_relative_to(data) else str(path)
 
 
 def add_out(parser: ArgumentParser, name: str) -> None:

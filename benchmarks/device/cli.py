@@ -67,11 +67,11 @@ def run(paths: list[Path], out: Path, accept: bool, console: Console, dataset: s
     for path in paths:
         if path.suffix == ".tflite":
             bundle, facts = _classifier(path, dataset, console)
-            arguments = f" --dataset {dataset} {path}" if dataset else f" {path}"
+            arguments = (f" --dataset {dataset}" if dataset else "") + f" {command.shown_path(path)}"
         else:
             bundle = load_bundle(path)
             facts = _facts(bundle)
-            arguments = "" if path == DEFAULT else f" {path}"
+            arguments = "" if path == DEFAULT else f" {command.shown_path(path)}"
         measured = _measure(bundle, arguments, console)
         costs[bundle.name] = {
             target: {variant: asdict(entry.cost) for variant, entry in variants.items()}

@@ -1,6 +1,7 @@
 """Tests of what the benchmarks' commands share."""
 
 import json
+import re
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -76,3 +77,9 @@ def test_paths_option_names_the_folder_of_data_by_its_variable(monkeypatch: pyte
     monkeypatch.delenv("INKLING_DATA")
     assert command.paths_option("--boards", boards) == " --boards build/bundles/mine /data/set/models/one.tflite"
     assert command.paths_option("--boards", []) == ""
+
+
+@pytest.mark.parametrize("file", sorted(command.RESULTS.rglob("*.json")), ids=lambda file: file.name)
+def test_recorded_commands_name_no_folder_of_one_machine(file: Path) -> None:
+    commands = re.findall(r'"command": "(.*)"', file.read_text(encoding="utf-8"))
+    assert [line for line in commands if re.search(r"(?:^|[ =])[/~]", line)] == []

@@ -5,9 +5,11 @@ from math import comb
 from wire import bch
 
 TAG_BITS = 64
-# A search accepts at most one forged frame in so many. A frame may be searched for twice, among the next frames and,
-# after a long silence, in a wide window: one forged frame in 2^24 is accepted in all.
-FORGERY_TRIES = 1 << 25
+# Of forged frames, at most one in 2^24 is accepted. A frame may be searched for twice, among the next frames and, after
+# a long silence, in a wide window. The first search is the usual one and has the larger share: just enough for 11 flips
+# with one candidate, which leaves enough for 6 flips in a window of 65,536 counters of one model.
+FORGERY_RATE = 1 / (1 << 24)
+NEXT_RATE, WINDOW_RATE = 0.844 * FORGERY_RATE, 0.156 * FORGERY_RATE
 
 
 def forgery_probability(flips: int, candidates: int = 1) -> float:
@@ -20,9 +22,9 @@ def forgery_probability(flips: int, candidates: int = 1) -> float:
     return min(1.0, candidates * within / 2**TAG_BITS)
 
 
-def max_tag_flips(candidates: int) -> int:
-    """Return the largest number of flips at which one forged frame in FORGERY_TRIES is accepted; -1 if none."""
-    return bch.max_flips(TAG_BITS, candidates, 1 / FORGERY_TRIES)
+def max_tag_flips(candidates: int, rate: float = NEXT_RATE) -> int:
+    """Return the largest number of flips at which no more than this share of forged frames is accepted; -1 if none."""
+    return bch.max_flips(TAG_BITS, candidates, rate)
 
 
 def refused(flips: int, ber: float) -> float:

@@ -18,7 +18,7 @@ from wire.answer import CONFIDENCES, Answer
 from wire.frame import HEADER_BYTES, SYNC_MAX_FLIPS, AnswerHeader, FrameType, Header
 from wire.model import Model
 from wire.secure.frames import TAGGED_HEADER_BYTES, SecuredDevice, SecuredLayout
-from wire.secure.limits import TAG_BITS, max_tag_flips
+from wire.secure.limits import TAG_BITS, WINDOW_RATE, max_tag_flips
 
 # Tags of wide searches that are kept: up to 16 kB each.
 MAX_WINDOWS = 256
@@ -115,7 +115,7 @@ class SecuredSearch:
     ) -> tuple[Candidate, int] | None:
         """Return the authentic frame in the window of counters, and the number of flips allowed in its tag."""
         counters = device.window(header.sequence)
-        limit = max_tag_flips(len(boards) * len(counters))
+        limit = max_tag_flips(len(boards) * len(counters), WINDOW_RATE)
         if not len(boards) * len(counters) or not self._budgets[header.device].spend(self._clock()):
             return None
         for board in boards:

@@ -11,7 +11,7 @@ from benchmarks.receiver import attacks, secured
 from benchmarks.receiver.secured import BERS, KINDS, LINKS, Case, measure_case
 from tests.support import ROOT
 from wire.bundle import Bundle, load
-from wire.secure.limits import refused
+from wire.secure.limits import max_tag_flips, refused
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_secured_frames_are_found_as_often_as_plain_ones_and_refused_as_computed
         measure_case(shipped, Case(link, kind, one, 0.1), count, 0, lambda steps: None) for one in (False, True)
     )
     assert tagged.not_found <= plain.not_found + 8 and plain.refused == tagged.wrong == 0
-    expected = refused(10, 0.1) * count
+    expected = refused(max_tag_flips(1), 0.1) * count
     assert abs(tagged.refused - expected) < 4 * expected**0.5
 
 

@@ -4,18 +4,26 @@ import numpy as np
 import pytest
 
 from wire import bch
-from wire.secure.limits import FORGERY_TRIES, forgery_probability, max_tag_flips, refused
+from wire.secure.limits import FORGERY_RATE, NEXT_RATE, WINDOW_RATE, forgery_probability, max_tag_flips, refused
 
 
+@pytest.mark.parametrize("rate", [NEXT_RATE, WINDOW_RATE])
 @pytest.mark.parametrize("candidates", [1, 2, 3, 16, 33, 160, 2048, 65536, 1 << 20])
-def test_max_tag_flips_is_the_largest_within_the_rate(candidates: int) -> None:
-    flips = max_tag_flips(candidates)
-    assert forgery_probability(flips, candidates) <= 1 / FORGERY_TRIES < forgery_probability(flips + 1, candidates)
+def test_max_tag_flips_is_the_largest_within_the_rate(candidates: int, rate: float) -> None:
+    flips = max_tag_flips(candidates, rate)
+    assert forgery_probability(flips, candidates) <= rate < forgery_probability(flips + 1, candidates)
+
+
+def test_two_searches_accept_one_forged_frame_in_2_24() -> None:
+    assert pytest.approx(FORGERY_RATE) == NEXT_RATE + WINDOW_RATE == pytest.approx(2.0**-24)
+    found = forgery_probability(max_tag_flips(1)) + forgery_probability(max_tag_flips(2048, WINDOW_RATE), 2048)
+    assert 0.99 * 2**-24 < found <= 2**-24
+    assert (max_tag_flips(1), max_tag_flips(2048, WINDOW_RATE)) == (11, 6)
 
 
 def test_max_tag_flips_of_too_many_candidates() -> None:
-    assert max_tag_flips(2**39) == 0
-    assert max_tag_flips(2**39 + 1) == -1
+    assert max_tag_flips(2**39, 2.0**-25) == 0
+    assert max_tag_flips(2**39 + 1, 2.0**-25) == -1
 
 
 def test_forgery_probability_of_small_cases() -> None:

@@ -136,19 +136,21 @@ def test_purposes_match_code() -> None:
 
 def test_limits_of_tags_match_code() -> None:
     rows = table("flips in the tag")
-    for count, flips, once, *shares in rows:
-        candidates, limit = int(count.replace(",", "")), int(flips)
-        assert limits.max_tag_flips(candidates) == limit == limits.max_tag_flips(candidates + 1) + 1
-        assert float(once.removeprefix("2^")) == pytest.approx(
-            -np.log2(limits.forgery_probability(limit, candidates)), abs=0.05
-        )
+    for near, in_window, flips, *shares in rows:
+        for count, rate in ((near, limits.NEXT_RATE), (in_window, limits.WINDOW_RATE)):
+            candidates, limit = int(count.replace(",", "")), int(flips)
+            assert candidates == 0 or limits.max_tag_flips(candidates, rate) == limit
+            assert limits.max_tag_flips(candidates + 1, rate) < limit
         assert shares == [f"{100 * limits.refused(limit, ber):.2f} %" for ber in BERS]
-    assert [int(row[1]) for row in rows] == [10, 9, 8, 7, 6, 5]
-    assert limits.FORGERY_TRIES == 2**25 and "accepts one such frame in 2^25 at most" in ONE_LINE
+    assert [int(row[2]) for row in rows] == [11, 10, 9, 8, 7, 6, 5]
+    assert (
+        f"The first search has {limits.NEXT_RATE / limits.FORGERY_RATE:.1%} of this rate".replace("%", " %") in ONE_LINE
+    )
+    assert limits.FORGERY_RATE == 2**-24 and "at most one in 2^24 is accepted" in ONE_LINE
     assert f"at most {KNOWN_HEADER_MAX_FLIPS} of 64 bits away" in ONE_LINE
     same_header = 65536 // frame.SEQUENCES
     assert f"In a window of 65,536 counters, {same_header:,} have the same header, and" in ONE_LINE
-    assert f"header, and {limits.max_tag_flips(same_header)} flips are accepted." in ONE_LINE
+    assert f"header, and {limits.max_tag_flips(same_header, limits.WINDOW_RATE)} flips are accepted." in ONE_LINE
 
 
 def test_honest_headers_have_few_near_candidates() -> None:

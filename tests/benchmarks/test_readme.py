@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import pytest
@@ -127,6 +127,24 @@ def test_readme_adaptive_mode_beside_its_opponents() -> None:
             times = [air_s for air_s, accuracy, *_ in frontiers[INKLING] if accuracy > alone]
             before = [air_s for air_s, accuracy, *_ in frontiers[INKLING] if accuracy <= alone]
             assert 1e3 * before[-1] < 95 < 1e3 * times[0]
+
+
+def test_readme_classes_taught_later() -> None:
+    found = figures("general")
+    assert f"clean link ({found['date']}, mean of 9 runs: 3 draws of classes, 3 seeds" in PROSE
+
+    def means(name: str, scheme: str) -> list[float]:
+        by_shots = found["sets"][name]["schemes"][scheme]["by_shots"]
+        assert list(by_shots) == ["5", "20", "100"]
+        return [100 * mean(one["0"]["accuracy"]) for one in by_shots.values()]
+
+    tiny = found["sets"]["tiny-imagenet"]
+    assert (tiny["classes"], tiny["test_images"]) == (20, 1000)
+    schemes = ("inkling-144", "inkling-36", "refitted", "scratch", "webp-144", "perfect")
+    shown = [[f"{value:.1f}" for value in means("tiny-imagenet", scheme)] for scheme in schemes]
+    assert rows("| pictures taught per class") == shown
+    behind = [means(name, "refitted")[1] - means(name, "inkling-144")[1] for name in ("cells", "digits")]
+    assert "by {:.1f} and {:.1f} points with 20 pictures per class".format(*behind) in PROSE
 
 
 def test_readme_answer_frame_beside_one_byte() -> None:

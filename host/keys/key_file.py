@@ -161,6 +161,11 @@ class KeyFile:
         self.get(device)
         self._change(device, revoked=True)
 
+    def remove(self, device: int) -> None:
+        """Forget a device: plain frames of it are taken then. Raises HostError if the file has no key of it."""
+        self.get(device)
+        del self.devices[device]
+
     def demand(self, device: int, auth: Auth) -> None:
         """Set what the frames of a device must be: HEADER or FULL. Raises HostError if the file has no key of it."""
         self.get(device)

@@ -191,6 +191,8 @@ class Board(SealedLine):
         if frame is None and (failure := self._reported_failure()):
             raise failure  # no bit errors: it crashed, or restarted
         if sealer:
+            if frame:
+                self._take(sealer.counter)
             sealer.use(is_certain=frame is not None or run_cost is not None)
         return frame, run_cost
 

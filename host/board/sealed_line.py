@@ -5,7 +5,12 @@ from typing import TypeVar
 
 from host.board.command_line import ATTEMPTS, CommandLine, unpack
 from host.board.errors import BoardError, GarbledReplyError
+from host.board.known_counters import check_counter
 from host.board.sealing import Sealer, keys_of, lost_key, other_key
+from host.errors import HostError
+from host.keys.key_file import taken_path
+from host.keys.taken import TakenImages
+from host.receive.secured.devices import key_mark
 from wire.control import ErrorCode, Info, Opcode
 from wire.replies.key_state import KeyState
 from wire.secure.keys import Keys
@@ -16,6 +21,7 @@ Result = TypeVar("Result")
 class SealedLine(CommandLine):
     """A command line that seals commands with the board's key in the key file, if it has one."""
 
+    not_stored = ""  # the reason for which the last image that was received could not be stored as such
     _sealer: Sealer | None = None
     _is_plain = False  # the key file has no key of this board
 
@@ -86,5 +92,16 @@ class SealedLine(CommandLine):
             state = self.key_state()
             if not state.has_key:
                 raise lost_key(self.keys, device)
+            check_counter(self.keys, device, keys, state.counter)
             self._sealer = Sealer(keys, device, state.counter)
         return self._sealer
+
+    def _take(self, counter: int) -> None:
+        """Store that the image with this counter was received, so that `inkling receive` does not count it as lost."""
+        assert self._sealer and self.keys
+        self.not_stored = ""
+        try:
+            taken = TakenImages(taken_path(self.keys.path))
+            taken.add(self._sealer.device, key_mark(self._sealer.keys), counter)
+        except (HostError, OSError) as error:
+            self.not_stored = f"inkling receive will count images of device {self.device} as lost: {error}"

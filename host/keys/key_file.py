@@ -38,6 +38,16 @@ def default_path() -> Path:
     return Path(folder) / "inkling" / "keys.json"
 
 
+def state_path(path: Path) -> Path:
+    """Return the state file that `inkling receive` uses with a key file, unless another is named."""
+    return path.with_name(f"{path.name}.state")
+
+
+def taken_path(path: Path) -> Path:
+    """Return the file of the images that other commands take with a key file."""
+    return path.with_name(f"{path.name}.taken")
+
+
 @dataclass(frozen=True)
 class StoredKey:
     """A device key of 16 bytes, which repr does not show, and when it was made: UTC, ISO 8601, in seconds.

@@ -3,7 +3,7 @@
  * Build settings, for a board whose battery is on an analogue pin:
  *
  *     INKLING_BATTERY_PIN    number of the pin; without it, the voltage is unknown
- *     INKLING_BATTERY_RATIO  hundredths of the battery's voltage to the pin's: 200 for two equal resistors. Default: 100
+ *     INKLING_BATTERY_RATIO  battery's to pin's voltage, in hundredths: 200 for two equal resistors. Default: 100
  */
 #include "../common/core.h"
 #include "../common/port.h"

@@ -1,7 +1,6 @@
-"""Images that commands such as `inkling run` took from boards with a key, in a file beside the key file.
+"""Counters of boards with a key that commands such as `inkling run` used up, in a file beside the key file.
 
-They use up the counters of their boards. `inkling receive` reads the file: it counts no such image as lost, and refuses
-its frame if somebody sends it again.
+`inkling receive` reads the file: it counts none of these as lost, and refuses a frame that another command received.
 """
 
 from pathlib import Path
@@ -14,15 +13,21 @@ from wire.frame import ANY_DEVICE
 from wire.secure.keys import COUNTERS
 
 VERSION = 1
-# Per device; the oldest are forgotten. A command takes one range, unless the board sends its own images in between.
+# Per device and kind; the oldest are forgotten. A command takes one range, unless the board sends its own images in
+# between.
 MAX_RANGES = 1000
+RECEIVED, FAILED = "received", "failed"  # images that were received; commands that failed at the board, without one
 
 Range = tuple[int, int]  # the first and the last counter
-Content = dict[int, tuple[str, list[Range]]]  # by device: the mark of its key, and ranges in ascending order
+Ranges = dict[str, list[Range]]  # by kind, each in ascending order
+Content = dict[int, tuple[str, Ranges]]  # by device: the mark of its key, and ranges
 
 
 class TakenImages:
-    """The images by device and key, as far as the file has them. It need not exist. It is read again if it changes."""
+    """The counters by device and key, as far as the file has them. It need not exist. It is read again if it changes.
+
+    Only those of images that were received are authentic.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file. Raises HostError if it is damaged or cannot be read."""
@@ -31,38 +36,46 @@ class TakenImages:
         self._content: Content = {}
         self._update()
 
-    def add(self, device: int, key_mark: str, counter: int) -> None:
-        """Add the image with this counter, to the disk. Images with another key of the device are forgotten.
+    def add(self, device: int, key_mark: str, counter: int, kind: str = RECEIVED) -> None:
+        """Add a counter, to the disk. Those with another key of the device are forgotten.
 
         Raises HostError if the file is damaged or is being changed, OSError if it cannot be written.
         """
         with locked(self.path):
             self._update()
-            ranges = self._ranges(device, key_mark)
+            by_kind = self._ranges(device, key_mark)
+            ranges = by_kind[kind]
             if ranges and ranges[-1][1] == counter - 1:
                 ranges[-1] = ranges[-1][0], counter
-            elif not self.count(device, key_mark, counter, counter):
-                ranges = sorted([*ranges, (counter, counter)])[-MAX_RANGES:]
-            self._content[device] = key_mark, ranges
-            devices = {str(one): {"key_mark": mark, "ranges": each} for one, (mark, each) in self._content.items()}
+            elif not _count(ranges, counter, counter):
+                by_kind[kind] = sorted([*ranges, (counter, counter)])[-MAX_RANGES:]
+            self._content[device] = key_mark, by_kind
+            devices = {str(one): {"key_mark": mark, **each} for one, (mark, each) in self._content.items()}
             text = to_json({"version": VERSION, "devices": devices})
             write_whole(self.path, f"{text}\n".encode(), private=True)
 
     def count(self, device: int, key_mark: str, first: int, last: int) -> int:
-        """Return the number of images with the counters from `first` to `last`. Raises HostError as the class does."""
+        """Return how many counters from `first` to `last` were used up. Raises HostError as the class does."""
         self._update()
-        ranges = self._ranges(device, key_mark)
-        return sum(max(0, min(end, last) - max(start, first) + 1) for start, end in ranges)
+        return sum(_count(ranges, first, last) for ranges in self._ranges(device, key_mark).values())
+
+    def was_received(self, device: int, key_mark: str, counter: int) -> bool:
+        """Return True if the image with this counter was received. Raises HostError as the class does."""
+        self._update()
+        return _count(self._ranges(device, key_mark)[RECEIVED], counter, counter) > 0
 
     def newest(self, device: int, key_mark: str) -> int | None:
-        """Return the largest counter of an image; None if there is none. Raises HostError as the class does."""
+        """Return the largest counter of an image that was received; None if there is none.
+
+        Raises HostError as the class does.
+        """
         self._update()
-        ranges = self._ranges(device, key_mark)
+        ranges = self._ranges(device, key_mark)[RECEIVED]
         return ranges[-1][1] if ranges else None
 
-    def _ranges(self, device: int, key_mark: str) -> list[Range]:
-        mark, ranges = self._content.get(device, ("", []))
-        return list(ranges) if mark == key_mark else []
+    def _ranges(self, device: int, key_mark: str) -> Ranges:
+        mark, by_kind = self._content.get(device, ("", {}))
+        return {kind: list(by_kind.get(kind, ())) if mark == key_mark else [] for kind in (RECEIVED, FAILED)}
 
     def _update(self) -> None:
         """Read the file if it is another one than before: it is always replaced as a whole."""
@@ -77,6 +90,10 @@ class TakenImages:
             raise HostError(f"{self.path} is not a usable file of images taken ({error}): delete it") from None
 
 
+def _count(ranges: list[Range], first: int, last: int) -> int:
+    return sum(max(0, min(end, last) - max(start, first) + 1) for start, end in ranges)
+
+
 def _parse(content: dict) -> Content:
     require(is_number(content.get("version"), VERSION), f"its version is not {VERSION}")
     devices = content.get("devices")
@@ -85,15 +102,22 @@ def _parse(content: dict) -> Content:
     return dict(_device(name, value) for name, value in devices.items())
 
 
-def _device(name: str, value: object) -> tuple[int, tuple[str, list[Range]]]:
+def _device(name: str, value: object) -> tuple[int, tuple[str, Ranges]]:
     require(name.isascii() and name.isdecimal() and int(name) < ANY_DEVICE, "a device is not a number 0..254")
-    require(isinstance(value, dict) and value.keys() == {"key_mark", "ranges"}, f"device {name} has other fields")
+    require(
+        isinstance(value, dict) and value.keys() == {"key_mark", RECEIVED, FAILED}, f"device {name} has other fields"
+    )
     assert isinstance(value, dict)
-    mark, ranges = value["key_mark"], value["ranges"]
-    require(isinstance(mark, str) and isinstance(ranges, list), f"device {name} has other fields")
+    require(isinstance(value["key_mark"], str), f"device {name}: key_mark is not a text")
+    return int(name), (value["key_mark"], {kind: _parse_ranges(name, value[kind]) for kind in (RECEIVED, FAILED)})
+
+
+def _parse_ranges(name: str, ranges: object) -> list[Range]:
+    require(isinstance(ranges, list), f"device {name}: ranges are not ascending pairs")
+    assert isinstance(ranges, list)
     before = -1
     for one in ranges:
         pair = isinstance(one, list) and len(one) == 2 and all(map(is_int, one))
         require(pair and before < one[0] <= one[1] < COUNTERS, f"device {name}: ranges are not ascending pairs")
         before = one[1]
-    return int(name), (mark, [(first, last) for first, last in ranges])
+    return [(first, last) for first, last in ranges]

@@ -135,7 +135,7 @@ class Source:
         """Count a frame whose image has a certain 32-bit number, and return its place; otherwise as `record`.
 
         before: the largest number of the device so far, None if it is unknown. The images between are lost, except for
-        the `taken` ones that another command received, and for numbers that the board skipped: see `advance`.
+        the `taken` ones that other commands used up, and for numbers that the board skipped: see `advance`.
         """
         self.received += 1
         self.first_heard = self.first_heard if self.received > 1 else now
@@ -168,8 +168,8 @@ class Source:
     def advance(self, before: int, counter: int, now: float, restarted: bool, taken: int = 0) -> None:
         """Count the images after the number `before` up to `counter` as lost. The numbers are certain.
 
-        restarted: the board may have started in between, and skipped numbers. taken: the number of these images that
-        another command received.
+        restarted: the board may have started in between, and skipped numbers. taken: the number of these that other
+        commands used up.
         """
         if restarted:
             self.certainty = max(self.certainty, Certainty.AT_LEAST)

@@ -31,7 +31,7 @@ class Trust(NamedTuple):
     counters: dict[int, int]  # from which on the images of a device have its key
     require: Auth
     state: Path | None
-    taken: TakenImages | None  # what other commands received
+    taken: TakenImages | None  # what other commands used up
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Trust":

@@ -63,14 +63,14 @@ class Gate:
             self._search.changed(number)
 
     def use_taken(self, taken: TakenImages) -> None:
-        """Take no frame of an image that another command took, and expect those after the newest one."""
+        """Take no frame of an image that another command received, and expect those after the newest one."""
         self._taken = taken
         for number, device in self._search.devices.items() if self._search else ():
             newest = taken.newest(number, key_mark(device.policy.keys)) if device.policy.keys else None
             self.expect_counter(number, max(device.reported, -1 if newest is None else newest + 1))
 
     def taken(self, number: int, first: int, last: int) -> int:
-        """Return how many images of a device with a key, with these counters, another command took."""
+        """Return how many of these counters of a device with a key other commands used up."""
         device = self.device(number)
         if self._taken is None or device is None or device.policy.keys is None or first > last:
             return 0
@@ -97,7 +97,8 @@ class Gate:
         device = self.device(proof.board.device)
         if device is None or auth < max(self._require, device.policy.require):
             return Refusal.DAMAGED
-        taken = self.taken(proof.board.device, proof.counter, proof.counter)
+        keys, number = device.policy.keys, proof.board.device
+        taken = self._taken and keys and self._taken.was_received(number, key_mark(keys), proof.counter)
         return Refusal.REPLAY if taken or device.is_replay(proof.counter, self._clock()) else None
 
     def accept(self, proof: Proof, now: float) -> int | None:

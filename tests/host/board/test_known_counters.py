@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from host.board.board import Board
-from host.board.errors import DeviceError
+from host.board.errors import BoardError, DeviceError
 from host.board.sealing import MAX_AHEAD
 from host.errors import HostError
 from host.keys.key_file import KeyFile, state_path, taken_path
@@ -17,7 +17,7 @@ from tests.host.secured_board import SecuredBoard
 from tests.support.host import make_bundle
 from tests.support.lines import answers, fake_line
 from wire.bundle import Bundle
-from wire.control import Opcode
+from wire.control import SEALED_BIT, Control, ErrorCode, Opcode, reply
 from wire.secure.keys import Keys
 
 KEY, OTHER = bytes(range(16)), bytes(range(16, 32))
@@ -117,6 +117,42 @@ def test_run_stores_the_images_that_it_received(keys: KeyFile, bundle: Bundle) -
         taken_path(keys.path).unlink()
         assert line.run(image)[0] and line.not_stored == ""
     assert TakenImages(taken_path(keys.path)).newest(7, MARK) == 706
+
+
+@pytest.mark.parametrize(
+    ("code", "used"),
+    [
+        (ErrorCode.AIR_TIME, 1), (ErrorCode.CAMERA, 1), (ErrorCode.ENGINE, 1), (ErrorCode.BAD_LENGTH, 1),
+        (ErrorCode.OVERRUN, 0), (ErrorCode.TOO_LONG, 0), (ErrorCode.MEMORY, 0),
+    ],
+)  # fmt: skip
+def test_counters_of_commands_that_failed_are_stored(keys: KeyFile, bundle: Bundle, code: ErrorCode, used: int) -> None:
+    board = SecuredBoard(key=KEY, model=bundle, counter=700)
+    image = np.zeros(bundle.input_shape, np.uint8)
+
+    failed: list[Control] = []
+
+    def failing(command: Control) -> bytes | None:
+        if command.opcode != Opcode.RUN | SEALED_BIT or board.counter != 700 + len(failed):
+            return None
+        failed.append(command)
+        board.counter += used
+        return reply(Opcode.ERROR, command.request, bytes((code, Opcode.RUN)), 7, 0)
+
+    board.before = failing
+    with fake_line(answers(board.answer)) as url, Board.open(url, bundle, timeout=0.5, keys=keys) as line:
+        for send in (line.run, line.run_by_radio):
+            with pytest.raises(BoardError):
+                send(image)
+            if not used:
+                break
+        board.before = lambda _command: None
+        sent = len(board.received)
+        assert line.run(image)[0]
+        assert len(board.received) == sent + 1, "its counter was known"
+    taken = TakenImages(taken_path(keys.path))
+    assert taken.count(7, MARK, 700, 700 + 2 * used - 1) == 2 * used
+    assert taken.newest(7, MARK) == 700 + 2 * used
 
 
 def test_state_file_is_read_while_it_is_closed_and_after_a_crash_only(keys: KeyFile) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from host.keys.taken import TakenImages
+from host.keys.taken import FAILED, TakenImages
 from host.receive.secured.devices import Refusal, key_mark
 from host.receive.senders.track import Certainty
 from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, Host, SecuredBoard, refusals
@@ -58,6 +58,17 @@ def test_frame_of_an_image_that_was_taken_is_a_replay(adaptive: Bundle, taken: T
     assert refusals(host.receive(board.frame(12))) == [Refusal.REPLAY]
     (frame,) = images(host.receive(board.frame(13)))
     assert frame.lost == 1, "image 11"
+
+
+def test_counters_of_failed_commands_are_not_lost_and_may_come(adaptive: Bundle, taken: TakenImages) -> None:
+    host, board = host_with(taken, adaptive), SecuredBoard(adaptive)
+    host.receive(board.frame(10))
+    for counter in (11, 12, 13):
+        taken.add(DEVICE, key_mark(KEYS), counter, FAILED)
+    (frame,) = images(host.receive(board.frame(12)))  # its error came late, or was forged
+    assert frame.lost == 0
+    (frame,) = images(host.receive(board.frame(15)))
+    assert frame.lost == 1, "image 14"
 
 
 def test_frames_after_a_long_command_are_found_at_once(adaptive: Bundle, taken: TakenImages) -> None:

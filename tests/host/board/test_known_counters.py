@@ -97,6 +97,19 @@ def test_images_that_were_taken_are_a_reference_too(keys: KeyFile, bundle: Bundl
     assert pixels(keys, bundle, 900).executed
 
 
+def test_a_board_may_be_far_ahead_while_another_process_receives(keys: KeyFile, bundle: Bundle) -> None:
+    """Only that process knows how far it has come; the command before may be weeks ago."""
+    TakenImages(taken_path(keys.path)).add(7, MARK, 899)
+    accept(keys, 499)
+    receiving = StateFile(state_path(keys.path), for_keys=True)
+    assert pixels(keys, bundle, 10_000_000).executed
+    with pytest.raises(DeviceError, match="reports counter 899, but 900 was reached"):
+        pixels(keys, bundle, 899)
+    receiving.close()
+    with pytest.raises(DeviceError, match=f"more than {MAX_AHEAD} above 900"):
+        pixels(keys, bundle, 10_000_000)
+
+
 def test_counters_of_another_key_are_no_reference(keys: KeyFile, bundle: Bundle) -> None:
     accept(keys, 499, key_mark(Keys.derive(OTHER)))
     assert pixels(keys, bundle, 100).executed

@@ -47,6 +47,7 @@ KEYS = Group(
         "add": _keys("add", "give a board a key", "boards"),
         "rotate": _keys("rotate", "give a board a new key in place of its old one", "boards"),
         "revoke": _keys("revoke", "refuse the frames of a device", "stored"),
+        "remove": _keys("remove", "forget the key of a device, whose plain frames are taken then", "stored"),
         "require": _keys("require", "set how much of a device's frames must be authentic", "stored"),
     },
     """examples:

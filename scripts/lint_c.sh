@@ -54,7 +54,7 @@ cpp=--std=c++17
 check "TFLite Micro engine" $cpp -I$mocks/tflm $lib/encoder/tflm.cpp
 # The mocks keep the signatures of the real libraries.
 signatures=--suppress=noExplicitConstructor:$mocks/lora/RadioLib.h
-check "ESP32 boards" $cpp $signatures -DESP_PLATFORM -DINKLING_CAMERA=1 -DINKLING_RADIO=1 \
+check "ESP32 boards" $cpp $signatures -DESP_PLATFORM -DINKLING_CAMERA=1 -DINKLING_RADIO=1 -DINKLING_BATTERY_PIN=35 \
     -DINKLING_LORA_SCK=1 -DINKLING_LORA_MISO=2 -DINKLING_LORA_MOSI=3 -DINKLING_LORA_CS=4 -DINKLING_LORA_RESET=5 \
     -DINKLING_LORA_DIO0=6 -DINKLING_LORA_DIO1=7 -DINKLING_LORA_BUSY=8 -DINKLING_LORA_TCXO_MILLIVOLTS=1800 \
     -I$mocks/esp32 -I$mocks/lora -I$mocks/machine $mocks/machine -i$mocks/machine/stm32.cpp \

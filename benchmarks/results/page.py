@@ -14,6 +14,7 @@ from benchmarks.adaptive import plots as adaptive_plots
 from benchmarks.answers import page as answers_page
 from benchmarks.command import BUNDLE, RESULTS, ResultsError, read_json, result_file
 from benchmarks.demo import page as demo_page
+from benchmarks.device import crypto
 from benchmarks.device import page as device_page
 from benchmarks.device.baseline import load as load_baseline
 from benchmarks.general import page as general_page
@@ -150,6 +151,9 @@ SECTIONS = {
         _read_device,
         lambda *figures: f"## On the device\n\n{device_page.section(*figures)}",
         device_page.draw,
+    ),
+    "crypto": Section(
+        "Secured frames on the device", "python -m benchmarks.device.crypto", _json("crypto.json"), crypto.section
     ),
     "demo": Section("The demo", "make demo ARGS=--record", _json("demo.json"), demo_page.section),
     "accuracy": Section(

@@ -134,7 +134,7 @@ class Board(SealedLine):
         """
         self._check_image(image)
         data = run_data(chunk, image.tobytes(), by_radio=True, by_mode=by_mode)
-        return self._sealed(lambda sealer: self._send_by_radio(data, sealer))
+        return self._send_for_image(lambda sealer: self._send_by_radio(data, sealer))
 
     def _send_by_radio(self, data: bytes, sealer: Sealer | None) -> tuple[RunCost, RadioReport]:
         request, size = self._next_request(), EMPTY_REPLY_BYTES + RunCost.FORMAT.size + RadioReport.FORMAT.size
@@ -149,7 +149,7 @@ class Board(SealedLine):
 
     def _receive_frame(self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool) -> ByMode:
         """Send RUN or CAPTURE, and return frame and cost."""
-        return self._sealed(lambda sealer: self._receive_once(opcode, pixels, chunk, cost, by_mode, sealer))
+        return self._send_for_image(lambda sealer: self._receive_once(opcode, pixels, chunk, cost, by_mode, sealer))
 
     def _receive_once(
         self, opcode: Opcode, pixels: bytes, chunk: int, cost: bool, by_mode: bool, sealer: Sealer | None
@@ -191,6 +191,8 @@ class Board(SealedLine):
         if frame is None and (failure := self._reported_failure()):
             raise failure  # no bit errors: it crashed, or restarted
         if sealer:
+            if frame:
+                self._take(sealer.counter)
             sealer.use(is_certain=frame is not None or run_cost is not None)
         return frame, run_cost
 

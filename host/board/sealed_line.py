@@ -4,18 +4,27 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from host.board.command_line import ATTEMPTS, CommandLine, unpack
-from host.board.errors import BoardError, GarbledReplyError
+from host.board.errors import RECEIVE_ERRORS, BoardError, GarbledReplyError
+from host.board.known_counters import check_counter
 from host.board.sealing import Sealer, keys_of, lost_key, other_key
+from host.errors import HostError
+from host.keys.key_file import taken_path
+from host.keys.taken import FAILED, RECEIVED, TakenImages
+from host.receive.secured.devices import key_mark
 from wire.control import ErrorCode, Info, Opcode
 from wire.replies.key_state import KeyState
 from wire.secure.keys import Keys
 
 Result = TypeVar("Result")
 
+# Errors of a sealed RUN or CAPTURE that leave its counter unused, or after which a board sends no more images.
+NOT_EXECUTED = (*RECEIVE_ERRORS, ErrorCode.UNKNOWN_COMMAND, ErrorCode.NOT_AUTHENTIC, ErrorCode.MEMORY)
+
 
 class SealedLine(CommandLine):
     """A command line that seals commands with the board's key in the key file, if it has one."""
 
+    not_stored = ""  # the reason for which the last counter that was used up could not be stored
     _sealer: Sealer | None = None
     _is_plain = False  # the key file has no key of this board
 
@@ -86,5 +95,29 @@ class SealedLine(CommandLine):
             state = self.key_state()
             if not state.has_key:
                 raise lost_key(self.keys, device)
+            check_counter(self.keys, device, keys, state.counter)
             self._sealer = Sealer(keys, device, state.counter)
         return self._sealer
+
+    def _send_for_image(self, send: Callable[[Sealer | None], Result]) -> Result:
+        """Return the result of `send`, which sends RUN or CAPTURE, as `_sealed` does."""
+        return self._sealed(lambda sealer: self._send_once(send, sealer))
+
+    def _send_once(self, send: Callable[[Sealer | None], Result], sealer: Sealer | None) -> Result:
+        try:
+            return send(sealer)
+        except BoardError as error:
+            if sealer and error.code not in NOT_EXECUTED:  # it failed, and has used up the counter
+                self._take(sealer.counter, FAILED)
+                sealer.use(is_certain=False)
+            raise
+
+    def _take(self, counter: int, kind: str = RECEIVED) -> None:
+        """Store that a command used up this counter, so that `inkling receive` does not count an image as lost."""
+        assert self._sealer and self.keys
+        self.not_stored = ""
+        try:
+            taken = TakenImages(taken_path(self.keys.path))
+            taken.add(self._sealer.device, key_mark(self._sealer.keys), counter, kind)
+        except (HostError, OSError) as error:
+            self.not_stored = f"inkling receive will count images of device {self.device} as lost: {error}"

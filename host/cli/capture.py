@@ -14,7 +14,7 @@ from host.classify.classifier import Classifier
 from host.cli.arguments import open_board
 from host.cli.output import Output, Part, reading_parts
 from host.cli.preview import encoded, write_whole
-from host.cli.run import LOST, check_model
+from host.cli.run import LOST, check_model, note_not_stored
 from host.errors import HostError
 from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
@@ -42,6 +42,7 @@ def _capture_all(board: Board, classifier: Classifier, options: argparse.Namespa
     while True:
         next_start = time.monotonic() + (options.every or 0.0)
         frame, cost = board.capture_by_mode(options.chunk, cost=True)
+        note_not_stored(board, output)
         captured += 1
         values: dict[str, Any] = {"class": None}
         parts: list[Part] = [LOST]

@@ -51,6 +51,8 @@ class Listener:
             parser.gate.restore(self._state.load_accepted())
         for device, counter in trust.counters.items():
             parser.gate.expect_counter(device, counter)
+        if trust.taken:
+            parser.gate.use_taken(trust.taken)
         self.output = Output(options.json)
         self.stopped = threading.Event()
         self.busy = False  # with a port, until everything received is written

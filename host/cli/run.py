@@ -88,6 +88,12 @@ def check_model(board: Board, output: Output) -> None:
         output.note(f"the model of the board was not checked: {error}")
 
 
+def note_not_stored(board: Board, output: Output) -> None:
+    """Count an image of a board with a key that could not be stored as received, and note the reason."""
+    if board.not_stored:
+        output.miss("images not stored", board.not_stored)
+
+
 def _send_by_radio(board: Board, images: Images, chunk: int, output: Output) -> int:
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
@@ -118,6 +124,7 @@ def _classify(board: Board, read: Read, images: Images, chunk: int, output: Outp
     width = max(len(path) for path, _ in images)
     for path, pixels in images:
         frame, cost = board.run_by_mode(pixels, chunk, cost=True)
+        note_not_stored(board, output)
         if frame is None:
             lost += 1
             output.json_line(**{"image": path, "class": None})

@@ -38,6 +38,16 @@ def default_path() -> Path:
     return Path(folder) / "inkling" / "keys.json"
 
 
+def state_path(path: Path) -> Path:
+    """Return the state file that `inkling receive` uses with a key file, unless another is named."""
+    return path.with_name(f"{path.name}.state")
+
+
+def taken_path(path: Path) -> Path:
+    """Return the file of the images that other commands take with a key file."""
+    return path.with_name(f"{path.name}.taken")
+
+
 @dataclass(frozen=True)
 class StoredKey:
     """A device key of 16 bytes, which repr does not show, and when it was made: UTC, ISO 8601, in seconds.
@@ -160,6 +170,11 @@ class KeyFile:
         """Refuse all frames of a device. The keys stay, to give it another. Raises HostError if there are none."""
         self.get(device)
         self._change(device, revoked=True)
+
+    def remove(self, device: int) -> None:
+        """Forget a device: plain frames of it are taken then. Raises HostError if the file has no key of it."""
+        self.get(device)
+        del self.devices[device]
 
     def demand(self, device: int, auth: Auth) -> None:
         """Set what the frames of a device must be: HEADER or FULL. Raises HostError if the file has no key of it."""

@@ -109,7 +109,9 @@ class FrameParser:
             self._expect(*key, source)
         elif before is not None and device.known_counter is not None:
             started = status.uptime_s < now - source.heard + START_TOLERANCE_S
-            source.advance(before, device.known_counter, now, _restarted(last, status, now) if last else started)
+            taken = self.gate.taken(number, before + 1, device.known_counter)
+            restarted = _restarted(last, status, now) if last else started
+            source.advance(before, device.known_counter, now, restarted, taken)
         return status
 
     def _heard_last(self, device: int) -> tuple[int, str] | None:
@@ -198,7 +200,9 @@ class FrameParser:
         source = self._senders.add(key)
         if match.proof:
             before = self.gate.accept(match.proof, now)
-            place = source.record_counter(match.proof.counter, before, chunk, bits, clean, now)
+            counter = match.proof.counter
+            taken = 0 if before is None else self.gate.taken(match.header.device, before + 1, counter - 1)
+            place = source.record_counter(counter, before, chunk, bits, clean, now, taken)
         else:
             answer_bits = ANSWER_BITS if chunk == ANSWER else model.answer_bits
             place = source.record(match.header.sequence, chunk, bits, clean, answer_bits, now)

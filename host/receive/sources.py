@@ -123,12 +123,19 @@ class Source:
         self.last_counter = Counter(value, self.images, self.lost, self.certainty)
 
     def record_counter(
-        self, counter: int, before: int | None, chunk: int, bits: np.ndarray, clean: bool, now: float = 0.0
+        self,
+        counter: int,
+        before: int | None,
+        chunk: int,
+        bits: np.ndarray,
+        clean: bool,
+        now: float = 0.0,
+        taken: int = 0,
     ) -> Place:
         """Count a frame whose image has a certain 32-bit number, and return its place; otherwise as `record`.
 
         before: the largest number of the device so far, None if it is unknown. The images between are lost, except for
-        numbers that the board skipped: see `advance`.
+        the `taken` ones that other commands used up, and for numbers that the board skipped: see `advance`.
         """
         self.received += 1
         self.first_heard = self.first_heard if self.received > 1 else now
@@ -138,8 +145,9 @@ class Source:
         self.tracks, ahead = [main], counter - start
         if ahead > 0:
             main.begin(Image(counter, now, {chunk: (bits, clean)}), ahead, now)
-            self.images, self.lost, self.top = self.images + 1, self.lost + ahead - 1, counter
-            return self._place_of(main, counter, ahead - 1, Certainty.EXACT)
+            lost = ahead - 1 - taken
+            self.images, self.lost, self.top = self.images + 1, self.lost + lost, counter
+            return self._place_of(main, counter, lost, Certainty.EXACT)
         image = main.images.setdefault(counter, Image(counter, now))
         duplicate = chunk in image.chunks
         late = ahead < 0 and not duplicate
@@ -157,15 +165,16 @@ class Source:
             Frame(counter % SEQUENCES, chunk, bits, False, answer_bits, image.heard)
         )
 
-    def advance(self, before: int, counter: int, now: float, restarted: bool) -> None:
+    def advance(self, before: int, counter: int, now: float, restarted: bool, taken: int = 0) -> None:
         """Count the images after the number `before` up to `counter` as lost. The numbers are certain.
 
-        restarted: the board may have started in between, and skipped numbers.
+        restarted: the board may have started in between, and skipped numbers. taken: the number of these that other
+        commands used up.
         """
         if restarted:
             self.certainty = max(self.certainty, Certainty.AT_LEAST)
         else:
-            self.lost += counter - before
+            self.lost += counter - before - taken
         if self.tracks and self.tracks[0].newest == before:
             self.tracks[0].newest, self.tracks[0].heard = counter, now
 

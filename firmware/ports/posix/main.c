@@ -18,6 +18,8 @@
 #define NANOSECONDS 1000000000u
 #define NAP_NANOSECONDS 50000000
 
+static uint16_t battery_mv; /* that the process reports; 0 = unknown */
+
 static void stop(int signal_number) {
     (void)signal_number;
     serial_stop();
@@ -34,15 +36,11 @@ static void handle_signals(void) {
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* Parse a device number, 0..254, and set it. */
-static bool parse_device(const char *text) {
+/* Parse a number from 0 to `most`; return -1 for anything else. */
+static long parse_number(const char *text, long most) {
     char *end;
-    const long device = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || device < 0 || device > 254) {
-        return false;
-    }
-    line_device = (uint8_t)device;
-    return true;
+    const long number = strtol(text, &end, 10);
+    return end == text || *end != '\0' || number > most || number < 0 ? -1 : number;
 }
 
 int main(int argc, char **argv) {
@@ -61,13 +59,20 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--counter") == 0) {
             counter = argv[i + 1];
         } else {
-            valid = strcmp(argv[i], "--device") == 0 && parse_device(argv[i + 1]);
+            const bool is_device = strcmp(argv[i], "--device") == 0;
+            const long number = parse_number(argv[i + 1], is_device ? 254 : UINT16_MAX);
+            valid = number >= 0 && (is_device || strcmp(argv[i], "--battery") == 0);
+            if (valid && is_device) {
+                line_device = (uint8_t)number;
+            } else if (valid) {
+                battery_mv = (uint16_t)number;
+            }
         }
     }
     if (!valid) {
         fprintf(stderr,
                 "usage: %s [--port pty|tcp:PORT|stdio] [--radio tcp:HOST:PORT] [--camera FOLDER] [--counter FILE] "
-                "[--device 0..254]\n",
+                "[--device 0..254] [--battery MILLIVOLTS]\n",
                 argv[0]);
         return 2;
     }
@@ -125,5 +130,5 @@ const char *board_target(void) {
 }
 
 uint16_t board_battery_mv(void) {
-    return 0u;
+    return battery_mv;
 }

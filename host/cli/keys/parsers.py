@@ -65,6 +65,19 @@ def revoke(parser: ArgumentParser) -> None:
     add_keys(parser)
 
 
+def remove(parser: ArgumentParser) -> None:
+    """Add the arguments of `inkling keys remove`."""
+    parser.description = (
+        "Removes a device from the key file: for a board whose flash was erased and that stays without a key, or that "
+        "is gone for good. From then on, this host takes plain frames of the device, which anybody can forge."
+    )
+    parser.epilog = """examples:
+  inkling keys remove 7 --yes"""
+    _add_device(parser)
+    add_keys(parser)
+    parser.add_argument("--yes", action="store_true", help="remove the key, of which this file may be the only copy")
+
+
 def require(parser: ArgumentParser) -> None:
     """Add the arguments of `inkling keys require`."""
     parser.description = (

@@ -1,4 +1,4 @@
-"""`inkling keys list`, `revoke` and `require`: show and change the key file."""
+"""`inkling keys list`, `revoke`, `remove` and `require`: show and change the key file."""
 
 import argparse
 from typing import Any
@@ -9,6 +9,7 @@ from host.board.board import Board
 from host.board.key_setting import find_key
 from host.cli.arguments import key_path, open_port
 from host.cli.output import Output, plain_console
+from host.errors import HostError
 from host.keys.key_file import DEMANDS, DeviceKeys, KeyFile
 from wire.text import printable
 
@@ -41,6 +42,24 @@ def revoke(options: argparse.Namespace) -> int:
     plain_console().print(
         f"device {options.device} is revoked: this host refuses its frames from now on; the board keeps sending them "
         "until it gets a new key (inkling keys rotate) or its flash is erased"
+    )
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Remove a device from the key file and return the exit status. Raises HostError without --yes."""
+    path = key_path(options)
+    KeyFile.load(path).get(options.device)
+    if not options.yes:
+        raise HostError(
+            f"without its key in {path}, this host takes plain frames of device {options.device}, which anybody can "
+            "forge, and a board that still has the key must be erased: add --yes to remove it, or revoke it instead"
+        )
+    with KeyFile.edit(path) as file:
+        file.remove(options.device)
+    plain_console().print(
+        f"device {options.device} has no key any more: this host takes its plain frames from now on, and no secured "
+        "ones; a board that still has the key sends only these until its flash is erased"
     )
     return 0
 

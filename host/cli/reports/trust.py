@@ -7,8 +7,9 @@ from typing import NamedTuple
 from host.cli.output import Output
 from host.cli.reports.notes import Notes
 from host.errors import HostError
-from host.keys.key_file import DEMANDS, KeyFile, default_path
+from host.keys.key_file import DEMANDS, KeyFile, default_path, state_path, taken_path
 from host.keys.policy import Auth, DevicePolicy
+from host.keys.taken import TakenImages
 from host.receive.secured.devices import Refusal
 
 _TEXTS = {
@@ -30,6 +31,7 @@ class Trust(NamedTuple):
     counters: dict[int, int]  # from which on the images of a device have its key
     require: Auth
     state: Path | None
+    taken: TakenImages | None  # what other commands used up
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Trust":
@@ -43,8 +45,9 @@ class Trust(NamedTuple):
         policies = file.policies
         if require and not any(policy.keys for policy in policies.values()):
             raise HostError(f"--require-auth would refuse all frames: {path} has no key of any device")
-        beside = path.with_name(f"{path.name}.state") if policies else None
-        return cls(policies, file.counters, require, options.state or beside)
+        beside = state_path(path) if policies else None
+        taken = TakenImages(taken_path(path)) if policies else None
+        return cls(policies, file.counters, require, options.state or beside, taken)
 
 
 class RefusalNotes:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from host.keys.policy import Auth, DevicePolicy
+from host.keys.taken import TakenImages
 from host.receive.matching import Match, Proof
-from host.receive.secured.devices import Accepted, KeyedDevice, Refusal
+from host.receive.secured.devices import Accepted, KeyedDevice, Refusal, key_mark
 from host.receive.secured.search import SecuredSearch
 from wire.control import REPLY_BIT, Control, Opcode
 from wire.frame import HEADER_BYTES
@@ -32,6 +33,7 @@ class Gate:
     ) -> None:
         self._search = SecuredSearch(models, policies, clock) if policies else None
         self._require, self._clock = require, clock
+        self._taken: TakenImages | None = None
 
     @property
     def header_bytes(self) -> int:
@@ -60,6 +62,20 @@ class Gate:
             device.reported = counter
             self._search.changed(number)
 
+    def use_taken(self, taken: TakenImages) -> None:
+        """Take no frame of an image that another command received, and expect those after the newest one."""
+        self._taken = taken
+        for number, device in self._search.devices.items() if self._search else ():
+            newest = taken.newest(number, key_mark(device.policy.keys)) if device.policy.keys else None
+            self.expect_counter(number, max(device.reported, -1 if newest is None else newest + 1))
+
+    def taken(self, number: int, first: int, last: int) -> int:
+        """Return how many of these counters of a device with a key other commands used up."""
+        device = self.device(number)
+        if self._taken is None or device is None or device.policy.keys is None or first > last:
+            return 0
+        return self._taken.count(number, key_mark(device.policy.keys), first, last)
+
     def device(self, number: int) -> KeyedDevice | None:
         """Return a device with a policy; None for any other."""
         return self._search.devices.get(number) if self._search else None
@@ -81,7 +97,9 @@ class Gate:
         device = self.device(proof.board.device)
         if device is None or auth < max(self._require, device.policy.require):
             return Refusal.DAMAGED
-        return Refusal.REPLAY if device.is_replay(proof.counter, self._clock()) else None
+        keys, number = device.policy.keys, proof.board.device
+        taken = self._taken and keys and self._taken.was_received(number, key_mark(keys), proof.counter)
+        return Refusal.REPLAY if taken or device.is_replay(proof.counter, self._clock()) else None
 
     def accept(self, proof: Proof, now: float) -> int | None:
         """Accept a frame, and return the largest counter of its device before; None if it was unknown."""

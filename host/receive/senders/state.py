@@ -180,9 +180,30 @@ class StateFile:
         if isinstance(error, sqlite3.OperationalError):
             return HostError(f"cannot use state file {self.path}: {error}")
         reason = error if isinstance(error, sqlite3.Error) else "its contents are damaged"
-        return HostError(
-            f"{self.path} is not a usable state file ({reason}): name another file, or delete it to begin anew"
-        )
+        return _unusable(self.path, reason)
+
+
+def read_counter(path: Path, device: int, key_mark: str) -> int | None:
+    """Return the largest counter that was accepted of a device with this key.
+
+    None if there is none, or if the file is missing or in use by a receiving process, which keeps others out. Raises
+    HostError if it is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as file:
+            query = "SELECT counter FROM accepted WHERE device = ? AND key_mark = ? AND counter >= 0"
+            row = file.execute(query, (device, key_mark)).fetchone()
+    except sqlite3.OperationalError:  # in use, or without the table
+        return None
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+    return int(row[0]) if row else None
+
+
+def _unusable(path: Path, reason: object) -> HostError:
+    return HostError(f"{path} is not a usable state file ({reason}): name another file, or delete it to begin anew")
 
 
 def _state(source: Source, before: float) -> dict[str, Any]:

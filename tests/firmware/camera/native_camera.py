@@ -14,6 +14,9 @@ from tests.firmware.camera.camera_library import RGB565, pack
 from tests.support.firmware import REPLY_SECONDS, SANITIZED, bundle_path, program
 from wire.bundle import load
 
+PERIOD_S = 1
+PERIODIC = f"{SANITIZED} -D INKLING_PERIOD_S={PERIOD_S} -D INKLING_MODE=0"  # flags: sends features by itself
+
 
 def write_frame(file: Path, rgb: np.ndarray) -> None:
     """Write uint8 (H, W, 3) in the format of the file's name: .ppm, .pgm or WIDTHxHEIGHT.rgb565."""

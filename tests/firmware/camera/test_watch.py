@@ -19,9 +19,9 @@ from firmware.tools import emulator
 from host.board.port import Port
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame
 from host.receive.stream import StreamReceiver
-from tests.firmware.camera.native_camera import Recording
+from tests.firmware.camera.native_camera import PERIOD_S, PERIODIC, Recording
 from tests.firmware.radio import native_radio
-from tests.support.firmware import REPLY_SECONDS, SANITIZED, bundle_path, program
+from tests.support.firmware import REPLY_SECONDS, bundle_path, program
 from wire.bundle import Bundle, load
 from wire.control import (
     LONGEST_PREFIX,
@@ -41,8 +41,7 @@ from wire.replies.status import parse_status
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
-PERIOD_S, AWAKE_S = 1, 2
-PERIODIC = f"{SANITIZED} -D INKLING_PERIOD_S={PERIOD_S} -D INKLING_MODE=0"
+AWAKE_S = 2
 MOTION = f"{PERIODIC} -D INKLING_MOTION=4"
 DEEP_SLEEP = f"{MOTION} -D INKLING_DEEP_SLEEP=1 -D INKLING_AWAKE_S={AWAKE_S}"
 

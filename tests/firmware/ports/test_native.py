@@ -125,6 +125,10 @@ def test_signal_ends_the_process_in_the_middle_of_a_flood() -> None:
         (["--port", "tcp:99999"], "inkling: not a TCP port: 99999"),
         (["--help"], "usage: "),
         (["--port"], "usage: "),
+        (["--battery", "65536"], "usage: "),
+        (["--battery", "-1"], "usage: "),
+        (["--battery", "3.7"], "usage: "),
+        (["--batter", "3"], "usage: "),
     ],
 )
 def test_wrong_arguments_are_reported_in_one_line(arguments: list[str], line: str) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 from channel_sim.live.radio_hub import RadioHub
 from firmware.tools import emulator
 from host.board.board import Board
+from host.board.key_setting import add_key
 from host.classify.decoder import Decoder
+from host.keys.key_file import KeyFile
 from tests.support import ROOT
 from tests.support.firmware import REPLY_SECONDS, SANITIZED, bundle_path, program
 from wire.answer import Answer
@@ -62,22 +64,26 @@ def load_golden() -> Golden:
 
 
 @contextmanager
-def running_node(hub: RadioHub, device: int, elf: Path, bundle: Bundle) -> Iterator[Board]:
-    """Run a node on a hub and yield a connection to its serial line."""
-    with (
-        emulator.native(elf, "--radio", f"tcp:127.0.0.1:{hub.port}", "--device", str(device)) as url,
-        Board.open(url, bundle, timeout=REPLY_SECONDS) as board,
-    ):
-        yield board
+def running_node(
+    hub: RadioHub, device: int, elf: Path, bundle: Bundle, key_file: Path | None = None
+) -> Iterator[Board]:
+    """Run a node on a hub and yield a connection to its serial line. It gets a key, if a key file is named."""
+    with emulator.native(elf, "--radio", f"tcp:127.0.0.1:{hub.port}", "--device", str(device)) as url:
+        if key_file:
+            with Board.open(url, timeout=REPLY_SECONDS) as board:
+                add_key(board, key_file)
+        keys = KeyFile.load(key_file) if key_file else None
+        with Board.open(url, bundle, timeout=REPLY_SECONDS, keys=keys) as board:
+            yield board
 
 
 class ReceiveProcess:
-    """`inkling receive` as a process, on a gateway's serial line."""
+    """`inkling receive` as a process, on a serial line."""
 
-    def __init__(self, url: str, bundle: Bundle, folder: Path) -> None:
+    def __init__(self, url: str, bundle: Bundle, folder: Path, *options: str | Path) -> None:
         # Files, because a full pipe would block the process.
         self._json, self._log = folder / "readings.jsonl", folder / "log.txt"
-        command = ["receive", "--port", url, "--bundle", bundle.path, "--json", self._json]
+        command = ["receive", "--port", url, "--bundle", bundle.path, "--json", self._json, *options]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "host", *map(str, command)], cwd=ROOT, stdout=log, stderr=log
@@ -127,13 +133,20 @@ class ReceiveProcess:
 
 
 @contextmanager
-def receiving(hub: RadioHub, gateway: Path, bundle: Bundle) -> Iterator[ReceiveProcess]:
-    """Run a gateway on a hub and a receiving host behind it."""
+def receiving(hub: RadioHub, gateway: Path, bundle: Bundle, *options: str | Path) -> Iterator[ReceiveProcess]:
+    """Run a gateway on a hub and a receiving host behind it, with further options of `inkling receive`."""
     with (
         emulator.native(gateway, "--radio", f"tcp:127.0.0.1:{hub.port}", "--device", str(GATEWAY)) as url,
-        tempfile.TemporaryDirectory(prefix="inkling-") as folder,
+        receiving_line(url, bundle, *options) as host,
     ):
-        host = ReceiveProcess(url, bundle, Path(folder))
+        yield host
+
+
+@contextmanager
+def receiving_line(url: str, bundle: Bundle, *options: str | Path) -> Iterator[ReceiveProcess]:
+    """Run a receiving host on a serial line, with further options of `inkling receive`."""
+    with tempfile.TemporaryDirectory(prefix="inkling-") as folder:
+        host = ReceiveProcess(url, bundle, Path(folder), *options)
         try:
             yield host
         finally:

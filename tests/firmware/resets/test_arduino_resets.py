@@ -15,6 +15,7 @@ from wire.crc import crc32
 pytestmark = pytest.mark.emulated
 
 BLOCK = 112
+APPLICATION = Path(__file__).with_name("reset_app.cpp")
 NO_KEY, VOLATILE, PERMANENT, LOST = range(4)
 MARK = 0x494E4B31
 CRASH, DEEP_SLEEP = 6, 7
@@ -38,13 +39,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return build
 
 
-def link(name: str, path: Path, *flags: str) -> Path:
+def link(name: str, path: Path, *flags: str, application: Path = APPLICATION) -> Path:
     core = mock_arduino.core(name)
     port = FIRMWARE / "ports" / "arduino" / core
     sources = [file for file in port.glob("*.cpp") if file.stem != "serial"]
     machine = ["machine", "serial", core, *(["stm32_flash"] if core == "stm32" else [])]
     sources += [MOCKS / "machine" / f"{part}.cpp" for part in machine]
-    sources.append(Path(__file__).with_name("reset_app.cpp"))
+    sources.append(application)
     library = [FIRMWARE / "lib" / "counter" / file for file in ("counter.c", "flash_log.c")]
     library.append(FIRMWARE / "lib" / "wire" / "src" / "wire" / "crc.c")
     headers = [*LIBRARIES, FIRMWARE / "lib" / "wire" / "src", FIRMWARE / "lib" / "board", port, MOCKS / core]

@@ -11,6 +11,8 @@ from wire.replies.status import NOT_LIMITED, ResetCause, Status, parse_status
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
+EVERY_2_S = f"{SANITIZED} -D INKLING_STATUS_S=2"  # flags
+
 
 def status_of(board: RunningBoard) -> Status:
     """Return the next status frame, of device 1 with the bundle's model."""
@@ -32,10 +34,16 @@ def test_board_sends_its_status_at_boot(target: str, cause: ResetCause) -> None:
         assert board.is_silent()
 
 
+@pytest.mark.parametrize("millivolts", [1, 3712, 65535])
+def test_native_board_reports_the_voltage_that_it_is_given(millivolts: int) -> None:
+    elf = program("native", EVERY_2_S)
+    with emulator.native(elf, "--battery", str(millivolts)) as url, RunningBoard(url) as board:
+        assert status_of(board).battery_mv == millivolts
+
+
 def test_board_sends_its_status_periodically_and_answers_in_between() -> None:
     """A period of 2 s; each command puts the next frame off by a second at most."""
-    flags = f"{SANITIZED} -D INKLING_STATUS_S=2"
-    with emulator.native(program("native", flags)) as url, RunningBoard(url) as board:
+    with emulator.native(program("native", EVERY_2_S)) as url, RunningBoard(url) as board:
         status_of(board)
         start = time.monotonic()
         last = -1

@@ -53,6 +53,7 @@ unsigned long micros();
 unsigned long millis();
 void delay(uint32_t ms);
 void pinMode(uint8_t pin, uint8_t mode);
+uint32_t analogReadMilliVolts(uint8_t pin);
 void digitalWrite(uint8_t pin, uint8_t val);
 }
 

@@ -158,6 +158,13 @@ void digitalWrite(uint8_t pin, uint8_t val) {
     note("pin %u %u", pin, val);
 }
 
+uint32_t analogReadMilliVolts(uint8_t pin) {
+    const char *text = getenv("INKLING_PIN_MV");
+    unsigned number = 0, millivolts = 0;
+    const bool given = text != nullptr && sscanf(text, "%u=%u", &number, &millivolts) == 2 && number == pin;
+    return given ? millivolts : 0;
+}
+
 esp_err_t rtc_gpio_hold_en(gpio_num_t gpio_num) {
     note("hold %d", gpio_num);
     return 0;

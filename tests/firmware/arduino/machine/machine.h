@@ -15,6 +15,7 @@
  *   INKLING_BACKUP=N=WORD,...  backup registers of an STM32; words in hexadecimal
  *   INKLING_FLASH=FILE  the flash of an STM32, or an ESP32's non-volatile storage; without it, it begins empty
  *   INKLING_READ_ONLY=1 it cannot be written
+ *   INKLING_PIN_MV=PIN=N    voltage at an analogue pin of an ESP32 in millivolts; at all others it is 0
  *   INKLING_WRITES=N    power fails at the write after N of an ESP32's storage
  *   INKLING_LOST_EDGES=N    the first N packets raise no interrupt
  *   INKLING_DEAF=N      after its first packet, the radio leaves its receive mode without a sign, N times

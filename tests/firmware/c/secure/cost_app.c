@@ -1,6 +1,6 @@
 /* Test application for a bare port: cycles to write frames with a payload of 144 bytes. Answers 'F' (secured features),
  * 'f' (plain features), 'A' (secured answer), 'a' (plain answer), 'K' (keys from a device key), 'T' (tag of a status),
- * 'R' (seal of a RUN with 3072 pixels) and 'S' (the most bytes of stack in 'F') in decimal. */
+ * 'R' (seal of a RUN with 3072 pixels), 'S' (the most bytes of stack in 'F') and 'B' (bytes of the keys) in decimal. */
 #include "../answer.h"
 #include "app.h"
 #include "wire/secure/seal.h"
@@ -85,6 +85,8 @@ void app_step(void) {
     const int byte = board_read();
     if (byte == 'S') {
         answer(stack_bytes('F'));
+    } else if (byte == 'B') {
+        answer(sizeof keys);
     } else if (byte == 'F' || byte == 'f' || byte == 'A' || byte == 'a' || byte == 'K' || byte == 'T' || byte == 'R') {
         const uint32_t start = board_cycles();
         write(byte);

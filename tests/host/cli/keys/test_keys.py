@@ -14,7 +14,9 @@ from host.keys.policy import Auth
 from tests.conftest import RunInkling
 from tests.host.cli.process import finish, run, start
 from tests.host.secured_board import SecuredBoard
-from tests.support.lines import answers, fake_line, stays_silent
+from tests.support.host import make_frame
+from tests.support.lines import answers, fake_line, sends, stays_silent
+from wire.bundle import Bundle
 from wire.frame import ANY_DEVICE
 
 KEY, OTHER = bytes(range(16)), bytes(range(16, 32))
@@ -119,7 +121,29 @@ def test_revoke_and_require_change_the_file(run_inkling: RunInkling, stored: Pat
     assert policies[7].keys is None and policies[9].keys is not None
 
 
-@pytest.mark.parametrize("words", [("revoke", 5), ("require", 5, "full")])
+def test_remove_needs_yes_and_leaves_the_other_devices(run_inkling: RunInkling, stored: Path) -> None:
+    before = stored.read_bytes()
+    code, out, err = run_inkling("keys", "remove", 7)
+    assert (code, out) == (1, "") and err.count("\n") == 1 and stored.read_bytes() == before
+    assert f"without its key in {stored}, this host takes plain frames of device 7" in err and "add --yes" in err
+    code, out, err = run_inkling("keys", "remove", 7, "--yes")
+    assert (code, err) == (0, "") and out.startswith("device 7 has no key any more: this host takes its plain frames")
+    assert KeyFile.load(stored).devices.keys() == {9}
+
+
+def test_receive_takes_plain_frames_of_a_removed_device(run_inkling: RunInkling, stored: Path, bundle: Bundle) -> None:
+    """Both before and after, the board sends plain frames."""
+    data = make_frame(bundle, 1, device=7) + make_frame(bundle, 2, device=8)
+    for step, devices in ((("require", 7, "header"), [8]), (("remove", 7, "--yes"), [7, 8])):
+        assert run_inkling("keys", *step)[0] == 0
+        with fake_line(sends(data, hold=True)) as url:
+            options = ("--bundle", bundle.path, "--json", "-", "--count", len(devices))
+            _, out, err = run_inkling("receive", "--port", url, *options)
+        rows = [json.loads(row) for row in out.splitlines()]
+        assert [row["device"] for row in rows if "event" not in row] == devices, err
+
+
+@pytest.mark.parametrize("words", [("revoke", 5), ("remove", 5), ("remove", 5, "--yes"), ("require", 5, "full")])
 def test_changes_of_an_unknown_device_are_one_line(run_inkling: RunInkling, stored: Path, words: tuple) -> None:
     error = f"inkling: {stored} has no key of device 5; it has: 7, 9\n"
     assert run_inkling("keys", *words) == (1, "", error)
@@ -205,9 +229,9 @@ def test_no_command_shows_a_key(stored: Path, run_inkling: RunInkling) -> None:
                 texts += run_inkling("keys", *words, "--port", url)[1:]
     keys = {key for device in KeyFile.load(stored).devices.values() for key in device.candidates} | {KEY, OTHER}
     stored.write_text(stored.read_text()[:-30])
-    for words in (["list"], ["revoke", "7"], ["require", "7", "full"], ["add", "--port", "loop://"]):
+    for words in (["list"], ["revoke", "7"], ["remove", "7"], ["require", "7", "full"], ["add", "--port", "loop://"]):
         code, _, err = run("keys", *words, "--keys", stored)
         assert code == 1 and "is not JSON" in err
         texts.append(err)
-    assert len(keys) >= 3 and len(texts) == 28
+    assert len(keys) >= 3 and len(texts) == 29
     assert not any(key.hex()[n : n + 8] in text for key in keys for n in range(25) for text in texts)

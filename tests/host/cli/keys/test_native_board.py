@@ -14,12 +14,15 @@ from channel_sim import BitFlips
 from channel_sim.live.proxy import Proxy
 from firmware.tools import emulator
 from host.board.board import Board
-from host.keys.key_file import KeyFile
+from host.keys.key_file import KeyFile, taken_path
 from host.keys.policy import Auth
+from host.keys.taken import TakenImages
+from host.receive.secured.devices import key_mark
 from tests.conftest import RunInkling
 from tests.support.firmware import program
 from wire.bundle import Bundle
 from wire.control import Mode, ModeSetting
+from wire.secure.keys import Keys
 
 
 @contextmanager
@@ -64,6 +67,22 @@ def test_a_board_that_gets_a_key_sends_secured_frames(
     assert (code, out) == (1, "") and f"device 1 has a key, and {default_keys} has no key of it" in err
     second = KeyFile.load(tmp_path / "elsewhere.json").devices[1]
     assert len(second.candidates) == 1 and second.candidates != first.candidates
+
+
+def test_a_command_that_fails_uses_up_a_counter_that_is_stored(
+    run_inkling: RunInkling, built: Bundle, default_keys: Path, picture: Path
+) -> None:
+    """The board has no camera. The images of the run before and after are stored as received."""
+    with board() as url:
+        assert run_inkling("keys", "add", "--port", url)[0] == 0
+        first = KeyFile.load(default_keys).devices[1].likely
+        for command, code in ((("run", picture), 0), (("capture",), 1), (("run", picture), 0)):
+            assert run_inkling(*command, "--port", url, "--bundle", built.path)[0] == code
+        reported = json.loads(run_inkling("keys", "list", "--port", url, "--json")[1])["board"]["counter"]
+    taken, mark = TakenImages(taken_path(default_keys)), key_mark(Keys.derive(first.key))
+    begin = reported - 3
+    received = [taken.was_received(1, mark, counter) for counter in range(begin, reported)]
+    assert (received, taken.count(1, mark, begin, reported)) == ([True, False, True], 3)
 
 
 def test_a_board_without_permanent_memory_gets_another_key(

@@ -59,7 +59,7 @@ def test_export_adds_the_preview_and_changes_nothing_else(preview_bundle: Export
 
 def test_export_prints_the_proofs(preview_bundle: Exported) -> None:
     output, proofs = preview_bundle.output, load(preview_bundle.folder).manifest["preview"]["proofs"]
-    assert "bundle against the preview's codec, share that differ: " in output and proofs["other_symbols"] <= 0.05
+    assert "bundle against the preview's codec, share that differ: " in output and proofs["other_symbols"] <= 0.1
     assert "preview, PyTorch against ONNX, max difference of pixels: " in output and proofs["preview_onnx"] <= 1
     assert output.count(") ok\n") == 2 and "FAILED" not in output
 

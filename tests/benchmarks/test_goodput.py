@@ -18,13 +18,15 @@ from benchmarks.goodput.findings import (
     findings,
     is_inkling,
     is_opponent,
+    is_secured,
     lowest_snr,
     most_accurate,
 )
 from benchmarks.goodput.links import BAUD, BITS_PER_BYTE, LINKS, Link, Radio, SerialRadio, crc_of_rows
 from benchmarks.goodput.measure import Experiment, figures_of
 from benchmarks.goodput.page import section
-from benchmarks.goodput.schemes import feature_schemes, image_schemes
+from benchmarks.goodput.plots import draw_lora, draw_serial
+from benchmarks.goodput.schemes import feature_schemes, image_schemes, values_of
 from host.classify.decoder import Decoder
 from tests.support.host import make_bundle
 from tests.support.train import ROOT
@@ -167,8 +169,10 @@ def test_feature_schemes_deliver_the_classes_of_their_contents(tmp_path: Path, n
     host = classes_if_intact(bundle, Decoder(bundle), encoded, 0)
     schemes = feature_schemes(bundle, encoded, host)
     assert {"inkling_answer", "inkling_adaptive", "board", "board_48_implicit"} <= schemes.keys()
+    assert {"secured", "secured_answer", "crc_mic", "crc_48_mic", "board_mic", "board_48_mic"} <= schemes.keys()
     by_board = host == encoded.classes
     expected = {"inkling": np.ones(32, bool), "crc": np.ones(32, bool), "inkling_answer": by_board, "board": by_board,
+                "secured": np.ones(32, bool), "secured_answer": by_board, "board_mic": by_board,
                 "inkling_adaptive": by_board | (encoded.confidences < bundle.threshold)}  # fmt: skip
     outcomes = {
         key: scheme.send(LINKS[name], value, np.random.default_rng(0), lambda done: None)
@@ -177,11 +181,26 @@ def test_feature_schemes_deliver_the_classes_of_their_contents(tmp_path: Path, n
     assert all(outcome.arrived.all() for outcome in outcomes.values())
     for key, correct in expected.items():
         np.testing.assert_array_equal(outcomes[key].correct, correct, key)
+    assert outcomes["secured"].extra["refused"] == 0 and "refused" not in outcomes["inkling"].extra
+    for secured, plain, more in (("secured", "inkling", 10), ("secured_answer", "inkling_answer", 8),
+                                 ("crc_mic", "crc", 4), ("board_48_mic", "board_48", 4)):  # fmt: skip
+        assert outcomes[secured].extra["frame_bytes"] == outcomes[plain].extra["frame_bytes"] + more
+        assert (outcomes[secured].air_s > outcomes[plain].air_s).all()
     short = LINKS[name].inkling_air_s(bundle.chunk_layout(1))
     assert outcomes["rs_short"].air_s[0] <= short + 1e-9 == pytest.approx(outcomes["inkling_prefix"].air_s[0])
     assert set(np.round(outcomes["inkling_adaptive"].air_s, 9)) == {
         round(outcomes[key].air_s[0], 9) for key in ("inkling", "inkling_answer")
     }
+
+
+def test_secured_frames_are_lost_if_their_tag_is_refused(tmp_path: Path) -> None:
+    bundle, rng = make_bundle(tmp_path / "bundle"), np.random.default_rng(0)
+    encoded = Encoded(rng.integers(0, 8, (400, 128)))
+    scheme = feature_schemes(bundle, encoded, np.zeros(400, int))["secured"]
+    outcome = scheme.send(LINKS["bsc"], 0.1, np.random.default_rng(0), lambda done: None)
+    lost = 400 - outcome.arrived.sum()
+    # 5.2 % by the tag alone. A frame whose header is readable by its code is refused, the others are not found at all.
+    assert 10 < lost < 45 and 0 < outcome.extra["refused"] <= lost
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
@@ -257,6 +276,43 @@ def goodput() -> dict:
             "duty_cycle": 0.01, "seconds": 60.0, "command": "none", "date": "2026-11-24"}  # fmt: skip
 
 
+@pytest.fixture
+def with_secured(goodput: dict) -> dict:
+    """The same figures, and those of secured schemes at whole dBs, which are better than all others."""
+    for name, link in goodput["links"].items():
+        for key in ("secured", "crc_mic"):
+            values = values_of(key, LINKS[name])
+            rows = _rows(list(values), -11.5 if name == "sf7" else -16.5, 0.9, 1000)
+            for row in rows.values():
+                row.update({"frame_bytes": 68, "lost": 41, "refused": 17} if key == "secured" else {"frame_bytes": 55})
+            link["schemes"][key] = {"title": f"{key} scheme", "rows": rows}
+    return goodput
+
+
+def test_secured_schemes_are_compared_with_each_other_only(goodput: dict, with_secured: dict) -> None:
+    assert is_secured("secured") and is_secured("board_48_mic") and not is_secured("crc_48")
+    for wanted in (is_inkling, is_opponent):
+        assert not any(wanted(key) for key in ("secured", "secured_answer", "crc_mic", "board_48_mic"))
+        assert "secured" not in best(with_secured, -5, wanted)[1]
+    text = section(with_secured)
+    assert "### Secured frames" in text and "- *Secured*: the device has a key" in text
+    assert "| secured scheme | 68 | 36 ms | -10.4 dB | 900 | 36 ms | -15.4 dB | 900 |" in text
+    assert "| crc_mic scheme | 55 |" in text and "board_mic" not in text
+    assert "| secured scheme | LoRa SF7 | -9 dB | " in text and "| 41 | 17 |" in text
+    assert "| secured scheme | serial radio | 0.1 | " in text
+
+
+def test_section_without_secured_schemes_does_not_name_them(goodput: dict) -> None:
+    assert "ecured" not in section(goodput)
+
+
+def test_plots_show_secured_schemes_at_their_own_states(with_secured: dict, tmp_path: Path) -> None:
+    rows = with_secured["links"]["sf7"]["schemes"]
+    assert len(rows["secured"]["rows"]) == 9 < len(rows["inkling"]["rows"]) == 14
+    assert draw_lora(tmp_path, with_secured) == ["lora.png", "goodput.png"]
+    assert draw_serial(tmp_path, with_secured) == ["bsc.png"]
+
+
 def test_most_accurate_stays_within_the_air_time(goodput: dict) -> None:
     # Air times of the invented figures: 36 s over the rate, which is 300 at SF7 for the whole payload.
     best_setting = most_accurate(goodput, -5, 0.121, is_inkling)
@@ -296,6 +352,12 @@ def test_findings_compare_implicit_headers_with_implicit_headers(goodput: dict) 
     explicit, implicit = text.split("With LoRa's explicit header: ")[1].split("With implicit headers: ")
     assert explicit.startswith("inkling: -9.7 dB; inkling_prefix: -9.6 dB (+0.1); crc: -6.6 dB (+3.1)")
     assert implicit.startswith("inkling_implicit: -10.7 dB; rs_implicit: -8.6 dB (+2.1)")
+
+
+def test_values_of_secured_frames_are_whole_dbs() -> None:
+    assert values_of("secured", LINKS["sf7"]) == tuple(range(-13, -4))
+    assert values_of("inkling", LINKS["sf7"]) == LINKS["sf7"].values
+    assert values_of("secured", LINKS["bsc"]) == LINKS["bsc"].values
 
 
 def test_section_holds_every_scheme_and_state(goodput: dict) -> None:

@@ -191,21 +191,26 @@ class Finder:
 
     def feed(self, data: bytes) -> list[Key]:
         """Return the keys of the frames that end in the next bytes of the stream."""
-        stream, found, position = self._rest + data, list[Key](), 0
+        return self._search(self._rest + data, final=False)
+
+    def finish(self) -> list[Key]:
+        """Return the keys of the frames in the bytes kept so far, and drop these bytes: nothing follows them."""
+        found = self._search(self._rest, final=True)
+        self._rest = b""
+        return found
+
+    def _search(self, stream: bytes, final: bool) -> list[Key]:
+        found, position = list[Key](), 0
         while (position := stream.find(SYNC, position)) >= 0:
             if at := self._library.key_at(stream, position, self._newest):
                 key, size = at
                 found.append(key)
                 self._newest[key[0]] = max(self._newest.get(key[0], 0), key[1])
                 position += size
-            elif position + self._library.longest > len(stream):
+            elif not final and position + self._library.longest > len(stream):
                 break
             else:
                 position += 1
         keep = position if position >= 0 else max(0, len(stream) - len(SYNC) + 1)
         self._rest = stream[keep:]
         return found
-
-    def drop_rest(self) -> None:
-        """Forget the start of a frame: what follows is no part of it."""
-        self._rest = b""

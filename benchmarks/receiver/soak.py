@@ -109,11 +109,15 @@ def listen(url: str, path: Path, secured: bool, seed: int, control: HostControl)
             if key := frames_sent.key_of(frame):
                 count(key, -1)
 
+    def arrived(undamaged: list[Key], by_patient: list[Key]) -> None:
+        counts.undamaged += len(undamaged)
+        counts.interrupted += len(by_patient) - len(undamaged)
+        for key in undamaged:
+            count(key, 1)
+
     quiet = False
     finder, patient = Finder(frames_sent), Finder(frames_sent)
     while not (control.stop.is_set() and quiet):
-        finder.drop_rest()
-        patient.drop_rest()
         leave_after = int(rng.exponential(FRAMES_BETWEEN_RESETS * 60))
         try:
             with Port(url) as port:
@@ -123,13 +127,7 @@ def listen(url: str, path: Path, secured: bool, seed: int, control: HostControl)
                     control.read.value += len(data)
                     control.silences.value = 0 if data else control.silences.value + 1
                     take(receiver.feed(data) if data else receiver.flush())
-                    undamaged = finder.feed(data)
-                    counts.undamaged += len(undamaged)
-                    counts.interrupted += len(patient.feed(data)) - len(undamaged)
-                    for key in undamaged:
-                        count(key, 1)
-                    if not data:
-                        finder.drop_rest()
+                    arrived(finder.feed(data) if data else finder.finish(), patient.feed(data))
                     if control.warm.is_set() and not started_with:
                         started_with = resident_bytes()
                     elif started_with:
@@ -137,6 +135,7 @@ def listen(url: str, path: Path, secured: bool, seed: int, control: HostControl)
         except PortError:  # the proxy closed the connection
             time.sleep(0.1)
         take(receiver.flush())
+        arrived(finder.finish(), patient.finish())
         counts.resets += 1
     counts.lost_clean = sum(count for count in difference.values() if count > 0)
     counts.by_chance = -sum(count for count in difference.values() if count < 0)

@@ -65,6 +65,18 @@ def test_finder_follows_the_counters_of_secured_frames(bundle: Bundle) -> None:
         assert [key[:2] for key in found] == images
 
 
+@pytest.mark.parametrize("kind", [PlainLibrary, SecuredLibrary])
+def test_finder_finishes_with_a_frame_behind_a_truncated_one(
+    bundle: Bundle, kind: type[PlainLibrary | SecuredLibrary]
+) -> None:
+    library, rng = kind(bundle), np.random.default_rng(0)
+    whole = next(frame for n in range(99) if len(frame := library.frame(7, n, rng)) < library.longest)
+    finder = Finder(library)
+    assert finder.feed(whole[:14] + whole) == []  # the first one may still become a longer frame
+    (key,) = finder.finish()
+    assert key[0] == 7 and finder.finish() == finder.feed(whole[20:]) == []
+
+
 def test_library_takes_only_undamaged_frames_of_a_receiver(bundle: Bundle) -> None:
     for library in (PlainLibrary(bundle), SecuredLibrary(bundle)):
         receiver, rng = StreamReceiver([bundle], policies=library.policies), np.random.default_rng(0)

@@ -54,8 +54,13 @@ def is_inkling(key: str) -> bool:
 
 
 def is_opponent(key: str) -> bool:
-    """Return True if a key is not one of Inkling's own schemes."""
-    return not is_inkling(key)
+    """Return True if a key is not one of Inkling's own schemes, nor a secured one."""
+    return not is_inkling(key) and not is_secured(key)
+
+
+def is_secured(key: str) -> bool:
+    """Return True if a key is that of a scheme with secured frames, which only they are compared with."""
+    return key.startswith("secured") or key.endswith("_mic")
 
 
 def compared_snrs(goodput: dict) -> list[int]:

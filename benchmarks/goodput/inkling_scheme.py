@@ -12,7 +12,7 @@ from benchmarks.sender import WARM_UP, Sender
 from channel_sim.channels.bsc import BitFlips
 from channel_sim.channels.lora import Reception
 from host.classify.classifier import Classifier, LogitsModel
-from host.receive.events import AnswerFrame, Event, FeatureFrame
+from host.receive.events import AnswerFrame, Event, FeatureFrame, Refused
 from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 
@@ -39,14 +39,18 @@ class Inkling:
     header: bool = True  # LoRa's explicit header; without it, both ends know the length of a packet
 
     def send(self, link: Link, value: float, rng: np.random.Generator, on_progress: OnProgress) -> Outcome:
-        """See Scheme.send. A frame is lost if the radio's header or Inkling's header is unreadable."""
+        """See Scheme.send. A frame is lost if the radio's header or Inkling's header is unreadable.
+
+        A secured frame is lost, too, if it is refused because its header tag is too damaged to be authentic.
+        """
         own: dict[int, FeatureFrame | AnswerFrame] = {}  # by the number of the image
-        wrong_headers = 0
+        wrong_headers = refused = 0
         for number, events in enumerate(self._received(link, value, rng), -WARM_UP):
             if number < 0:
                 continue
             frame, others = self.sender.own(events, number)
             wrong_headers += others
+            refused += any(isinstance(event, Refused) for event in events) and frame is None
             if frame:
                 own[number] = frame
             on_progress(1)
@@ -61,6 +65,8 @@ class Inkling:
             "wrong_headers": wrong_headers,
             "ber_estimated": float(np.mean([reading.ber for reading in readings])) if readings else 0.0,
         }
+        if self.sender.keys:
+            extra["refused"] = refused
         air_s = {size: self._air_time_s(link, size) for size in np.unique(sizes).tolist()}
         return Outcome(correct, arrived, np.array([air_s[size] for size in sizes.tolist()]), extra)
 
@@ -79,13 +85,14 @@ class Inkling:
         return self._received_by_radio(radio, rng)
 
     def _received_by_line(self, ber: float, rng: np.random.Generator) -> Iterator[Sequence[Event | None]]:
-        receiver, channel, clean = StreamReceiver([self.sender.model]), BitFlips(ber), BitFlips(0.0)
+        receiver = StreamReceiver([self.sender.model], policies=self.sender.policies)
+        channel, clean = BitFlips(ber), BitFlips(0.0)
         for number in range(-WARM_UP, len(self.labels)):
             damaged = (clean if number < 0 else channel).corrupt(self.sender.frame(number, sync=True), rng)
             yield [*receiver.feed(damaged or b""), *receiver.flush()]
 
     def _received_by_radio(self, radio: PacketRadio, rng: np.random.Generator) -> Iterator[Sequence[Event | None]]:
-        receiver = PacketReceiver([self.sender.model])
+        receiver = PacketReceiver([self.sender.model], policies=self.sender.policies)
         for number in range(-WARM_UP, 0):
             yield [receiver.take(self.sender.frame(number, sync=False))]
         for first in range(0, len(self.labels), BATCH):

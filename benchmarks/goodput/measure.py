@@ -16,7 +16,7 @@ from benchmarks.command import kept_name, write_json
 from benchmarks.encoding import encode
 from benchmarks.goodput.baselines import Outcome, Scheme
 from benchmarks.goodput.links import LINKS
-from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes
+from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes, values_of
 from benchmarks.images import images_for
 from benchmarks.progress import progress_bar
 from wire.bundle import load as load_bundle
@@ -78,7 +78,7 @@ def measure(settings: Settings) -> dict:
             for key, scheme in schemes.items():
                 if not fits(scheme, link):
                     continue
-                experiments = [Experiment(key, scheme, name, value, seed) for value in link.values]
+                experiments = [Experiment(key, scheme, name, value, seed) for value in values_of(key, link)]
                 rows = {f"{experiment.value:g}": experiment.run(folder, bar) for experiment in experiments}
                 seconds += sum(row["seconds"] for row in rows.values())
                 rows_by_scheme[key] = {"title": scheme.title, "rows": rows}

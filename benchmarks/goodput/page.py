@@ -14,6 +14,7 @@ from benchmarks.goodput.findings import (
     gain,
     is_inkling,
     is_opponent,
+    is_secured,
     lowest_snr,
     most_accurate,
 )
@@ -48,10 +49,24 @@ ANSWERS = """- *Inkling, answers only, adaptive*: the board's answer in an answe
   where its confidence level is at least the bundle's threshold; else features.
 - *Board alone*: the class of the same board's answer as one byte behind the plain header and the radio's CRC.
 """
+SECURED = """- *Secured*: the device has a key, and its frames are encrypted and authentic
+  ([SPEC.md](SPEC.md#secured-frames)). A frame is lost, too, if its header tag has too many flips to be authentic
+  (*refused*). Secured frames are measured at whole dBs. *Tag of 4 bytes*: the opponents' frames carry a tag as
+  LoRaWAN's do, behind the radio's CRC. Secured schemes are compared with each other only, as they do more.
+"""
 NO_BOARD = """The opponents send the same features, or images. A board that classifies alone and sends one byte is not
 among them, because this bundle gives no answers. Its packets are much shorter: a lead below is not a lead over such a
 board, for which see *Answer frames* and *On the device*.
 """
+# Secured schemes, each after the plain one that it is compared with.
+PAIRS = {
+    "secured": "inkling",
+    "secured_answer": "inkling_answer",
+    "crc_mic": "crc",
+    "crc_48_mic": "crc_48",
+    "board_mic": "board",
+    "board_48_mic": "board_48",
+}
 GRIDS: tuple[tuple[str, Callable[[dict], str]], ...] = (
     ("accuracy of all sent, %", lambda row: f"{100 * row['accuracy_sent']:.1f}"),
     ("correct per hour", lambda row: f"{row['correct_per_hour']:.0f}"),
@@ -78,6 +93,7 @@ def section(goodput: dict) -> str:
             _method(goodput),
             "### Inkling compared with a CRC\n",
             *[_compared_with_crc(links[name]) for name in ("sf7", "sf9")],
+            *_secured(goodput),
             "### All schemes\n",
             _sensitivity(links),
             *[_grid(links[name], *grid) for name in ("sf7", "sf9") for grid in GRIDS],
@@ -136,7 +152,7 @@ def _method(goodput: dict) -> str:
         for name, rows in first.items()
         for long, short in [(rows["rs"], rows["rs_short"])]
     )
-    answers = ANSWERS if _has_board(goodput) else ""
+    answers = (ANSWERS if _has_board(goodput) else "") + (SECURED if _has_secured(goodput) else "")
     return METHOD.format(
         **frames, answers=answers, rs=rs, classifiers=_classifiers(list(goodput["compressed"].values()))
     )
@@ -173,6 +189,64 @@ def _compared_with_crc(link: dict) -> str:
             f"| {100 * again[value]['accuracy_sent']:.2f} % | {again[value]['lost']} "
             f"| {again[value]['frames_sent']:.2f} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def _has_secured(goodput: dict) -> bool:
+    """Return True if the figures have secured schemes."""
+    return any(map(is_secured, goodput["links"]["sf7"]["schemes"]))
+
+
+def _secured(goodput: dict) -> list[str]:
+    """Return the paragraphs in Markdown; none without secured schemes."""
+    if not _has_secured(goodput):
+        return []
+    return ["### Secured frames\n", _costs(goodput["links"]), _refusals(goodput["links"])]
+
+
+def _costs(links: dict[str, dict]) -> str:
+    """Return the table of bytes, air time, sensitivity and goodput, each secured scheme below its plain one."""
+    shown = [("sf7", "SF7"), ("sf9", "SF9")]
+    heads = " | ".join(f"{title}: air time | {100 * HIGH:.0f} % | correct per hour" for _, title in shown)
+    lines = [
+        f"Bytes and air time per image, the lowest SNR with {100 * HIGH:.0f} % accuracy of all sent, and correct per "
+        "hour over a clean link, with explicit headers:\n",
+        f"| scheme | bytes | {heads} |",
+        "| --- | ---: |" + " ---: | ---: | ---: |" * len(shown),
+    ]
+    schemes = links["sf7"]["schemes"]
+    for secured, plain in PAIRS.items():
+        for key in (plain, secured) if secured in schemes else ():
+            columns = []
+            for name, _ in shown:
+                rows = links[name]["schemes"][key]["rows"]
+                clean = list(rows.values())[-1]
+                snr = decibels(lowest_snr(rows, HIGH))
+                columns += [f"{1000 * clean['air_time_s']:.0f} ms", snr, f"{clean['correct_per_hour']:.0f}"]
+            size = next(iter(schemes[key]["rows"].values()))["frame_bytes"]
+            lines.append(f"| {schemes[key]['title']} | {size:.0f} | {' | '.join(columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _refusals(links: dict[str, dict]) -> str:
+    """Return the table of the images that secured and plain frames lose."""
+    lines = [
+        "Images lost, of which frames of devices with keys were refused:\n",
+        "| scheme | link | state | plain: lost | secured: lost | refused | accuracy of all sent, plain | secured |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in ("sf7", "bsc"):
+        schemes, link = links[name]["schemes"], links[name]
+        unit = " dB" if link["state"].startswith("SNR") else ""
+        for secured in (key for key in schemes if key.startswith("secured")):
+            plain = schemes[PAIRS[secured]]["rows"]
+            for state, row in schemes[secured]["rows"].items():
+                before = plain[state]
+                lines.append(
+                    f"| {schemes[secured]['title']} | {link['title']} | {state}{unit} | {before['lost']} "
+                    f"| {row['lost']} | {row['refused']} | {100 * before['accuracy_sent']:.1f} % "
+                    f"| {100 * row['accuracy_sent']:.1f} % |"
+                )
     return "\n".join(lines) + "\n"
 
 

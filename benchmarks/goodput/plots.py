@@ -1,5 +1,6 @@
 """Plots of the comparison over links: accuracy of all sent and goodput, against SNR and bit error rate."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "inkling": {"color": BLUE, "linewidth": 2.2},
     "inkling_prefix": {"color": BLUE, "linewidth": 1.3, "linestyle": "--"},
     "inkling_adaptive": {"color": BLUE, "linewidth": 1.6, "linestyle": "-."},
+    "secured": {"color": BLUE, "linewidth": 1.3, "linestyle": ":"},
     "board": {"color": PURPLE, "linewidth": 2.2},
     "board_48": {"color": PURPLE, "linewidth": 1.3, "linestyle": "--"},
     "crc": {"color": ORANGE, "linewidth": 2.2},
@@ -33,7 +35,7 @@ def draw_lora(folder: Path, goodput: dict) -> list[str]:
     for file, key, label in (("lora.png", "accuracy_sent", ACCURACY), ("goodput.png", "correct_per_hour", GOODPUT)):
         figure, axes = plt.subplots(1, 2, figsize=SIZE, sharey=key == "accuracy_sent")
         for side, link in zip(axes, panels, strict=True):
-            _curves(side, link, key, [float(value) for value in link["schemes"]["inkling"]["rows"]])
+            _curves(side, link, key, float)
             side.set_title(link["title"], fontsize=11)
             side.set_xlabel("SNR, dB")
         axes[0].set_ylabel(label)
@@ -47,7 +49,7 @@ def draw_serial(folder: Path, goodput: dict) -> list[str]:
     names = list(link["schemes"]["inkling"]["rows"])
     figure, axes = plt.subplots(1, 2, figsize=SIZE)
     for side, key, label in zip(axes, ("accuracy_sent", "correct_per_hour"), (ACCURACY, GOODPUT), strict=True):
-        _curves(side, link, key, range(len(names)))
+        _curves(side, link, key, names.index)
         side.set_xticks(range(len(names)), names)
         side.set_xlabel("bit error rate")
         side.set_ylabel(label)
@@ -55,11 +57,13 @@ def draw_serial(folder: Path, goodput: dict) -> list[str]:
     return ["bsc.png"]
 
 
-def _curves(axes: plt.Axes, link: dict, key: str, places: list[float] | range) -> None:
+def _curves(axes: plt.Axes, link: dict, key: str, place: Callable[[str], float]) -> None:
+    """Draw a figure of all schemes. place: maps a state to its place on the axis."""
     factor = 100 if key == "accuracy_sent" else 1
     for name, style in STYLES.items():
         if name in link["schemes"]:
             scheme = link["schemes"][name]
+            places = [place(state) for state in scheme["rows"]]
             heights = [factor * row[key] for row in scheme["rows"].values()]
             axes.plot(places, heights, label=scheme["title"], marker="o", markersize=3, **style)
     axes.set_ylim(bottom=0)

@@ -15,6 +15,7 @@ from benchmarks.goodput.links import Link
 from benchmarks.sender import Sender
 from host.classify.decoder import Decoder
 from wire.bundle import Bundle
+from wire.secure.keys import Keys
 
 TRIES = 4  # the first, and up to three retransmissions
 # Schemes that are also measured without LoRa's explicit header, which costs air time and loses packets.
@@ -23,6 +24,8 @@ IMPLICIT = (
     "board", "board_48", "board_again",
 )  # fmt: skip
 ANSWER_BYTES = 1
+MIC_BYTES = 4  # of LoRaWAN's tag
+KEYS = Keys.derive(bytes(range(16)))
 
 
 def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dict[str, Scheme]:
@@ -37,8 +40,8 @@ def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dic
     long, short = (bundle.chunk_layout(chunk) for chunk in (0, prefix))
     again = f"up to {TRIES - 1} retransmissions"
 
-    def inkling(title: str, chunk: int, threshold: int | None = None) -> Inkling:
-        return Inkling(title, Sender(bundle, encoded, encoded.chunks(chunk, threshold)), decoder, labels)
+    def inkling(title: str, chunk: int, threshold: int | None = None, keys: Keys | None = None) -> Inkling:
+        return Inkling(title, Sender(bundle, encoded, encoded.chunks(chunk, threshold), keys=keys), decoder, labels)
 
     with_header: dict[str, Scheme] = {
         "inkling": inkling(f"Inkling, {whole_bytes} bytes", 0),
@@ -51,6 +54,8 @@ def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dic
         "again_prefix": Crc(f"CRC, {prefix_bytes} bytes, {again}", prefix_bytes, part, tries=TRIES),
         "rs": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, long frame", prefix_bytes, part, long),
         "rs_short": ReedSolomon(f"Reed-Solomon, {prefix_bytes} bytes, short frame", prefix_bytes, part, short),
+        "secured": inkling(f"Inkling, secured, {whole_bytes} bytes", 0, keys=KEYS),
+        **_with_mic("crc", f"CRC, {whole_bytes} bytes", whole_bytes, whole),
     }
     if encoded.classes is not None:
         board, level = encoded.classes == labels, bundle.threshold
@@ -63,6 +68,8 @@ def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dic
             "board": Crc("board alone, 1 byte behind a CRC", ANSWER_BYTES, board),
             "board_48": Crc("board alone, 1 byte behind a CRC, coding rate 4/8", ANSWER_BYTES, board, coding_rate=8),
             "board_again": Crc(f"board alone, 1 byte behind a CRC, {again}", ANSWER_BYTES, board, tries=TRIES),
+            "secured_answer": inkling("Inkling, secured, answers only", ANSWER, 0, KEYS),
+            **_with_mic("board", "board alone, 1 byte behind a CRC", ANSWER_BYTES, board),
         }
     without: dict[str, Scheme] = {}
     for key in IMPLICIT:
@@ -70,6 +77,22 @@ def feature_schemes(bundle: Bundle, encoded: Encoded, labels: np.ndarray) -> dic
             assert isinstance(scheme, Inkling | Crc | ReedSolomon)
             without[f"{key}_implicit"] = replace(scheme, title=f"{scheme.title}, implicit header", header=False)
     return {**with_header, **without}
+
+
+def _with_mic(key: str, title: str, payload_bytes: int, correct: np.ndarray) -> dict[str, Scheme]:
+    """Return the secured opponents with a payload: it carries a tag as LoRaWAN's, and is dropped if damaged."""
+    title, size = f"{title}, tag of {MIC_BYTES} bytes", payload_bytes + MIC_BYTES
+    return {
+        f"{key}_mic": Crc(title, size, correct),
+        f"{key}_48_mic": Crc(f"{title}, coding rate 4/8", size, correct, coding_rate=8),
+    }
+
+
+def values_of(key: str, link: Link) -> tuple[float, ...]:
+    """Return the states of a link in which a scheme is measured: secured frames, which take longer, at whole dBs."""
+    if key.startswith("secured") and link.sf is not None:
+        return tuple(value for value in link.values if float(value).is_integer())
+    return link.values
 
 
 def image_schemes(

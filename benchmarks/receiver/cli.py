@@ -1,7 +1,8 @@
 """The receiver at its limits, over random bit flips, and in a soak of proxy and receiver.
 
 Measures lost headers, false frames in noise, the BER estimate, and the speed of the simulated LoRa channel. The
-accuracy that estimating the BER costs is read from the figures of `make bench-codec`.
+accuracy that estimating the BER costs is read from the figures of `make bench-codec`. With --secured, the devices have
+keys; what does not depend on keys is left out.
 """
 
 import argparse
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import command
-from benchmarks.receiver.measure import Settings, measure
-from benchmarks.receiver.page import rows
+from benchmarks.progress import progress_bar
+from benchmarks.receiver.measure import SPREADING_FACTORS, Settings, lora_speed, measure
+from benchmarks.receiver.page import FILE, SECURED_FILE, rows
 from benchmarks.receiver.soak import soak
 from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
@@ -31,7 +33,10 @@ def main() -> int:
     command.add_count(parser, "--soak", 1_000_000, "frames of the soak")
     command.add_seed(parser)
     command.add_path(parser, "--codec", command.RESULTS / "codec.json", "figures of make bench-codec")
-    command.add_path(parser, "--out", command.RESULTS / "receiver.json", "file for the figures")
+    parser.add_argument("--secured", action="store_true", help="the devices have keys")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file (default: receiver.json or receiver_secured.json)"
+    )
     args = parser.parse_args()
     return command.execute("receiver", lambda: run(args, Console()))
 
@@ -39,29 +44,43 @@ def main() -> int:
 def run(args: argparse.Namespace, console: Console) -> None:
     """Measure, write the figures and print them."""
     figures = measure_all(args, console)
-    command.write_json(args.out, figures)
+    out = args.out or command.RESULTS / (SECURED_FILE if args.secured else FILE)
+    command.write_json(out, figures)
     console.print(_table(figures))
-    console.print(f"Figures: {args.out}, {figures['seconds']:.0f} s")
+    console.print(f"Figures: {out}, {figures['seconds']:.0f} s")
 
 
 def measure_all(args: argparse.Namespace, console: Console) -> dict:
     """Return all figures, and how they were measured."""
     started, bundle = time.monotonic(), load_bundle(args.bundle)
-    cost, cost_by_ber = cost_of_estimating(args.codec, bundle)
+    plain = {} if args.secured else _without_keys(args, bundle, console)
     return {
-        **measure(Settings(bundle, args.frames, args.noise, args.runs, args.seed), console),
-        "accuracy_cost_of_estimated_ber": cost,
-        "accuracy_cost_by_ber": cost_by_ber,
-        "soak": soak(bundle.path, args.soak, args.seed, console),
+        **measure(Settings(bundle, args.frames, args.noise, args.runs, args.seed, args.secured), console),
+        **plain,
+        "soak": soak(bundle.path, args.soak, args.seed, console, args.secured),
         "frames": args.frames,
         "noise_bytes": args.noise,
         "runs": args.runs,
         "seed": args.seed,
         "model_id": bundle.model_id,
         "command": f"python -m benchmarks.receiver --bundle {bundle.path} --frames {args.frames} --noise {args.noise} "
-        f"--runs {args.runs} --soak {args.soak} --seed {args.seed}",
+        f"--runs {args.runs} --soak {args.soak} --seed {args.seed}{' --secured' if args.secured else ''}",
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _without_keys(args: argparse.Namespace, bundle: Bundle, console: Console) -> dict:
+    """Return the figures that do not depend on keys."""
+    cost, cost_by_ber = cost_of_estimating(args.codec, bundle)
+    with progress_bar(console) as bar:
+        task = bar.add_task("LoRa, SF7 to SF12", total=len(SPREADING_FACTORS))
+        speeds = lora_speed(args.seed, lambda steps: bar.advance(task, steps))
+    return {
+        "lora_frames_per_minute": min(speeds.values()),
+        "lora_frames_per_minute_by_sf": speeds,
+        "accuracy_cost_of_estimated_ber": cost,
+        "accuracy_cost_by_ber": cost_by_ber,
     }
 
 
@@ -83,6 +102,6 @@ def cost_of_estimating(file: Path, bundle: Bundle) -> tuple[float, dict[str, flo
 
 def _table(figures: dict) -> Table:
     table = Table(title="The receiver at its limits", show_header=False)
-    for name, value in rows(figures):
+    for name, value in rows(figures).items():
         table.add_row(name, value)
     return table

@@ -1,11 +1,13 @@
 """Measure the receiver at its limits: headers lost, false frames, the BER estimate, the speed of the LoRa channel.
 
-All frames pass the real receiver, over random bit flips (binary symmetric channel).
+All frames pass the real receiver, over random bit flips (binary symmetric channel). Those of devices with keys are
+secured; of these, the receiver accepts only frames that are authentic.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from rich.console import Console
@@ -15,12 +17,17 @@ from benchmarks.progress import progress_bar
 from channel_sim.channels.bsc import BER_GRID, BitFlips
 from channel_sim.channels.lora import LoRa
 from host.classify.ber import BerEstimator
+from host.keys.policy import DevicePolicy
 from host.receive.events import AnswerFrame, Event, FeatureFrame
+from host.receive.secured.devices import WINDOW
 from host.receive.stream import StreamReceiver
 from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import ANY_DEVICE, HEADER_BYTES, SEQUENCES, SYNC, FrameType, Header
+from wire.secure.frames import SecuredDevice, SecuredLayout
+from wire.secure.keys import Keys
 
+KEY_BYTES = 16
 HEADER_BERS = (0.01, 0.05, 0.1)
 ESTIMATE_BERS = BER_GRID[1:]
 STEADY_FRAMES = 20
@@ -43,28 +50,49 @@ class Settings:
     noise_bytes: int  # random bytes per number of known devices
     runs: int  # of the BER estimator, per BER
     seed: int
+    secured: bool = False  # the devices have keys, and the receiver holds them
 
 
 class Sender:
     """Devices that send frames of the whole payload, with random symbols, one after the other."""
 
-    def __init__(self, bundle: Bundle, seed: int) -> None:
-        self._bundle, self._rng = bundle, np.random.default_rng(seed)
-        count, bits = bundle.chunk_symbols(0)[1], bundle.bits_per_symbol
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self._bundle, self._rng, self._secured = settings.bundle, np.random.default_rng(seed), settings.secured
+        count, bits = self._bundle.chunk_symbols(0)[1], self._bundle.bits_per_symbol
         self._symbols = [self._rng.integers(0, 1 << bits, count) for _ in range(256)]
-        self._answer = Answer(0, 0) if bundle.answer else None
-        self._sequence = [0] * ANY_DEVICE
+        self._answer = Answer(0, 0) if self._bundle.answer else None
+        self._number = [0] * ANY_DEVICE
 
     def next(self, device: int = 0) -> tuple[bytes, tuple[int, int, int]]:
         """Return the device's next frame, and its device, sequence and chunk."""
-        sequence = self._sequence[device] = (self._sequence[device] + 1) % SEQUENCES
+        self._number[device] += 1
+        return self.frame(device, self._number[device])
+
+    def frame(self, device: int, number: int) -> tuple[bytes, tuple[int, int, int]]:
+        """Return the frame of an image with this number, and its device, sequence and chunk."""
+        bundle, sequence = self._bundle, number % SEQUENCES
         symbols = self._symbols[int(self._rng.integers(len(self._symbols)))]
-        return self._bundle.frame(symbols, device, sequence, answer=self._answer), (device, sequence, 0)
+        if self._secured:
+            sender = SecuredDevice(device_keys(device), device, bundle.number, bundle.class_count)
+            payload = bundle.payload(symbols, self._answer)
+            return sender.feature_frame(number, 0, payload, bundle.chunk_bits(0)), (device, sequence, 0)
+        return bundle.frame(symbols, device, sequence, answer=self._answer), (device, sequence, 0)
 
 
-def knowing_receiver(bundle: Bundle, sender: Sender, devices: int) -> StreamReceiver:
-    """Return a receiver that has received one clean frame of each of so many devices."""
-    receiver = StreamReceiver([bundle])
+@cache
+def device_keys(device: int) -> Keys:
+    """Return the keys of a device."""
+    return Keys.derive(bytes([device] * KEY_BYTES))
+
+
+def policies(settings: Settings, devices: Iterable[int]) -> dict[int, DevicePolicy]:
+    """Return what a receiver demands of devices: nothing, unless they have keys."""
+    return {device: DevicePolicy(device_keys(device)) for device in devices} if settings.secured else {}
+
+
+def knowing_receiver(settings: Settings, sender: Sender, devices: int) -> StreamReceiver:
+    """Return a receiver that has received one clean frame of each of so many devices, and holds their keys."""
+    receiver = StreamReceiver([settings.bundle], policies=policies(settings, range(devices)))
     for device in range(devices):
         receiver.feed(sender.next(device)[0])
     return receiver
@@ -72,9 +100,9 @@ def knowing_receiver(bundle: Bundle, sender: Sender, devices: int) -> StreamRece
 
 def header_loss(settings: Settings, ber: float, devices: int, on_progress: OnProgress) -> tuple[float, int]:
     """Return the share of frames of known devices that are not found, and the number of frames found but never sent."""
-    bundle, seed = settings.bundle, settings.seed
-    sender, rng, channel = Sender(bundle, seed), np.random.default_rng([seed, 1]), BitFlips(ber)
-    receiver = knowing_receiver(bundle, sender, devices)
+    seed = settings.seed
+    sender, rng, channel = Sender(settings, seed), np.random.default_rng([seed, 1]), BitFlips(ber)
+    receiver = knowing_receiver(settings, sender, devices)
     found = false = 0
     for _ in range(settings.frames):
         sent, expected = sender.next(int(rng.integers(devices)))
@@ -86,23 +114,27 @@ def header_loss(settings: Settings, ber: float, devices: int, on_progress: OnPro
 
 
 def header_loss_new_device(settings: Settings, ber: float, on_progress: OnProgress) -> float:
-    """Return the share of first frames that are not found, each sent to a receiver that knows no device."""
-    bundle, seed = settings.bundle, settings.seed
-    sender, rng, channel = Sender(bundle, seed), np.random.default_rng([seed, 5]), BitFlips(ber)
+    """Return the share of first frames that are not found, each sent to a receiver that knows no device.
+
+    One that holds a device's key has not heard the device yet, which may be at any of the first 65,536 images.
+    """
+    seed = settings.seed
+    sender, rng, channel = Sender(settings, seed), np.random.default_rng([seed, 5]), BitFlips(ber)
     found = 0
     for n in range(settings.frames):
-        sent, expected = sender.next(n % ANY_DEVICE)
-        receiver = StreamReceiver([bundle])
+        device, number = n % ANY_DEVICE, int(rng.integers(WINDOW)) if settings.secured else 1 + n // ANY_DEVICE
+        sent, expected = sender.frame(device, number)
+        receiver = StreamReceiver([settings.bundle], policies=policies(settings, [device]))
         found += expected in _headers([*receiver.feed(channel.corrupt(sent, rng) or b""), *receiver.flush()])
         on_progress(1)
     return 1 - found / settings.frames
 
 
 def mistaken(settings: Settings, ber: float, on_progress: OnProgress) -> float:
-    """Return the share of frames of new devices that are taken for those of one of DEVICES known ones."""
+    """Return the share of plain frames of new devices that are taken for those of one of DEVICES known ones."""
     bundle, seed = settings.bundle, settings.seed
-    sender, rng, channel = Sender(bundle, seed), np.random.default_rng([seed, 4]), BitFlips(ber)
-    receiver, wrong = knowing_receiver(bundle, sender, DEVICES), 0
+    sender, rng, channel = Sender(settings, seed), np.random.default_rng([seed, 4]), BitFlips(ber)
+    receiver, wrong = knowing_receiver(settings, sender, DEVICES), 0
     rest = bytes(bundle.chunk_layout(0).size - HEADER_BYTES)
     for n in range(settings.frames):
         device = DEVICES + n % (ANY_DEVICE - DEVICES)
@@ -116,7 +148,7 @@ def mistaken(settings: Settings, ber: float, on_progress: OnProgress) -> float:
 
 def false_frames(settings: Settings, devices: int, on_progress: OnProgress) -> int:
     """Return the number of frames that a receiver that knows so many devices finds in random bytes."""
-    receiver = knowing_receiver(settings.bundle, Sender(settings.bundle, settings.seed), devices)
+    receiver = knowing_receiver(settings, Sender(settings, settings.seed), devices)
     rng, found = np.random.default_rng([settings.seed, 2]), 0
     for first in range(0, settings.noise_bytes, NOISE_PIECE_BYTES):
         piece = rng.bytes(min(NOISE_PIECE_BYTES, settings.noise_bytes - first))
@@ -127,11 +159,11 @@ def false_frames(settings: Settings, devices: int, on_progress: OnProgress) -> i
 
 def estimates(settings: Settings, bers: Sequence[float], on_progress: OnProgress) -> np.ndarray:
     """Return the BER estimate after each frame, (runs, frames), over a link with one BER per frame."""
-    bundle, seed = settings.bundle, settings.seed
+    seed = settings.seed
     out = np.empty((settings.runs, len(bers)))
     for run in range(settings.runs):
-        sender, rng = Sender(bundle, seed + run), np.random.default_rng([seed, run, 3])
-        receiver, estimator = knowing_receiver(bundle, sender, 1), BerEstimator()
+        sender, rng = Sender(settings, seed + run), np.random.default_rng([seed, run, 3])
+        receiver, estimator = knowing_receiver(settings, sender, 1), BerEstimator()
         for n, ber in enumerate(bers):
             for event in receiver.feed(BitFlips(ber).corrupt(sender.next()[0], rng) or b""):
                 if isinstance(event, FeatureFrame):
@@ -161,8 +193,8 @@ def lora_speed(seed: int, on_progress: OnProgress) -> dict[str, int]:
 
 def measure(settings: Settings, console: Console) -> dict:
     """Return all figures of this module."""
-    frames, runs, seed = settings.frames, settings.runs, settings.seed
-    layout = settings.bundle.chunk_layout(0)
+    frames, runs, bundle = settings.frames, settings.runs, settings.bundle
+    layout = SecuredLayout(bundle.chunk_bits(0)) if settings.secured else bundle.chunk_layout(0)
     with progress_bar(console) as bar:
 
         def task(name: str, total: int) -> OnProgress:
@@ -185,6 +217,7 @@ def measure(settings: Settings, console: Console) -> dict:
         noise = {
             devices: false_frames(settings, devices, task(f"noise, {devices} known", settings.noise_bytes))
             for devices in (0, 1, DEVICES)
+            if devices or not settings.secured
         }
         ber_estimate = {}
         for ber in ESTIMATE_BERS:
@@ -197,7 +230,6 @@ def measure(settings: Settings, console: Console) -> dict:
             name = f"{before:g} to {after:g}"
             mean = estimates(settings, bers, task(f"BER step from {name}", runs)).mean(axis=0)
             steps[name] = {str(n): float(mean[STEADY_FRAMES - 1 + n]) for n in (0, *AFTER_STEP)}
-        speeds = lora_speed(seed, task("LoRa, SF7 to SF12", len(SPREADING_FACTORS)))
     per_1e7 = {
         **{f"random bytes, {devices} known": 1e7 * count / settings.noise_bytes for devices, count in noise.items()},
         f"damaged frames of 1 and {DEVICES} devices": 1e7 * false / sent_bytes,
@@ -215,8 +247,6 @@ def measure(settings: Settings, console: Console) -> dict:
         "new_devices_mistaken": new_mistaken,
         "ber_estimate": ber_estimate,
         "ber_after_step": steps,
-        "lora_frames_per_minute": min(speeds.values()),
-        "lora_frames_per_minute_by_sf": speeds,
     }
 
 

@@ -3,7 +3,8 @@
 A thread simulates a line of 50 boards. The live proxy damages it: bit flips, lost bytes, truncated, lost and duplicate
 frames, garbage in between. Another process is the host. At random, the board's connection is reset in the middle of a
 frame, or the host's. The receiver's events are compared with a plain search for the bytes of the frames that were sent,
-in the same bytes that the receiver got. The receiver has to count every frame that arrived undamaged.
+in the same bytes that the receiver got. The receiver has to count every frame that arrived undamaged. With keys, these
+are the frames that are authentic to the last bit.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event as Flag
@@ -27,6 +28,7 @@ from rich.console import Console
 
 from benchmarks import command
 from benchmarks.progress import progress_bar
+from benchmarks.receiver.library import Finder, Key, Library, library
 from benchmarks.receiver.measure import DEVICES
 from channel_sim import parse
 from channel_sim.live.proxy import Proxy
@@ -35,10 +37,8 @@ from host.classify.classifier import Classifier
 from host.errors import PortError
 from host.receive.events import Event, FeatureFrame
 from host.receive.stream import StreamReceiver
-from wire.answer import CONFIDENCES, Answer
-from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.frame import QUIET_S, SEQUENCES, SYNC
+from wire.frame import QUIET_S
 
 CHANNEL = "bsc:ber=5e-4+byte-loss:p=1e-4+truncation:p=0.02+frame-loss:p=0.01+duplicate:p=0.02"
 GARBAGE_SHARE, GARBAGE_BYTES = 0.01, 40
@@ -49,71 +49,18 @@ SILENCES = 3  # of QUIET_S each, which the host has to hear before bytes that it
 WARM_UP_SHARE = 0.1  # of the frames, before memory is measured
 MAX_GROWTH_BYTES = 16 << 20  # of memory after that
 
-Key = tuple[int, int, int, bytes]  # device, sequence, chunk, payload
-
-
-@dataclass
-class Library:
-    """All frames of the soak: one per device, sequence number and chunk, with random symbols."""
-
-    bundle: Bundle
-    frames: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  # by device and sequence
-    keys: dict[bytes, Key] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(2511)
-        for device in range(DEVICES):
-            for sequence in range(SEQUENCES):
-                self.frames[device, sequence] = [
-                    self._make(device, sequence, chunk, rng) for chunk in range(len(self.bundle.chunks))
-                ]
-
-    def _make(self, device: int, sequence: int, chunk: int, rng: np.random.Generator) -> bytes:
-        bundle, (_, count) = self.bundle, self.bundle.chunk_symbols(chunk)
-        symbols = rng.integers(0, 1 << bundle.bits_per_symbol, count)
-        answer = (
-            Answer(int(rng.integers(bundle.class_count)), int(rng.integers(CONFIDENCES))) if bundle.answer else None
-        )
-        frame = bundle.frame(symbols, device, sequence, chunk, answer=answer)
-        self.keys[frame] = (device, sequence, chunk, bundle.payload(symbols, answer))
-        return frame
-
-
-class Finder:
-    """A plain search for the bytes of the library's frames in a stream."""
-
-    def __init__(self, library: Library) -> None:
-        self._keys = library.keys
-        self._sizes = sorted({len(frame) for frame in library.keys})
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[Key]:
-        """Return the keys of the frames that end in the next bytes of the stream."""
-        stream, found, position = self._rest + data, list[Key](), 0
-        while (position := stream.find(SYNC, position)) >= 0:
-            sizes = [size for size in self._sizes if stream[position : position + size] in self._keys]
-            if sizes:
-                found.append(self._keys[stream[position : position + sizes[0]]])
-                position += sizes[0]
-            elif position + self._sizes[-1] > len(stream):
-                break
-            else:
-                position += 1
-        keep = position if position >= 0 else max(0, len(stream) - len(SYNC) + 1)
-        self._rest = stream[keep:]
-        return found
-
 
 @dataclass
 class Counts:
     """The counts of the host process."""
 
     frames: int = 0
-    clean: int = 0  # frames with a correct CRC-16
+    clean: int = 0  # frames with a correct CRC-16 or payload tag
     undamaged: int = 0  # frames whose bytes arrived undamaged
     lost_clean: int = 0  # undamaged frames that the receiver did not report as clean
     interrupted: int = 0  # undamaged frames with a silence of QUIET_S in the middle, at which the receiver flushes
-    by_chance: int = 0  # reported as clean, but never sent: one damaged frame in 65536 has a correct CRC-16
+    # Reported as clean, but never sent: one damaged frame in 65536 has a correct CRC-16, and one in 2^32 a correct tag.
+    by_chance: int = 0
     resets: int = 0
     rss_growth_bytes: int = 0
 
@@ -121,6 +68,11 @@ class Counts:
 def resident_bytes() -> int:
     """Return the resident memory of this process in bytes (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended, in seconds."""
+    return sum(os.times()[:4])
 
 
 @dataclass(frozen=True)
@@ -134,13 +86,19 @@ class HostControl:
     result: Connection  # takes the Counts
 
 
-def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
+def listen(url: str, path: Path, secured: bool, seed: int, control: HostControl) -> None:
     """Run the host process: receive until `control.stop` and silence, with random resets of its own end."""
-    library = Library(load_bundle(path))
-    receiver, classifier = StreamReceiver([library.bundle]), Classifier.of([library.bundle])
+    frames_sent = library(load_bundle(path), secured)
+    bundle = frames_sent.bundle
+    receiver, classifier = StreamReceiver([bundle], policies=frames_sent.policies), Classifier.of([bundle])
     rng, counts = np.random.default_rng([seed, 2]), Counts()
     difference: Counter[Key] = Counter()
     started_with = 0
+
+    def count(key: Key, change: int) -> None:
+        difference[key] += change
+        if not difference[key]:
+            del difference[key]
 
     def take(events: list[Event]) -> None:
         frames = [event for event in events if isinstance(event, FeatureFrame)]
@@ -148,12 +106,18 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
         for frame in frames:
             counts.frames += 1
             counts.clean += frame.crc_ok
-            if frame.crc_ok and frame.sync_flips == frame.header_flips == 0:
-                difference[frame.device, frame.sequence, frame.chunk, frame.payload] -= 1
+            if key := frames_sent.key_of(frame):
+                count(key, -1)
+
+    def arrived(undamaged: list[Key], by_patient: list[Key]) -> None:
+        counts.undamaged += len(undamaged)
+        counts.interrupted += len(by_patient) - len(undamaged)
+        for key in undamaged:
+            count(key, 1)
 
     quiet = False
+    finder, patient = Finder(frames_sent), Finder(frames_sent)
     while not (control.stop.is_set() and quiet):
-        finder, patient = Finder(library), Finder(library)
         leave_after = int(rng.exponential(FRAMES_BETWEEN_RESETS * 60))
         try:
             with Port(url) as port:
@@ -163,12 +127,7 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
                     control.read.value += len(data)
                     control.silences.value = 0 if data else control.silences.value + 1
                     take(receiver.feed(data) if data else receiver.flush())
-                    undamaged = finder.feed(data)
-                    counts.undamaged += len(undamaged)
-                    counts.interrupted += len(patient.feed(data)) - len(undamaged)
-                    difference.update(undamaged)
-                    if not data:
-                        finder = Finder(library)
+                    arrived(finder.feed(data) if data else finder.finish(), patient.feed(data))
                     if control.warm.is_set() and not started_with:
                         started_with = resident_bytes()
                     elif started_with:
@@ -176,6 +135,7 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
         except PortError:  # the proxy closed the connection
             time.sleep(0.1)
         take(receiver.flush())
+        arrived(finder.finish(), patient.finish())
         counts.resets += 1
     counts.lost_clean = sum(count for count in difference.values() if count > 0)
     counts.by_chance = -sum(count for count in difference.values() if count < 0)
@@ -185,15 +145,15 @@ def listen(url: str, path: Path, seed: int, control: HostControl) -> None:
 class Boards:
     """The line of all boards: a TCP port like QEMU's, with random resets."""
 
-    def __init__(self, library: Library, frames: int, seed: int) -> None:
-        self._library, self._frames = library, frames
+    def __init__(self, frames_sent: Library, frames: int, seed: int) -> None:
+        self._library, self._frames = frames_sent, frames
         self._rng = np.random.default_rng([seed, 1])
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
         self.sent = 0
         self.resets = 0
         self.done = threading.Event()
-        self._sequences = [0] * DEVICES
+        self._numbers = [0] * DEVICES
 
     def run(self, unread: Callable[[int], int], silences: "Synchronized[int]") -> None:
         """Send everything as fast as the host reads.
@@ -202,7 +162,9 @@ class Boards:
         never loses bytes: those that it has not read count as lost only if it waits for bytes and hears nothing.
         """
         line, _ = self._server.accept()
-        discarded = written = 0
+        first = self._library.first()
+        line.sendall(first)
+        discarded, written = 0, len(first)
         while self.sent < self._frames:
             burst = b"".join(self._next() for _ in range(min(BURST, self._frames - self.sent)))
             if self._rng.random() < BURST / FRAMES_BETWEEN_RESETS:
@@ -225,26 +187,28 @@ class Boards:
 
     def _next(self) -> bytes:
         device = int(self._rng.integers(DEVICES))
-        self._sequences[device] = (self._sequences[device] + 1) % SEQUENCES
+        self._numbers[device] += 1
         self.sent += 1
-        frames = self._library.frames[device, self._sequences[device]]
-        frame = frames[int(self._rng.integers(len(frames)))]
+        frame = self._library.frame(device, self._numbers[device], self._rng)
         if self._rng.random() < GARBAGE_SHARE:
             return self._rng.bytes(int(self._rng.integers(GARBAGE_BYTES))) + frame
         return frame
 
 
-def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
-    """Run the soak and return its figures. Raises BundleError, HostError or ProxyError if it cannot start."""
-    library = Library(load_bundle(path))
-    boards = Boards(library, frames, seed)
+def soak(path: Path, frames: int, seed: int, console: Console, secured: bool = False) -> dict:
+    """Run the soak, on request with secured frames, and return its figures.
+
+    Raises BundleError, HostError or ProxyError if it cannot start.
+    """
+    frames_sent = library(load_bundle(path), secured)
+    boards = Boards(frames_sent, frames, seed)
     context = multiprocessing.get_context("spawn")
     warm, stop, read, silences = context.Event(), context.Event(), context.Value("q", 0), context.Value("q", 0)
     result, results = context.Pipe(duplex=False)
     control = HostControl(read, silences, warm, stop, results)
-    started, started_with, growth = time.monotonic(), 0, 0
-    with Proxy(boards.url, parse(CHANNEL), seed, bundles=[library.bundle], reconnect=True) as proxy:
-        host = context.Process(target=listen, args=(proxy.url, path, seed, control), daemon=True)
+    started, spent, started_with, growth = time.monotonic(), cpu_seconds(), 0, 0
+    with Proxy(boards.url, parse(CHANNEL), seed, bundles=[frames_sent.bundle], reconnect=True) as proxy:
+        host = context.Process(target=listen, args=(proxy.url, path, secured, seed, control), daemon=True)
         host.start()
 
         def unread(written: int) -> int:
@@ -286,6 +250,7 @@ def soak(path: Path, frames: int, seed: int, console: Console) -> dict:
         "channel": CHANNEL,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),
+        "cpu_seconds": round(cpu_seconds() - spent, 1),
     }
 
 
@@ -294,13 +259,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.receiver.soak", description=__doc__)
     command.add_bundle(parser)
     command.add_count(parser, "--frames", 1_000_000, "frames")
+    parser.add_argument("--secured", action="store_true", help="send secured frames")
     command.add_seed(parser)
     command.add_path(parser, "--out", "build/bench/soak.json", "file for the figures")
     args = parser.parse_args()
 
     def run() -> int:
         console = Console()
-        figures = soak(args.bundle, args.frames, args.seed, console)
+        figures = soak(args.bundle, args.frames, args.seed, console, args.secured)
         command.write_json(args.out, figures)
         for name, value in figures.items():
             console.print(f"{name:>18}  {value}", highlight=False, soft_wrap=True)

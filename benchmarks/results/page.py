@@ -133,7 +133,7 @@ SECTIONS = {
     "receiver": Section(
         "The receiver at its limits",
         "make bench-receiver ARGS='--bundle bundles/cifar10-features'",
-        _json("receiver.json"),
+        receiver_page.read,
         receiver_page.section,
         bundle=FEATURES,
     ),

@@ -52,6 +52,7 @@ class StreamReceiver:
         self._buffer = b""
         self._counted = 0  # bytes at the start of the buffer already counted as garbage or as part of a frame
         self._clean_end = 0  # end of the last clean frame; only another clean frame is accepted before it
+        self._awaited: Match | None = None  # of the incomplete frame at the start of the buffer, if it is decoded
         self._syncs: list[tuple[int, int]] = []
         self.garbage_bytes = 0
         self.longest_reply = MAX_REPLY_BYTES  # in bytes after the sync word; increased while a long reply is awaited
@@ -135,12 +136,17 @@ class StreamReceiver:
         if match.header.type == FrameType.ANSWER:
             return self._answer(start, match, flips) or nothing
         if not final and self._incomplete(start + len(SYNC), match):
+            self._awaited = match
             return None
         if match.header.type == FrameType.REPLY:
             return self._reply(start, match.header) or nothing
         return self._feature(start, match, flips, hidden) or nothing
 
     def _match_at(self, start: int, flips: int) -> Match | None:
+        """Return the match at a sync word. It is sought only once, as searches in a wide window are limited."""
+        if start == 0 and self._awaited:
+            match, self._awaited = self._awaited, None
+            return match
         return self._parser.decode(self._buffer[start + len(SYNC) : start + self._start_bytes], flips)
 
     def _incomplete(self, body: int, match: Match) -> bool:

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.command import RESULTS, ResultsError, read_json
 from benchmarks.receiver import cli, measure, page
 from benchmarks.receiver.measure import Settings
+from host.keys.policy import DevicePolicy
 from host.receive.events import Event
 from host.receive.stream import StreamReceiver
+from tests.host.secured import KEYS
+from tests.support import ROOT
 from tests.support.host import make_bundle
 from wire.bundle import Bundle, BundleError
 from wire.frame import FrameType, Header, feature_frame
+from wire.secure.limits import max_tag_flips, refused
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +30,8 @@ def silent(_: int) -> None:
     """Ignore progress."""
 
 
-def settings(bundle: Bundle, frames: int = 1, noise_bytes: int = 1, runs: int = 1) -> Settings:
-    return Settings(bundle, frames, noise_bytes, runs, seed=0)
+def settings(bundle: Bundle, frames: int = 1, noise_bytes: int = 1, runs: int = 1, secured: bool = False) -> Settings:
+    return Settings(bundle, frames, noise_bytes, runs, seed=0, secured=secured)
 
 
 def codec_file(folder: Path, bundle: Bundle) -> Path:
@@ -54,6 +59,31 @@ def test_header_loss_new_device_is_that_of_the_code_alone(bundle: Bundle) -> Non
     assert measure.header_loss_new_device(settings(bundle, 2000), 0.1, silent) == pytest.approx(0.318, abs=0.04)
 
 
+@pytest.mark.slow
+def test_secured_header_loss_is_that_of_the_tag(bundle: Bundle) -> None:
+    assert measure.header_loss(settings(bundle, 200, secured=True), 0.0, 50, silent) == (0.0, 0)
+    for devices in (1, 50):
+        loss, false = measure.header_loss(settings(bundle, 1500, secured=True), 0.1, devices, silent)
+        # Refused by the tag, and not found in the few cases in which a plain frame is not found either.
+        assert refused(max_tag_flips(1), 0.1) - 0.02 < loss < refused(max_tag_flips(1), 0.1) + 0.04 and false == 0
+    assert measure.mistaken(settings(bundle, 500, secured=True), 0.1, silent) == 0
+    # Header and sync by their codes, as of a plain device, and a tag with at most 6 of 64 flips: see docs/SPEC.md.
+    assert measure.header_loss_new_device(settings(bundle, 150, secured=True), 0.0, silent) == 0
+    alone = 1 - (1 - 0.318) * (1 - refused(6, 0.1))
+    assert measure.header_loss_new_device(settings(bundle, 800, secured=True), 0.1, silent) == pytest.approx(
+        alone, abs=0.06
+    )
+    assert measure.false_frames(settings(bundle, noise_bytes=300_000, secured=True), 50, silent) == 0
+
+
+def test_secured_header_loss_counts_frames_of_a_receiver_with_another_key(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {0: DevicePolicy(KEYS)}
+    monkeypatch.setattr(measure, "policies", lambda settings, devices: other)
+    assert measure.header_loss(settings(bundle, 50, secured=True), 0.0, 1, silent) == (1.0, 0)
+
+
 def test_false_frames_counts_frames_found_in_noise(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure.false_frames(settings(bundle, noise_bytes=300_000), 50, silent) == 0
     phantom = feature_frame(Header(FrameType.FEATURE, 3, 1, bundle.model_bits, 0), bytes(48), 384, bundle.number)
@@ -72,6 +102,8 @@ def test_estimates_follow_bers(bundle: Bundle) -> None:
     assert estimated[:, 19].mean() == pytest.approx(1e-2, rel=0.25)
     assert estimated[:, 29].mean() == pytest.approx(1e-1, rel=0.15)
     assert len(np.unique(estimated[:, 19])) > 10, "each run has its own flips"
+    secured = measure.estimates(settings(bundle, runs=20, secured=True), [1e-2] * 20, silent)
+    assert secured[:, 19].mean() == pytest.approx(1e-2, rel=0.25)
 
 
 def test_cost_of_estimating_is_that_of_the_worst_ber(bundle: Bundle, tmp_path: Path) -> None:
@@ -103,8 +135,44 @@ def test_main_writes_and_prints_figures(
     assert figures["false_frames_per_1e7_bytes"] == max(figures["false_frames_per_1e7_bytes_of"].values())
     printed = capsys.readouterr().out
     assert "The receiver at its limits" in printed and str(out) in printed.replace("\n", "")  # long paths wrap
-    assert page.section(figures).count("\n| ") == len(page.rows(figures)) + 2
-    assert "of those of a new one" in page.section(figures)
+    assert page.section(figures, None).count("\n| ") == len(page.rows(figures)) + 2
+    assert "of those of a new one" in page.section(figures, None)
+
+
+@pytest.mark.slow
+def test_main_measures_secured_frames_for_a_column_of_their_own(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / page.SECURED_FILE
+    few = ["--frames", "50", "--noise", "50000", "--runs", "2", "--soak", "2000", "--seed", "1", "--secured"]
+    monkeypatch.setattr(sys, "argv", ["receiver", *few, "--bundle", str(bundle.path), "--out", str(out)])
+    assert cli.main() == 0
+    secured = json.loads(out.read_text())
+    assert secured["overhead_bytes"] == {"serial": 24, "lora": 20} and secured["command"].endswith(" --secured")
+    assert "accuracy_cost_of_estimated_ber" not in secured and "lora_frames_per_minute" not in secured
+    assert next(iter(secured["false_frames_per_1e7_bytes_of"])) == "random bytes, 1 known"
+    assert (secured["soak"]["frames"], secured["soak"]["lost_clean"], secured["soak"]["crashes"]) == (2000, 0, 0)
+    plain = {**read_json(ROOT / RESULTS / page.FILE), "model_id": bundle.model_id}
+    (tmp_path / page.FILE).write_text(json.dumps(plain))
+    text = page.section(*page.read(tmp_path))
+    assert "| overhead of a frame | 14 bytes serial, 10 bytes LoRa | 24 bytes serial, 20 bytes LoRa |" in text
+    assert text.count("\n| ") == len(page.rows(plain)) + 2
+    assert "| simulated LoRa frames per minute, slowest SF |" in text and text.count(" | - |") == 3
+    assert "*Secured*" in text and secured["command"] in text
+
+
+def test_page_without_secured_figures_has_one_column(tmp_path: Path) -> None:
+    plain = read_json(ROOT / RESULTS / page.FILE)
+    (tmp_path / page.FILE).write_text(json.dumps(plain))
+    assert page.read(tmp_path) == (plain, None)
+    assert "| figure | value |" in page.section(plain, None) and "Secured" not in page.section(plain, None)
+
+
+def test_page_refuses_secured_figures_of_another_model(tmp_path: Path) -> None:
+    (tmp_path / page.FILE).write_text(json.dumps({"model_id": "0000000a"}))
+    (tmp_path / page.SECURED_FILE).write_text(json.dumps({"model_id": "0000000b"}))
+    with pytest.raises(ResultsError, match="is of model 0000000b, not 0000000a"):
+        page.read(tmp_path)
 
 
 def test_main_without_codec_figures_prints_one_line(

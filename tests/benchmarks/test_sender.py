@@ -7,11 +7,14 @@ from benchmarks.delivery import Delivery
 from benchmarks.encoding import ANSWER, Encoded, classes_if_intact
 from benchmarks.sender import WARM_UP, Sender
 from host.classify.decoder import Decoder
+from host.keys.policy import Auth
 from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.radio import PacketReceiver
+from tests.host.secured import KEYS
 from tests.support.host import make_bundle
 from wire.answer import CONFIDENCES
 from wire.bundle import Bundle
+from wire.secure.keys import Keys
 
 N = 64
 
@@ -48,13 +51,18 @@ def test_chunks_follow_the_threshold(encoded: Encoded) -> None:
         Encoded(encoded.symbols).chunks(1, 8)
 
 
-def test_sender_frames_are_received_as_those_of_their_images(bundle: Bundle, encoded: Encoded) -> None:
-    sender, receiver = Sender(bundle, encoded, encoded.chunks(0, 8), first=100), PacketReceiver([bundle])
+@pytest.mark.parametrize("keys", [None, KEYS], ids=["plain", "secured"])
+def test_sender_frames_are_received_as_those_of_their_images(
+    bundle: Bundle, encoded: Encoded, keys: Keys | None
+) -> None:
+    sender = Sender(bundle, encoded, encoded.chunks(0, 8), first=100, keys=keys)
+    receiver = PacketReceiver([bundle], policies=sender.policies)
     for number in [*range(100 - WARM_UP, 100 + N)]:
         event = receiver.take(sender.frame(number, sync=False))
         frame, others = sender.own([event, None], number)
         i = max(number - 100, 0)
         assert frame is event and others == 0
+        assert frame and frame.auth == (Auth.FULL if keys else Auth.NONE)
         assert isinstance(event, AnswerFrame if i % 16 >= 8 else FeatureFrame)
         if isinstance(event, AnswerFrame):
             assert event.answer == encoded.answer(i)

@@ -52,7 +52,9 @@ def check_answer(event: AnswerFrame) -> None:
     assert event.header.type == FrameType.ANSWER and event.header.model == event.model.model_bits
     answer = event.answer
     assert event.distances[answer.index * CONFIDENCES + answer.confidence] == event.distances.min()
-    assert event.distances.min() == event.header_flips <= KNOWN_HEADER_MAX_FLIPS
+    tag_flips = event.match.proof.tag_flips if event.match.proof else 0
+    assert event.header_flips <= KNOWN_HEADER_MAX_FLIPS
+    assert event.distances.min() == event.header_flips + tag_flips
     assert event.lost >= 0
 
 

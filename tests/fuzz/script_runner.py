@@ -13,7 +13,10 @@ from host.receive.frames import FrameParser
 from host.receive.radio import PacketReceiver
 from host.receive.stream import StreamReceiver
 from tests.fuzz.checks import check_event, check_reading, is_found, outline
-from tests.fuzz.script import Bytes, Expect, Intact, Packet, Quiet, Script, Sent
+from tests.fuzz.key_oracle import KeyOracle
+from tests.fuzz.script import Bytes, Expect, Intact, IntactSealed, Packet, Quiet, Script, Sent, Wait
+from tests.fuzz.sealed import POLICIES, Sealed
+from tests.host.secured import Clock
 from tests.support.host import make_bundle
 from wire.bundle import Bundle
 from wire.frame import SYNC, Header
@@ -55,7 +58,7 @@ def run(data: bytes) -> None:
     """Run an input. Raises AssertionError, or the host's exception, if a check fails."""
     script = Script(data, bundles())
     with np.errstate(divide="raise", over="raise", invalid="raise"):
-        line = Line(script.cut)
+        line = Line(script)
         for operation in script.operations():
             match operation:
                 case Bytes(sent):
@@ -68,22 +71,27 @@ def run(data: bytes) -> None:
                     line.intact(sent)
                 case Packet(packet):
                     line.packet(packet)
+                case Wait(seconds):
+                    line.wait(seconds)
+                case IntactSealed(sealed):
+                    line.intact_sealed(sealed)
         line.quiet()
 
 
-def timeless() -> FrameParser:
-    """Return a parser whose clock stands still, as events depend on the times at which frames arrive."""
-    return FrameParser(bundles(), clock=lambda: 0.0)
-
-
 class Line:
-    """A serial line with its sender and its receivers, and a radio."""
+    """A serial line with its sender and its receivers, and a radio. Time passes for all of them when the line waits."""
 
-    def __init__(self, cut: int) -> None:
-        self._cut, self._sent, self._total = cut, b"", 0
-        self._whole, self._pieces = StreamReceiver(bundles(), timeless()), StreamReceiver(bundles(), timeless())
-        self._radio, self._packets = PacketReceiver(bundles(), timeless()), 0
+    def __init__(self, script: Script) -> None:
+        self._cut, self._sent, self._total, self._clock = script.cut, b"", 0, Clock()
+        policies = POLICIES if script.has_keys else {}
+        whole, pieces, packets = (FrameParser(bundles(), self._clock, policies) for _ in range(3))
+        self._whole, self._pieces = StreamReceiver(bundles(), whole), StreamReceiver(bundles(), pieces)
+        self._radio, self._packets = PacketReceiver(bundles(), packets), 0
         self._classifiers = {"line": Classifier(decoders()), "radio": Classifier(decoders())}
+        self._oracles = {
+            name: KeyOracle(script.made, parser.gate, self._clock)
+            for name, parser in (("line", whole), ("radio", packets))
+        }
 
     def send(self, data: bytes) -> None:
         self._sent += data
@@ -106,6 +114,20 @@ class Line:
         by_radio = self.packet(sent.frame[len(SYNC) :])
         if sent.bundle is bundles()[1]:  # one frame in 65536 of the first is taken for the third's, or vice versa
             assert is_found(on_the_line, sent) and is_found(by_radio, sent), "an intact frame was missed"
+
+    def wait(self, seconds: int) -> None:
+        self._deliver()
+        self._clock.now += seconds
+
+    def intact_sealed(self, sealed: Sealed) -> None:
+        self.quiet()
+        awaited = {name: oracle.is_awaited(sealed) for name, oracle in self._oracles.items()}
+        self.send(sealed.frame)
+        found = {"line": self.quiet(), "radio": self.packet(sealed.frame[len(SYNC) :])}
+        for name, events in found.items():
+            assert not awaited[name] or self._oracles[name].is_found(events, sealed), (
+                "an intact secured frame was missed"
+            )
 
     def packet(self, packet: bytes) -> list[Event]:
         event = self._radio.take(packet, snr_db=-3.5, rssi_dbm=-120.0)
@@ -139,5 +161,9 @@ class Line:
     def _read(self, events: list[Event], where: str) -> None:
         for event in events:
             check_event(event)
+            self._oracles[where].check_event(event)
             if isinstance(event, FeatureFrame | AnswerFrame):
-                check_reading(self._classifiers[where].read(event))
+                reading = self._classifiers[where].read(event)
+                check_reading(reading)
+                self._oracles[where].check_reading(reading)
+        self._oracles[where].check_counters()

@@ -7,15 +7,25 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from host.classify import classifier
+from host.classify.combine import ImageBits
+from host.keys.policy import Auth
 from host.receive import events, frames, stream
 from host.receive.answers import AnswerDecoder
+from host.receive.matching import BEHIND
+from host.receive.secured import devices, search
+from host.receive.secured.devices import KeyedDevice
+from host.receive.secured.gate import Gate
+from host.receive.secured.search import SecuredSearch
 from host.receive.stream import StreamReceiver
 from tests.fuzz import fuzzer, script_runner
 from tests.fuzz.__main__ import target
 from wire.answer import Answer
+from wire.control import Control
+from wire.replies.status import Status
 
 MORE_EXECUTIONS = 100  # than inputs in the corpus
 MAX_SECONDS = 600
@@ -23,6 +33,17 @@ MAX_SECONDS = 600
 
 def corpus() -> list[Path]:
     return sorted((Path(__file__).parent / "corpus" / "receiver").iterdir())
+
+
+def parse_any_status(control: Control) -> Status:
+    """Return the status in a control frame without regard to its tag."""
+    return Status.unpack(control.data)
+
+
+def accept_as_newest(self: KeyedDevice, counter: int, now: float) -> None:
+    """Accept a frame, and take its counter for the largest one."""
+    self._images.setdefault(counter, now)
+    self.counter = counter
 
 
 @pytest.mark.parametrize("path", corpus(), ids=lambda path: path.name)
@@ -42,6 +63,20 @@ def test_corpus_passes(path: Path) -> None:
         (AnswerDecoder, "decode_by_code", lambda self, block, sync_flips=None: None),
         (events, "nearest_answer", lambda costs: (Answer(0, 0), 9.0)),
         (classifier, "payload_ber", lambda frame, ber: 0.0),
+        (search, "max_tag_flips", lambda candidates: 64),
+        (frames, "_is_whole_and_authentic", lambda body, proof, chunk: True),
+        (frames, "_is_whole_and_authentic", lambda body, proof, chunk: False),
+        (SecuredSearch, "_nearest", lambda self, block, sync_flips, size: None),
+        (SecuredSearch, "_in_window", lambda self, *frame: None),
+        (Gate, "refusal", lambda self, match: None),
+        (Gate, "refusal_with", lambda self, proof, auth: None),
+        (KeyedDevice, "is_replay", lambda self, counter, now: False),
+        (KeyedDevice, "is_replay", lambda self, counter, now: counter < self.counter - BEHIND),
+        (KeyedDevice, "accept", accept_as_newest),
+        (KeyedDevice, "window", lambda self, sequence: np.arange(self.counter + 1 + sequence, self.counter + 99, 32)),
+        (devices, "open_status", lambda keys, control, number: parse_any_status(control)),
+        (KeyedDevice, "open_status", lambda self, control: parse_any_status(control)),
+        (ImageBits, "auth", lambda self: Auth.FULL),
     ],
 )
 def test_corpus_detects_a_planted_fault(

@@ -9,7 +9,7 @@ import struct
 from wire import control
 from wire.control import ErrorCode
 from wire.frame import ANY_DEVICE
-from wire.secure.keys import Keys, Purpose, blocks
+from wire.secure.keys import Keys, Purpose, block
 
 SEAL_BYTES = 12
 COMMAND_TAG_BYTES = 8
@@ -26,7 +26,7 @@ def sealed_command(keys: Keys, device: int, counter: int, opcode: int, request: 
     if device == ANY_DEVICE:
         raise ValueError("a sealed command names its board, not any (255)")
     sealed = opcode | control.SEALED_BIT
-    message = bytearray(blocks(Purpose.TAG_COMMAND, device, counter).tobytes())
+    message = bytearray(block(Purpose.TAG_COMMAND, device, counter))
     message[6:8] = sealed, request
     tag = keys.tag(bytes(message) + data)[:COMMAND_TAG_BYTES]
     return control.command(sealed, request, data + counter.to_bytes(4, "big") + tag, device)

@@ -14,7 +14,7 @@ from wire import bch
 from wire.answer import CONFIDENCES, Answer
 from wire.frame import HEADER_BYTES, MODELS, SEQUENCES, SYNC, AnswerHeader, FrameType, Header, answer_part, header_part
 from wire.payload import interleave
-from wire.secure.keys import Keys, Purpose, blocks
+from wire.secure.keys import Keys, Purpose, block, blocks
 
 HEADER_TAG_BYTES = 8
 PAYLOAD_TAG_BYTES = 4
@@ -141,7 +141,7 @@ class SecuredDevice:
 
     def crypt(self, counter: int, chunk: int, payload: bytes) -> bytes:
         """Encrypt or decrypt an interleaved payload, or the first bytes of one. Flipped bits stay in their places."""
-        first = blocks(Purpose.STREAM_PAYLOAD, self.device, counter, chunk).tobytes()
+        first = block(Purpose.STREAM_PAYLOAD, self.device, counter, chunk)
         stream = self.keys.keystream(first, len(payload))
         return (np.frombuffer(payload, np.uint8) ^ np.frombuffer(stream, np.uint8)).tobytes()
 
@@ -166,9 +166,9 @@ class SecuredDevice:
         return header_part(*images) | answer_part(*np.divmod(answers, CONFIDENCES))
 
     def _tag(self, purpose: Purpose, counter: int, chunk: int, word: int, data: bytes = b"") -> bytes:
-        return self.keys.tag(blocks(purpose, self.device, counter, chunk, word, self.model_number).tobytes() + data)
+        return self.keys.tag(block(purpose, self.device, counter, chunk, word, self.model_number) + data)
 
     def _answer_stream(self, counter: int) -> tuple[int, int]:
         """Return by how much the class index is shifted, and the bits by which the level is changed."""
-        stream = self.keys.keystream(blocks(Purpose.STREAM_ANSWER, self.device, counter).tobytes(), 5)
+        stream = self.keys.keystream(block(Purpose.STREAM_ANSWER, self.device, counter), 5)
         return int.from_bytes(stream[:4], "big") * self.class_count >> 32, stream[4] & (CONFIDENCES - 1)

@@ -16,6 +16,13 @@ from wire.frame import MAX_CHUNKS
 
 KEY_BYTES = BLOCK_BYTES = 16
 COUNTERS = 1 << 32
+FIELD_LIMITS = {
+    "device": 256,
+    "model number": 1 << 32,
+    "counter": COUNTERS,
+    "chunk": MAX_CHUNKS,
+    "header word": 1 << 40,
+}
 LABELS = b"inkling enc", b"inkling mac"
 
 
@@ -81,11 +88,8 @@ def blocks(
     The arrays are broadcast against each other and flattened. Raises ValueError if a number does not fit its field.
     """
     fields = np.broadcast_arrays(*(np.asarray(values, np.int64) for values in (counters, chunks, words)))
-    limits = {"device": 256, "model number": 1 << 32, "counter": COUNTERS, "chunk": MAX_CHUNKS, "header word": 1 << 40}
-    for (name, limit), values in zip(limits.items(), (device, model_number, *fields), strict=True):
-        array = np.asarray(values)
-        if array.size and not (array.min() >= 0 and array.max() < limit):
-            raise ValueError(f"the {name} of a frame must be 0..{limit - 1}, got {array.min()}..{array.max()}")
+    extremes = [(int(array.min()), int(array.max())) if array.size else (0, 0) for array in fields]
+    _check_fields((device, device), (model_number, model_number), *extremes)
     counters, chunks, words = (array.reshape(-1) for array in fields)
     result = np.zeros((counters.size, BLOCK_BYTES), np.uint8)
     result[:, 0], result[:, 1], result[:, 6] = purpose, device, chunks
@@ -93,6 +97,20 @@ def blocks(
     result[:, 7:12] = words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
     result[:, 12:16] = np.frombuffer(model_number.to_bytes(4, "big"), np.uint8)
     return result
+
+
+def block(purpose: Purpose, device: int, counter: int, chunk: int = 0, word: int = 0, model_number: int = 0) -> bytes:
+    """Return the 16 bytes of one of the `blocks`, at a fraction of the time. Raises ValueError as they do."""
+    _check_fields(*((value, value) for value in (device, model_number, counter, chunk, word)))
+    fields = device.to_bytes(1, "big"), counter.to_bytes(4, "big"), chunk.to_bytes(1, "big"), word.to_bytes(5, "big")
+    return b"".join((purpose.to_bytes(1, "big"), *fields, model_number.to_bytes(4, "big")))
+
+
+def _check_fields(*extremes: tuple[int, int]) -> None:
+    """Check the least and the greatest value of each field of blocks, in the order of FIELD_LIMITS."""
+    for (name, limit), (least, greatest) in zip(FIELD_LIMITS.items(), extremes, strict=True):
+        if least < 0 or greatest >= limit:
+            raise ValueError(f"the {name} of a frame must be 0..{limit - 1}, got {least}..{greatest}")
 
 
 def _derive(device_key: bytes, label: bytes) -> bytes:

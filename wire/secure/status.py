@@ -5,7 +5,7 @@ import hmac
 from wire.control import REPLY_BIT, SEALED_BIT, Control, Opcode, reply
 from wire.frame import SYNC
 from wire.replies.status import Status
-from wire.secure.keys import Keys, Purpose, blocks
+from wire.secure.keys import Keys, Purpose, block
 
 STATUS_TAG_BYTES = 8
 SECURED_STATUS = Opcode.STATUS | REPLY_BIT | SEALED_BIT
@@ -34,5 +34,5 @@ def open_status(keys: Keys, control: Control, model_number: int) -> Status | Non
 
 
 def _tag(keys: Keys, device: int, counter: int, model_number: int, data: bytes) -> bytes:
-    block = blocks(Purpose.TAG_STATUS, device, counter, model_number=model_number).tobytes()
-    return keys.tag(block + data)[:STATUS_TAG_BYTES]
+    first = block(Purpose.TAG_STATUS, device, counter, model_number=model_number)
+    return keys.tag(first + data)[:STATUS_TAG_BYTES]

@@ -8,6 +8,7 @@ import pytest
 
 from channel_sim import BitFlips
 from host.keys.policy import Auth, DevicePolicy
+from host.receive.events import FeatureFrame
 from host.receive.matching import AHEAD
 from host.receive.secured import search
 from host.receive.secured.devices import WINDOW, Refusal
@@ -163,3 +164,12 @@ def test_phantoms_in_noise_are_not_authentic(adaptive: Bundle) -> None:
     host, rng = Host(adaptive), np.random.default_rng(0)
     assert not images(host.receive(rng.bytes(200_000)))
     assert host.parser.sources == {}
+
+
+def test_frame_in_single_bytes_takes_one_wide_search(adaptive: Bundle) -> None:
+    """Each byte after the header took a search, so that the budget of the device was gone after a few silences."""
+    host, board = Host(adaptive), SecuredBoard(adaptive)
+    for counter in range(0, 20 * AHEAD, 2 * AHEAD):
+        frame = board.frame(counter)
+        (found,) = [event for byte in frame for event in host.line.feed(bytes([byte]))]
+        assert isinstance(found, FeatureFrame) and (found.image_number, found.auth) == (counter, Auth.FULL)

@@ -27,7 +27,8 @@ def list_keys(options: argparse.Namespace) -> int:
             output.json_line(**values)
         return 1 if output.missed else 0
     console = plain_console(wrap=True)
-    console.print(printable(f"key file {file.path}: {len(file.devices)} devices"))
+    count = len(file.devices)
+    console.print(printable(f"key file {file.path}: {count} device" + "s" * (count != 1)))
     if rows:
         console.print(_table(list(rows.values()), with_board=bool(options.port)))
     return 0
@@ -70,7 +71,7 @@ def require(options: argparse.Namespace) -> int:
     KeyFile.load(path).get(options.device)
     with KeyFile.edit(path) as file:
         file.demand(options.device, DEMANDS[options.require])
-    plain_console().print(f"device {options.device}: frames must be authentic by {options.require} from now on")
+    plain_console().print(f"device {options.device}: its frames must be `{options.require}` from now on")
     return 0
 
 

@@ -111,7 +111,7 @@ def test_a_key_file_that_is_refused_touches_no_board(run_inkling: RunInkling, st
 
 def test_revoke_and_require_change_the_file(run_inkling: RunInkling, stored: Path) -> None:
     assert run_inkling("keys", "require", 7, "full") == (
-        0, "device 7: frames must be authentic by full from now on\n", ""
+        0, "device 7: its frames must be `full` from now on\n", ""
     )  # fmt: skip
     assert KeyFile.load(stored).policies[7].require == Auth.FULL
     code, out, err = run_inkling("keys", "revoke", 7)

@@ -63,7 +63,7 @@ def test_corpus_passes(path: Path) -> None:
         (AnswerDecoder, "decode_by_code", lambda self, block, sync_flips=None: None),
         (events, "nearest_answer", lambda costs: (Answer(0, 0), 9.0)),
         (classifier, "payload_ber", lambda frame, ber: 0.0),
-        (search, "max_tag_flips", lambda candidates: 64),
+        (search, "max_tag_flips", lambda candidates, rate=0.0: 64),
         (frames, "_is_whole_and_authentic", lambda body, proof, chunk: True),
         (frames, "_is_whole_and_authentic", lambda body, proof, chunk: False),
         (SecuredSearch, "_nearest", lambda self, block, sync_flips, size: None),

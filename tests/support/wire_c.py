@@ -265,12 +265,12 @@ class CommandReceiver:
         library.wire_parser_init(self.parser, device, self.body.start, body_capacity)
 
     def event(self, code: int) -> tuple[int, int, int, int, bytes]:
-        """Return the parser's last event. Only commands have data."""
+        """Return the parser's last event. Only commands have data, with the seal of a sealed one."""
         parser = self.parser
         if code != COMMAND:
             return code, parser.error, parser.opcode, parser.request, b""
         data = (bytes(parser.head) + self.body.bytes())[: parser.length]
-        return code, 0, parser.opcode, parser.request, data
+        return code, 0, parser.opcode, parser.request, data + bytes(parser.seal) * parser.sealed
 
     def feed(self, stream: bytes) -> list[tuple[int, int, int, int, bytes]]:
         """Push bytes and return the events."""

@@ -13,6 +13,7 @@ from wire import bch, control, frame
 from wire.answer import Answer
 from wire.control import ErrorCode
 from wire.crc import crc32
+from wire.secure.commands import SEAL_BYTES
 
 DEVICE, BODY = 7, 40
 MAX_DATA = BODY + 2
@@ -54,7 +55,8 @@ def expected_events(stream: bytes) -> Iterator[Event]:
         length, opcode, request = int.from_bytes(stream[at : at + 2], "big"), stream[at + 2], stream[at + 3]
         is_addressed = fields.device in (DEVICE, frame.ANY_DEVICE)
         end = at + 4 + length
-        if is_addressed and length > MAX_DATA:
+        room = MAX_DATA + (SEAL_BYTES if opcode & ~0x3F == control.SEALED_BIT and length >= SEAL_BYTES else 0)
+        if is_addressed and length > room:
             yield error(ErrorCode.TOO_LONG, opcode, request)
             at += 4
             continue
@@ -89,7 +91,11 @@ def flipped(whole: bytes, position: int) -> bytes:
 
 BYTES = st.integers(0, 255)
 COMMANDS = st.builds(
-    control.command, BYTES, BYTES, st.binary(max_size=MAX_DATA + 5), st.sampled_from([DEVICE, 255, 8, 0])
+    control.command,
+    BYTES | st.integers(control.SEALED_BIT, 2 * control.SEALED_BIT - 1),
+    BYTES,
+    st.binary(max_size=MAX_DATA + SEAL_BYTES + 5),
+    st.sampled_from([DEVICE, 255, 8, 0]),
 )
 ANSWERS = st.builds(
     lambda device, sequence, index: frame.answer_frame(frame.AnswerHeader(device, sequence, 20, Answer(index, 9))),

@@ -266,6 +266,10 @@ def run(options: argparse.Namespace) -> int:
         if listener.busy:  # a reading may be cut
             raise
         return 1 if listener.output.missed else 0
+    except PortError:
+        if listener.busy:  # the port was open
+            listener.finish()
+        raise
     listener.finish()
     return 1 if listener.output.missed else 0
 

@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
+from pathlib import Path
 
 import numpy as np
+import skimage
 from rich.console import Console
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -17,6 +20,7 @@ from channel_sim.channels.bsc import BitFlips
 from host.classify.classifier import Classifier
 from host.classify.general import TaskSet
 from host.classify.preview import PreviewDecoder
+from host.image.load import load_image
 from host.receive.stream import StreamReceiver
 from train.classifiers import embedding
 from train.config import GeneralConfig
@@ -26,7 +30,9 @@ from wire.bundle import Bundle, BundleError
 
 BERS = (0.0, 0.01, 0.05, 0.1)
 PARTS = (1, 2, 4)  # the whole payload, its first half, its first quarter
-EXAMPLES = 8
+# Photographs in scikit-image whose owners have waived all rights; those of data sets may have other terms.
+EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+EXAMPLE_BERS = (0.0, 0.05)
 TIMED = 50  # previews whose time is measured, one by one
 
 
@@ -71,7 +77,7 @@ def measure(bundle: Bundle, count: int, seed: int, console: Console) -> tuple[di
         size = config.embedding.size
         return np.concatenate([embedding.embed(network, pixels[i : i + embedding.BATCH], size) for i in parts])
 
-    examples, targets = Examples(images[:EXAMPLES]), embedded(images)
+    examples, targets = Examples(photographs(bundle.input_shape)), embedded(images)
     by_payload: dict[str, dict[str, dict[str, float]]] = {}
     with progress_bar(console) as bar:
         encoded = encode(bundle, images, bar)
@@ -89,10 +95,14 @@ def measure(bundle: Bundle, count: int, seed: int, console: Console) -> tuple[di
                 row["frames_lost"] = len(images) - len(arrived.index)
                 row["ber_estimated"] = float(arrived.link_bers.mean())
                 by_payload[size][f"{ber:g}"] = row
-                found = dict(zip(arrived.index.tolist(), previews, strict=True))
-                examples.previews[size, f"{ber:g}"] = [found.get(number) for number in range(len(examples.images))]
                 shown = "  ".join(f"{name} {row[name]:.3f}" for name in ("psnr", "ssim", "cosine"))
                 console.print(f"{size} bytes  BER {ber:<5g}  {shown}", highlight=False)
+        encoded_examples = encode(bundle, examples.images, bar)
+        for chunk, ber in product(chunks_of(bundle), EXAMPLE_BERS):
+            arrived = receive(bundle, encoded_examples, chunk, ber, seed, lambda _: None)
+            found = dict(zip(arrived.index.tolist(), decoder.images(arrived.symbols, arrived.bers), strict=True))
+            key = str(bundle.chunk_bytes(chunk)), f"{ber:g}"
+            examples.previews[key] = [found.get(number) for number in range(len(examples.images))]
     figures = {
         "bundle": bundle.name,
         "model_id": bundle.model_id,
@@ -100,7 +110,6 @@ def measure(bundle: Bundle, count: int, seed: int, console: Console) -> tuple[di
         "dataset": config.data.name,
         "images": len(images),
         "images_of_left_out_classes": int(np.isin(labels, config.embedding.left_out).sum()),
-        "examples": len(examples.images),
         "seed": seed,
         "network": config.embedding.network,
         "cosine_of_other_images": float((targets * np.roll(targets, 1, axis=0)).sum(1).mean()),
@@ -111,6 +120,11 @@ def measure(bundle: Bundle, count: int, seed: int, console: Console) -> tuple[di
         "seconds": round(time.monotonic() - started, 1),
     }
     return figures, examples
+
+
+def photographs(shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the photographs of the sheet, uint8 (n, H, W, C): cropped centrally and scaled, as on a board."""
+    return np.stack([load_image(Path(skimage.__file__).parent / "data" / name, shape) for name in EXAMPLES])
 
 
 def chunks_of(bundle: Bundle) -> list[int]:

@@ -36,8 +36,8 @@ def section(figures: dict) -> str:
         "preview network was not trained for it.\n"
     )
     sheet = (
-        f"\n![Test images and their previews]({SHEET})\n\nThe first {figures['examples']} of these test images, in "
-        "random order, not selected.\n"
+        f"\n![Photographs and their previews]({SHEET})\n\nPhotographs that come with scikit-image and are free of "
+        "rights, cropped and scaled as on a board. Neither network has seen them.\n"
     )
     return table(text, ["payload", "BER", "PSNR", "SSIM", "cosine"], rows) + meanings + sheet
 

@@ -10,20 +10,18 @@ from benchmarks.preview.measure import Examples
 mpl.use("Agg")
 
 INCHES = 1.1  # height and width of a picture
-BERS = ("0", "0.05")  # of the previews shown
 
 
 def draw(examples: Examples, file: Path) -> None:
     """Write the sheet: a row for each image, a column for each payload at each bit error rate."""
-    shown = {key: previews for key, previews in examples.previews.items() if key[1] in BERS}
-    columns = sorted(shown, key=lambda key: (float(key[1]), -int(key[0])))
+    columns = sorted(examples.previews, key=lambda key: (float(key[1]), -int(key[0])))
     n_rows, n_columns = len(examples.images), 1 + len(columns)
     size = (INCHES * n_columns, INCHES * n_rows + 0.5)
     figure, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
     for row, image in enumerate(examples.images):
         axes[row, 0].imshow(image)
         for column, key in enumerate(columns, 1):
-            preview = shown[key][row]
+            preview = examples.previews[key][row]
             if preview is None:
                 axes[row, column].text(
                     0.5, 0.5, "lost", ha="center", va="center", transform=axes[row, column].transAxes

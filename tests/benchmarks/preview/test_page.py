@@ -15,7 +15,6 @@ FIGURES = {
     "dataset": "tiny-imagenet-200",
     "images": 1000,
     "images_of_left_out_classes": 200,
-    "examples": 8,
     "seed": 0,
     "network": "efficientnet_lite0",
     "cosine_of_other_images": 0.2,

@@ -24,7 +24,7 @@ from wire.bundle import PREVIEW_FILE, Bundle, BundleError, describe_file
 from wire.bundle import load as load_bundle
 from wire.files import write_whole
 
-# Of the golden images' symbols. Training's fake quantization differs from the board's rounding in few of them (5.3 % of
+# Of the golden images' symbols. Training's fake quantization differs from the board's rounding in few of them (5 % of
 # those of general64); another codec differs in most.
 MAX_OTHER_SYMBOLS = 0.1
 LEVELS = 1  # by which a pixel may differ between PyTorch and ONNX

@@ -71,8 +71,8 @@ def write(figures: dict, docs: Path) -> None:
 
 
 def refresh(results: Path, docs: Path) -> list[str]:
-    """Fill the page from the figures in a folder, if there are any; return the names of the files written."""
-    if not (results / FIGURES).is_file():
+    """Fill the page from the figures in a folder, if there are both; return the names of the files written."""
+    if not (results / FIGURES).is_file() or not (docs / PAGE).is_file():
         return []
     write(read_json(results / FIGURES), docs)
     return [str(docs / PAGE)]

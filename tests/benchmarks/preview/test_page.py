@@ -1,5 +1,6 @@
 """docs/preview.md against the committed figures, if there are any."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,5 +51,7 @@ def test_page_is_filled_between_its_marks_only() -> None:
             page.filled(wrong, "new\n")
 
 
-def test_nothing_is_written_without_figures(tmp_path: Path) -> None:
+def test_nothing_is_written_without_figures_or_page(tmp_path: Path) -> None:
     assert page.refresh(tmp_path, tmp_path) == []
+    (tmp_path / page.FIGURES).write_text(json.dumps(FIGURES))
+    assert page.refresh(tmp_path, tmp_path) == [] and not (tmp_path / page.PAGE).exists()

@@ -55,7 +55,7 @@ def paths_option(name: str, paths: Sequence[Path]) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Return a path for a recorded command. INKLING_DATA stands for its folder, which is another one elsewhere."""
+    """Return a path for a recorded command; one below INKLING_DATA begins with this variable instead of its value."""
     data = os.environ.get("INKLING_DATA")
     return f"$INKLING_DATA/{path.relative_to(data)}" if data and path.is_relative_to(data) else str(path)
 

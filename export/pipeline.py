@@ -77,8 +77,9 @@ def export(folder: Path, out: Path, test_images: int, scratch: Path, force: bool
     out.parent.mkdir(parents=True, exist_ok=True)
     figures |= {"proofs": checks.figures, "held_out": run.saved["held_out"], "temperature": temperature, **board}
     n = bundle.GOLDEN_IMAGES
-    golden = bundle.Golden(test.x[:n], test.y[:n], outputs[:n])
-    if not classifies:  # the pictures that a general codec learns from may have terms that forbid passing them on
+    if classifies:
+        golden = bundle.Golden(test.x[:n], test.y[:n], outputs[:n])
+    else:  # the pictures that a general codec learns from may have terms that forbid passing them on
         images = clouds(n, run.codec.input_shape)
         golden = bundle.Golden(images, np.zeros(n, test.y.dtype), converted.reference.outputs(images))
     measured = bundle.Measured(ops, arena, threshold, figures)

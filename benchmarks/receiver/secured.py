@@ -158,7 +158,7 @@ def measure(bundle: Bundle, frames: int, seed: int, console: Console) -> list[di
 
 
 def section(figures: dict) -> str:
-    """Return the table of docs/security.md in Markdown."""
+    """Return the table of docs/secured.md in Markdown."""
     plain = {(row["link"], row["kind"], row["ber"]): row for row in figures["cases"] if not row["secured"]}
     rows = []
     for row in figures["cases"]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 86400.0
 MODES = ("features", "answer", "adaptive")  # of wire.control.Mode, which is slow to import
+DEMANDS = ("header", "full")  # of host.keys.key_file, which is slow to import
 MAX_CONFIDENCE = 15  # the highest confidence level
 CAMERA_START_S = 5.0  # until the camera's exposure has settled
 CAMERA_TIMEOUT_S = TIMEOUT_S + CAMERA_START_S
@@ -45,6 +46,17 @@ def add_threshold(parser: ArgumentParser, meaning: str = "the mode adaptive send
         type=confidence_level,
         metavar="N",
         help=f"confidence level, 0 to 15, from which {meaning}",
+    )
+
+
+def add_timeout(parser: ArgumentParser, default_s: float = TIMEOUT_S) -> None:
+    """Add --timeout, seconds to wait for a board."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=default_s,
+        metavar="S",
+        help=f"seconds to wait for the board (default {default_s:g})",
     )
 
 

@@ -7,11 +7,13 @@ from host.board import TIMEOUT_S
 from host.board.energy import DEFAULT_RADIO, chips, radios
 from host.cli.arguments import (
     CAMERA_TIMEOUT_S,
+    DEMANDS,
     MODES,
     add_keys,
     add_line,
     add_port,
     add_threshold,
+    add_timeout,
     at_least_one,
     png_file,
     seconds,
@@ -45,10 +47,10 @@ def receive(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="remember devices, losses and counters in FILE, across restarts (default with keys: a file beside theirs)",
     )
-    add("--keys", type=Path, metavar="FILE", help="key file (default: that of inkling keys); see also --state")
+    add_keys(parser)
     add(
         "--require-auth",
-        choices=("header", "full"),
+        choices=DEMANDS,
         help="refuse frames of which less is authentic, of all devices (default: of those in the key file only)",
     )
     add("--count", type=at_least_one, metavar="N", help="end after N frames")
@@ -201,7 +203,7 @@ def info(parser: ArgumentParser) -> None:
     add_port(parser)
     parser.add_argument("--bundle", metavar="DIR", help="check that the board runs the model of this bundle")
     add_keys(parser)
-    _add_timeout(parser, TIMEOUT_S)
+    add_timeout(parser)
 
 
 def mode(parser: ArgumentParser) -> None:
@@ -217,7 +219,7 @@ def mode(parser: ArgumentParser) -> None:
     add_threshold(parser)
     add_port(parser)
     add_keys(parser)
-    _add_timeout(parser, TIMEOUT_S)
+    add_timeout(parser)
 
 
 def flash(parser: ArgumentParser) -> None:
@@ -284,16 +286,6 @@ def _add_task(parser: ArgumentParser) -> None:
     )
 
 
-def _add_timeout(parser: ArgumentParser, default_s: float) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=default_s,
-        metavar="S",
-        help=f"seconds to wait for the board (default {default_s:g})",
-    )
-
-
 def _add_json_and_timeout(parser: ArgumentParser, default_s: float) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON lines to standard output")
-    _add_timeout(parser, default_s)
+    add_timeout(parser, default_s)

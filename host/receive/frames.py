@@ -172,9 +172,8 @@ class FrameParser:
         if model is None or match.answers is None:
             return None
         distances = match.answers[: model.class_count * CONFIDENCES]
-        if (
-            proof is None and distances.min() > match.flips
-        ):  # the nearest answer is of a model with equal model bits and more classes
+        # Without a proof, the nearest answer may be of a model with equal model bits and more classes.
+        if proof is None and distances.min() > match.flips:
             return None
         answer, lead = nearest_answer(distances)
         word = np.unpackbits(np.frombuffer(answer.word.to_bytes(ANSWER_BITS // 8, "big"), np.uint8)).astype(np.int8)

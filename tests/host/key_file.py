@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from host.cli.reports import trust
+from host.keys import key_file
 from host.keys.policy import DevicePolicy
 
 DEFAULT = "keys.json"
@@ -19,5 +20,5 @@ def use_key_file(monkeypatch: pytest.MonkeyPatch, folder: Path, policies: dict[i
         return SimpleNamespace(policies=policies, counters={})
 
     monkeypatch.setattr(trust, "KeyFile", SimpleNamespace(load=load))
-    monkeypatch.setattr(trust, "default_path", lambda: folder / DEFAULT)
+    monkeypatch.setattr(key_file, "default_path", lambda: folder / DEFAULT)
     return folder / DEFAULT

@@ -103,9 +103,7 @@ class SecuredDevice:
         """Return the tags (K,) uint64 of the feature frames of each counter and chunk, as `expected_features` does."""
         counts, numbers = np.asarray(counters, np.int64)[:, None], np.asarray(chunks, np.int64)
         words = self._feature_words(counts, numbers)
-        return self.keys.block_tags(
-            blocks(Purpose.TAG_HEADER, self.device, counts, numbers, words, self.model_number)
-        )  # fmt: skip
+        return self.keys.block_tags(blocks(Purpose.TAG_HEADER, self.device, counts, numbers, words, self.model_number))
 
     def expected_answers(self, counters: Sequence[int]) -> Expected:
         """Return headers and tags of the answer frames of each counter: 16 for each class, in a list.
@@ -122,9 +120,7 @@ class SecuredDevice:
         An answer is 16 times its class index, plus its level.
         """
         words = self._answer_words(counters, answers)
-        return self.keys.block_tags(
-            blocks(Purpose.TAG_ANSWER, self.device, counters, 0, words, self.model_number)
-        )  # fmt: skip
+        return self.keys.block_tags(blocks(Purpose.TAG_ANSWER, self.device, counters, 0, words, self.model_number))
 
     def decrypt_answer(self, counter: int, encrypted: Answer) -> Answer:
         """Return the answer in an authentic answer frame. Raises ValueError for a class that the model lacks."""

@@ -2,11 +2,9 @@
 
 from argparse import ArgumentParser, ArgumentTypeError
 
-from host.board import TIMEOUT_S
-from host.cli.arguments import add_keys, add_line, add_port, seconds
+from host.cli.arguments import DEMANDS, add_keys, add_line, add_port, add_timeout
 
 MAX_DEVICE = 254  # of wire.frame, which is slow to import
-DEMANDS = ("header", "full")  # of host.keys.key_file, likewise
 
 
 def device_number(text: str) -> int:
@@ -29,7 +27,7 @@ def list_keys(parser: ArgumentParser) -> None:
     add_line(parser)
     add_keys(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines to standard output")
-    _add_timeout(parser)
+    add_timeout(parser)
 
 
 def add(parser: ArgumentParser) -> None:
@@ -97,18 +95,8 @@ def _add_board(parser: ArgumentParser) -> None:
         "--device", type=device_number, metavar="N", help="number of the board, if several are on the line"
     )
     add_keys(parser)
-    _add_timeout(parser)
+    add_timeout(parser)
 
 
 def _add_device(parser: ArgumentParser) -> None:
     parser.add_argument("device", type=device_number, metavar="DEVICE", help="number of the device")
-
-
-def _add_timeout(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=TIMEOUT_S,
-        metavar="S",
-        help=f"seconds to wait for the board (default {TIMEOUT_S:g})",
-    )

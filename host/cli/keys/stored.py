@@ -1,6 +1,7 @@
 """`inkling keys list`, `revoke`, `remove` and `require`: show and change the key file."""
 
 import argparse
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.table import Table
@@ -36,9 +37,7 @@ def list_keys(options: argparse.Namespace) -> int:
 
 def revoke(options: argparse.Namespace) -> int:
     """Revoke a device and return the exit status."""
-    path = key_path(options)
-    KeyFile.load(path).get(options.device)
-    with KeyFile.edit(path) as file:
+    with _edit(options) as file:
         file.revoke(options.device)
     plain_console().print(
         f"device {options.device} is revoked: this host refuses its frames from now on; the board keeps sending them "
@@ -49,14 +48,13 @@ def revoke(options: argparse.Namespace) -> int:
 
 def remove(options: argparse.Namespace) -> int:
     """Remove a device from the key file and return the exit status. Raises HostError without --yes."""
-    path = key_path(options)
-    KeyFile.load(path).get(options.device)
-    if not options.yes:
-        raise HostError(
-            f"without its key in {path}, this host takes plain frames of device {options.device}, which anybody can "
-            "forge, and a board that still has the key must be erased: add --yes to remove it, or revoke it instead"
-        )
-    with KeyFile.edit(path) as file:
+    with _edit(options) as file:
+        if not options.yes:
+            raise HostError(
+                f"without its key in {key_path(options)}, this host takes plain frames of device {options.device}, "
+                "which anybody can forge, and a board that still has the key must be erased: add --yes to remove it, "
+                "or revoke it instead"
+            )
         file.remove(options.device)
     plain_console().print(
         f"device {options.device} has no key any more: this host takes its plain frames from now on, and no secured "
@@ -67,12 +65,17 @@ def remove(options: argparse.Namespace) -> int:
 
 def require(options: argparse.Namespace) -> int:
     """Set what the frames of a device must be, and return the exit status."""
-    path = key_path(options)
-    KeyFile.load(path).get(options.device)
-    with KeyFile.edit(path) as file:
+    with _edit(options) as file:
         file.demand(options.device, DEMANDS[options.require])
     plain_console().print(f"device {options.device}: its frames must be `{options.require}` from now on")
     return 0
+
+
+def _edit(options: argparse.Namespace) -> AbstractContextManager[KeyFile]:
+    """Return KeyFile.edit of the key file. Raises HostError, before a file is made, if it has no key of the device."""
+    path = key_path(options)
+    KeyFile.load(path).get(options.device)
+    return KeyFile.edit(path)
 
 
 def _ask(options: argparse.Namespace, file: KeyFile) -> tuple[int, dict[str, Any]]:

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+from host.cli.arguments import key_path
 from host.cli.output import Output
 from host.cli.reports.notes import Notes
 from host.errors import HostError
-from host.keys.key_file import DEMANDS, KeyFile, default_path, state_path, taken_path
+from host.keys.key_file import DEMANDS, KeyFile, state_path, taken_path
 from host.keys.policy import Auth, DevicePolicy
 from host.keys.taken import TakenImages
 from host.receive.secured.devices import Refusal
@@ -40,7 +41,7 @@ class Trust(NamedTuple):
         With keys, there is a state file in any case: a host that forgets the counters accepts old frames again.
         """
         require = DEMANDS[options.require_auth] if options.require_auth else Auth.NONE
-        path = options.keys or default_path()
+        path = key_path(options)
         file = KeyFile.load(path)
         policies = file.policies
         if require and not any(policy.keys for policy in policies.values()):

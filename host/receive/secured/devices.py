@@ -56,7 +56,11 @@ class KeyedDevice:
     counter: int = NO_COUNTER  # the largest accepted one
     reported: int = NO_COUNTER  # a counter that a board reported without proof: it is searched, too
     status: tuple[int, int] = (0, -1)  # boots and uptime in seconds, of the last status frame
+    mark: str = field(init=False)  # `key_mark` of the key; empty for a revoked device
     _images: dict[int, float] = field(default_factory=dict)  # counter -> time of the first frame, of the latest images
+
+    def __post_init__(self) -> None:
+        self.mark = key_mark(self.policy.keys) if self.policy.keys else ""
 
     @property
     def known_counter(self) -> int | None:
@@ -66,11 +70,11 @@ class KeyedDevice:
     @property
     def accepted(self) -> Accepted | None:
         """What has to be remembered; None for a revoked device, of which nothing is accepted."""
-        return Accepted(key_mark(self.policy.keys), self.counter, *self.status) if self.policy.keys else None
+        return Accepted(self.mark, self.counter, *self.status) if self.mark else None
 
     def restore(self, accepted: Accepted) -> None:
         """Go on after what an earlier run accepted, unless it was with another key."""
-        if self.policy.keys and accepted.key_mark == key_mark(self.policy.keys):
+        if self.mark and accepted.key_mark == self.mark:
             self.counter, self.status = accepted.counter, (accepted.boots, accepted.uptime_s)
 
     def next_counters(self) -> list[int]:

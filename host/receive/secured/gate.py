@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from host.keys.policy import Auth, DevicePolicy
 from host.keys.taken import TakenImages
 from host.receive.matching import Match, Proof
-from host.receive.secured.devices import Accepted, KeyedDevice, Refusal, key_mark
+from host.receive.secured.devices import Accepted, KeyedDevice, Refusal
 from host.receive.secured.search import SecuredSearch
 from wire.control import REPLY_BIT, Control, Opcode
 from wire.frame import HEADER_BYTES
@@ -66,15 +66,15 @@ class Gate:
         """Take no frame of an image that another command received, and expect those after the newest one."""
         self._taken = taken
         for number, device in self._search.devices.items() if self._search else ():
-            newest = taken.newest(number, key_mark(device.policy.keys)) if device.policy.keys else None
+            newest = taken.newest(number, device.mark) if device.mark else None
             self.expect_counter(number, max(device.reported, -1 if newest is None else newest + 1))
 
     def taken(self, number: int, first: int, last: int) -> int:
         """Return how many of these counters of a device with a key other commands used up."""
         device = self.device(number)
-        if self._taken is None or device is None or device.policy.keys is None or first > last:
+        if self._taken is None or device is None or not device.mark or first > last:
             return 0
-        return self._taken.count(number, key_mark(device.policy.keys), first, last)
+        return self._taken.count(number, device.mark, first, last)
 
     def device(self, number: int) -> KeyedDevice | None:
         """Return a device with a policy; None for any other."""
@@ -94,11 +94,11 @@ class Gate:
 
     def refusal_with(self, proof: Proof, auth: Auth) -> Refusal | None:
         """Return the reason for which a frame with an authentic header is refused; None if it passes."""
-        device = self.device(proof.board.device)
+        number = proof.board.device
+        device = self.device(number)
         if device is None or auth < max(self._require, device.policy.require):
             return Refusal.DAMAGED
-        keys, number = device.policy.keys, proof.board.device
-        taken = self._taken and keys and self._taken.was_received(number, key_mark(keys), proof.counter)
+        taken = self._taken and self._taken.was_received(number, device.mark, proof.counter)
         return Refusal.REPLAY if taken or device.is_replay(proof.counter, self._clock()) else None
 
     def accept(self, proof: Proof, now: float) -> int | None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.receiver.measure import DEVICES
+from benchmarks.receiver.measure import DEVICES, device_keys
 from host.keys.policy import DevicePolicy
 from host.receive.events import FeatureFrame
 from wire.answer import CONFIDENCES, Answer
@@ -15,7 +15,6 @@ from wire.bundle import Bundle
 from wire.frame import HEADER_BYTES, SEQUENCES, SYNC
 from wire.replies.status import NOT_LIMITED, ResetCause, Status
 from wire.secure.frames import SecuredDevice, SecuredLayout
-from wire.secure.keys import Keys
 from wire.secure.status import secured_status_frame
 
 KEPT_FRAMES = 4096  # secured ones, in case that they are sought soon
@@ -108,7 +107,7 @@ class SecuredLibrary:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        keys = [Keys.derive(bytes([device] * 16)) for device in range(DEVICES)]
+        keys = [device_keys(device) for device in range(DEVICES)]
         self.policies = {device: DevicePolicy(key) for device, key in enumerate(keys)}
         self._senders = [SecuredDevice(key, i, bundle.number, bundle.class_count) for i, key in enumerate(keys)]
         rng = np.random.default_rng(2512)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from benchmarks.receiver.measure import device_keys
 from benchmarks.receiver.site import DEVICES, Sent, Site
 from host.keys.policy import DevicePolicy
 from wire.bundle import Bundle
@@ -21,7 +22,7 @@ class SecuredSite(Site):
 
     def __init__(self, bundle: Bundle, seed: int) -> None:
         super().__init__(bundle, seed)
-        self._keys = {device: Keys.derive(bytes([device] * 16)) for device in DEVICES}
+        self._keys = {device: device_keys(device) for device in DEVICES}
         self._own = Keys.derive(bytes(16))
 
     @property

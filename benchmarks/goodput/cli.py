@@ -3,10 +3,11 @@
 All test images are sent over LoRa at SNRs around the sensitivity of each spreading factor, and over a serial radio
 that flips bits. Each experiment (one scheme over one link in one state) is kept as soon as it is measured: run the
 same command again to resume. JPEG and WebP are included if `python -m benchmarks.goodput.compressed_classifier` has
-run before.
+run before, or --earlier has their figures.
 """
 
 import argparse
+from pathlib import Path
 
 from benchmarks import command
 from benchmarks.goodput.compressed import COMPRESSED
@@ -23,11 +24,19 @@ def main() -> int:
     parser.add_argument("--links", nargs="+", choices=LINKS, default=list(LINKS), help="default: all")
     command.add_path(parser, "--experiments", "build/bench/goodput", "folder of the measured experiments")
     command.add_path(parser, "--compressed", COMPRESSED, "folder of the classifiers of compressed images")
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        metavar="FILE",
+        help="figures of this model whose JPEG and WebP are taken over, where their classifiers are missing",
+    )
     command.add_path(parser, "--out", command.RESULTS / "goodput.json", "file for the figures")
     args = parser.parse_args()
 
     def run() -> None:
-        settings = Settings(args.bundle, args.images, args.seed, args.links, args.experiments, args.compressed)
+        settings = Settings(
+            args.bundle, args.images, args.seed, args.links, args.experiments, args.compressed, args.earlier
+        )
         command.write_json(args.out, measure(settings))
         print(f"Figures: {args.out}")
 

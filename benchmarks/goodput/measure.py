@@ -16,9 +16,10 @@ from benchmarks.command import kept_name, write_json
 from benchmarks.encoding import encode
 from benchmarks.goodput.baselines import Outcome, Scheme
 from benchmarks.goodput.links import LINKS
-from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes, values_of
+from benchmarks.goodput.schemes import feature_schemes, fits, image_schemes, is_compressed, values_of
 from benchmarks.images import images_for
 from benchmarks.progress import progress_bar
+from wire.bundle import Bundle, BundleError
 from wire.bundle import load as load_bundle
 from wire.lora import DUTY_CYCLE, messages_per_hour
 
@@ -33,6 +34,7 @@ class Settings:
     links: list[str]
     experiments: Path  # folder of the kept experiments
     compressed: Path  # folder of the classifiers of compressed images
+    earlier: Path | None = None  # figures whose JPEG and WebP are taken over, if there are no such classifiers
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def measure(settings: Settings) -> dict:
         schemes = feature_schemes(bundle, encode(bundle, images, bar, folder / "outputs.npy"), labels)
         compressed, reports = image_schemes(bundle.manifest["dataset"], settings.compressed, test.index, console.print)
         schemes |= compressed
+        earlier = earlier_compressed(settings.earlier, bundle, len(images), seed) if settings.earlier else {}
         for name in settings.links:
             link, rows_by_scheme = LINKS[name], {}
             for key, scheme in schemes.items():
@@ -83,6 +86,8 @@ def measure(settings: Settings) -> dict:
                 seconds += sum(row["seconds"] for row in rows.values())
                 rows_by_scheme[key] = {"title": scheme.title, "rows": rows}
                 console.print(_line(name, scheme, rows), highlight=False, soft_wrap=True)
+            for key, scheme_figures in earlier.get("links", {}).get(name, {}).items():
+                rows_by_scheme.setdefault(key, scheme_figures)
             figures[name] = {"title": link.title, "state": link.state, "schemes": rows_by_scheme}
     return {
         "bundle": bundle.name,
@@ -91,11 +96,30 @@ def measure(settings: Settings) -> dict:
         "seed": seed,
         "duty_cycle": DUTY_CYCLE,
         "links": figures,
-        "compressed": reports,
+        "compressed": earlier.get("compressed", {}) | reports,
         "seconds": round(seconds, 1),
         "command": f"python -m benchmarks.goodput --bundle {settings.bundle} --images {settings.images} --seed {seed}",
         "date": datetime.date.today().isoformat(),
     }
+
+
+def earlier_compressed(file: Path, bundle: Bundle, images: int, seed: int) -> dict[str, dict]:
+    """Return the figures of JPEG and WebP in earlier figures: reports under `compressed`, schemes under `links`.
+
+    Raises BundleError if they are of another model, number of images or seed.
+    """
+    try:
+        values = json.loads(file.read_text())
+        found = values["model_id"], values["images"], values["seed"]
+        if found != (bundle.model_id, images, seed):
+            raise BundleError(f"{file} is of model {found[0]}, {found[1]} images and seed {found[2]}, not of this run")
+        links = {
+            name: {key: rows for key, rows in link["schemes"].items() if is_compressed(key)}
+            for name, link in values["links"].items()
+        }
+        return {"compressed": values["compressed"], "links": links}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{file} has no figures of this benchmark ({error})") from None
 
 
 def figures_of(outcome: Outcome) -> dict[str, float]:

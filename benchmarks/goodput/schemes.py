@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.encoding import ANSWER, Encoded, classes_if_intact
 from benchmarks.goodput.baselines import Crc, Files, ReedSolomon, Scheme
-from benchmarks.goodput.compressed import classifiers
+from benchmarks.goodput.compressed import FORMATS, classifiers
 from benchmarks.goodput.inkling_scheme import Inkling
 from benchmarks.goodput.links import Link
 from benchmarks.sender import Sender
@@ -24,6 +24,7 @@ IMPLICIT = (
     "board", "board_48", "board_again",
 )  # fmt: skip
 ANSWER_BYTES = 1
+BARE = "_bare"  # ends the key of files without the parts that are the same for every image
 MIC_BYTES = 4  # of LoRaWAN's tag
 KEYS = Keys.derive(bytes(range(16)))
 
@@ -109,8 +110,13 @@ def image_schemes(
         with np.load(file.with_suffix(".npz")) as kept:
             correct = kept["correct"][index]
             schemes[form.name] = Files(f"{form.title}, file", kept["bytes"][index], correct)
-            schemes[f"{form.name}_bare"] = Files(f"{form.title}, bare", kept["bare_bytes"][index], correct)
+            schemes[f"{form.name}{BARE}"] = Files(f"{form.title}, bare", kept["bare_bytes"][index], correct)
     return schemes, reports
+
+
+def is_compressed(key: str) -> bool:
+    """Return True if this is the key of a scheme of JPEG or WebP."""
+    return key.removesuffix(BARE) in {form.name for form in FORMATS}
 
 
 def fits(scheme: Scheme, link: Link) -> bool:

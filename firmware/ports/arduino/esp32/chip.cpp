@@ -1,10 +1,8 @@
 /* Cycles, clock, stack, sleep, resets, watchdog and battery of the ESP32 family (Arduino core 2.0 with ESP-IDF 4.4).
  *
- * Build settings, for a board whose battery is on an analogue pin:
- *
- *     INKLING_BATTERY_PIN    number of the pin; without it, the voltage is unknown
- *     INKLING_BATTERY_RATIO  battery's to pin's voltage, in hundredths: 200 for two equal resistors. Default: 100
+ * The voltage of the battery is unknown unless it is on an analogue pin: see common/battery.h.
  */
+#include "../common/battery.h"
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
@@ -100,18 +98,10 @@ bool board_woke() {
 }
 
 #ifdef INKLING_BATTERY_PIN
-#ifndef INKLING_BATTERY_RATIO
-#define INKLING_BATTERY_RATIO 100
-#endif
-
 static_assert(INKLING_BATTERY_PIN >= 0 && INKLING_BATTERY_PIN <= 48, "INKLING_BATTERY_PIN must be 0..48");
-static_assert(INKLING_BATTERY_RATIO >= 100 && INKLING_BATTERY_RATIO <= 10000,
-              "INKLING_BATTERY_RATIO must be 100..10000 (hundredths)");
 
 uint16_t board_battery_mv() {
-    constexpr uint32_t HIGHEST = UINT16_MAX;
-    const uint32_t millivolts = analogReadMilliVolts(INKLING_BATTERY_PIN) * uint32_t{INKLING_BATTERY_RATIO} / 100u;
-    return static_cast<uint16_t>(millivolts < HIGHEST ? millivolts : HIGHEST);
+    return battery_mv(analogReadMilliVolts(INKLING_BATTERY_PIN));
 }
 #else
 uint16_t board_battery_mv() {

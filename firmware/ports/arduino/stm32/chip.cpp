@@ -1,4 +1,8 @@
-/* Cycles, clock and sleep of STM32 chips. */
+/* Cycles, clock, sleep and supply of STM32 chips.
+ *
+ * The voltage in status frames is that of the chip's supply, or of a battery on an analogue pin: see common/battery.h.
+ */
+#include "../common/battery.h"
 #include "../common/core.h"
 #include "../common/port.h"
 #include "board.h"
@@ -6,6 +10,7 @@
 #include "cycles.h"
 #include "reset.h"
 #include "stack.h"
+#include "stm32yyxx_ll_adc.h"
 
 /* For -fstack-protector-strong. The C library's version writes a message and hangs. Its bytes end strings and lines. */
 extern "C" {
@@ -48,6 +53,22 @@ bool board_woke() {
     return false;
 }
 
+/* The converter measures in parts of the supply, which therefore follows from what it reads at the internal reference,
+ * and from what it read there in the factory. Chips that have not stored that (STM32F1, F2) report 0, unknown. */
 uint16_t board_battery_mv() {
+#if defined(AVREF) && defined(__LL_ADC_CALC_VREFANALOG_VOLTAGE)
+    analogReadResolution(12);
+    const uint32_t reference = analogRead(AVREF);
+    if (reference == 0u) {
+        return 0u;
+    }
+    const uint32_t supply_mv = __LL_ADC_CALC_VREFANALOG_VOLTAGE(reference, LL_ADC_RESOLUTION_12B);
+#ifdef INKLING_BATTERY_PIN
+    return battery_mv(__LL_ADC_CALC_DATA_TO_VOLTAGE(supply_mv, analogRead(INKLING_BATTERY_PIN), LL_ADC_RESOLUTION_12B));
+#else
+    return static_cast<uint16_t>(supply_mv);
+#endif
+#else
     return 0u;
+#endif
 }

@@ -1,7 +1,9 @@
 /* Mock of the STM32duino core. */
 #include <Arduino.h>
 #include <dwt.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <stm32yyxx_ll_adc.h>
 
 #include "machine.h"
 
@@ -13,6 +15,8 @@ namespace {
 
 constexpr size_t HEAP_BYTES = 1001; /* ends within a word */
 constexpr size_t STACK_BYTES = 8191;
+
+int adc_bits = 10;
 
 alignas(8) uint8_t ram[HEAP_BYTES + STACK_BYTES];
 
@@ -82,4 +86,22 @@ void wait_for_interrupt() {
         __stack_chk_fail();
     }
     line_wait(1);
+}
+
+void analogReadResolution(int res) {
+    adc_bits = res;
+}
+
+/* INKLING_SUPPLY_MV: of the chip, by default 3300. INKLING_PIN_MV: pin=millivolts. */
+uint32_t analogRead(uint32_t ulPin) {
+    const char *supply = getenv("INKLING_SUPPLY_MV"), *text = getenv("INKLING_PIN_MV");
+    const uint32_t supply_mv = supply != nullptr ? static_cast<uint32_t>(atoi(supply)) : 3300u;
+    unsigned number = 0, millivolts = 0;
+    uint32_t reading = 0;
+    if (ulPin == AVREF) {
+        reading = supply_mv != 0u ? MOCK_VREFINT_CAL * MOCK_VREFINT_CAL_MV / supply_mv : 0u;
+    } else if (text != nullptr && sscanf(text, "%u=%u", &number, &millivolts) == 2 && number == ulPin) {
+        reading = LL_ADC_RESOLUTION_12B * millivolts / supply_mv;
+    }
+    return (reading < LL_ADC_RESOLUTION_12B ? reading : LL_ADC_RESOLUTION_12B) >> (12 - adc_bits);
 }

@@ -52,7 +52,12 @@ extern USBSerial SerialUSB;
 
 #include "stm32_chip.h"
 
+#define PA0 192
+#define AVREF 0xF02 /* the converter's channel of the internal reference */
+
 extern "C" {
+uint32_t analogRead(uint32_t ulPin);
+void analogReadResolution(int res);
 extern uint32_t SystemCoreClock;
 uint32_t millis(void);
 uint32_t micros(void);

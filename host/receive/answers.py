@@ -140,9 +140,9 @@ class AnswerDecoder:
         sync_flips: flips in the sync word before the block; None for a radio packet. established: search among the
         established devices, or among the others.
         """
-        groups = self._next_of(established)
+        groups = self.next_of(established)
         bits, rate = _test(sync_flips)
-        compared = groups if established else [*groups, *self._next_of(True)]
+        compared = groups if established else [*groups, *self.next_of(True)]
         limit = bch.max_flips(bits, sum(len(table) * len(headers) for table, headers in compared), rate)
         most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
         if most < 0:
@@ -191,7 +191,7 @@ class AnswerDecoder:
         self._headers.update(zip(codewords.tolist(), sent, strict=True))
         return codewords
 
-    def _next_of(self, established: bool) -> list[tuple[AnswerTable, np.ndarray]]:
+    def next_of(self, established: bool) -> list[tuple[AnswerTable, np.ndarray]]:
         """Return the codewords (N,) of all headers of answers that can be sent next, by the table of their answers.
 
         Those of established devices include the answers to a pending command.

@@ -117,6 +117,13 @@ class HeaderDecoder:
         """Return True if this is the header of a feature or answer frame of an unknown model."""
         return header.type in (FrameType.FEATURE, FrameType.ANSWER) and header.model not in self._models
 
+    def exact(self, packet: bytes) -> Match | None:
+        """Return the header of a radio packet if it is, bit by bit, one that a known device sends in this size."""
+        header = self._exact.get(packet[:HEADER_BYTES])
+        if header is None or not self.fits(len(packet))[header.model << 4 | header.chunk]:
+            return None
+        return Match(header, 0, ((HEADER_BITS, bch.HEADER.max_errors),))
+
     def decode(self, block: bytes, sync_flips: int) -> Match | None:
         """Decode the 8 bytes after a sync word. Returns a plausible header, one of an unknown model, or None."""
         known = self._exact.get(block)

@@ -1,7 +1,7 @@
 """Soft decoding of the wire's BCH codes: ordered statistics decoding, which comes close to maximum likelihood.
 
 The most reliable bits that determine a codeword are taken as they are, with up to two of them flipped; the likeliest of
-these codewords wins (Fossorier & Lin, IEEE Trans. Inf. Theory 41, 1995). Bits of which nothing is known cost nothing, so
+these codewords wins (Fossorier & Lin, IEEE Trans. Inf. Theory 41, 1995). Bits of which nothing is known cost nothing:
 erasures need no treatment of their own.
 """
 
@@ -31,7 +31,8 @@ def likeliest(code: bch.Code, block: SoftBlock, most: float) -> list[tuple[float
 
 def _reliable_basis(code: bch.Code, reliabilities: np.ndarray) -> list[tuple[int, int]]:
     """Return codewords that span the code, each with the one of the most reliable bits that it alone has."""
-    left, basis = [row << 1 for row in code.rows], []
+    left = [row << 1 for row in code.rows]
+    basis: list[tuple[int, int]] = []
     for position in np.argsort(-reliabilities[: bch.N_BITS], kind="stable").tolist():
         mask = 1 << (bch.N_BITS - position)
         pivot = next((row for row in left if row & mask), None)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import exp, log
+from math import comb, exp, log
 
 import numpy as np
 
 from wire import bch
 
+BLOCK_BITS = 8 * bch.BLOCK_BYTES
 # Bit error rates between which a copy is weighted. Radios flip bits in bursts, so no damaged copy is trusted more; one
 # that is worse says hardly anything.
 MIN_COPY_BER, MAX_COPY_BER = 0.02, 0.3
@@ -97,18 +98,19 @@ class SoftBlock:
         return float(((log(rate / max(1, candidates)) - logs) / tilts).max())
 
 
-@lru_cache(maxsize=4096)
-def least_agreement(distance: int, ber_percent: int, rate: float) -> int:
-    """Return in how many of `distance` bits a copy must agree with one codeword rather than with another.
+@lru_cache(maxsize=64)
+def least_agreements(ber_percent: int, rate: float) -> np.ndarray:
+    """Return in how many bits (65,) a copy must agree with one block, by the number of those in which another differs.
 
-    Two codewords differ in these bits. A copy of the other one agrees with the first in as many at most at this rate,
-    at a bit error rate in percent.
+    A copy of the other one agrees with the first in so many at most at this rate, at a bit error rate in percent.
     """
-    ber, tail, probability = ber_percent / 100, 0.0, (ber_percent / 100) ** distance
+    return np.array([_least_agreement(distance, ber_percent / 100, rate) for distance in range(BLOCK_BITS + 1)])
+
+
+def _least_agreement(distance: int, ber: float, rate: float) -> int:
+    tail = 0.0
     for agreed in range(distance, -1, -1):
-        tail += probability
+        tail += comb(distance, agreed) * ber**agreed * (1 - ber) ** (distance - agreed)
         if tail > rate:
             return agreed + 1
-        if agreed:
-            probability *= agreed / (distance - agreed + 1) * (1 - ber) / ber
     return 0

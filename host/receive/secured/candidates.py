@@ -136,9 +136,7 @@ class NextFrames:
         board = self.boards[expected.boards[i]]
         return Candidate(board, int(expected.counters[i]), sent, flips, int(expected.tags[i]))
 
-    def answers(
-        self, class_count: int, codeword: int, answers: np.ndarray, flips: np.ndarray
-    ) -> Iterator[Candidate]:
+    def answers(self, class_count: int, codeword: int, answers: np.ndarray, flips: np.ndarray) -> Iterator[Candidate]:
         """Iterate over the answer frames with a header's codeword and answers (K,), and their flips (K,)."""
         expected = self.expected_answers(class_count)
         for i in np.flatnonzero(expected.headers == codeword).tolist():

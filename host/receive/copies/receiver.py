@@ -44,7 +44,7 @@ class Outcome:
 class CopiesReceiver:
     """Receiver of groups of alike packets: their bits are combined, the header is identified, the payloads follow.
 
-    A copy that is another image's after all is taken out of the group. If the combined bits are no frame, each packet
+    A packet that may be another image's after all is taken out of the group. If the combined bits are no frame, each packet
     is received alone. The packets of one group have equal lengths.
     """
 
@@ -78,11 +78,12 @@ class CopiesReceiver:
             order = sorted(group, key=lambda i: (copies[i].crc_ok is not True, -(copies[i].snr_db or 0.0)))
             return [self._take_alone(copies, i) for i in order]
         agreeing = [k for k, packet in enumerate(packets) if identity.is_copy(packet, bers[k])]
+        if not agreeing:
+            return [self._take_alone(copies, i) for i in group]
+        # The combined bits have named the frame. Even a single copy that is certainly of it is received by that.
+        outcome = self._frames(copies, [group[k] for k in agreeing], [bers[k] for k in agreeing], identity)
         others = [i for k, i in enumerate(group) if k not in agreeing]
-        if len(agreeing) > 1:
-            outcome = self._frames(copies, [group[k] for k in agreeing], [bers[k] for k in agreeing], identity)
-            return [outcome, *(self._take(copies, others) if others else [])]
-        return [self._take_alone(copies, i) for i in group]
+        return [outcome, *(self._take(copies, others) if others else [])]
 
     def _take_alone(self, copies: Sequence[Copy], i: int) -> Outcome:
         event = self._alone.take(copies[i].packet, copies[i].snr_db, copies[i].rssi_dbm)

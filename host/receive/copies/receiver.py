@@ -44,8 +44,8 @@ class Outcome:
 class CopiesReceiver:
     """Receiver of groups of alike packets: their bits are combined, the header is identified, the payloads follow.
 
-    A packet that may be another image's after all is taken out of the group. If the combined bits are no frame, each packet
-    is received alone. The packets of one group have equal lengths.
+    A packet that may be another image's after all is taken out of the group. If the combined bits are no frame, each
+    packet is received alone. The packets of one group have equal lengths.
     """
 
     def __init__(self, parser: FrameParser) -> None:

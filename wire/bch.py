@@ -116,6 +116,13 @@ class Code:
             blocks ^= (values >> np.uint64(bit) & np.uint64(1)) * np.uint64(row << 1)
         return blocks
 
+    def word_of(self, block: int) -> int:
+        """Return the word of a block of `codewords`. Raises ValueError if it is none of them."""
+        word = self._word(block >> 1)
+        if word is None or block & 1:
+            raise ValueError(f"{block:016x} is not a block of this code")
+        return word
+
     def _word(self, codeword: int) -> int | None:
         """Return the word of a codeword, or None if it is none."""
         word = 0

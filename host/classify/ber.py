@@ -1,7 +1,11 @@
 """Estimation of a link's bit error rate from known bits, CRCs and the radio's signal measurements."""
 
+import base64
+from collections import deque
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import comb, exp, isfinite, log1p
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,13 +42,34 @@ def log_likelihood(frame: FeatureFrame | AnswerFrame) -> np.ndarray:
     - Badly damaged frames are never received, which biases the flip count low: subtract the log-probability of passing
       the receiver's tests (a truncated binomial).
     """
+    return _log_likelihood(*evidence_of(frame))
+
+
+class Evidence(NamedTuple):
+    """What a frame says about the bit error rate of its link."""
+
+    bits: int  # known ones
+    flips: int  # of these
+    crc: tuple[int, float, bool] | None  # bits that it protects, share of damage that it misses, correct; or no CRC
+    passed: tuple[tuple[int, int], ...]  # tests: number of bits, flips allowed in them
+
+    @classmethod
+    def of_json(cls, values: Sequence[Any]) -> "Evidence":
+        """Return evidence from JSON. Raises ValueError or TypeError if it is none."""
+        bits, flips, crc, passed = values
+        checked = None if crc is None else (int(crc[0]), float(crc[1]), bool(crc[2]))
+        return cls(int(bits), int(flips), checked, tuple((int(count), int(most)) for count, most in passed))
+
+
+def evidence_of(frame: FeatureFrame | AnswerFrame) -> Evidence:
+    """Return what a frame says about its link."""
     bits, flips = HEADER_BITS, frame.header_flips
     if frame.sync_flips is not None:
         bits, flips = bits + SYNC_BITS, flips + frame.sync_flips
     if frame.match.proof:
         bits, flips = bits + TAG_BITS, flips + frame.match.proof.tag_flips
     crc = (*_checked(frame), frame.crc_ok) if isinstance(frame, FeatureFrame) and frame.whole else None
-    return _log_likelihood(bits, flips, crc, frame.match.passed)
+    return Evidence(bits, flips, crc, frame.match.passed)
 
 
 class BerEstimator:
@@ -70,23 +95,46 @@ class BerEstimator:
         self._readings = np.empty(2 * MAX_READINGS)
         self._likelihoods = np.empty((2 * MAX_READINGS, len(BERS)))
         self._past = slice(0, 0)
+        self._evidence: deque[tuple[float, Evidence]] = deque(maxlen=MAX_READINGS)  # of `_past`
         self.estimate = _mean(_PRIOR)
 
     def update(self, frame: FeatureFrame | AnswerFrame) -> float:
         """Add a frame's evidence, and return the link's bit error rate at this frame."""
-        new = log_likelihood(frame)
+        evidence = evidence_of(frame)
+        new = _log_likelihood(*evidence)
         readings = [reading for reading in (frame.snr_db, frame.rssi_dbm) if reading is not None and isfinite(reading)]
         reading = readings[0] if readings else None
         past = self._forgetting * self._steady if reading is None else self._similar_past(reading)
         if new.max() - np.interp(np.log(_mean(past + _PRIOR)), _LOG, new) > SURPRISE:
             past = np.zeros_like(BERS)
             self._past = slice(0, 0)
+            self._evidence.clear()
         self.estimate = _mean(past + new + _PRIOR)
         if reading is None:
             self._steady = past + new
         else:
             self._remember(reading, new)
+            self._evidence.append((reading, evidence))
         return self.estimate
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what has to be remembered, as JSON."""
+        steady = base64.b64encode(self._steady.astype(np.float32).tobytes()).decode()
+        return {"estimate": self.estimate, "steady": steady, "readings": list(self._evidence)}
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> "BerEstimator":
+        """Return an estimator that goes on with what another one remembers. Raises ValueError or TypeError."""
+        estimator = cls()
+        steady = np.frombuffer(base64.b64decode(values["steady"]), np.float32)
+        if len(steady) != len(BERS) or not np.isfinite(steady).all():
+            raise ValueError("no log-likelihoods")
+        estimator.estimate, estimator._steady = float(values["estimate"]), steady.astype(np.float64)
+        for reading, evidence in values["readings"]:
+            found = Evidence.of_json(evidence)
+            estimator._remember(float(reading), _log_likelihood(*found))
+            estimator._evidence.append((float(reading), found))
+        return estimator
 
     def _similar_past(self, reading: float) -> np.ndarray:
         readings = self._readings[self._past]

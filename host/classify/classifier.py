@@ -22,6 +22,7 @@ from wire.model import Model
 
 # Images of a device that further frames can be added to: those that may be late, of two boards with its number.
 MAX_IMAGES = 16
+MAX_GATEWAYS = 32  # per device
 
 
 class AnsweredBy(StrEnum):
@@ -51,6 +52,7 @@ class Reading:
     tasks: TaskPredictions = field(default_factory=dict)
     auth: Auth = Auth.NONE  # of the image, by all of its frames so far
     image_id: str = ""  # the same for all frames of an image, and for no other image of the model
+    link_bers: tuple[float, ...] = ()  # of each link on which these frames came, in their order
 
     @property
     def prediction(self) -> Prediction:
@@ -124,6 +126,19 @@ class LogitsModel(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Received:
+    """The frames of one image that came together: one, or its copies by several gateways.
+
+    gateways: that received them; empty for a host that does not tell them apart. combined: an undamaged frame that the
+    copies together make.
+    """
+
+    frames: Sequence[FeatureFrame | AnswerFrame]
+    gateways: Sequence[str] = ("",)
+    combined: FeatureFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class _Combined:
     """A frame, and the combination of its image's frames so far."""
 
@@ -136,14 +151,23 @@ class _Combined:
     answer: Answer | None  # that decides, as no features have been received
     unsure: bool
     auth: Auth
+    link_bers: tuple[float, ...]
 
 
-class _Link:
-    """The link of one device and model: its bit error rate, and the latest images."""
+class _Device:
+    """The latest images of one device and model, and the bit error rates of its links, by gateway."""
 
     def __init__(self) -> None:
-        self.estimator = BerEstimator()
+        self.estimators: dict[str, BerEstimator] = {}
         self._images: OrderedDict[int, ImageBits] = OrderedDict()
+
+    def estimator(self, gateway: str) -> BerEstimator:
+        """Return the estimator of the link to a gateway. Beyond MAX_GATEWAYS, the oldest one is dropped."""
+        if gateway not in self.estimators:
+            self.estimators[gateway] = BerEstimator()
+            if len(self.estimators) > MAX_GATEWAYS:
+                del self.estimators[next(iter(self.estimators))]
+        return self.estimators[gateway]
 
     def image(self, number: int, model: Model) -> ImageBits:
         """Return the bits of an image by its number, without any if it is new."""
@@ -155,7 +179,7 @@ class _Link:
 
 
 class Classifier:
-    """Classifier of frames, with a bit error rate estimate per device and model.
+    """Classifier of frames, with a bit error rate estimate per device, model and gateway.
 
     Frames of one image (same device, model and sequence number) are combined before decoding: chunks side by side,
     copies of a chunk by the log-likelihood ratio of each bit, copies of an answer by the likelihood of each answer.
@@ -166,7 +190,7 @@ class Classifier:
         self._decoders = decoders
         self._general = general or {}
         self._start = f"{time.time_ns() // 1_000_000:x}"  # begins the image ids: image numbers begin anew
-        self._links: OrderedDict[tuple[int, str], _Link] = OrderedDict()  # the one heard last is the last one
+        self._devices: OrderedDict[tuple[int, str], _Device] = OrderedDict()  # the one heard last is the last one
 
     @classmethod
     def of(cls, bundles: Iterable[Bundle], tasks: Sequence[TaskModel] = ()) -> "Classifier":
@@ -186,7 +210,11 @@ class Classifier:
 
     def read_all(self, frames: Sequence[FeatureFrame | AnswerFrame]) -> list[Reading]:
         """Classify frames in the order of their arrival, as `read` does one by one. Decoding runs in batches."""
-        combined = [self._combine(frame) for frame in frames]
+        return self.read_received([Received([frame]) for frame in frames])
+
+    def read_received(self, images: Sequence[Received]) -> list[Reading]:
+        """Classify what came of images, in the order of its arrival. Decoding runs in batches."""
+        combined = [self._combine(image) for image in images]
         by_model: dict[str, list[int]] = defaultdict(list)
         predictions: dict[int, Prediction] = {}
         for position, item in enumerate(combined):
@@ -218,6 +246,7 @@ class Classifier:
                 by_task.get(position, {}),
                 item.auth,
                 f"{self._start}-{item.frame.device}-{item.frame.image_number}",
+                item.link_bers,
             )
             for position, item in enumerate(combined)
         ]
@@ -244,22 +273,37 @@ class Classifier:
         label = self._decoders[model.model_id].classes[answer.index]
         return Prediction(answer.index, label, float(model.answer.probability[answer.confidence]))
 
-    def _combine(self, frame: FeatureFrame | AnswerFrame) -> _Combined:
-        link = self._link(frame.device, frame.model.model_id)
-        ber = link.estimator.update(frame)
-        image = link.image(frame.image_number, frame.model)
-        expected = payload_ber(frame, ber)
-        image.add(frame, expected)
+    def estimators(self, device: int, model_id: str) -> Mapping[str, BerEstimator]:
+        """Return the estimators of the bit error rates of a device's links, by gateway."""
+        known = self._devices.get((device, model_id))
+        return known.estimators if known else {}
+
+    def restore(self, device: int, model_id: str, gateway: str, estimator: BerEstimator) -> None:
+        """Go on with an estimator of an earlier run."""
+        self._device(device, model_id).estimators[gateway] = estimator
+
+    def _combine(self, received: Received) -> _Combined:
+        """Add the frames to their image. An undamaged one says what the others say, and they are left out."""
+        frames = received.frames
+        device = self._device(frames[0].device, frames[0].model.model_id)
+        bers = tuple(
+            device.estimator(gateway).update(frame) for frame, gateway in zip(frames, received.gateways, strict=True)
+        )
+        whole = received.combined or next((one for one in frames if isinstance(one, FeatureFrame) and one.crc_ok), None)
+        shown, ber = whole or frames[bers.index(min(bers))], min(bers)
+        image = device.image(shown.image_number, shown.model)
+        expected = payload_ber(shown, ber)
+        for frame, own in [(whole, ber)] if whole else zip(frames, bers, strict=True):
+            image.add(frame, payload_ber(frame, own))
         answer, unsure = (None, False) if image.has_features else image.answer()
         rest = image.ber() if image.has_features else expected
-        return _Combined(
-            frame, ber, rest, image.symbols(), image.frames, image.answer_word(), answer, unsure, image.auth()
-        )
+        word, auth = image.answer_word(), image.auth()
+        return _Combined(shown, ber, rest, image.symbols(), image.frames, word, answer, unsure, auth, bers)
 
-    def _link(self, device: int, model_id: str) -> _Link:
-        """Return the state of a device's link. Beyond MAX_SOURCES, that of the one heard least recently is dropped."""
-        link = self._links.pop((device, model_id), None) or _Link()
-        self._links[device, model_id] = link
-        if len(self._links) > MAX_SOURCES:
-            self._links.popitem(last=False)
-        return link
+    def _device(self, device: int, model_id: str) -> _Device:
+        """Return the state of a device. Beyond MAX_SOURCES, that of the one heard least recently is dropped."""
+        known = self._devices.pop((device, model_id), None) or _Device()
+        self._devices[device, model_id] = known
+        if len(self._devices) > MAX_SOURCES:
+            self._devices.popitem(last=False)
+        return known

@@ -31,6 +31,8 @@ from wire.model import Model
 _ALL_ANSWERS = 1 << bch.ANSWER.word_bits - 2  # whatever device, sequence, model, class and confidence
 # Below this number of answers, the bound saves less time than it takes.
 _BOUND_FROM = 50_000
+# Soft bits that are farther from an answer than this, in flips of the likelier bits, are not of it.
+SOFT_BOUND = 16
 # Bits 1 to 57 of a block, the last one being bit 0, in windows that have a table of their distance to the nearest
 # answer.
 _WINDOW_BITS, _WINDOW_STARTS = 19, (1, 20, 39)
@@ -43,17 +45,36 @@ class AnswerTable:
     """
 
     def __init__(self, n_classes: int) -> None:
-        self._parts = bch.ANSWER.codewords(answer_part(*np.divmod(np.arange(n_classes * CONFIDENCES), CONFIDENCES)))
-        self._signs = _signs(self._parts).T  # (64, answers)
+        self.blocks = bch.ANSWER.codewords(answer_part(*np.divmod(np.arange(n_classes * CONFIDENCES), CONFIDENCES)))
+        self._signs = _signs(self.blocks).T  # (64, answers)
         self._windows: list[np.ndarray] = []
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self.blocks)
 
     def distances(self, block: bytes, headers: np.ndarray) -> np.ndarray:
         """Return the bits (N, answers) uint8 in which a block differs from each answer under each header (N,)."""
         products = _signs(headers ^ _number(block)) @ self._signs
         return ((HEADER_BITS - products) / 2).astype(np.uint8)
+
+    def block(self, answer: int) -> int:
+        """Return the part of an answer's codeword that answer k adds to that of its header."""
+        return int(self.blocks[answer])
+
+    def likeliest(
+        self, block: bytes, ratios: np.ndarray, headers: np.ndarray, most: float
+    ) -> Iterator[tuple[float, int, int]]:
+        """Iterate over those of the headers (N,) under which some answer costs `most` at most, given soft bits.
+
+        ratios (64,): log P(0) / P(1) of each bit; block: the likelier bits. Gives the cost, the header and the answer.
+        """
+        if len(headers) * len(self) >= _BOUND_FROM:
+            headers = headers[self._bounds(block, headers) <= SOFT_BOUND]
+        products = (_signs(headers) * ratios.astype(np.float32)) @ self._signs
+        costs = (np.abs(ratios).sum() - products) / 2
+        nearest = costs.min(axis=1, initial=np.inf)
+        for row in np.flatnonzero(nearest <= most).tolist():
+            yield float(nearest[row]), int(headers[row]), int(costs[row].argmin())
 
     def within(self, block: bytes, headers: np.ndarray, most: int) -> Iterator[tuple[int, int, np.ndarray]]:
         """Iterate over those of the headers (N,) under which some answer differs from a block in at most `most` bits.
@@ -70,11 +91,11 @@ class AnswerTable:
     def _bounds(self, block: bytes, headers: np.ndarray) -> np.ndarray:
         """Return lower bounds (N,) of the bits in which a block differs from the nearest answer under each header."""
         if not self._windows:
-            self._windows = [_nearest_table(self._parts, start) for start in _WINDOW_STARTS]
+            self._windows = [_nearest_table(self.blocks, start) for start in _WINDOW_STARTS]
         differences = headers ^ _number(block)
         # Bits outside of the windows count if they are equal in all answers.
         covered = np.uint64(sum((1 << _WINDOW_BITS) - 1 << start for start in _WINDOW_STARTS))
-        outside = ~(np.bitwise_or.reduce(self._parts) | covered)
+        outside = ~(np.bitwise_or.reduce(self.blocks) | covered)
         bounds = bch.weights(differences & outside)
         for start, table in zip(_WINDOW_STARTS, self._windows, strict=True):
             bounds += table[_window(differences, start)]
@@ -95,7 +116,7 @@ class AnswerDecoder:
             if model.class_count:
                 classes[model.model_bits] = max(model.class_count, classes.get(model.model_bits, 0))
         tables = {count: AnswerTable(count) for count in set(classes.values())}
-        self._tables = {bits: tables[count] for bits, count in classes.items()}
+        self.tables = {bits: tables[count] for bits, count in classes.items()}
         self._headers: dict[int, Header] = {}  # by codeword: of all devices known so far, and those expected
         self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
         self._next: dict[tuple[int, int], np.ndarray] = {}  # those that can be sent next
@@ -103,9 +124,13 @@ class AnswerDecoder:
         self._expected: dict[int, np.ndarray] = {}  # model bits -> codewords
         self._groups: dict[bool, list[tuple[AnswerTable, np.ndarray]]] = {}  # of established devices, of the others
 
+    def header_of(self, codeword: int) -> Header:
+        """Return the header of one of the codewords that `next_of` returns."""
+        return self._headers[codeword]
+
     def add_device(self, device: int, model_bits: int, newest: Sequence[int], established: bool = False) -> None:
         """Expect answers that a device can send after these sequence numbers, in place of any before."""
-        if model_bits not in self._tables:
+        if model_bits not in self.tables:
             return
         key = device, model_bits
         if key not in self._windows:
@@ -129,7 +154,7 @@ class AnswerDecoder:
         """Expect answers with these headers, until the next call."""
         by_model: dict[int, list[Header]] = {}
         for header in headers:
-            if header.model in self._tables:
+            if header.model in self.tables:
                 by_model.setdefault(header.model, []).append(header)
         self._expected = {bits: self._encode(group) for bits, group in by_model.items()}
         self._groups.clear()
@@ -140,9 +165,9 @@ class AnswerDecoder:
         sync_flips: flips in the sync word before the block; None for a radio packet. established: search among the
         established devices, or among the others.
         """
-        groups = self._next_of(established)
+        groups = self.next_of(established)
         bits, rate = _test(sync_flips)
-        compared = groups if established else [*groups, *self._next_of(True)]
+        compared = groups if established else [*groups, *self.next_of(True)]
         limit = bch.max_flips(bits, sum(len(table) * len(headers) for table, headers in compared), rate)
         most = min(KNOWN_HEADER_MAX_FLIPS, limit - (sync_flips or 0))
         if most < 0:
@@ -167,12 +192,12 @@ class AnswerDecoder:
         if decoded is None:
             return None
         sent, flips = decoded
-        table = self._tables.get(sent.model)
+        table = self.tables.get(sent.model)
         if sent.device == ANY_DEVICE or (table is None and sent.model in self._known_models):
             return None
         if table and sent.answer.index * CONFIDENCES >= len(table):
             return None
-        answers = sum(map(len, self._tables.values())) * SEQUENCES * ANY_DEVICE if table else _ALL_ANSWERS
+        answers = sum(map(len, self.tables.values())) * SEQUENCES * ANY_DEVICE if table else _ALL_ANSWERS
         bits, rate = _test(sync_flips)
         limit = min(bch.ANSWER.max_errors, bch.max_flips(bits, answers, rate) - (sync_flips or 0))
         if flips > limit:
@@ -191,7 +216,7 @@ class AnswerDecoder:
         self._headers.update(zip(codewords.tolist(), sent, strict=True))
         return codewords
 
-    def _next_of(self, established: bool) -> list[tuple[AnswerTable, np.ndarray]]:
+    def next_of(self, established: bool) -> list[tuple[AnswerTable, np.ndarray]]:
         """Return the codewords (N,) of all headers of answers that can be sent next, by the table of their answers.
 
         Those of established devices include the answers to a pending command.
@@ -199,10 +224,10 @@ class AnswerDecoder:
         if established not in self._groups:
             by_table: dict[AnswerTable, list[np.ndarray]] = {}
             for key in device_keys(self._next, self._established, established):
-                by_table.setdefault(self._tables[key[1]], []).append(self._next[key])
+                by_table.setdefault(self.tables[key[1]], []).append(self._next[key])
             expected = self._expected if established else {}
             for bits, codewords in expected.items():
-                by_table.setdefault(self._tables[bits], []).append(codewords)
+                by_table.setdefault(self.tables[bits], []).append(codewords)
             joined = ((table, np.concatenate(parts)) for table, parts in by_table.items())
             self._groups[established] = [
                 (table, np.unique(headers) if expected else headers) for table, headers in joined

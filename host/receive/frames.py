@@ -132,7 +132,7 @@ class FrameParser:
         if size is not None:
             models = [model for model in models if model.chunk_layout(header.chunk).size == size]
         clean = next((model for model in models if is_clean(body, header, model)), None)
-        return clean or self._only_or_used(models, header), clean is not None
+        return clean or self.only_or_used(models, header), clean is not None
 
     def parse(
         self,
@@ -152,9 +152,9 @@ class FrameParser:
                 return Refused(header.device, refusal)
             received = proof.board.crypt(proof.counter, header.chunk, received)
         bits = payload_bits(received, layout.n_bits)
-        if proof and not crc_ok and self._contradicts(proof, header, model, bits):
+        if proof and not crc_ok and self.contradicts(proof, header, model, bits):
             return Refused(header.device, Refusal.CONTRADICTION)
-        place = self._record(match, model, crc_ok, header.chunk, bits, crc_ok)
+        place = self.record(match, model, crc_ok, header.chunk, bits, crc_ok)
         return FeatureFrame(model, match, bits, sync_flips, len(body) >= layout.size, crc_ok, place, snr_db, rssi_dbm)
 
     def parse_answer(
@@ -168,7 +168,7 @@ class FrameParser:
         header, proof = match.header, match.proof
         if proof and (refusal := self.gate.refusal_with(proof, Auth.FULL)):
             return Refused(header.device, refusal)
-        model = proof.model if proof else self._only_or_used(self.headers.models(header), header)
+        model = proof.model if proof else self.only_or_used(self.headers.models(header), header)
         if model is None or match.answers is None:
             return None
         distances = match.answers[: model.class_count * CONFIDENCES]
@@ -177,23 +177,23 @@ class FrameParser:
             return None
         answer, lead = nearest_answer(distances)
         word = np.unpackbits(np.frombuffer(answer.word.to_bytes(ANSWER_BITS // 8, "big"), np.uint8)).astype(np.int8)
-        place = self._record(match, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
+        place = self.record(match, model, match.is_clear, ANSWER, word, lead >= MIN_LEAD)
         return AnswerFrame(model, match, distances, sync_flips, place, snr_db, rssi_dbm)
 
-    def _contradicts(self, proof: Proof, header: Header, model: Model, bits: np.ndarray) -> bool:
+    def contradicts(self, proof: Proof, header: Header, model: Model, bits: np.ndarray) -> bool:
         """Return True if a damaged payload is unlike the other frames of its image: one of them is forged."""
         source, device = self.sources.get((header.device, model.model_id)), self.gate.device(header.device)
         if source is None or device is None or proof.counter > device.counter:
             return False
         return source.contradicts(proof.counter, header.chunk, bits, model.answer_bits)
 
-    def _only_or_used(self, models: list[Model], header: Header) -> Model | None:
+    def only_or_used(self, models: list[Model], header: Header) -> Model | None:
         """Return the only one of the models, else the one that the header's device has used before, or None."""
         if len(models) == 1:
             return models[0]
         return next((model for model in models if (header.device, model.model_id) in self.sources), None)
 
-    def _record(self, match: Match, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
+    def record(self, match: Match, model: Model, certain: bool, chunk: int, bits: np.ndarray, clean: bool) -> Place:
         """Record a frame of its source. The device becomes known if the header is certain, else with the next frame."""
         key, now = (match.header.device, model.model_id), self._clock()
         source = self._senders.add(key)

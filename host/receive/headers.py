@@ -47,7 +47,7 @@ class HeaderDecoder:
         self._models: dict[int, list[Model]] = defaultdict(list)
         for model in models:
             self._models[model.model_bits].append(model)
-        self._answers = AnswerDecoder(models)
+        self.answers = AnswerDecoder(models)
         self._exact: dict[bytes, Header] = {}  # every header of every known device
         self._blocks: dict[tuple[int, int], list[bytes]] = {}  # device, model bits -> those of one device
         self._windows: dict[tuple[int, int], np.ndarray] = {}  # device, model bits -> codewords (32, K) by the newest
@@ -79,7 +79,7 @@ class HeaderDecoder:
         if established != (key in self._established):
             self._candidates.clear()
             (self._established.add if established else self._established.discard)(key)
-        self._answers.add_device(device, model_bits, newest, established)
+        self.answers.add_device(device, model_bits, newest, established)
 
     def remove_device(self, device: int, model_bits: int) -> None:
         """Forget a device."""
@@ -90,13 +90,13 @@ class HeaderDecoder:
             self._candidates.clear()
             for block in self._blocks.pop(key):
                 del self._exact[block]
-        self._answers.remove_device(device, model_bits)
+        self.answers.remove_device(device, model_bits)
 
     def expect(self, headers: Iterable[Header]) -> None:
         """Add the headers of the answers to a pending command to the candidates, until the next call."""
         expected = list(headers)
         self._is_expecting = bool(expected)
-        self._answers.expect(header for header in expected if header.type == FrameType.ANSWER)
+        self.answers.expect(header for header in expected if header.type == FrameType.ANSWER)
         self._expected = bch.HEADER.codewords([header.word() for header in expected if header.type != FrameType.ANSWER])
         self._candidates.clear()
 
@@ -117,19 +117,26 @@ class HeaderDecoder:
         """Return True if this is the header of a feature or answer frame of an unknown model."""
         return header.type in (FrameType.FEATURE, FrameType.ANSWER) and header.model not in self._models
 
+    def exact(self, packet: bytes) -> Match | None:
+        """Return the header of a radio packet if it is, bit by bit, one that a known device sends in this size."""
+        header = self._exact.get(packet[:HEADER_BYTES])
+        if header is None or not self.fits(len(packet))[header.model << 4 | header.chunk]:
+            return None
+        return Match(header, 0, ((HEADER_BITS, bch.HEADER.max_errors),))
+
     def decode(self, block: bytes, sync_flips: int) -> Match | None:
         """Decode the 8 bytes after a sync word. Returns a plausible header, one of an unknown model, or None."""
         known = self._exact.get(block)
         if known:
             return Match(known, 0, ((SYNC_BITS, KNOWN_SYNC_MAX_FLIPS), (HEADER_BITS, bch.HEADER.max_errors)))
         near = None
-        for established in self._ranks():
+        for established in self.ranks():
             if not _is_settled(near):
                 near = _nearer_by_code(near, self._near(block, sync_flips, established))
         if sync_flips > SYNC_MAX_FLIPS or _is_settled(near):
             return near
         by_code = self._by_code(block, ((SYNC_BITS, SYNC_MAX_FLIPS), (bch.N_BITS, bch.HEADER.max_errors)), near)
-        return _nearer_by_code(near, _nearer(by_code, self._answers.decode_by_code(block, sync_flips)))
+        return _nearer_by_code(near, _nearer(by_code, self.answers.decode_by_code(block, sync_flips)))
 
     def decode_packet(self, block: bytes, size: int) -> Match | None:
         """Decode the first 8 bytes of a radio packet of `size` bytes, which has no sync word.
@@ -138,14 +145,14 @@ class HeaderDecoder:
         """
         if size == HEADER_BYTES:
             near = None
-            for established in self._ranks():
+            for established in self.ranks():
                 if not _is_settled(near):
-                    near = _nearer_by_code(near, self._answers.decode(block, established=established))
-            return near if _is_settled(near) else _nearer_by_code(near, self._answers.decode_by_code(block))
-        fits, compared, near = self._fits(size), 0, None
-        for established in self._ranks():
+                    near = _nearer_by_code(near, self.answers.decode(block, established=established))
+            return near if _is_settled(near) else _nearer_by_code(near, self.answers.decode_by_code(block))
+        fits, compared, near = self.fits(size), 0, None
+        for established in self.ranks():
             if not _is_settled(near):
-                candidates = self._next_of(established)
+                candidates = self.next_of(established)
                 last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
                 candidates = candidates[fits[last_fields]]
                 compared += len(candidates)
@@ -159,7 +166,7 @@ class HeaderDecoder:
         accepted = self.has_unknown_model(match.header) or fits[match.header.model << 4 | match.header.chunk]
         return match if accepted else None
 
-    def _fits(self, size: int) -> np.ndarray:
+    def fits(self, size: int) -> np.ndarray:
         """Return if frames with these last fields of a header, model and chunk, are of this size: (512,) bool."""
         if size not in self._sizes:
             self._sizes[size] = fits = np.zeros(MODELS * MAX_CHUNKS, bool)
@@ -180,20 +187,20 @@ class HeaderDecoder:
             return None
         return Match(header, decoded[1] + (block[-1] & 1), passed)
 
-    def _ranks(self) -> tuple[bool, ...]:
+    def ranks(self) -> tuple[bool, ...]:
         """Return the order of the search: established devices and answers to a command, if there are any; others."""
         return (True, False) if self._established or self._is_expecting else (False,)
 
     def _near(self, block: bytes, sync_flips: int, established: bool) -> Match | None:
         """Return the nearest header or answer that the established devices can send next, or the others."""
-        candidates = self._next_of(established)
-        compared = len(candidates) if established else len(candidates) + len(self._next_of(True))
+        candidates = self.next_of(established)
+        compared = len(candidates) if established else len(candidates) + len(self.next_of(True))
         bits = SYNC_BITS + HEADER_BITS
         limit = bch.max_flips(bits, compared, FALSE_PER_BYTE)
         near = _nearest(block, candidates, min(KNOWN_HEADER_MAX_FLIPS, limit - sync_flips), ((bits, limit),))
-        return _nearer(near, self._answers.decode(block, sync_flips, established))
+        return _nearer(near, self.answers.decode(block, sync_flips, established))
 
-    def _next_of(self, established: bool) -> np.ndarray:
+    def next_of(self, established: bool) -> np.ndarray:
         """Return the codewords (K,) uint64 of all headers that established devices can send next, or the others.
 
         The answers to a pending command count as those of an established device.

@@ -78,37 +78,26 @@ class PacketReceiver:
         return self._parser.control_event(control, snr_db, rssi_dbm)
 
 
-class Gateways:
-    """The gateways on one serial line: turns their control frames into the events of the radio packets inside.
+class PacketLine:
+    """The gateways on one serial line: unpacks their control frames, and counts what is lost on the line.
 
     The restart of a gateway looks like losses, as that of a sender does. A repeated packet counts once. Two gateways
     with one number look like many losses, and the number is then in `clashing`.
     """
 
-    def __init__(self, receiver: PacketReceiver) -> None:
-        self._receiver = receiver
+    def __init__(self) -> None:
         self._last: dict[int, tuple[int, bytes]] = {}  # number and data of the newest packet, by gateway
         self._boards: dict[int, ClashDetector] = {}  # by gateway
         self.packets = 0
         self.lost = 0  # between gateway and host, from the gaps in the numbers
 
     @property
-    def foreign(self) -> int:
-        """Packets that are not a frame of a known model."""
-        return self._receiver.foreign
-
-    @property
-    def damaged_statuses(self) -> int:
-        """Packets with the header of a status frame, whose CRC-32 is wrong."""
-        return self._receiver.damaged_statuses
-
-    @property
     def clashing(self) -> set[int]:
         """The numbers that two gateways seem to have."""
         return {gateway for gateway, boards in self._boards.items() if boards.found}
 
-    def take(self, control: Control) -> Event | None:
-        """Return the event in a PACKET; None for other control frames and for foreign or repeated packets."""
+    def unpack(self, control: Control) -> Packet | None:
+        """Return the radio packet in a PACKET; None for other control frames and for repeated packets."""
         if control.opcode != Opcode.PACKET | REPLY_BIT or len(control.data) < Packet.FORMAT.size:
             return None
         gateway = control.header.device
@@ -120,6 +109,30 @@ class Gateways:
         self._last[gateway] = control.request, control.data
         self._boards.setdefault(gateway, ClashDetector(PACKET_COUNTS)).record(control.request)
         self.packets += 1
-        packet = Packet.unpack(control.data)
+        return Packet.unpack(control.data)
+
+
+class Gateways(PacketLine):
+    """The gateways on one serial line: turns their control frames into the events of the radio packets inside."""
+
+    def __init__(self, receiver: PacketReceiver) -> None:
+        super().__init__()
+        self._receiver = receiver
+
+    @property
+    def foreign(self) -> int:
+        """Packets that are not a frame of a known model."""
+        return self._receiver.foreign
+
+    @property
+    def damaged_statuses(self) -> int:
+        """Packets with the header of a status frame, whose CRC-32 is wrong."""
+        return self._receiver.damaged_statuses
+
+    def take(self, control: Control) -> Event | None:
+        """Return the event in a PACKET; None for other control frames and for foreign or repeated packets."""
+        packet = self.unpack(control)
+        if packet is None:
+            return None
         event = self._receiver.take(packet.payload, packet.snr_db, packet.rssi_dbm)
-        return replace(event, gateway=gateway) if isinstance(event, ControlFrame) else event
+        return replace(event, gateway=control.header.device) if isinstance(event, ControlFrame) else event

@@ -1,5 +1,7 @@
 """Bookkeeping of one sender: its images by sequence number, their copies, and the images that were lost."""
 
+import secrets
+import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,6 +43,11 @@ class Counter(NamedTuple):
     certainty: Certainty
 
 
+def new_token() -> str:
+    """Return a short text that no other source has: the time in milliseconds, and 16 random bits."""
+    return f"{time.time_ns() // 1_000_000:x}{secrets.token_hex(2)}"
+
+
 @dataclass
 class Source:
     """Frames of one device with one model, counted by their sequence numbers modulo 32 and by time.
@@ -68,6 +75,8 @@ class Source:
     top: int = -1  # largest image number
     _boards: ClashDetector = field(default_factory=ClashDetector)
     last_counter: Counter | None = None
+    # Begins the ids of its images, as image numbers begin anew when a device is forgotten.
+    token: str = field(default_factory=new_token)
 
     @property
     def clash(self) -> bool:

@@ -12,17 +12,7 @@ from host.keys.key_file import DEMANDS, KeyFile, state_path, taken_path
 from host.keys.policy import Auth, DevicePolicy
 from host.keys.taken import TakenImages
 from host.receive.secured.devices import Refusal
-
-_TEXTS = {
-    Refusal.NOT_AUTHENTIC: "frames as device {device} that are not authentic are refused: they are badly damaged, of a "
-    "board without the key, or forged",
-    Refusal.REPLAY: "old frames of device {device} are refused: they came late, or are replayed",
-    Refusal.DAMAGED: "frames of device {device} with a damaged payload are refused, as it has to be authentic, too",
-    Refusal.CONTRADICTION: "damaged frames of device {device} are refused that are unlike others of their image: some "
-    "are forged",
-    Refusal.REVOKED: "frames as device {device} are refused: its key is revoked",
-    Refusal.NO_KEY: "frames of device {device} are refused by --require-auth: the key file has no key for it",
-}
+from host.site.events import REFUSALS
 
 
 class Trust(NamedTuple):
@@ -66,7 +56,7 @@ class RefusalNotes:
             return
         self._noted.add((device, reason))
         self._output.json_line(event="refused", device=device, gateway=False, reason=reason.value)
-        self._notes.add(_TEXTS[reason].format(device=device))
+        self._notes.add(REFUSALS[reason].format(device=device))
 
     def flush(self) -> None:
         """Print the notes left out."""

@@ -54,7 +54,7 @@ class _Codewords(NamedTuple):
         return cls(bch.HEADER.codewords(words), bch.ANSWER.codewords(parts))
 
 
-class _Frames(NamedTuple):
+class Frames(NamedTuple):
     """Frames that can come: arrays (K,) of equal length."""
 
     headers: np.ndarray  # uint64
@@ -64,7 +64,7 @@ class _Frames(NamedTuple):
     sizes: np.ndarray  # in bytes, without sync
 
     @classmethod
-    def joined(cls, parts: Sequence["_Frames"]) -> "_Frames":
+    def joined(cls, parts: Sequence["Frames"]) -> "Frames":
         """Return all frames of the parts."""
         numbers, blocks = np.zeros(0, np.int64), np.zeros(0, np.uint64)
         none = cls(blocks, numbers, numbers, blocks, numbers)
@@ -79,22 +79,22 @@ class NextFrames:
     """
 
     def __init__(self, boards: Sequence[Board]) -> None:
-        self._boards = boards
-        self._tables = {count: AnswerTable(count) for count in {board.sender.class_count for board in boards} - {0}}
+        self.boards = boards
+        self.tables = {count: AnswerTable(count) for count in {board.sender.class_count for board in boards} - {0}}
         self._codewords = [_Codewords.of(board) for board in boards]
-        self._features: dict[int, _Frames] = {}  # by the board's position
-        self._answers: dict[int, _Frames] = {}  # by the board's position: answer 0 of each image
-        self._all_features: _Frames | None = None
-        self._all_answers: dict[int, _Frames] = {}  # by the number of classes
+        self._features: dict[int, Frames] = {}  # by the board's position
+        self._answers: dict[int, Frames] = {}  # by the board's position: answer 0 of each image
+        self._all_features: Frames | None = None
+        self._all_answers: dict[int, Frames] = {}  # by the number of classes
 
     def expect(self, position: int, counters: Sequence[int]) -> None:
         """Expect the images with these counters of a board, in place of others before."""
-        (_, sender, model), codewords = self._boards[position], self._codewords[position]
+        (_, sender, model), codewords = self.boards[position], self._codewords[position]
         chunks, sequences = range(len(model.chunks)), np.array(counters) % SEQUENCES
         if chunks:
             headers, tags = codewords.features[sequences].reshape(-1), sender.feature_tags(counters, chunks)
             sizes = [SecuredLayout(model.chunk_bits(chunk)).size for chunk in chunks]
-            self._features[position] = _Frames(
+            self._features[position] = Frames(
                 headers,
                 np.full(len(tags), position),
                 np.repeat(counters, len(chunks)),
@@ -104,7 +104,7 @@ class NextFrames:
             self._all_features = None
         if sender.class_count:
             count = len(counters)
-            self._answers[position] = _Frames(
+            self._answers[position] = Frames(
                 codewords.answers[sequences],
                 np.full(count, position),
                 np.array(counters),
@@ -118,46 +118,58 @@ class NextFrames:
 
         size: of the packet in bytes; None on a line, where the frame may have any.
         """
-        expected = self._expected_features()
+        expected = self.expected_features()
         flips = bch.distances(header, expected.headers)
         near = flips <= KNOWN_HEADER_MAX_FLIPS
         if size is not None:
             near &= expected.sizes == size
         for i in np.flatnonzero(near).tolist():
-            sent = Header.from_word(int(expected.headers[i]) >> (HEADER_BITS - bch.HEADER.word_bits))
-            board = self._boards[expected.boards[i]]
-            yield Candidate(board, int(expected.counters[i]), sent, int(flips[i]), int(expected.tags[i]))
+            yield self.feature(i, int(flips[i]))
         if size in (None, TAGGED_HEADER_BYTES):
-            for count in self._tables:
+            for count in self.tables:
                 yield from self._near_answers(header, count)
+
+    def feature(self, i: int, flips: int) -> Candidate:
+        """Return the feature frame i of those expected, whose header is `flips` from the received one."""
+        expected = self.expected_features()
+        sent = Header.from_word(int(expected.headers[i]) >> (HEADER_BITS - bch.HEADER.word_bits))
+        board = self.boards[expected.boards[i]]
+        return Candidate(board, int(expected.counters[i]), sent, flips, int(expected.tags[i]))
+
+    def answers(self, class_count: int, codeword: int, answers: np.ndarray, flips: np.ndarray) -> Iterator[Candidate]:
+        """Iterate over the answer frames with a header's codeword and answers (K,), and their flips (K,)."""
+        expected = self.expected_answers(class_count)
+        for i in np.flatnonzero(expected.headers == codeword).tolist():
+            board, counter = self.boards[expected.boards[i]], int(expected.counters[i])
+            sent = answer_header(board.sender, counter)
+            tags = board.sender.answer_tags(np.full(len(answers), counter), answers)
+            for answer, tag, count in zip(answers.tolist(), tags.tolist(), flips.tolist(), strict=True):
+                yield Candidate(board, counter, sent, count, tag, Answer(*divmod(answer, CONFIDENCES)))
 
     def answer_flips(self, header: bytes, candidate: Candidate) -> np.ndarray:
         """Return in how many bits (answers,) uint8 8 received bytes differ from each answer to a candidate's image."""
         board, sequence = candidate.board, candidate.header.sequence
         codeword = self._codewords[board.position].answers[[sequence]]
-        return self._tables[board.sender.class_count].distances(header, codeword)[0]
+        return self.tables[board.sender.class_count].distances(header, codeword)[0]
 
     def _near_answers(self, header: bytes, class_count: int) -> Iterator[Candidate]:
-        expected = self._expected_answers(class_count)
-        found = self._tables[class_count].within(header, np.unique(expected.headers), KNOWN_HEADER_MAX_FLIPS)
+        expected = self.expected_answers(class_count)
+        found = self.tables[class_count].within(header, np.unique(expected.headers), KNOWN_HEADER_MAX_FLIPS)
         for _, codeword, flips in found:
             answers = np.flatnonzero(flips <= KNOWN_HEADER_MAX_FLIPS)
-            for i in np.flatnonzero(expected.headers == codeword).tolist():
-                board, counter = self._boards[expected.boards[i]], int(expected.counters[i])
-                sent = answer_header(board.sender, counter)
-                tags = board.sender.answer_tags(np.full(len(answers), counter), answers)
-                for answer, tag in zip(answers.tolist(), tags.tolist(), strict=True):
-                    yield Candidate(board, counter, sent, int(flips[answer]), tag, Answer(*divmod(answer, CONFIDENCES)))
+            yield from self.answers(class_count, codeword, answers, flips[answers])
 
-    def _expected_features(self) -> _Frames:
+    def expected_features(self) -> Frames:
+        """Return the feature frames that can come, with their tags."""
         if self._all_features is None:
-            self._all_features = _Frames.joined([*self._features.values()])
+            self._all_features = Frames.joined([*self._features.values()])
         return self._all_features
 
-    def _expected_answers(self, class_count: int) -> _Frames:
+    def expected_answers(self, class_count: int) -> Frames:
+        """Return answer 0 of each image that can come, of the boards with so many classes."""
         if class_count not in self._all_answers:
-            positions = [at for at in self._answers if self._boards[at].sender.class_count == class_count]
-            self._all_answers[class_count] = _Frames.joined([self._answers[at] for at in positions])
+            positions = [at for at in self._answers if self.boards[at].sender.class_count == class_count]
+            self._all_answers[class_count] = Frames.joined([self._answers[at] for at in positions])
         return self._all_answers[class_count]
 
 

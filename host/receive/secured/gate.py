@@ -31,41 +31,41 @@ class Gate:
         require: Auth,
         clock: Callable[[], float],
     ) -> None:
-        self._search = SecuredSearch(models, policies, clock) if policies else None
+        self.search = SecuredSearch(models, policies, clock) if policies else None
         self._require, self._clock = require, clock
         self._taken: TakenImages | None = None
 
     @property
     def header_bytes(self) -> int:
         """The number of bytes after a sync word that are needed to find every frame."""
-        return TAGGED_HEADER_BYTES if self._search else HEADER_BYTES
+        return TAGGED_HEADER_BYTES if self.search else HEADER_BYTES
 
     @property
     def accepted(self) -> dict[int, Accepted]:
         """What has to be remembered of the devices with a key, by device: see `restore`."""
-        devices = self._search.devices if self._search else {}
+        devices = self.search.devices if self.search else {}
         return {number: accepted for number, device in devices.items() if (accepted := device.accepted)}
 
     def restore(self, accepted: Mapping[int, Accepted]) -> None:
         """Go on with the counters of an earlier run, except of devices that have another key now."""
         for number, one in accepted.items():
-            if self._search and (device := self.device(number)):
+            if self.search and (device := self.device(number)):
                 device.restore(one)
-                self._search.changed(number)
+                self.search.changed(number)
 
     def expect_counter(self, number: int, counter: int) -> None:
         """Also expect the images of a device with a key from this counter on, which a board reported without proof.
 
         The frames still have to be authentic, and newer than those that were accepted.
         """
-        if self._search and (device := self.device(number)):
+        if self.search and (device := self.device(number)):
             device.reported = counter
-            self._search.changed(number)
+            self.search.changed(number)
 
     def use_taken(self, taken: TakenImages) -> None:
         """Take no frame of an image that another command received, and expect those after the newest one."""
         self._taken = taken
-        for number, device in self._search.devices.items() if self._search else ():
+        for number, device in self.search.devices.items() if self.search else ():
             newest = taken.newest(number, device.mark) if device.mark else None
             self.expect_counter(number, max(device.reported, -1 if newest is None else newest + 1))
 
@@ -78,11 +78,11 @@ class Gate:
 
     def device(self, number: int) -> KeyedDevice | None:
         """Return a device with a policy; None for any other."""
-        return self._search.devices.get(number) if self._search else None
+        return self.search.devices.get(number) if self.search else None
 
     def decode(self, block: bytes, sync_flips: int | None = None, size: int | None = None) -> Match | None:
         """Decode the first bytes of a frame of a device with a policy, as `SecuredSearch.decode` does."""
-        return self._search.decode(block, sync_flips, size) if self._search else None
+        return self.search.decode(block, sync_flips, size) if self.search else None
 
     def refusal(self, match: Match) -> Refusal | None:
         """Return the reason for which a feature or answer frame without a proof is refused; None if it passes."""
@@ -103,12 +103,12 @@ class Gate:
 
     def accept(self, proof: Proof, now: float) -> int | None:
         """Accept a frame, and return the largest counter of its device before; None if it was unknown."""
-        assert self._search
-        device = self._search.devices[proof.board.device]
+        assert self.search
+        device = self.search.devices[proof.board.device]
         before = device.known_counter
         device.accept(proof.counter, now)
         if device.counter != before:
-            self._search.changed(proof.board.device)
+            self.search.changed(proof.board.device)
         return before
 
     def open_status(self, control: Control) -> Status | Refusal | None:
@@ -124,6 +124,6 @@ class Gate:
         if control.opcode not in _STATUSES:
             return None
         opened = device.open_status(control)
-        if self._search and isinstance(opened, Status):
-            self._search.changed(control.header.device)
+        if self.search and isinstance(opened, Status):
+            self.search.changed(control.header.device)
         return opened

@@ -6,6 +6,7 @@ the more candidates have a header near the received one, the fewer of its bits m
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +29,31 @@ BURST, PER_S = 256, 64
 Tests = tuple[tuple[int, int], ...]  # as in a Match
 
 
+class Tag(Protocol):
+    """A received header tag: by how much it differs from others, and how much random bits may."""
+
+    def costs(self, tags: np.ndarray) -> np.ndarray:
+        """Return by how much it differs from each of the tags (K,) uint64."""
+
+    def limit(self, candidates: int, rate: float) -> float:
+        """Return the largest difference at which no more than this share of forged frames is accepted."""
+
+
+class HardTag:
+    """The header tag of one frame, which differs from others in a number of bits."""
+
+    def __init__(self, block: bytes) -> None:
+        self._tag = block[HEADER_BYTES:TAGGED_HEADER_BYTES]
+
+    def costs(self, tags: np.ndarray) -> np.ndarray:
+        """Return in how many bits (K,) it differs from each of the tags (K,) uint64."""
+        return bch.distances(self._tag, tags)
+
+    def limit(self, candidates: int, rate: float) -> float:
+        """Return the number of flips at which no more than this share of forged frames is accepted."""
+        return max_tag_flips(candidates, rate)
+
+
 class SecuredSearch:
     """Search for the frames of devices with a key, which `devices` holds by their numbers.
 
@@ -48,7 +74,7 @@ class SecuredSearch:
             self.devices[number] = KeyedDevice(policy, own)
             boards += own
         self._models = models
-        self._next = NextFrames(boards)
+        self.next = NextFrames(boards)
         self._clock = clock
         self._budgets = {number: Budget() for number in self.devices}
         self._windows: OrderedDict[tuple[int, int, int, int], np.ndarray] = OrderedDict()
@@ -58,7 +84,7 @@ class SecuredSearch:
     def changed(self, device: int) -> None:
         """Expect other frames of a device than before: something was accepted of it."""
         for board in self.devices[device].boards:
-            self._next.expect(board.position, self.devices[device].next_counters())
+            self.next.expect(board.position, self.devices[device].next_counters())
 
     def decode(self, block: bytes, sync_flips: int | None = None, size: int | None = None) -> Match | None:
         """Decode the first 16 bytes of a frame, or fewer if no more were received.
@@ -74,17 +100,17 @@ class SecuredSearch:
 
     def _nearest(self, block: bytes, sync_flips: int | None, size: int | None) -> Match | None:
         """Return the authentic one among the frames that can come next."""
-        candidates = [*self._next.near(block[:HEADER_BYTES], size)]
+        candidates = [*self.next.near(block[:HEADER_BYTES], size)]
         if not candidates:
             return None
-        limit, received = max_tag_flips(len(candidates)), _tag(block)
+        limit, received = max_tag_flips(len(candidates)), tag_of(block)
         flips, at = min(((one.tag ^ received).bit_count(), i) for i, one in enumerate(candidates))
         if flips > limit:
             return None
         tests: Tests = ((HEADER_BITS, KNOWN_HEADER_MAX_FLIPS), (TAG_BITS, limit))
         if sync_flips is not None:
             tests = ((SYNC_BITS, KNOWN_SYNC_MAX_FLIPS), *tests)
-        return self._authentic(block, candidates[at], flips, tests)
+        return self.authentic(block, candidates[at], flips, tests)
 
     def _by_code(self, block: bytes, sync_flips: int | None, size: int | None) -> Match | None:
         """Return a match if the header, corrected by its code alone, names a device with a key."""
@@ -100,29 +126,34 @@ class SecuredSearch:
             tests = ((SYNC_BITS, SYNC_MAX_FLIPS), *tests)
         flips += block[HEADER_BYTES - 1] & 1
         if len(block) >= TAGGED_HEADER_BYTES:
-            device = self.devices[header.device]
-            boards = [board for board in device.boards if _fits(board.model, header, answer, size, secured=True)]
-            if found := self._in_window(device, boards, header, answer, block):
+            boards = self.boards_of(header, answer, size)
+            if found := self.in_window(boards, header, answer, HardTag(block)):
                 candidate, limit = found
                 candidate = candidate._replace(header_flips=flips)
-                return self._authentic(
-                    block, candidate, (candidate.tag ^ _tag(block)).bit_count(), (*tests, (TAG_BITS, limit))
+                return self.authentic(
+                    block, candidate, (candidate.tag ^ tag_of(block)).bit_count(), (*tests, (TAG_BITS, int(limit)))
                 )
         return Match(header, flips, tests)
 
-    def _in_window(
-        self, device: KeyedDevice, boards: Sequence[Board], header: Header, answer: Answer | None, block: bytes
-    ) -> tuple[Candidate, int] | None:
-        """Return the authentic frame in the window of counters, and the number of flips allowed in its tag."""
+    def boards_of(self, header: Header, answer: Answer | None, size: int | None) -> list[Board]:
+        """Return the boards with a key that can send this header, encrypted answer and size in a secured frame."""
+        boards = self.devices[header.device].boards if header.device in self.devices else []
+        return [board for board in boards if _fits(board.model, header, answer, size, secured=True)]
+
+    def in_window(
+        self, boards: Sequence[Board], header: Header, answer: Answer | None, tag: Tag
+    ) -> tuple[Candidate, float] | None:
+        """Return the authentic frame of a device in its window of counters, and the largest cost allowed of its tag."""
+        device = self.devices[header.device]
         counters = device.window(header.sequence)
-        limit = max_tag_flips(len(boards) * len(counters), WINDOW_RATE)
+        limit = tag.limit(len(boards) * len(counters), WINDOW_RATE)
         if not len(boards) * len(counters) or not self._budgets[header.device].spend(self._clock()):
             return None
         for board in boards:
             tags = self._window_tags(board.sender, counters, header, answer)
-            flips = bch.distances(block[HEADER_BYTES:TAGGED_HEADER_BYTES], tags)
-            best = int(flips.argmin())
-            if flips[best] <= limit:
+            costs = tag.costs(tags)
+            best = int(costs.argmin())
+            if costs[best] <= limit:
                 return Candidate(board, int(counters[best]), header, 0, int(tags[best]), answer), limit
         return None
 
@@ -141,12 +172,12 @@ class SecuredSearch:
             self._windows.popitem(last=False)
         return tags
 
-    def _authentic(self, block: bytes, found: Candidate, tag_flips: int, tests: Tests) -> Match:
+    def authentic(self, block: bytes, found: Candidate, tag_flips: int, tests: Tests) -> Match:
         """Return the match of an authentic frame. The flips of an answer are those of plain answers."""
         proof = Proof(found.board.sender, found.board.model, found.counter, tag_flips, found.answer)
         if found.answer is None:
             return Match(found.header, found.header_flips, tests, None, proof)
-        flips = self._next.answer_flips(block[:HEADER_BYTES], found)
+        flips = self.next.answer_flips(block[:HEADER_BYTES], found)
         # The tags of other answers are random: half of their bits differ.
         others, own = TAG_BITS // 2, found.answer.index * CONFIDENCES + found.answer.confidence
         flips = flips + np.uint8(others)
@@ -202,5 +233,6 @@ def _fits(model: Model, header: Header, answer: Answer | None, size: int | None,
     return possible and (size is None or size in sizes[: 1 if secured else 2])
 
 
-def _tag(block: bytes) -> int:
+def tag_of(block: bytes) -> int:
+    """Return the header tag among the first bytes of a secured frame."""
     return int.from_bytes(block[HEADER_BYTES:TAGGED_HEADER_BYTES], "big")

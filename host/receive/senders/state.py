@@ -4,7 +4,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from host.receive.secured.devices import Accepted
 from host.receive.senders.registry import Key
 from host.receive.senders.rhythm import Rhythm
 from host.receive.senders.track import Certainty, Image, Track
-from host.receive.sources import Counter, Source
+from host.receive.sources import Counter, Source, new_token
 
 APPLICATION_ID = 0x494E4B4C  # "INKL", in the header of the file
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 CREATE TABLE source(device INTEGER, model_id TEXT, state TEXT NOT NULL, PRIMARY KEY(device, model_id)) WITHOUT ROWID;
 CREATE TABLE image(
@@ -26,15 +26,27 @@ CREATE TABLE image(
     PRIMARY KEY(device, model_id, number, chunk)
 ) WITHOUT ROWID;
 """
-# Of devices with a key. Files of earlier versions lack it.
-_ACCEPTED = """
+# Tables that files of version 1 lack. accepted: of devices with a key. link: the bit error rate of a device's link to a
+# gateway. packet, record: what a site has given out, and for which packets (`host.site.outbox`).
+_LATER = """
 CREATE TABLE IF NOT EXISTS accepted(
     device INTEGER PRIMARY KEY, key_mark TEXT NOT NULL, counter INTEGER NOT NULL, boots INTEGER NOT NULL,
     uptime_s INTEGER NOT NULL
-)
+);
+CREATE TABLE IF NOT EXISTS link(
+    device INTEGER, model_id TEXT, gateway TEXT, state TEXT NOT NULL, PRIMARY KEY(device, model_id, gateway)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record(
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, content TEXT NOT NULL, handled INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS unhandled ON record(position) WHERE handled = 0;
+CREATE TABLE IF NOT EXISTS packet(position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, record TEXT);
 """
-_COUNTS = ("received", "images", "lost", "duplicates", "late", "top")
+_COUNTS = ("received", "images", "lost", "duplicates", "late", "top", "token")
 _TRACK = ("newest", "first", "support", "idle", "gap")
+
+
+Statement = tuple[str, Sequence[Sequence[Any]]]  # SQL, and the values of each of its executions
 
 
 class StateFile:
@@ -97,12 +109,16 @@ class StateFile:
         return dict(self._accepted)
 
     def save(
-        self, sources: Mapping[Key, Source], changed: set[Key], accepted: Mapping[int, Accepted] | None = None
+        self,
+        sources: Mapping[Key, Source],
+        changed: set[Key],
+        accepted: Mapping[int, Accepted] | None = None,
+        others: Iterable[Statement] = (),
     ) -> None:
         """Write the changed ones of the sources, and delete those that are no longer there.
 
-        accepted: of devices with a key; the file keeps that of others. Raises HostError if the changes cannot be
-        written, as on a full disk; the file then keeps what it had.
+        accepted: of devices with a key; the file keeps that of others. others: changes of other tables. Raises
+        HostError if the changes cannot be written, as on a full disk; the file then keeps what it had.
         """
         saved = dict(self._saved)
         try:
@@ -116,6 +132,8 @@ class StateFile:
             new = {device: one for device, one in (accepted or {}).items() if self._accepted.get(device) != one}
             rows = [(device, *one) for device, one in new.items()]
             self._file.executemany("INSERT OR REPLACE INTO accepted VALUES(?, ?, ?, ?, ?)", rows)
+            for statement, values in others:
+                self._file.executemany(statement, values)
             self._file.execute("COMMIT")
         except sqlite3.Error as error:
             if self._file.in_transaction:
@@ -123,6 +141,17 @@ class StateFile:
             raise self._error(error) from None
         self._saved = saved
         self._accepted.update(new)
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query. Raises HostError if the file is damaged."""
+        try:
+            return self._file.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from None
+
+    def damaged(self) -> HostError:
+        """Return the error that the contents of the file are not usable."""
+        return _unusable(self.path, "its contents are damaged")
 
     def close(self) -> None:
         """Close the file."""
@@ -141,12 +170,13 @@ class StateFile:
             for statement in _SCHEMA.split(";"):
                 execute(statement)
             execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            execute(f"PRAGMA user_version = {VERSION}")
         elif application != APPLICATION_ID:
             raise sqlite3.DatabaseError("it is a file of another program")
-        elif version != VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, and this program reads version {VERSION}")
-        execute(_ACCEPTED)
+        elif version not in (1, VERSION):
+            raise sqlite3.DatabaseError(f"it has version {version}, and this program reads up to version {VERSION}")
+        for statement in _LATER.split(";"):
+            execute(statement)
+        execute(f"PRAGMA user_version = {VERSION}")
         execute("COMMIT")
         # With NORMAL, commits need no wait for the disk. A power cut may undo the last ones, but never tears the file.
         execute("PRAGMA journal_mode = WAL")
@@ -256,6 +286,7 @@ def _source(
         duplicates=int(state["duplicates"]),
         late=int(state["late"]),
         top=int(state["top"]),
+        token=str(state["token"]) if "token" in state else new_token(),
         certainty=Certainty(state["certainty"]),
         first_heard=moment(state["first_heard"]),
         heard=moment(state["heard"]),

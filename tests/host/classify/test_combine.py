@@ -150,7 +150,7 @@ def test_memory_does_not_grow_with_images(bundle: Bundle) -> None:
     for n in range(100):
         for frame in features(receiver.feed(make_frame(bundle, n))):
             classifier.read(frame)
-    (link,) = classifier._links.values()
+    (link,) = classifier._devices.values()
     (source,) = receiver.sources.values()
     assert len(link._images) <= 16 and [len(track.images) for track in source.tracks] == [32]
 

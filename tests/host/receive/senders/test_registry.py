@@ -236,4 +236,4 @@ def test_classifier_state_is_bounded(tmp_path: Path) -> None:
     for device in range(200):
         for model in (first, second):
             classifier.read_all(features(receiver.feed(make_frame(model, 0, device=device))))
-    assert len(classifier._links) == MAX_SOURCES == len(receiver.sources)
+    assert len(classifier._devices) == MAX_SOURCES == len(receiver.sources)

@@ -179,8 +179,8 @@ def test_damaged_rows_are_refused(host: Host, path: Path, damage: str) -> None:
 def test_file_of_a_later_version_is_refused(host: Host, path: Path) -> None:
     host.state.close()
     with opened(path) as file:
-        file.execute("PRAGMA user_version = 2")
-    with pytest.raises(HostError, match="it has version 2, and this program reads version 1"):
+        file.execute("PRAGMA user_version = 3")
+    with pytest.raises(HostError, match="it has version 3, and this program reads up to version 2"):
         StateFile(path)
 
 

@@ -1,0 +1,1 @@
+"""Copies of a packet that several gateways received: grouped first, identified from their combined bits second."""

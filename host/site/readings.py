@@ -1,0 +1,134 @@
+"""Records of readings: what all frames of an image so far say, with every reception."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+from host.classify.classifier import Reading, Received
+from host.classify.decoder import Prediction
+from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
+from host.site.outbox import Outbox
+from host.site.records import ReadingRecord, Reception, TaskAnswer
+
+MAX_IMAGES = 4096  # whose receptions are known; those of one device are few
+ANSWER = -1  # in place of a chunk's number
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Frames of one image that came together."""
+
+    received: Received
+    times: tuple[float, ...]  # Unix time of each, in seconds
+    packets: tuple[str, ...]  # ids of those that they came in; none on a line
+    token: str  # of their source
+
+
+@dataclass
+class _Image:
+    """What is known of an image before its next frame."""
+
+    first: ReadingRecord
+    heard: set[tuple[int, str]] = field(default_factory=set)  # chunks and gateways
+
+
+class Readings:
+    """Maker of the records of readings. The record of an image keeps its id, its time and all receptions."""
+
+    def __init__(self, site: str, outbox: Outbox) -> None:
+        self._site, self._outbox = site, outbox
+        self._images: OrderedDict[str, _Image] = OrderedDict()
+
+    def record(self, arrival: Arrival, reading: Reading) -> ReadingRecord:
+        """Return the record of a reading."""
+        frames, gateways = arrival.received.frames, arrival.received.gateways
+        new = self._new(arrival, reading)
+        image, before = self._images.get(new.id), self._outbox.reading(new.id)
+        heard = {(_chunk(frame), gateway) for frame, gateway in zip(frames, gateways, strict=True)}
+        if image is None and before is not None:  # of an earlier run, whose bits are gone
+            image = _Image(before)
+            if new.duplicate:
+                new = replace(before, lost_total=new.lost_total, receptions=new.receptions, ber=new.ber)
+        if image is None:
+            image = self._images[new.id] = _Image(new)
+            record = replace(new, duplicate=new.duplicate and before is None)
+        else:
+            earlier = before or image.first
+            record = replace(
+                new,
+                time=image.first.time,
+                lost=image.first.lost,
+                lost_certainty=image.first.lost_certainty,
+                unexpected=image.first.unexpected,
+                late=image.first.late,
+                receptions=(*earlier.receptions, *new.receptions),
+                ber=min(earlier.ber, new.ber),
+                crc_ok=earlier.crc_ok if new.crc_ok is None else new.crc_ok or bool(earlier.crc_ok),
+                # A copy by another gateway is no repetition.
+                duplicate=new.duplicate and heard <= image.heard,
+            )
+        image.heard |= heard
+        self._images[record.id] = image
+        self._images.move_to_end(record.id)
+        if len(self._images) > MAX_IMAGES:
+            self._images.popitem(last=False)
+        return record
+
+    def _new(self, arrival: Arrival, reading: Reading) -> ReadingRecord:
+        """Return the record as if no other frame of the image had come."""
+        frame, prediction = reading.frame, reading.class_prediction
+        received = arrival.received
+        parts = zip(received.frames, received.gateways, arrival.times, reading.link_bers, strict=True)
+        receptions = tuple(
+            Reception(gateway, seconds, _rounded(ber), _crc_ok(one), one.snr_db, one.rssi_dbm)
+            for one, gateway, seconds, ber in parts
+        )
+        place = frame.place
+        return ReadingRecord(
+            id=f"{arrival.token}-{frame.device}-{frame.image_number}",
+            site=self._site,
+            time=min(arrival.times),
+            device=frame.device,
+            bundle=frame.model.name,
+            model_id=frame.model.model_id,
+            image_number=frame.image_number,
+            sequence=frame.sequence,
+            frame="features" if isinstance(frame, FeatureFrame) else "answer",
+            label=prediction.label if prediction else None,
+            index=prediction.index if prediction else None,
+            confidence=round(prediction.confidence, 4) if prediction else None,
+            answered_by=reading.answered_by.value,
+            unsure=reading.unsure,
+            auth=reading.auth.name.lower(),
+            ber=_rounded(reading.ber),
+            payload_ber=_rounded(reading.payload_ber),
+            symbols=tuple(reading.symbols.tolist()) if isinstance(frame, FeatureFrame) else (),
+            answer_word=None if reading.answer_word == NO_ANSWER else reading.answer_word,
+            receptions=receptions,
+            crc_ok=frame.crc_ok if isinstance(frame, FeatureFrame) else None,
+            lost=place.lost,
+            lost_certainty=place.certainty.words,
+            lost_total=place.lost_so_far,
+            lost_total_certainty=place.certainty_so_far.words,
+            duplicate=place.duplicate,
+            late=place.late,
+            unexpected=place.unexpected,
+            tasks={name: _task_answer(one) for name, one in reading.tasks.items()},
+        )
+
+
+def _chunk(frame: FeatureFrame | AnswerFrame) -> int:
+    return frame.chunk if isinstance(frame, FeatureFrame) else ANSWER
+
+
+def _crc_ok(frame: FeatureFrame | AnswerFrame) -> bool | None:
+    return frame.crc_ok if isinstance(frame, FeatureFrame) else None
+
+
+def _rounded(ber: float) -> float:
+    return float(f"{ber:.4g}")
+
+
+def _task_answer(prediction: Prediction | None) -> TaskAnswer:
+    if prediction is None:
+        return TaskAnswer(None, None, None)
+    return TaskAnswer(prediction.label, prediction.index, round(prediction.confidence, 4))

@@ -15,7 +15,8 @@ MAX_RECEPTIONS, MAX_TASKS = 1000, 100
 def check_record(record: AnyRecord) -> None:
     """Raise ContentError if a record has values that cannot be stored or shown."""
     require(bool(record.id) and bool(record.site), "id or site is empty")
-    require(0 <= record.time < MAX_TIME, f"time is {shown(record.time)}")
+    if not 0 <= record.time < MAX_TIME:
+        raise ContentError(f"time is {shown(record.time)}")
     _check_fields(record)
     if isinstance(record, ReadingRecord):
         require(len(record.receptions) <= MAX_RECEPTIONS, f"it has {len(record.receptions)} receptions")
@@ -39,19 +40,20 @@ def check_label(label: str) -> str:
 
 
 def _check_fields(values: Record | Reception | TaskAnswer) -> None:
-    for name, value in values.__dict__.items():
-        if isinstance(value, str | float | int):
-            _check_value(name, value)
+    for name, value in vars(values).items():
+        _check_value(name, value)
     if isinstance(values, EventRecord):
         require(isinstance(values.values, Mapping), "values is not an object")
 
 
-def _check_value(name: str, value: str | float | int) -> None:
+def _check_value(name: str, value: object) -> None:
     if isinstance(value, str):
         most = MAX_EVENT_TEXT if name == "text" else MAX_TEXT
-        require(len(value) <= most, f"{name} has {len(value)} characters, more than {most}")
-        require(value.isprintable(), f"{name} is {shown(value)}, which is not printable")
-    elif isinstance(value, float):
-        require(math.isfinite(value), f"{name} is {shown(value)}")
-    elif abs(value) > MAX_INTEGER:
+        if len(value) > most:
+            raise ContentError(f"{name} has {len(value)} characters, more than {most}")
+        if not value.isprintable():
+            raise ContentError(f"{name} is {shown(value)}, which is not printable")
+    elif (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, int) and abs(value) > MAX_INTEGER
+    ):
         raise ContentError(f"{name} is {shown(value)}")

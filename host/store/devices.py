@@ -31,6 +31,16 @@ class DeviceRow:
         return max((one.snr_db for one in self.reading.receptions if one.snr_db is not None), default=None)
 
 
+def as_json(record: ReadingRecord | StatusRecord) -> str:
+    """Return a record as JSON for the device table, without symbols. `record.as_json()` takes ten times as long."""
+    values = {"kind": record.kind, **vars(record)}
+    if isinstance(record, ReadingRecord):
+        values["symbols"] = ()
+        values["receptions"] = [vars(one) for one in record.receptions]
+        values["tasks"] = {name: vars(one) for name, one in record.tasks.items()}
+    return json.dumps(values)
+
+
 def listed(connection: sqlite3.Connection, site: str | None) -> list[DeviceRow]:
     """Return the devices of a site, or of all, that have been seen and not been forgotten."""
     query = """SELECT site, number, gateway, first_seen, last_seen, readings, silent_since, reading, status FROM device

@@ -4,7 +4,7 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from host.store.rows import Names, task_labels
@@ -163,9 +163,10 @@ def _add_single(
         bucket(key).add_battery(battery_v)
 
 
-def _totals(row: Iterable) -> Totals:
-    *values, classes = row
-    return Totals(*values, Counter({int(one): count for one, count in json.loads(classes).items()}))
+def _totals(row: Sequence) -> Totals:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["classes"] = Counter({int(one): count for one, count in json.loads(values["classes"]).items()})
+    return Totals(**values)
 
 
 def _bucket(connection: sqlite3.Connection, names: Names, start: float, end: float, totals: Totals) -> HistoryBucket:

@@ -95,7 +95,7 @@ class Pruner:
         if self._retention.hours_days is None:
             return 0
         hour = self._cutoff(self._retention.hours_days) // (HOUR_S * MICROSECONDS)
-        query = "SELECT device, hour FROM device JOIN hour ON hour.device = device.key WHERE hour < ? LIMIT ?"
+        query = "SELECT device, hour FROM device CROSS JOIN hour ON hour.device = device.key WHERE hour < ? LIMIT ?"
         rows = connection.execute(query, (hour, STEP)).fetchall()
         connection.executemany("DELETE FROM hour WHERE device = ? AND hour = ?", rows)
         return len(rows)
@@ -106,6 +106,14 @@ class Pruner:
     def _too_large(self, connection: sqlite3.Connection) -> bool:
         if self._retention.file_bytes is None:
             return False
-        names = ("page_count", "freelist_count", "page_size")
-        pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+        pages, free, size = _pages(connection)
         return (pages - free) * size > self._retention.file_bytes
+
+
+def _pages(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Return the number of pages, how many of them are free, and the bytes of one."""
+    pages, free, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return pages, free, size

@@ -11,7 +11,8 @@ from host.store.symbols import unpack_symbols
 READING = (
     "key", "id", "device", "model", "time", "image_number", "sequence", "frame", "class", "class_index", "confidence",
     "answered_by", "unsure", "auth", "ber", "payload_ber", "answer_word", "crc_ok", "lost", "lost_certainty",
-    "lost_total", "lost_total_certainty", "duplicate", "late", "unexpected", "snr_db", "tasks", "human_label", "symbols",
+    "lost_total", "lost_total_certainty", "duplicate", "late", "unexpected", "snr_db", "tasks", "human_label",
+    "symbols",
 )  # fmt: skip
 RECEPTION = ("reading", "number", "gateway", "time", "ber", "crc_ok", "snr_db", "rssi_dbm")
 STATUS = (
@@ -76,13 +77,12 @@ def statuses(connection: sqlite3.Connection, names: Names, keys: Sequence[int]) 
     found = {}
     for batch in _batches(keys):
         for row in _select(connection, "status", "key", batch):
-            key, id, device, time, counter, uptime_s, boots, cause, mode, threshold, *rest, by, snr_db, rssi_dbm = row
-            site, number, gateway = names.of("device", connection, device)
-            cause, mode, by = (names.of("text", connection, one) for one in (cause, mode, by))
-            found[key] = StatusRecord(
-                id, site, time, number, bool(gateway), counter, uptime_s, boots, cause, mode, threshold, *rest, by,
-                snr_db, rssi_dbm,
-            )  # fmt: skip
+            values = dict(zip(STATUS, row, strict=True))
+            site, number, gateway = names.of("device", connection, values.pop("device"))
+            for column in ("reset_cause", "mode", "received_by"):
+                values[column] = names.of("text", connection, values[column])
+            key = values.pop("key")
+            found[key] = StatusRecord(site=site, device=number, gateway=bool(gateway), **values)
     return [found[key] for key in keys if key in found]
 
 

@@ -170,7 +170,7 @@ class Store:
             return [] if key is None else history(connection, self._names, key, since, until, buckets)
 
     def set_label(self, id: str, label: str | None) -> None:
-        """Set a human's label of a reading; None removes it. Raises HostError for an unknown id or an unusable label."""
+        """Set a human's label of a reading, or remove it. Raises HostError for an unknown id or an unusable label."""
         try:
             label = None if label is None else check_label(label)
         except ContentError as error:

@@ -22,15 +22,21 @@ def pack_symbols(symbols: Sequence[int]) -> bytes | None:
     if not symbols:
         return None
     require(len(symbols) <= MAX_SYMBOLS, f"symbols has {len(symbols)} values, more than {MAX_SYMBOLS}")
-    levels = np.array(symbols)
-    top = (1 << MAX_BITS_PER_SYMBOL) - 1
-    require(bool(levels.dtype == np.int64 and levels.min() >= -1 and levels.max() <= top), f"symbols: not -1..{top}")
-    received = levels >= 0
-    bits = max(1, int(levels.max()).bit_length())
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], received, [False]]).astype(np.int8)))
-    runs = np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1)
+    try:
+        levels = np.frombuffer(bytes(symbols), np.uint8)  # the fast way, if all symbols were received
+        runs = np.array([[0, len(symbols)]])
+    except (ValueError, TypeError):
+        every = np.array(symbols)
+        top = (1 << MAX_BITS_PER_SYMBOL) - 1
+        valid = every.dtype == np.int64 and every.min() >= -1 and every.max() <= top
+        require(bool(valid), f"symbols has a value that is not an integer within -1..{top}")
+        received = np.concatenate([[0], every >= 0, [0]])
+        edges = np.flatnonzero(np.diff(received))
+        runs = np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1)
+        levels = every[every >= 0]
+    bits = max(1, int(levels.max(initial=0)).bit_length())
     head = _HEAD.pack(bits, len(symbols), len(runs)) + runs.astype(_RUN).tobytes()
-    return head + (pack(levels[received], bits) if len(runs) else b"")
+    return head + pack(levels, bits) if len(runs) else head
 
 
 def unpack_symbols(data: bytes | None) -> tuple[int, ...]:

@@ -4,9 +4,10 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, StatusRecord
+from host.store.devices import as_json
 from host.store.hours import MAX_KEY, MICROSECONDS, OWN, Totals, add_to_hour, hour_of
 from host.store.rows import insert, task_labels, tasks_json
 from host.store.symbols import pack_symbols
@@ -111,7 +112,7 @@ class Batch:
         execute = self._connection.execute
         for key, one in self._devices.items():
             if one.newest:
-                one.reading = to_json(replace(one.newest, symbols=()).as_json())
+                one.reading = as_json(one.newest)
             marks = ", ".join(f"{column} = ?" for column in _DEVICE.split(", "))
             values = [getattr(one, column) for column in _DEVICE.split(", ")]
             execute(f"UPDATE device SET {marks} WHERE key = ?", (*values, key))
@@ -159,7 +160,7 @@ class Batch:
         self.oldest = min(self.oldest, key)
         by_board = record.answered_by == "board"
         self._hour(device, key).add_reading(by_board, record.lost, record.ber, snr_db, shown)
-        state = self._device(device, record.time)
+        state = self._device(device)
         state.see(max([record.time, *(one.time for one in record.receptions)]))
         state.readings += not row
         if state.reading_time is None or record.time >= state.reading_time:
@@ -190,10 +191,10 @@ class Batch:
         connection.execute(insert("status"), values)
         self._new["status"] += 1
         self._hour(device, key).add_battery(record.battery_v)
-        state = self._device(device, record.time)
+        state = self._device(device)
         state.see(record.time)
         if state.status_time is None or record.time >= state.status_time:
-            state.status, state.status_time = to_json(record.as_json()), record.time
+            state.status, state.status_time = as_json(record), record.time
 
     def _add_event(self, record: EventRecord) -> None:
         execute = self._connection.execute
@@ -209,7 +210,7 @@ class Batch:
             query = "SELECT key FROM device WHERE site = ? AND number = ? AND gateway = ?"
             row = execute(query, (record.site, record.device, int(bool(record.gateway)))).fetchone()
             if row:  # of a device that was never heard, nobody knows when
-                state = self._device(row[0], record.time)
+                state = self._device(row[0])
                 if record.event == BACK:
                     state.silent_since = None
                 elif record.time >= state.last_seen:
@@ -236,7 +237,7 @@ class Batch:
     def _hour(self, device: int, key: int) -> Totals:
         return self._hours.setdefault((device, hour_of(key)), Totals())
 
-    def _device(self, key: int, time: float) -> _Device:
+    def _device(self, key: int) -> _Device:
         if key not in self._devices:
             row = self._connection.execute(f"SELECT {_DEVICE} FROM device WHERE key = ?", (key,)).fetchone()
             self._devices[key] = _Device(*row)

@@ -48,18 +48,15 @@ def unpack_symbols(data: bytes | None) -> tuple[int, ...]:
     begin = _HEAD.size + 2 * _RUN.itemsize * n_runs
     require(len(data) >= begin, "symbols are damaged")
     runs = np.frombuffer(data[_HEAD.size : begin], _RUN).reshape(n_runs, 2).astype(np.int64)
-    received = np.zeros(count + 1, np.int64)
     ends = runs.sum(1)
     require(bool((ends <= count).all() and (runs[1:, 0] > ends[:-1]).all()), "symbols are damaged")
-    received[runs[:, 0]] = 1
-    received[ends] -= 1
-    mask = np.cumsum(received[:count]) > 0
-    n_received = int(mask.sum())
-    levels = np.full(count, -1, np.int64)
+    n_received = int(runs[:, 1].sum())
     try:
         require(len(data) - begin == payload_bytes(n_received, bits), "symbols are damaged")
-        if n_received:
-            levels[mask] = unpack(data[begin:], n_received, bits)
+        received = unpack(data[begin:], n_received, bits) if n_received else np.zeros(0, np.int64)
     except ValueError:
         raise ContentError("symbols are damaged") from None
+    levels = np.full(count, -1, np.int64)
+    for (first, length), start in zip(runs.tolist(), (np.cumsum(runs[:, 1]) - runs[:, 1]).tolist(), strict=True):
+        levels[first : first + length] = received[start : start + length]
     return tuple(levels.tolist())

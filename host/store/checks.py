@@ -1,13 +1,12 @@
 """Checks of records before they are stored: they may come from a broker, and one must not spoil the others."""
 
-import math
 from collections.abc import Mapping
 
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, Reception, Record, TaskAnswer
 from wire.checks import ContentError, require, shown
 
 MAX_TEXT, MAX_EVENT_TEXT, MAX_LABEL = 200, 2000, 64  # characters
-MAX_INTEGER = (1 << 63) - 1
+MAX_NUMBER = (1 << 63) - 1
 MAX_TIME = float(1 << 33)  # Unix time: the year 2242
 MAX_RECEPTIONS, MAX_TASKS = 1000, 100
 
@@ -15,6 +14,7 @@ MAX_RECEPTIONS, MAX_TASKS = 1000, 100
 def check_record(record: AnyRecord) -> None:
     """Raise ContentError if a record has values that cannot be stored or shown."""
     require(bool(record.id) and bool(record.site), "id or site is empty")
+    require(record.id == record.id.strip(), f"id {shown(record.id)} has spaces around it")
     if not 0 <= record.time < MAX_TIME:
         raise ContentError(f"time is {shown(record.time)}")
     _check_fields(record)
@@ -53,7 +53,5 @@ def _check_value(name: str, value: object) -> None:
             raise ContentError(f"{name} has {len(value)} characters, more than {most}")
         if not value.isprintable():
             raise ContentError(f"{name} is {shown(value)}, which is not printable")
-    elif (isinstance(value, float) and not math.isfinite(value)) or (
-        isinstance(value, int) and abs(value) > MAX_INTEGER
-    ):
+    elif isinstance(value, float | int) and not abs(value) <= MAX_NUMBER:  # NaN is not, either
         raise ContentError(f"{name} is {shown(value)}")

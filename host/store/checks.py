@@ -1,12 +1,13 @@
 """Checks of records before they are stored: they may come from a broker, and one must not spoil the others."""
 
+import math
 from collections.abc import Mapping
 
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, Reception, Record, TaskAnswer
 from wire.checks import ContentError, require, shown
 
 MAX_TEXT, MAX_EVENT_TEXT, MAX_LABEL = 200, 2000, 64  # characters
-MAX_NUMBER = (1 << 63) - 1
+MAX_INTEGER = (1 << 63) - 1
 MAX_TIME = float(1 << 33)  # Unix time: the year 2242
 MAX_RECEPTIONS, MAX_TASKS = 1000, 100
 
@@ -53,5 +54,8 @@ def _check_value(name: str, value: object) -> None:
             raise ContentError(f"{name} has {len(value)} characters, more than {most}")
         if not value.isprintable():
             raise ContentError(f"{name} is {shown(value)}, which is not printable")
-    elif isinstance(value, float | int) and not abs(value) <= MAX_NUMBER:  # NaN is not, either
+    elif isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise ContentError(f"{name} is {shown(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
         raise ContentError(f"{name} is {shown(value)}")

@@ -103,11 +103,15 @@ def _ranges(connection: sqlite3.Connection, table: Table, query: RecordQuery) ->
         given = {column: value for column, value in parts.items() if value is not None}
         return [_Range(table, "key", "".join(f"{column} = ? AND " for column in given), tuple(given.values()))]
     devices = _devices(connection, query)
+    if devices == []:
+        return []
     if not isinstance(query, ReadingQuery) or (query.label, query.human_label, query.labelled) == (None, None, False):
         if devices is None:
             return [_Range(table, "key", "", ())]
         return [_Range(table, "key", "device = ? AND ", (device,)) for device in devices]
     classes = [key for (key,) in connection.execute("SELECT key FROM class WHERE label = ?", (query.label,))]
+    if query.label is not None and not classes:
+        return []
     if query.human_label is not None or query.labelled:  # few readings, so that the rest is no index's work
         where = "human_label IS NOT NULL AND " if query.human_label is None else "human_label = ? AND "
         where += "" if devices is None else f"device IN ({_numbers(devices)}) AND "

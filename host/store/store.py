@@ -84,10 +84,9 @@ class Store:
                     for record in records:
                         try:
                             check_record(record)
+                            batch.add(record)
                         except ContentError as error:
                             refused.append(f"{record.kind} {shown(record.id)}: {error}")
-                        else:
-                            batch.add(record)
                     batch.finish()
             except BaseException:
                 self._interned.forget()

@@ -99,7 +99,7 @@ class Batch:
         self.oldest = MAX_KEY  # of the readings written
 
     def add(self, record: AnyRecord) -> None:
-        """Write a record that has been checked."""
+        """Write a record that has been checked. Raises ContentError before it has changed anything."""
         if isinstance(record, ReadingRecord):
             self._add_reading(record)
         elif isinstance(record, StatusRecord):
@@ -122,6 +122,7 @@ class Batch:
             execute("UPDATE total SET count = count + ? WHERE kind = ?", (count, kind))
 
     def _add_reading(self, record: ReadingRecord) -> None:
+        symbols = pack_symbols(record.symbols)  # first: it may refuse the record
         execute, names = self._connection.execute, self._interned
         device = names.device(self._connection, record.site, record.device, False, record.time)
         human_label, row = None, execute(_OLD_READING, (record.id,)).fetchone()
@@ -153,7 +154,7 @@ class Batch:
             record.index, record.confidence, text(record.answered_by), record.unsure, text(record.auth), record.ber,
             record.payload_ber, record.answer_word, record.crc_ok, record.lost, text(record.lost_certainty),
             record.lost_total, text(record.lost_total_certainty), record.duplicate, record.late, record.unexpected,
-            snr_db, tasks, human_label, pack_symbols(record.symbols),
+            snr_db, tasks, human_label, symbols,
         )  # fmt: skip
         execute(insert("reading"), values)
         self._new["reading"] += 1

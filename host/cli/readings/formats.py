@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from host.site.records import ReadingRecord
@@ -17,29 +19,27 @@ CSV_COLUMNS = (
 )  # fmt: skip
 MEASUREMENT = "inkling_reading"
 NONE = "none of these"  # of a task's classes
-_COLUMNS = ("time", "site", "device", "class", "by", "BER", "SNR, dB", "lost", "label")
-_LEFT = ("time", "site", "class", "by", "label")
 
 
 def table(readings: Sequence[tuple[ReadingRecord, str | None]]) -> Table:
-    """Return a table of readings and their human labels, with local times."""
-    shown = Table()
-    for heading in _COLUMNS:
-        shown.add_column(heading, justify="left" if heading in _LEFT else "right", overflow="fold")
+    """Return a table of readings and their human labels, with local times. Without labels, it has no column of them."""
+    labelled = any(label for _, label in readings)
+    shown = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("time", "site/device", "class", "by", "BER", "SNR, dB", "lost", *(["label"] if labelled else [])):
+        justify: JustifyMethod = "right" if heading in ("BER", "SNR, dB", "lost") else "left"
+        shown.add_column(heading, justify=justify, no_wrap=heading not in ("class", "label"), overflow="fold")
     for reading, label in readings:
         snr_db, _ = _signal(reading)
-        cells = (
+        cells = [
             _local(reading.time),
-            reading.site,
-            str(reading.device),
+            f"{reading.site}/{reading.device}",
             _answer(reading),
             reading.answered_by,
             f"{reading.ber:.1e}",
             "" if snr_db is None else f"{snr_db:.1f}",
             str(reading.lost),
-            label or "",
-        )
-        shown.add_row(*map(printable, cells))
+        ]
+        shown.add_row(*map(printable, [*cells, label or ""] if labelled else cells))
     return shown
 
 

@@ -61,6 +61,12 @@ HOST = Group(
         "receive": _host("receive", "receive and classify what boards or a gateway send"),
         "run": _host("run", "send images to a board and classify what it returns"),
         "capture": _host("capture", "let a board take an image and classify what it returns"),
+        "readings": Command(
+            "list, convert or export stored readings",
+            "host.cli.readings.parsers:readings",
+            "host.cli.readings.command:run",
+            ends_in_time=True,
+        ),
         "teach": _host("teach", "teach the host new classes for boards with a general bundle"),
         "find": _host("find", "find the readings that are most like one of them"),
         "devices": _host("devices", "list serial ports and the boards on them"),

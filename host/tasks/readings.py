@@ -1,4 +1,4 @@
-"""Readings from the JSON lines of `inkling receive`, and their labels: what a task is taught from."""
+"""Readings from JSON lines of `inkling receive` or `readings`, and their labels: what a task is taught from."""
 
 import csv
 import json
@@ -127,7 +127,8 @@ def _parse(text: str, bundle: Bundle) -> StoredReading | None:
         raise ContentError("this is not a JSON object")
     if values.get("model_id") != bundle.model_id:
         return None
-    image_id, ber = values.get("image_id"), values.get("payload_ber")
+    # Lines of `inkling readings` have an id, that of all readings.
+    image_id, ber = values.get("image_id", values.get("id")), values.get("payload_ber")
     if not isinstance(image_id, str) or not image_id:
         raise ContentError("image_id is missing: only readings of a general bundle have it")
     require_printable("image_id", [image_id])

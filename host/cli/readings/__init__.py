@@ -1,0 +1,1 @@
+"""`inkling readings`: its arguments, its formats and the command."""

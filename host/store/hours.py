@@ -1,0 +1,190 @@
+"""Totals of a device by hour, and the history of a device: what its charts show."""
+
+import json
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from host.store.rows import Names, task_labels
+
+HOUR_S = 3600
+MICROSECONDS = 1_000_000  # keys of records are Unix times in microseconds
+MAX_KEY = (1 << 63) - 1
+# A history is made from single readings if there are at most so many; else from hours, which takes less time.
+MAX_SINGLE = 10_000
+OWN = ""  # in place of the task, for the classes of the bundle itself
+_COLUMNS = (
+    "readings", "by_board", "lost", "ber", "snr_db", "snr_readings", "battery_v", "battery_statuses", "classes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """The number of readings with one class."""
+
+    task: str | None  # None: the bundle's own classes
+    label: str | None  # None: none of the task's classes
+    count: int
+
+
+@dataclass(frozen=True)
+class HistoryBucket:
+    """Readings and statuses of a device from `start` up to, but without, `end`. Means are None without values."""
+
+    start: float  # Unix time in seconds
+    end: float
+    readings: int
+    by_board: int  # of these, answered by the board
+    lost: int  # images lost before them
+    ber: float | None  # mean
+    snr_db: float | None  # mean, of the best reception of each reading
+    battery_v: float | None  # mean, of the statuses
+    classes: tuple[ClassCount, ...]  # the most frequent first
+
+
+@dataclass
+class Totals:
+    """Sums over readings and statuses, which can be taken back."""
+
+    readings: int = 0
+    by_board: int = 0
+    lost: int = 0
+    ber: float = 0.0
+    snr_db: float = 0.0
+    snr_readings: int = 0
+    battery_v: float = 0.0
+    battery_statuses: int = 0
+    classes: Counter[int] = field(default_factory=Counter)  # by key of the class
+
+    def add_reading(
+        self, by_board: bool, lost: int, ber: float, snr_db: float | None, classes: Iterable[int], sign: int = 1
+    ) -> None:
+        """Add a reading; with `sign` -1, take it back."""
+        self.readings += sign
+        self.by_board += sign * by_board
+        self.lost += sign * lost
+        self.ber += sign * ber
+        if snr_db is not None:
+            self.snr_db += sign * snr_db
+            self.snr_readings += sign
+        for one in classes:
+            self.classes[one] += sign
+
+    def add_battery(self, battery_v: float | None, sign: int = 1) -> None:
+        """Add the voltage of a status; with `sign` -1, take it back."""
+        if battery_v is not None:
+            self.battery_v += sign * battery_v
+            self.battery_statuses += sign
+
+    def add(self, other: "Totals") -> None:
+        """Add other totals."""
+        for name in _COLUMNS[:-1]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for one, count in other.classes.items():
+            self.classes[one] += count
+
+
+def hour_of(key: int) -> int:
+    """Return the number of the hour, counted from 1970, of a key."""
+    return key // (HOUR_S * MICROSECONDS)
+
+
+def add_to_hour(connection: sqlite3.Connection, device: int, hour: int, change: Totals) -> None:
+    """Add to the totals of a device in an hour."""
+    query = f"SELECT {', '.join(_COLUMNS)} FROM hour WHERE device = ? AND hour = ?"
+    row = connection.execute(query, (device, hour)).fetchone()
+    totals = _totals(row) if row else Totals()
+    totals.add(change)
+    classes = json.dumps({str(one): count for one, count in totals.classes.items() if count})
+    values = [getattr(totals, name) for name in _COLUMNS[:-1]]
+    columns = f"device, hour, {', '.join(_COLUMNS)}"
+    marks = ", ".join("?" * (2 + len(_COLUMNS)))
+    connection.execute(f"INSERT OR REPLACE INTO hour({columns}) VALUES({marks})", (device, hour, *values, classes))
+
+
+def history(
+    connection: sqlite3.Connection, names: Names, device: int, since: float, until: float, buckets: int
+) -> list[HistoryBucket]:
+    """Return at most `buckets` buckets of equal length over a time, the oldest first, empty ones included.
+
+    Where the time has more than MAX_SINGLE readings, or some of its readings have been deleted, the buckets are made of
+    whole hours: then they are longer, and the first begins up to an hour earlier.
+    """
+    first, last = int(since // HOUR_S), math.ceil(until / HOUR_S)
+    query = "SELECT sum(readings) FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
+    (count,) = connection.execute(query, (device, first, last)).fetchone()
+    query = "SELECT max(deleted_until) FROM total WHERE kind IN ('reading', 'status')"
+    (deleted_until,) = connection.execute(query).fetchone()
+    totals: dict[int, Totals] = {}
+    if (count or 0) <= MAX_SINGLE and since * MICROSECONDS >= deleted_until:
+        start, width = since, (until - since) / buckets
+        _add_single(connection, names, totals, device, since, until, buckets)
+        n_buckets = buckets
+    else:
+        hours = max(1, math.ceil((last - first) / buckets))
+        start, width = float(first * HOUR_S), float(hours * HOUR_S)
+        n_buckets = math.ceil((last - first) / hours)
+        query = f"SELECT hour, {', '.join(_COLUMNS)} FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
+        for hour, *row in connection.execute(query, (device, first, last)):
+            totals.setdefault((hour - first) // hours, Totals()).add(_totals(row))
+    return [
+        _bucket(connection, names, start + number * width, start + (number + 1) * width, totals.get(number, Totals()))
+        for number in range(n_buckets)
+    ]
+
+
+def _add_single(
+    connection: sqlite3.Connection,
+    names: Names,
+    totals: dict[int, Totals],
+    device: int,
+    since: float,
+    until: float,
+    buckets: int,
+) -> None:
+    begin, end = math.ceil(since * MICROSECONDS), math.ceil(until * MICROSECONDS)
+
+    def bucket(key: int) -> Totals:
+        return totals.setdefault((key - begin) * buckets // max(1, end - begin), Totals())
+
+    query = "SELECT task, label, key FROM class"
+    classes = {(task, label): key for task, label, key in connection.execute(query)}
+    span = device, begin, end
+    query = """SELECT reading.key, answered_by, lost, ber, snr_db, class, tasks FROM reading
+        WHERE device = ? AND key >= ? AND key < ?"""
+    for key, answered_by, lost, ber, snr_db, own, tasks in connection.execute(query, span):
+        shown = [] if own is None else [own]
+        shown += [classes[task, label or ""] for task, label in task_labels(tasks).items()]
+        bucket(key).add_reading(names.of("text", connection, answered_by) == "board", lost, ber, snr_db, shown)
+    query = "SELECT key, battery_v FROM status WHERE device = ? AND key >= ? AND key < ?"
+    for key, battery_v in connection.execute(query, span):
+        bucket(key).add_battery(battery_v)
+
+
+def _totals(row: Sequence) -> Totals:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["classes"] = Counter({int(one): count for one, count in json.loads(values["classes"]).items()})
+    return Totals(**values)
+
+
+def _bucket(connection: sqlite3.Connection, names: Names, start: float, end: float, totals: Totals) -> HistoryBucket:
+    def mean(total: float, count: int) -> float | None:
+        return total / count if count else None
+
+    counts = []
+    for one, count in totals.classes.most_common():
+        task, label = names.of("class", connection, one)
+        counts.append(ClassCount(task or None, label or None, count))
+    return HistoryBucket(
+        start,
+        end,
+        totals.readings,
+        totals.by_board,
+        totals.lost,
+        mean(totals.ber, totals.readings),
+        mean(totals.snr_db, totals.snr_readings),
+        mean(totals.battery_v, totals.battery_statuses),
+        tuple(counts),
+    )

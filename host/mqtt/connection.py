@@ -24,6 +24,7 @@ CONNECT_S = 10.0
 RETRY_S, MAX_RETRY_S = 1.0, 30.0
 POLL_S = 1.0  # the longest wait for a wake-up
 MAX_MESSAGE_BYTES = 1 << 18
+SHORT_S, SHORT_CONNECTIONS = 10.0, 3  # connections that another client of the same name ends
 TAKEN_OVER, WITH_WILL = 0x8E, 0x04  # reason codes of a disconnection
 ONLINE, OFFLINE = b"online", b"offline"
 NO_ANSWER = "no answer from the broker yet"
@@ -60,6 +61,7 @@ class Connection:
         self._stopping = threading.Event()
         self._deadline = float("inf")  # of the work left when stopping
         self._answered = self._taken_over = False  # by the broker; by another client of this name
+        self._since, self._short = 0.0, 0  # begin of the connection; short ones in a row
         self._change = threading.Condition()
         self._wake_reader, self._wake_writer = socket.socketpair()
         for end in (self._wake_reader, self._wake_writer):
@@ -207,6 +209,7 @@ class Connection:
             return
         client.drop_out_messages()  # they are sent again from where they wait, in order
         self.connections += 1
+        self._since = time.monotonic()
         self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
         log.info("connected to %s", self.broker)
         if self._filters:
@@ -226,9 +229,14 @@ class Connection:
     ) -> None:
         if self._stopping.is_set():
             return
-        self._taken_over = reason.value == TAKEN_OVER
+        if self.online:
+            self._short = self._short + 1 if time.monotonic() - self._since < SHORT_S else 0
+        # Debian's mosquitto gives no reason.
+        self._taken_over = reason.value == TAKEN_OVER or self._short >= SHORT_CONNECTIONS
         if self._taken_over:
-            self._failed(f"another program is connected to {self.broker} as {self.client}: give each its own name")
+            self._failed(
+                f"lost {self.broker}, it seems to another program that connects as {self.client}: give each its own name"
+            )
         elif self.online:
             self._failed(
                 f"lost {self.broker} ({reason})" if flags.is_disconnect_packet_from_server else f"lost {self.broker}"

@@ -80,7 +80,7 @@ class GatewayService:
         self.received = 0
         self._boot = secrets.token_hex(8)
         self._numbers: dict[str, int] = {}  # of the next packet, by gateway
-        self._lock = threading.Lock()  # of these two
+        self._lock = threading.Lock()  # of these
         self._started = time.monotonic()
         self._semtech = SemtechServer()
         self._socket = bind(settings.udp) if settings.udp else None
@@ -229,13 +229,14 @@ class GatewayService:
         with self._lock:
             number = self._numbers.get(gateway, 0)
             self._numbers[gateway] = number + 1
-            self.received += 1
         return GatewayPacket(
             self.settings.site, gateway, self._boot, number, round(now, 6), payload, crc_ok, snr_db, rssi_dbm
         )
 
     def _add(self, packets: list[GatewayPacket]) -> None:
         self.buffer.add(packets)
+        with self._lock:
+            self.received += len(packets)
         self.sender.wake()
 
     def _post_counts(self) -> None:

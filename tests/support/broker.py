@@ -29,9 +29,9 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A broker whose sessions and messages outlast its restart, but not a kill, unless it has just written them."""
+    """A broker whose sessions and messages outlast its end; durable: also a kill, as it writes each change at once."""
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(self, folder: Path, *settings: str, durable: bool = False) -> None:
         program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
         assert program, "mosquitto is not installed: run scripts/apt.sh mosquitto"
         self.port = free_port()
@@ -81,9 +81,9 @@ class Mosquitto:
 
 
 @contextmanager
-def running(folder: Path, *settings: str) -> Iterator[Mosquitto]:
+def running(folder: Path, *settings: str, durable: bool = False) -> Iterator[Mosquitto]:
     """Run a broker with further lines of its configuration."""
-    broker = Mosquitto(folder, *settings)
+    broker = Mosquitto(folder, *settings, durable=durable)
     broker.start()
     try:
         yield broker

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def open_buffer(path: Path, clock: Clock, most_bytes: int = MANY, most_s: float 
     return PacketBuffer(path, most_bytes, most_s, lambda: clock.time, lambda: clock.steady)
 
 
-def numbered(*numbers: int, **changes: object) -> list[GatewayPacket]:
+def numbered(*numbers: int, **changes: Any) -> list[GatewayPacket]:  # noqa: ANN401
     return [replace(PACKET, number=n, **changes) for n in numbers]
 
 
@@ -126,11 +127,11 @@ def test_file_in_use_is_reported(tmp_path: Path) -> None:
 
 def test_file_of_something_else_is_reported(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database " * 100)
-    with pytest.raises(HostError, match="text .*not a database.*: move it away"):
+    with pytest.raises(HostError, match=r"text .*not a database.*: move it away"):
         open_buffer(tmp_path / "text", Clock())
     with sqlite3.connect(tmp_path / "newer") as database:
         database.execute("PRAGMA user_version = 9")
     with pytest.raises(HostError, match=r"another version of Inkling \(9\)"):
         open_buffer(tmp_path / "newer", Clock())
-    with pytest.raises(HostError, match="cannot make .*text"):
+    with pytest.raises(HostError, match=r"cannot make .*text"):
         open_buffer(tmp_path / "text" / "buffer", Clock())

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from host.gateway.line import PacketLine
 from tests.support.host import make_bundle, make_frame
+from wire.answer import Answer
 from wire.control import ErrorCode, ErrorReply, Opcode, Packet, reply
 from wire.frame import AnswerHeader
-from wire.answer import Answer
 
 
 def framed(number: int, payload: bytes, crc_ok: bool = True, board: int = 9) -> bytes:

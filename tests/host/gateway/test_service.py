@@ -1,4 +1,4 @@
-"""From boards and forwarders through a real broker to a subscriber, with broker, gateway and subscriber coming and going."""
+"""From boards and forwarders through a real broker to a subscriber; each of them comes and goes."""
 
 import json
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,13 @@ def settings(folder: Path, *ports: str, **more: object) -> GatewaySettings:
     return replace(values, **more)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that forgets no session and no message when it is killed."""
+    with running(tmp_path, durable=True) as broker:
+        yield broker
+
+
 @contextmanager
 def serving(values: GatewaySettings, broker: Mosquitto) -> Iterator[GatewayService]:
     """Run a service."""
@@ -56,6 +64,31 @@ def serving(values: GatewaySettings, broker: Mosquitto) -> Iterator[GatewayServi
         assert not thread.is_alive() and failures == []
 
 
+class Synchronous(Subscriber):
+    """A subscriber that can wait until the broker has all its acknowledgements."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - those of Subscriber
+        super().__init__(*arguments)
+        self._asked, self._answered_sync = threading.Event(), threading.Event()
+
+    def synchronize(self) -> None:
+        """Send a message after the acknowledgements, and wait for its own."""
+        self._answered_sync.clear()
+        self._asked.set()
+        self.wake()
+        assert self._answered_sync.wait(WAIT_S)
+
+    def _work(self) -> None:
+        super()._work()
+        if self._asked.is_set():
+            self._asked.clear()
+            self._sync = self._publish("synchronize", b"")
+
+    def _acknowledged(self, number: int, reason: object) -> None:
+        if number == getattr(self, "_sync", None):
+            self._answered_sync.set()
+
+
 class Received:
     """A subscriber that keeps packets, and acknowledges them at once or when it is told."""
 
@@ -63,7 +96,7 @@ class Received:
         self.packets: list[GatewayPacket] = []
         self.deliveries: list[Delivery] = []
         self._acknowledges = acknowledges
-        self.subscriber = Subscriber(Broker.of(broker.url), client, topics.packet_filters(), self._take)
+        self.subscriber = Synchronous(Broker.of(broker.url), client, topics.packet_filters(), self._take)
         self.subscriber.start()
         assert self.subscriber.first_attempt(WAIT_S) is None
 
@@ -112,22 +145,22 @@ def test_packets_arrive_in_order_damaged_ones_too(mosquitto: Mosquitto, tmp_path
     assert (first.snr_db, first.rssi_dbm) == (-8.5, -124.25)
 
 
-def test_nothing_is_lost_while_the_broker_is_away(mosquitto: Mosquitto, tmp_path: Path) -> None:
+def test_nothing_is_lost_while_the_broker_is_away(durable: Mosquitto, tmp_path: Path) -> None:
     with (
         fake_gateway() as (board, url),
-        serving(settings(tmp_path, url), mosquitto) as service,
-        subscribing(mosquitto) as found,
+        serving(settings(tmp_path, url), durable) as service,
+        subscribing(durable) as found,
     ):
         for number in range(100):
             board.receive(b"%d" % number)
         wait_until(lambda: len(found.packets) >= 20)
-        mosquitto.kill()
+        durable.kill()
         wait_until(lambda: not service.sender.online)
         for number in range(100, 300):
             board.receive(b"%d" % number)
         wait_until(lambda: service.received == 300)
         assert service.buffer.waiting >= 200
-        mosquitto.start()
+        durable.start()
         wait_until(lambda: len(found.by_id()) == 300)
         wait_until(lambda: service.buffer.waiting == 0)
     assert sorted(payloads(found)) == list(range(300))
@@ -141,10 +174,13 @@ def test_packets_on_disk_are_sent_by_the_next_process(mosquitto: Mosquitto, tmp_
             board.receive(b"%d" % number)
         wait_until(lambda: service.received == 50)
     mosquitto.start()
-    with subscribing(mosquitto) as found, fake_gateway() as (board, url):
-        with serving(settings(tmp_path, url), mosquitto):
-            board.receive(b"50")
-            wait_until(lambda: len(found.packets) == 51)
+    with (
+        subscribing(mosquitto) as found,
+        fake_gateway() as (board, url),
+        serving(settings(tmp_path, url), mosquitto),
+    ):
+        board.receive(b"50")
+        wait_until(lambda: len(found.packets) == 51)
     assert payloads(found) == list(range(51))
     assert len({packet.boot for packet in found.packets}) == 2
 
@@ -247,14 +283,15 @@ def test_acknowledged_packets_alone_are_forgotten_by_the_broker(mosquitto: Mosqu
                 board.receive(b"%d" % number)
             wait_until(lambda: len(first.packets) == 100)
             first.subscriber.acknowledge(first.deliveries[:40])
+            first.subscriber.synchronize()
         for number in range(100, 120):  # while no decoder runs
             board.receive(b"%d" % number)
         with subscribing(mosquitto) as second:
             wait_until(lambda: len(second.packets) == 80)
+            second.subscriber.synchronize()
     assert payloads(second) == list(range(40, 120))
-    with subscribing(mosquitto) as third, listening(mosquitto, "end") as end:
-        end.send("end", b"")
-        wait_until(lambda: end.messages)
+    with subscribing(mosquitto) as third:
+        third.subscriber.synchronize()  # the broker sends what it has before that
     assert third.packets == []
 
 
@@ -285,7 +322,7 @@ def test_what_is_no_packet_is_counted_and_dropped(
     mosquitto: Mosquitto, change: Callable[[GatewayPacket], bytes]
 ) -> None:
     packet = GatewayPacket("home", "north", "b00t", 3, 1.5, b"payload")
-    with subscribing(mosquitto) as found, listening(mosquitto) as sender:
+    with subscribing(mosquitto) as found, listening(mosquitto, "unused") as sender:
         sender.send(topics.packets("home", "north"), change(packet))
         sender.send(topics.packets("home", "north"), json.dumps(packet.as_json()).encode())
         wait_until(lambda: found.packets)

@@ -62,7 +62,7 @@ def test_of_reports_unusable_files(tmp_path: Path) -> None:
     bytes_.write_bytes(b"\xff\xfe")
     signed = Authority(tmp_path).sign("client")
     url = "mqtts://localhost"
-    with pytest.raises(HostError, match="cannot read the password in .*missing: No such file"):
+    with pytest.raises(HostError, match=r"cannot read the password in .*missing: No such file"):
         Broker.of(url, password_file=missing)
     with pytest.raises(HostError, match="not UTF-8"):
         Broker.of(url, password_file=bytes_)

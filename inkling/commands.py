@@ -55,6 +55,21 @@ KEYS = Group(
   inkling keys list""",
 )
 
+MQTT = Group(
+    "manage what this host has published to an MQTT broker",
+    {
+        "withdraw": Command(
+            "remove devices from Home Assistant and from the broker",
+            "host.cli.mqtt.parsers:withdraw",
+            "host.cli.mqtt.withdraw:run",
+            "serve",
+            ends_in_time=True,
+        )
+    },
+    """examples:
+  inkling mqtt withdraw --mqtt mqtt://localhost --site home --device 3""",
+)
+
 HOST = Group(
     "receive and classify frames, and talk to boards",
     {
@@ -74,6 +89,14 @@ HOST = Group(
         "mode": _host("mode", "show or set what a board sends: answers or features"),
         "flash": _host("flash", "build the firmware with a bundle and flash a board", "firmware"),
         "keys": KEYS,
+        # Not in time: it first sends what the broker can take, for two seconds.
+        "gateway": Command(
+            "publish what gateway boards and LoRa concentrators receive to an MQTT broker",
+            "host.cli.mqtt.parsers:gateway",
+            "host.cli.mqtt.gateway:run",
+            "serve",
+        ),
+        "mqtt": MQTT,
         "bench": _host("bench", "time a board's encoder and model its energy"),
     },
     """examples:

@@ -4,16 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from host.serve.api.context import context_of
-from host.serve.api.queries import MAX_LIMIT, READING_NAMES, check_names, reading_query
-from host.serve.api.readings import with_labels
-from host.serve.interface import ReadingQuery, ReadingStore
+from host.serve.api.queries import check_names, export_query
+from host.serve.stored import ReadingQuery
 from host.site.records import Json
 
 COLUMNS = (
@@ -22,51 +21,45 @@ COLUMNS = (
     "lost_total_certainty", "duplicate", "late", "unexpected", "human_label",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a text that begins so
-WHOLE = READING_NAMES - {"before", "limit"}
+PART_LINES = 500
 
 
 def readings_csv(request: Request) -> Response:
-    """Answer with all readings of a query as CSV, newest first."""
-    return _file(_csv_of(_pages(request)), "readings.csv", "text/csv")
+    """Answer with all readings of a query as CSV, the oldest first."""
+    lines = (_csv_line(_cells(reading)) for reading in _readings(request))
+    return _file(chain([_csv_line(COLUMNS)], lines), "readings.csv", "text/csv")
 
 
 def readings_jsonl(request: Request) -> Response:
-    """Answer with all readings of a query as JSON lines, newest first."""
-    lines = ("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in page) for page in _pages(request))
+    """Answer with all readings of a query as JSON lines, the oldest first."""
+    lines = (json.dumps(reading, ensure_ascii=False) + "\n" for reading in _readings(request))
     return _file(lines, "readings.jsonl", "application/x-ndjson")
 
 
 def labels_csv(request: Request) -> Response:
-    """Answer with the labels of all readings as CSV."""
+    """Answer with the id and label of each labelled reading as CSV."""
     check_names(request, frozenset())
-    rows = [(row.id, row.label) for row in context_of(request).store.labels()]
-    return _file([_csv_lines([("id", "label"), *rows])], "labels.csv", "text/csv")
+    found = context_of(request).store.stream(ReadingQuery(labelled=True))
+    lines = (_csv_line((reading.id, label)) for reading, label in found)
+    return _file(chain([_csv_line(("id", "label"))], lines), "labels.csv", "text/csv")
 
 
-def _file(parts: Iterable[str], name: str, media_type: str) -> Response:
-    return StreamingResponse(
-        parts, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+def _file(lines: Iterable[str], name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_joined(lines), media_type=media_type, headers=headers)
 
 
-def _pages(request: Request) -> Iterator[list[Json]]:
-    """Return the readings of a request's query, page by page, so that no export has to fit into memory."""
-    check_names(request, WHOLE)
-    return _read_pages(context_of(request).store, replace(reading_query(request), limit=MAX_LIMIT))
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines to larger parts: each part passes through a thread."""
+    lines = iter(lines)
+    while part := "".join(islice(lines, PART_LINES)):
+        yield part
 
 
-def _read_pages(store: ReadingStore, query: ReadingQuery) -> Iterator[list[Json]]:
-    while page := store.readings(query):
-        yield with_labels(page, store)
-        if len(page) < query.limit:
-            return
-        query = replace(query, before=page[-1].id)
-
-
-def _csv_of(pages: Iterable[list[Json]]) -> Iterator[str]:
-    yield _csv_lines([COLUMNS])
-    for page in pages:
-        yield _csv_lines(map(_cells, page))
+def _readings(request: Request) -> Iterator[Json]:
+    """Return the readings of a request's query, one by one, so that no export has to fit into memory."""
+    found = context_of(request).store.stream(export_query(request))
+    return (reading.as_json() | {"human_label": label} for reading, label in found)
 
 
 def _cells(reading: Json) -> list[object]:
@@ -82,9 +75,9 @@ def _cells(reading: Json) -> list[object]:
     return [values[name] for name in COLUMNS]
 
 
-def _csv_lines(rows: Iterable[Iterable[object]]) -> str:
+def _csv_line(values: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerow(map(_cell, values))
     return text.getvalue()
 
 

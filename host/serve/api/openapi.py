@@ -6,13 +6,13 @@ from typing import Any
 from host.serve.api.lessons import Progress
 from host.serve.api.queries import BUCKETS, MAX_BUCKETS, MAX_LIMIT
 from host.serve.api.responses import JSON_TYPE
-from host.serve.api.schemas import lists, objects, reference, schemas
-from host.serve.interface import MAX_LABEL, BundleInfo, DeviceRow, HistoryBucket, LabelRow, Lesson
-from host.site.records import EventRecord, Json, ReadingRecord
+from host.serve.api.schemas import NAME, lists, objects, reference, schemas
+from host.serve.interface import MAX_LABEL, BundleInfo, Lesson
+from host.serve.stored import HistoryBucket, LabelRow
+from host.site.records import EventRecord, Json
 
 TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "number"}
-NAME: Json = {"type": ["string", "null"]}
 DEVICE: Json = {"type": "integer", "minimum": 0, "maximum": 254}
 TIME_NOTE = "Unix time in seconds, or ISO 8601 with an offset"
 
@@ -21,8 +21,9 @@ _PARAMETERS: Mapping[str, tuple[str, Json]] = {
     "device": ("device number", DEVICE),
     "since": (f"{TIME_NOTE}, included", TEXT),
     "until": (f"{TIME_NOTE}, excluded", TEXT),
-    "label": ("predicted class", TEXT),
-    "event": ("kind of event", TEXT),
+    "label": ("class that the bundle or a task shows", TEXT),
+    "human_label": ("label that a person gave", TEXT),
+    "labelled": ("only readings that people labelled", {"enum": ["true", "false"], "default": "false"}),
     "before": ("`next` of the page before", TEXT),
     "limit": (
         "number of items of a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50},
@@ -66,8 +67,8 @@ def description(version: str) -> Json:
 
 
 def _paths() -> Json:
-    reading, span = reference(ReadingRecord), ("site", "device", "since", "until")
-    which = (*span, "label")
+    reading, span = {"$ref": "#/components/schemas/LabelledReading"}, ("site", "device", "since", "until")
+    which = (*span, "label", "human_label", "labelled")
     labelled = objects(id=TEXT, human_label=NAME)
     return {
         "/": {"get": _file("the page", "text/html")},
@@ -88,7 +89,7 @@ def _paths() -> Json:
             )
         },
         "/api/devices": {
-            "get": _operation("state of all devices", objects(time=NUMBER, devices=lists(reference(DeviceRow))), "site")
+            "get": _operation("state of all devices", objects(time=NUMBER, devices=lists({"$ref": "#/components/schemas/Device"})), "site")
         },
         "/api/devices/{site}/{device}/history": {
             "get": _operation(
@@ -114,11 +115,11 @@ def _paths() -> Json:
             ),
             "delete": _operation("take the label away", labelled, path=("id",), parameters=[_CHANGE]),
         },
-        "/api/labels": {"get": _operation("all labelled readings", objects(labels=lists(reference(LabelRow))))},
+        "/api/labels": {"get": _operation("labels that people gave, and how often", objects(labels=lists(reference(LabelRow))))},
         "/api/events": {
             "get": _operation(
                 "events, newest first", objects(events=lists(reference(EventRecord)), next=_NEXT),
-                *span, "event", "before", "limit",
+                *span, "before", "limit",
             )
         },
         "/api/feed": {
@@ -140,7 +141,7 @@ def _paths() -> Json:
         },
         "/api/export/readings.csv": {"get": _file("all readings of a query", "text/csv", query=which)},
         "/api/export/readings.jsonl": {"get": _file("all readings of a query", "application/x-ndjson", query=which)},
-        "/api/export/labels.csv": {"get": _file("all labels", "text/csv")},
+        "/api/export/labels.csv": {"get": _file("id and label of each labelled reading", "text/csv")},
     }  # fmt: skip
 
 

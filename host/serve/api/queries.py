@@ -4,11 +4,12 @@ import math
 import time
 from collections.abc import Set
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 
 from host.serve.api.responses import ApiError
-from host.serve.interface import EventQuery, ReadingQuery
+from host.serve.stored import ReadingQuery, RecordQuery
 from wire.checks import shown
 
 MAX_LIMIT = 500  # readings of one answer
@@ -18,37 +19,28 @@ DAY_S = 86_400.0
 YEAR_9999 = 253_402_300_800.0  # later times have no ISO 8601
 MAX_TEXT = 200  # characters
 
-READING_NAMES = frozenset({"site", "device", "since", "until", "label", "before", "limit"})
-EVENT_NAMES = frozenset({"site", "device", "since", "until", "event", "before", "limit"})
+SPAN_NAMES = frozenset({"site", "device", "since", "until"})
+PAGE_NAMES = frozenset({"before", "limit"})
+LABEL_NAMES = frozenset({"label", "human_label", "labelled"})
 HISTORY_NAMES = frozenset({"since", "until", "buckets"})
 
 
-def reading_query(request: Request, others: Set[str] = frozenset()) -> ReadingQuery:
-    """Return the readings that a request asks for. Raises ApiError."""
-    check_names(request, READING_NAMES | others)
-    return ReadingQuery(
-        site=_text(request, "site"),
-        device=device_number(request.query_params.get("device")),
-        since=_time(request, "since"),
-        until=_time(request, "until"),
-        label=_text(request, "label"),
-        before=_text(request, "before"),
-        limit=_count(request, "limit", 50, MAX_LIMIT),
-    )
+def reading_query(request: Request) -> ReadingQuery:
+    """Return the readings of a page that a request asks for. Raises ApiError."""
+    check_names(request, SPAN_NAMES | LABEL_NAMES | PAGE_NAMES)
+    return _reading_query(request)
 
 
-def event_query(request: Request) -> EventQuery:
+def export_query(request: Request) -> ReadingQuery:
+    """Return the readings that an export asks for, which has no pages. Raises ApiError."""
+    check_names(request, SPAN_NAMES | LABEL_NAMES)
+    return _reading_query(request)
+
+
+def event_query(request: Request) -> RecordQuery:
     """Return the events that a request asks for. Raises ApiError."""
-    check_names(request, EVENT_NAMES)
-    return EventQuery(
-        site=_text(request, "site"),
-        device=device_number(request.query_params.get("device")),
-        since=_time(request, "since"),
-        until=_time(request, "until"),
-        event=_text(request, "event"),
-        before=_text(request, "before"),
-        limit=_count(request, "limit", 50, MAX_LIMIT),
-    )
+    check_names(request, SPAN_NAMES | PAGE_NAMES)
+    return RecordQuery(**_span_and_page(request))
 
 
 def span(request: Request) -> tuple[float, float, int]:
@@ -78,6 +70,25 @@ def device_number(text: str | None) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) <= 3 and int(text) <= 254):
         raise ApiError(f"device is {shown(text)}, not a number within 0..254")
     return int(text)
+
+
+def _reading_query(request: Request) -> ReadingQuery:
+    labelled = request.query_params.get("labelled", "false")
+    if labelled not in ("true", "false"):
+        raise ApiError(f"labelled is {shown(labelled)}, not true or false")
+    label, human_label = _text(request, "label"), _text(request, "human_label")
+    return ReadingQuery(**_span_and_page(request), label=label, human_label=human_label, labelled=labelled == "true")
+
+
+def _span_and_page(request: Request) -> dict[str, Any]:
+    return {
+        "site": _text(request, "site"),
+        "device": device_number(request.query_params.get("device")),
+        "since": _time(request, "since"),
+        "until": _time(request, "until"),
+        "before": _text(request, "before"),
+        "limit": _count(request, "limit", 50, MAX_LIMIT),
+    }
 
 
 def _text(request: Request, name: str) -> str | None:

@@ -24,13 +24,13 @@ def readings(request: Request) -> Response:
     store = context_of(request).store
     found = store.readings(query)
     more = found[-1].id if len(found) == query.limit else None
-    return JSONResponse({"time": time.time(), "readings": with_labels(found, store), "next": more})
+    return JSONResponse({"time": time.time(), "readings": _with_labels(found, store), "next": more})
 
 
 def reading(request: Request) -> Response:
     """Answer with one reading."""
     store = context_of(request).store
-    return JSONResponse(with_labels([_reading_of(request)], store)[0])
+    return JSONResponse(_with_labels([_reading_of(request)], store)[0])
 
 
 def preview(request: Request) -> Response:
@@ -56,7 +56,7 @@ def remove_label(request: Request) -> Response:
 
 
 def labels(request: Request) -> Response:
-    """Answer with all labelled readings."""
+    """Answer with the labels that people gave, and how often."""
     check_names(request, frozenset())
     return JSONResponse({"labels": [asdict(row) for row in context_of(request).store.labels()]})
 
@@ -71,7 +71,7 @@ def checked_label(label: object) -> str:
     return label
 
 
-def with_labels(found: Sequence[ReadingRecord], store: ReadingStore) -> list[Json]:
+def _with_labels(found: Sequence[ReadingRecord], store: ReadingStore) -> list[Json]:
     """Return the JSON objects of readings with the labels that people gave them."""
     given = store.labels_of([one.id for one in found])
     return [one.as_json() | {"human_label": given.get(one.id)} for one in found]

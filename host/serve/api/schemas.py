@@ -6,15 +6,16 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from host.serve.api.lessons import Progress
-from host.serve.interface import BundleInfo, DeviceRow, HistoryBucket, LabelRow, Lesson
+from host.serve.interface import BundleInfo, Lesson
+from host.serve.stored import ClassCount, HistoryBucket, LabelRow
 from host.site.records import EventRecord, Json, ReadingRecord, Reception, Record, StatusRecord, TaskAnswer
 
 SIMPLE = {int: "integer", float: "number", str: "string", bool: "boolean"}
 DATACLASSES = (
-    Reception, TaskAnswer, ReadingRecord, StatusRecord, EventRecord, DeviceRow, HistoryBucket, LabelRow, BundleInfo,
+    Reception, TaskAnswer, ReadingRecord, StatusRecord, EventRecord, ClassCount, HistoryBucket, LabelRow, BundleInfo,
     Lesson, Progress,
 )  # fmt: skip
-NAMED = {"name": {"type": ["string", "null"]}, "area": {"type": ["string", "null"]}}
+NAME: Json = {"type": ["string", "null"]}
 
 
 def reference(kind: type) -> Json:
@@ -25,10 +26,9 @@ def reference(kind: type) -> Json:
 def schemas() -> Json:
     """Return the schemas of all dataclasses that the API sends and takes."""
     found = {kind.__name__: _schema(kind) for kind in DATACLASSES}
-    # What the API adds: the names that people gave devices, and the labels that they gave readings.
-    found["DeviceRow"] = _with(found["DeviceRow"], NAMED)
-    found["ReadingRecord"] = _with(found["ReadingRecord"], {"human_label": {"type": ["string", "null"]}})
-    found["Lesson"]["required"] = ["model_id", "task", "reading_ids"]
+    found["LabelledReading"] = objects(**found["ReadingRecord"]["properties"], human_label=NAME)
+    found["Device"] = _device()
+    found["Lesson"]["required"] = ["model_id", "task", "labels"]
     found["Error"] = objects(error={"type": "string"})
     return found
 
@@ -43,8 +43,17 @@ def lists(items: Json) -> Json:
     return {"type": "array", "items": items}
 
 
-def _with(schema: Json, properties: Json) -> Json:
-    return objects(**schema["properties"], **properties)
+def _device() -> Json:
+    time, flag = {"type": "number"}, {"type": "boolean"}
+    return objects(
+        site={"type": "string"}, device={"type": "integer"}, gateway=flag, name=NAME, area=NAME, first_seen=time,
+        last_seen=time, readings={"type": "integer"}, silent_since={"type": ["number", "null"]}, clash=flag,
+        reading=_or_null(ReadingRecord), status=_or_null(StatusRecord),
+    )  # fmt: skip
+
+
+def _or_null(kind: type) -> Json:
+    return {"anyOf": [reference(kind), {"type": "null"}]}
 
 
 def _schema(kind: type) -> Json:

@@ -15,7 +15,7 @@ from host.tasks.task import check_name
 from wire.checks import shown
 
 MODES: tuple[Mode, ...] = ("new", "add", "replace")
-LESSON_NAMES = frozenset({"model_id", "task", "reading_ids", "mode"})
+LESSON_NAMES = frozenset({"model_id", "task", "labels", "without", "mode"})
 
 
 def tasks(request: Request) -> Response:
@@ -43,7 +43,7 @@ def lesson_of(values: dict[str, object]) -> Lesson:
     wrong = next((name for name in values if name not in LESSON_NAMES), None)
     if wrong is not None:
         raise ApiError(f"there is no field {shown(wrong)}: there are {', '.join(sorted(LESSON_NAMES))}")
-    model_id, task, ids = (values.get(name) for name in ("model_id", "task", "reading_ids"))
+    model_id, task = values.get("model_id"), values.get("task")
     if not isinstance(model_id, str) or not isinstance(task, str):
         raise ApiError(f"model_id and task have to be texts; they are {shown(model_id)} and {shown(task)}")
     try:
@@ -53,14 +53,15 @@ def lesson_of(values: dict[str, object]) -> Lesson:
     mode = next((mode for mode in MODES if mode == values.get("mode", "new")), None)
     if mode is None:
         raise ApiError(f"mode is {shown(values.get('mode'))}, not one of {', '.join(MODES)}")
-    if not isinstance(ids, list) or not ids:
-        raise ApiError(
-            "reading_ids has to be a list of the labelled readings to teach from, and it is empty or missing"
-        )
-    return Lesson(model_id, task, tuple(dict.fromkeys(map(_id, ids))), mode)
+    labels, without = (_texts(values, name) for name in ("labels", "without"))
+    if not labels:
+        raise ApiError("labels is empty or missing: name the labels to teach as classes")
+    return Lesson(model_id, task, labels, without, mode)
 
 
-def _id(value: object) -> str:
-    if not isinstance(value, str):
-        raise ApiError(f"reading_ids contains {shown(value)}, which is not a text")
-    return value
+def _texts(values: dict[str, object], name: str) -> tuple[str, ...]:
+    """Return the different texts of a list, none of them if it is missing. Raises ApiError."""
+    texts = values.get(name, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ApiError(f"{name} is {shown(texts)}, not a list of texts")
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,199 @@
+// Labels, and the teaching of a task from them: choose classes and readings, name the task, see how well it does.
+
+import { change, get } from "../api.js";
+import { announce, empty, h, outside, replace } from "../dom.js";
+import { count, moment, plural } from "../format.js";
+import { readingLink } from "../parts.js";
+import { report } from "../report.js";
+
+const NAME = "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}";
+const MIN_IMAGES = 2; // of each class
+const POLL_MS = 500;
+const LISTED = 200; // readings of one label that are listed one by one
+
+export async function open(root, app) {
+  const [{ labels }, { bundles }, progress] = await Promise.all([get("/api/labels"), get("/api/tasks"), get("/api/teach")]);
+  const general = bundles.filter((bundle) => bundle.general);
+  const withLabels = general.filter((bundle) => labels.some((row) => row.model_id === bundle.model_id));
+  let timer = null;
+  let closed = false;
+  let bundle = withLabels[0] ?? general[0];
+
+  const outcome = h("div", {});
+  const chooser = h("div", {});
+  const head = h(
+    "div", { class: "head" }, h("h1", {}, "Labels"), h("p", { class: "summary" }, plural(labels.length, "labelled reading")),
+    labels.length ? h("a", { class: "quiet", href: "/api/export/labels.csv", download: "" }, "Download as CSV") : null,
+  );
+
+  function choose(modelId) {
+    bundle = general.find((one) => one.model_id === modelId);
+    replace(chooser, lesson(labels.filter((row) => row.model_id === bundle.model_id), bundle, app, start));
+  }
+
+  async function start(values) {
+    watch(await change("POST", "/api/teach", values));
+  }
+
+  async function watch(state) {
+    const running = state.state === "running";
+    chooser.querySelector("form")?.classList.toggle("busy", running);
+    const button = chooser.querySelector("button[type=submit]");
+    if (button) button.disabled = running;
+    if (state.state === "idle" || closed) return;
+    replace(outcome, outcomeOf(state));
+    if (!running) return;
+    timer = setTimeout(async () => {
+      const next = await get("/api/teach").catch(() => state);
+      if (next.state !== "running") announce(next.state === "done" ? `Task ${next.task} is taught` : `Task ${next.task} was not taught: ${next.error}`);
+      if (next.state === "done") for (const one of bundles) if (one.model_id === next.model_id) one.tasks[next.task] = next.report.classes ?? [];
+      watch(next);
+    }, POLL_MS);
+  }
+
+  const select = h(
+    "select", { id: "bundle", on: { change: () => choose(select.value) } },
+    general.map((one) => h("option", { value: one.model_id, selected: one === bundle }, `${one.name} (${one.model_id})`)),
+  );
+  replace(root, head, general.length > 1 ? h("p", { class: "row" }, h("label", { for: "bundle" }, "Bundle"), select) : null, chooser, outcome, otherLabels(labels, general));
+  if (bundle) choose(bundle.model_id);
+  else replace(chooser, noGeneral(labels, bundles));
+  watch(progress);
+  return {
+    title: "Labels",
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The form of a lesson: which labels and readings, and the task's name. */
+function lesson(rows, bundle, app, onStart) {
+  if (!rows.length) return noLabels(bundle);
+  const chosen = new Set(rows.map((row) => row.id));
+  const byLabel = new Map();
+  for (const row of rows) byLabel.set(row.label, [...(byLabel.get(row.label) ?? []), row]);
+  const why = h("p", { class: "explain", id: "why", role: "status" });
+  const button = h("button", { type: "submit", class: "primary", "aria-describedby": "why" }, "Teach");
+  const name = h("input", { id: "task", type: "text", required: true, pattern: NAME, maxlength: 64, autocomplete: "off", spellcheck: "false", list: "tasks", on: { input: () => check() } });
+  const mode = h("fieldset", { class: "choice-box", hidden: true }, h("legend", {}, "This task exists"), radio("add", "add these readings to it", true), radio("replace", "replace it", false));
+  const dialog = h(
+    "dialog", { "aria-labelledby": "ask" },
+    h("form", { method: "dialog" }, h("h2", { id: "ask" }, "Replace the task?"), h("p", {}, "What it was taught before is lost."), h("div", { class: "row" }, h("button", { value: "no" }, "Cancel"), h("button", { value: "yes", class: "primary" }, "Replace"))),
+  );
+
+  const table = h(
+    "table", { class: "plain" },
+    h("caption", { class: "hidden" }, "Labels to teach"),
+    h("thead", {}, h("tr", {}, ["Label", "Readings", "Chosen one by one"].map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, [...byLabel].sort(([left], [right]) => left.localeCompare(right)).map(([label, of], at) => labelRow(label, of, at, chosen, app, check))),
+  );
+
+  function check() {
+    const counts = [...byLabel].map(([label, of]) => [label, of.filter((row) => chosen.has(row.id)).length]).filter(([, number]) => number);
+    const exists = name.value in bundle.tasks;
+    mode.hidden = !exists;
+    const adding = exists && form.elements.mode.value === "add";
+    const few = counts.find(([, number]) => number < MIN_IMAGES);
+    let reason = null;
+    if (!adding && counts.length < 2) reason = "A task needs at least 2 classes: choose another label, or label other images, such as “nothing”.";
+    else if (!adding && few) reason = ["Label ", outside(few[0]), ` has ${few[1]} reading: at least ${MIN_IMAGES} are needed. About 20 make a good start.`];
+    else if (!counts.length) reason = "No reading is chosen.";
+    button.disabled = reason != null;
+    replace(why, reason ?? `${plural(counts.length, "class", "classes")}, ${plural(counts.reduce((sum, [, number]) => sum + number, 0), "reading")}.`);
+  }
+
+  async function submit(event) {
+    event.preventDefault();
+    if (event.target !== form) return;
+    const chosenMode = name.value in bundle.tasks ? form.elements.mode.value : "new";
+    if (chosenMode === "replace" && !(await confirmed(dialog))) return;
+    try {
+      await onStart({ model_id: bundle.model_id, task: name.value, reading_ids: [...chosen], mode: chosenMode });
+    } catch (error) {
+      replace(why, h("span", { class: "error" }, `Not started: ${error.message}.`));
+    }
+  }
+
+  const form = h(
+    "form", { class: "box", on: { submit, change: () => check() } },
+    h("h2", {}, "Teach a task"),
+    h("p", { class: "explain" }, "The boards stay as they are: the host learns the new classes, and answers with them from the next frame on."),
+    h("div", { class: "scroll" }, table),
+    h("div", { class: "row" }, h("label", { for: "task" }, "Name of the task"), name, button),
+    h("datalist", { id: "tasks" }, Object.keys(bundle.tasks).map((task) => h("option", { value: task }))),
+    mode, why,
+  );
+  check();
+  return [form, dialog];
+}
+
+function radio(value, text, checked) {
+  return h("label", { class: "check" }, h("input", { type: "radio", name: "mode", value, checked }), text);
+}
+
+function confirmed(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+function labelRow(label, rows, at, chosen, app, onChange) {
+  const all = h("input", { type: "checkbox", id: `label-${at}`, checked: true });
+  const number = h("span", {}, count(rows.length));
+  const list = h("ul", { class: "picks" });
+  const details = h("details", {}, h("summary", {}, "Readings"), list);
+  all.addEventListener("change", () => {
+    for (const row of rows) all.checked ? chosen.add(row.id) : chosen.delete(row.id);
+    for (const box of list.querySelectorAll("input")) box.checked = all.checked;
+    tell();
+  });
+  details.addEventListener("toggle", () => {
+    if (details.open && !list.children.length) list.append(...rows.slice(0, LISTED).map(pick));
+  });
+
+  function pick(row) {
+    const box = h("input", { type: "checkbox", checked: chosen.has(row.id), on: { change: () => { box.checked ? chosen.add(row.id) : chosen.delete(row.id); tell(); } } });
+    return h("li", {}, h("label", { class: "check" }, box, moment(row.time), " ", outside(app.devices.name(row))), h("a", { href: readingLink(row.id) }, "show"));
+  }
+
+  function tell() {
+    const some = rows.filter((row) => chosen.has(row.id)).length;
+    all.checked = some > 0;
+    all.indeterminate = some > 0 && some < rows.length;
+    number.textContent = some === rows.length ? count(some) : `${some} of ${rows.length}`;
+    onChange();
+  }
+
+  return h("tr", {}, h("th", { scope: "row" }, h("label", { class: "check" }, all, outside(label))), h("td", {}, number), h("td", {}, details));
+}
+
+function outcomeOf({ state, task, step, error, report: figures }) {
+  if (state === "running") {
+    return h("section", { class: "box", role: "status" }, h("h2", {}, "Teaching ", outside(task)), h("p", { class: "explain" }, `${step} …`), h("progress", { "aria-label": "Teaching" }));
+  }
+  if (state === "failed") return h("section", { class: "box" }, h("h2", {}, "Task ", outside(task), " was not taught"), h("p", { class: "error", role: "alert" }, `${error}.`));
+  return report(task, figures);
+}
+
+function noLabels(bundle) {
+  return empty(
+    `No reading of ${bundle.name} is labelled yet.`,
+    h("p", {}, "Open a reading under ", h("a", { href: "#/live" }, "Live"), ", say what it was, and save. With about 20 labelled readings of each class, a task can be taught here: then the host answers which of the classes an image shows."),
+  );
+}
+
+function noGeneral(labels, bundles) {
+  const names = bundles.map((bundle) => bundle.name).join(", ");
+  return empty(
+    labels.length ? "No bundle of this host can be taught." : "No reading is labelled yet.",
+    h("p", {}, "Any reading can be labelled: open it and say what it was. Tasks are taught to general bundles, such as ", h("code", {}, "bundles/general64"), bundles.length ? `. This host has ${names}, whose classes are fixed.` : "."),
+  );
+}
+
+function otherLabels(labels, general) {
+  const others = labels.filter((row) => !general.some((bundle) => bundle.model_id === row.model_id));
+  if (!others.length || !general.length) return null;
+  return h("p", { class: "explain" }, `${plural(others.length, "labelled reading")} of bundles with fixed classes are kept and exported, but teach nothing.`);
+}

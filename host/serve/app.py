@@ -1,7 +1,7 @@
 """The application: all routes of the page and of its API."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -25,14 +25,13 @@ from host.serve.settings import PageSettings
 STATIC = Path(__file__).parent / "static"
 
 
-def make_app(store: ReadingStore, hub: Hub, settings: PageSettings, actions: Actions) -> Starlette:
-    """Return the ASGI application. Its server has to close the hub when it stops, since live feeds never end else."""
+def make_app(
+    store: ReadingStore, hub: Hub, settings: PageSettings, actions: Actions, wall_clock: Callable[[], float] = time.time
+) -> Starlette:
+    """Return the ASGI application.
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        hub.close()
-
+    A server waits for live feeds to end before it stops: close the hub first.
+    """
     app = Starlette(
         routes=_routes(),
         middleware=[Middleware(access.Access, settings=settings)],
@@ -41,9 +40,8 @@ def make_app(store: ReadingStore, hub: Hub, settings: PageSettings, actions: Act
             HTTPException: responses.on_http_error,
             Exception: responses.on_failure,
         },
-        lifespan=lifespan,
     )
-    app.state.context = Context(store, hub, settings, actions, Lessons(actions))
+    app.state.context = Context(store, hub, settings, actions, Lessons(actions), wall_clock)
     return app
 
 

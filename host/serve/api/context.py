@@ -1,5 +1,6 @@
 """What all routes of the application share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ class Context:
     settings: PageSettings
     actions: Actions
     lessons: Lessons
+    wall_clock: Callable[[], float]
 
 
 def context_of(request: Request) -> Context:

@@ -1,6 +1,5 @@
 """Routes about devices: their state, their history, and events."""
 
-import time
 from collections.abc import Set
 from dataclasses import asdict
 
@@ -18,7 +17,8 @@ CLASH_S = 86_400  # for which two boards with one number are shown as a clash
 def devices(request: Request) -> Response:
     """Answer with all devices and gateways, and the time of the host's clock, from which "last seen" counts."""
     check_names(request, {"site"})
-    context, now = context_of(request), time.time()
+    context = context_of(request)
+    now = context.wall_clock()
     rows = context.store.devices(request.query_params.get("site"))
     events = context.store.events(RecordQuery(since=now - CLASH_S, limit=MAX_LIMIT))
     clashes = {(event.site, event.device, bool(event.gateway)) for event in events if event.event == "clash"}
@@ -27,10 +27,11 @@ def devices(request: Request) -> Response:
 
 def history(request: Request) -> Response:
     """Answer with what a device sent over a span of time, in buckets."""
-    since, until, buckets = span(request)
+    context = context_of(request)
+    since, until, buckets = span(request, context.wall_clock())
     site, device = request.path_params["site"], device_number(request.path_params["device"])
     assert device is not None, "the path has it"
-    rows = context_of(request).store.history(site, device, since, until, buckets)
+    rows = context.store.history(site, device, since, until, buckets)
     return JSONResponse({"since": since, "until": until, "buckets": [asdict(row) for row in rows]})
 
 

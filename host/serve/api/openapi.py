@@ -89,7 +89,9 @@ def _paths() -> Json:
             )
         },
         "/api/devices": {
-            "get": _operation("state of all devices", objects(time=NUMBER, devices=lists({"$ref": "#/components/schemas/Device"})), "site")
+            "get": _operation(
+                "state of all devices and gateways", objects(time=NUMBER, devices=lists({"$ref": "#/components/schemas/Device"})), "site",
+            )
         },
         "/api/devices/{site}/{device}/history": {
             "get": _operation(
@@ -100,7 +102,7 @@ def _paths() -> Json:
         },
         "/api/readings": {
             "get": _operation(
-                "readings, newest first", objects(time=NUMBER, readings=lists(reading), next=_NEXT),
+                "readings, newest first", objects(readings=lists(reading), next=_NEXT),
                 *which, "before", "limit",
             )
         },
@@ -115,7 +117,9 @@ def _paths() -> Json:
             ),
             "delete": _operation("take the label away", labelled, path=("id",), parameters=[_CHANGE]),
         },
-        "/api/labels": {"get": _operation("labels that people gave, and how often", objects(labels=lists(reference(LabelRow))))},
+        "/api/labels": {
+            "get": _operation("labels that people gave, and how often", objects(labels=lists(reference(LabelRow)))),
+        },
         "/api/events": {
             "get": _operation(
                 "events, newest first", objects(events=lists(reference(EventRecord)), next=_NEXT),

@@ -1,7 +1,6 @@
 """Parameters of requests: which readings and events, and which span of time."""
 
 import math
-import time
 from collections.abc import Set
 from datetime import datetime
 from typing import Any
@@ -43,11 +42,11 @@ def event_query(request: Request) -> RecordQuery:
     return RecordQuery(**_span_and_page(request))
 
 
-def span(request: Request) -> tuple[float, float, int]:
+def span(request: Request, now: float) -> tuple[float, float, int]:
     """Return start and end, Unix times in seconds, and the number of buckets of a history. Raises ApiError."""
     check_names(request, HISTORY_NAMES)
     until = _time(request, "until")
-    until = time.time() if until is None else until
+    until = now if until is None else until
     since = _time(request, "since")
     since = until - DAY_S if since is None else since
     if since >= until:

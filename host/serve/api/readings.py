@@ -1,6 +1,5 @@
 """Routes about readings: lists, one reading, its preview, and the labels that people give."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -21,10 +20,10 @@ PREVIEW_AGE_S = 3600  # that a browser may keep a preview: a later frame of the 
 def readings(request: Request) -> Response:
     """Answer with readings, newest first."""
     query = reading_query(request)
-    store = context_of(request).store
-    found = store.readings(query)
+    context = context_of(request)
+    found = context.store.readings(query)
     more = found[-1].id if len(found) == query.limit else None
-    return JSONResponse({"time": time.time(), "readings": _with_labels(found, store), "next": more})
+    return JSONResponse({"readings": _with_labels(found, context.store), "next": more})
 
 
 def reading(request: Request) -> Response:

@@ -10,10 +10,12 @@ const LINE = 64;
 const GAP = 26;
 const COLOURS = 7;
 const OTHER = "other classes";
+const NONE = "none of these";
 
-/** Chart, legend, a line that follows the pointer, and the figures as a table. */
-export function chart({ buckets, since, until }, width) {
-  const size = (until - since) / buckets.length;
+/** Chart, legend, a line that follows the pointer, and the figures as a table. task: whose classes; null: the bundle's. */
+export function chart(history, task, width) {
+  const buckets = history.map((one) => ({ ...one, labels: labelsOf(one, task) }));
+  const [since, until] = [buckets[0].start, buckets.at(-1).end];
   const names = classNames(buckets);
   const colours = new Map(names.map((name, at) => [name, name === OTHER ? "other" : `k${at}`]));
   const stacks = buckets.map((bucket) => stackOf(bucket, names));
@@ -40,13 +42,18 @@ export function chart({ buckets, since, until }, width) {
     if (!buckets[at]) return;
     cursor.setAttribute("visibility", "visible");
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, x(at + 0.5));
-    readout.textContent = readoutOf(buckets[at], size);
+    readout.textContent = readoutOf(buckets[at]);
   });
   svg.addEventListener("pointerleave", () => {
     cursor.setAttribute("visibility", "hidden");
     readout.textContent = describe(buckets);
   });
   return h("div", { class: "chart" }, legend(names, colours, stacks), svg, readout, figures(buckets));
+}
+
+/** Readings by class; those that are none of a task's classes have a name, too. */
+function labelsOf({ classes }, task) {
+  return Object.fromEntries(classes.filter((one) => one.task === task).map(({ label, count: number }) => [label ?? NONE, number]));
 }
 
 function classNames(buckets) {
@@ -145,14 +152,14 @@ function describe(buckets) {
   return `${plural(readings, "reading")}, ${count(missing)} lost`;
 }
 
-function readoutOf(bucket, size) {
+function readoutOf(bucket) {
   const classes = Object.entries(bucket.labels).sort((left, right) => right[1] - left[1]).map(([name, number]) => `${number} ${printable(name)}`);
   const parts = [classes.join(", ") || "nothing received"];
   if (bucket.ber != null) parts.push(`BER ${ber(bucket.ber)}`);
   if (bucket.snr_db != null) parts.push(`SNR ${db(bucket.snr_db)}`);
   if (bucket.battery_v != null) parts.push(volts(bucket.battery_v));
   if (bucket.lost) parts.push(`${bucket.lost} lost`);
-  return `${short(bucket.time)} to ${short(bucket.time + size)}: ${parts.join(" · ")}`;
+  return `${short(bucket.start)} to ${short(bucket.end)}: ${parts.join(" · ")}`;
 }
 
 function figures(buckets) {
@@ -171,6 +178,6 @@ function figures(buckets) {
 function figureRow(bucket) {
   const [name, number] = Object.entries(bucket.labels).sort((left, right) => right[1] - left[1])[0] ?? [];
   const share = number ? [outside(name), ` (${percent(number / bucket.readings)})`] : "–";
-  const texts = [short(bucket.time), count(bucket.readings), share, ber(bucket.ber), db(bucket.snr_db), volts(bucket.battery_v), count(bucket.lost)];
+  const texts = [short(bucket.start), count(bucket.readings), share, ber(bucket.ber), db(bucket.snr_db), volts(bucket.battery_v), count(bucket.lost)];
   return h("tr", {}, texts.map((text) => h("td", {}, text)));
 }

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { setClock } from "./format.js";
 
-export const keyOf = ({ site, device }) => `${site}/${device}`;
+export const keyOf = ({ site, device, gateway }) => `${site}/${gateway === true ? "gateway " : ""}${device}`;
 export const linkOf = ({ site, device }) => `#/device/${encodeURIComponent(site)}/${device}`;
 
 export class Devices {
@@ -16,7 +16,11 @@ export class Devices {
   }
 
   get all() {
-    return [...this.#rows.values()];
+    return [...this.#rows.values()].filter((row) => !row.gateway);
+  }
+
+  get gateways() {
+    return [...this.#rows.values()].filter((row) => row.gateway);
   }
 
   get severalSites() {
@@ -28,55 +32,51 @@ export class Devices {
   }
 
   /** The name of a device, or its number. */
-  name({ site, device }) {
+  name({ site, device, gateway }) {
+    if (gateway === true) return `gateway ${device}`;
     return this.find(site, device)?.name ?? `device ${device}`;
   }
 
   /** Takes over a record of the live feed. */
   apply(kind, record) {
-    if (kind === "label" || record.device == null || record.gateway === true) return;
-    const row = this.find(record.site, record.device);
+    if (kind === "label" || record.device == null) return;
+    const key = keyOf(record);
+    const row = this.#rows.get(key);
     if (kind === "event") {
-      if (row) this.#applyEvent(row, record.event);
+      if (row) applyEvent(row, record);
       return;
     }
     const known = row ?? {
-      site: record.site, device: record.device, name: null, area: null, readings: 0, last_seen: record.time, tasks: {},
-      lost_total: 0, lost_total_certainty: "exact", clash: false,
+      site: record.site, device: record.device, gateway: record.gateway === true, name: null, area: null,
+      first_seen: record.time, last_seen: record.time, readings: 0, clash: false, reading: null, status: null,
     };
-    known.silent = false;
+    known.silent_since = null;
     known.last_seen = Math.max(known.last_seen, record.time);
-    if (kind === "status") {
-      known.battery_v = record.battery_v ?? known.battery_v;
-      known.snr_db = record.snr_db ?? known.snr_db;
-    } else {
-      this.#applyReading(known, record);
-    }
-    this.#rows.set(keyOf(known), known);
-  }
-
-  #applyReading(row, record) {
-    if (row.reading_id !== record.id) row.readings += 1;
-    row.lost_total = record.lost_total;
-    row.lost_total_certainty = record.lost_total_certainty;
-    if (record.late) return; // an older image says nothing about now
-    row.reading_id = record.id;
-    for (const name of ["bundle", "label", "confidence", "answered_by", "unsure", "auth", "tasks", "ber"]) {
-      row[name] = record[name];
-    }
-    const best = bestReception(record);
-    row.snr_db = best?.snr_db ?? row.snr_db;
-    row.rssi_dbm = best?.rssi_dbm ?? row.rssi_dbm;
-  }
-
-  #applyEvent(row, event) {
-    if (event === "silent") row.silent = true;
-    if (event === "back") row.silent = false;
-    if (event === "clash") row.clash = true;
+    if (kind === "status") known.status = record;
+    else applyReading(known, record);
+    this.#rows.set(key, known);
   }
 }
 
-/** The reception with the highest SNR. */
+function applyReading(row, record) {
+  if (row.reading?.id !== record.id) row.readings += 1;
+  if (row.reading && record.time < row.reading.time) return; // an older image says nothing about now
+  row.reading = record;
+}
+
+function applyEvent(row, { event, time }) {
+  if (event === "silent") row.silent_since = time;
+  if (event === "back") row.silent_since = null;
+  if (event === "clash") row.clash = true;
+}
+
+/** The reception with the highest SNR, null if there is none. */
 export function bestReception({ receptions }) {
-  return receptions.reduce((best, one) => ((one.snr_db ?? -Infinity) > (best?.snr_db ?? -Infinity) ? one : best), null);
+  return receptions.reduce((best, one) => ((one.snr_db ?? -Infinity) >= (best?.snr_db ?? -Infinity) ? one : best), null);
+}
+
+/** SNR and RSSI of a device: of its last reading or its last status, whichever is newer. */
+export function signalOf({ reading, status }) {
+  if (status && !(reading && reading.time > status.time)) return status;
+  return (reading && bestReception(reading)) ?? {};
 }

@@ -1,7 +1,7 @@
 // Parts that several views show: answers, marks, the rows of readings.
 
 import { readingPath } from "./api.js";
-import { linkOf } from "./devices.js";
+import { bestReception, linkOf } from "./devices.js";
 import { h, outside } from "./dom.js";
 import { ber, db, lost, moment, percent } from "./format.js";
 
@@ -93,7 +93,6 @@ export function readingTable(caption, withDevice) {
 }
 
 export function readingRow(reading, devices, withDevice) {
-  const best = reading.receptions.reduce((snr, one) => Math.max(snr, one.snr_db ?? -Infinity), -Infinity);
   return h(
     "tr", { role: "row", "data-id": reading.id },
     cell("Time", h("a", { href: readingLink(reading.id), class: "time" }, moment(reading.time))),
@@ -101,7 +100,7 @@ export function readingRow(reading, devices, withDevice) {
     cell("Class", answer(reading)),
     cell("By", reading.answered_by),
     cell("BER", berBar(reading.ber)),
-    cell("SNR", db(Number.isFinite(best) ? best : null)),
+    cell("SNR", db(bestReception(reading)?.snr_db)),
     cell("Notes", marks(reading)),
   );
 }

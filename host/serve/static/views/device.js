@@ -3,7 +3,8 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { empty, h, outside, replace } from "../dom.js";
-import { ago, db, dbm, lost, now, plural, volts } from "../format.js";
+import { ago, db, dbm, duration, lost, now, plural, volts } from "../format.js";
+import { signalOf } from "../devices.js";
 import { answer, authMark, berBar, mark, readingRow, readingTable } from "../parts.js";
 
 const RANGES = { hour: [3600, 60], day: [86_400, 96], week: [604_800, 84], month: [2_592_000, 90] };
@@ -23,6 +24,7 @@ export async function open(root, app, [site, number]) {
   const hint = empty("No reading is kept.", h("p", {}, "The device has sent no image yet, or its readings are older than the host keeps them."));
   let next = null;
   let history = null;
+  let task = null; // whose classes the chart shows; null: those of the bundle
   let timer = null;
 
   const buttons = Object.keys(RANGES).map((name) =>
@@ -46,9 +48,18 @@ export async function open(root, app, [site, number]) {
   function draw() {
     if (!history) return;
     const open = charts.querySelector("details")?.open;
-    const some = history.buckets.some((one) => one.readings || one.lost || one.battery_v != null);
-    replace(charts, some ? chart(history, Math.max(300, charts.clientWidth || 1000)) : h("p", { class: "none pad" }, `Nothing was received in the last ${range}.`));
+    const { buckets } = history;
+    const some = buckets.some((one) => one.readings || one.lost || one.battery_v != null);
+    const tasks = [...new Set(buckets.flatMap((one) => one.classes.map((found) => found.task)))].sort();
+    if (!tasks.includes(task)) task = tasks[0] ?? null;
+    const width = Math.max(260, charts.clientWidth - 34 || 1000);
+    replace(charts, tasks.length > 1 ? taskChoice(tasks) : null, some ? chart(buckets, task, width) : h("p", { class: "none" }, `Nothing was received in the last ${range}.`));
     if (open) charts.querySelector("details")?.setAttribute("open", "");
+  }
+
+  function taskChoice(tasks) {
+    const select = h("select", { id: "classes", on: { change: () => { task = tasks[select.selectedIndex]; draw(); } } }, tasks.map((one) => h("option", { selected: one === task }, one == null ? "the bundle" : `task ${one}`)));
+    return h("p", { class: "row" }, h("label", { for: "classes" }, "Classes of"), select);
   }
 
   async function loadReadings(before) {
@@ -124,19 +135,27 @@ function putRow(body, record, devices) {
 }
 
 function facts(row) {
+  const { reading, status } = row;
+  const signal = signalOf(row);
   const states = [
-    row.silent ? mark("silent", "bad") : null, row.clash ? mark("clash", "bad", "Two boards send with this device number") : null, authMark(row.auth),
+    row.silent_since ? mark("silent", "bad") : null,
+    row.clash ? mark("clash", "bad", "Two boards sent with this device number within a day") : null,
+    authMark(reading?.auth),
   ].filter(Boolean);
   return [
     ["Last seen", ago(row.last_seen)],
-    ["Class", row.reading_id ? answer(row) : "–"],
-    ["Answered by", row.answered_by ?? "–"],
-    ["BER", berBar(row.ber)],
-    ["SNR", db(row.snr_db)],
-    ["RSSI", dbm(row.rssi_dbm)],
-    ["Battery", volts(row.battery_v)],
-    ["Lost", `${lost(row.lost_total, row.lost_total_certainty)} of ${plural(row.readings + row.lost_total, "image")}`],
-    ["Bundle", row.bundle ? outside(row.bundle) : "–"],
+    ["Class", reading ? answer(reading) : "–"],
+    ["Answered by", reading?.answered_by ?? "–"],
+    ["BER", berBar(reading?.ber)],
+    ["SNR", db(signal.snr_db)],
+    ["RSSI", dbm(signal.rssi_dbm)],
+    ["Lost", reading ? `${lost(reading.lost_total, reading.lost_total_certainty)} of ${plural(row.readings + reading.lost_total, "image")}` : "–"],
+    ["Bundle", reading ? outside(reading.bundle) : "–"],
+    ["Battery", volts(status?.battery_v)],
+    status ? ["Up for", duration(status.uptime_s)] : null,
+    status ? ["Last reset", outside(status.reset_cause)] : null,
+    status ? ["Mode", [outside(status.mode), status.mode === "adaptive" ? `, threshold ${status.threshold}` : ""]] : null,
+    status?.air_left_s != null ? ["Air time left", `${status.air_left_s.toFixed(1)} s`] : null,
     states.length ? ["State", h("span", { class: "marks" }, states)] : null,
   ].filter(Boolean).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
 }

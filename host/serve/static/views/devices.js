@@ -1,7 +1,7 @@
 // All devices: what each last saw, how well it is heard, and what is wrong.
 
 import { cell, answer, authMark, berBar, mark } from "../parts.js";
-import { keyOf, linkOf } from "../devices.js";
+import { keyOf, linkOf, signalOf } from "../devices.js";
 import { empty, h, outside, replace } from "../dom.js";
 import { ago, db, lost, plural, volts } from "../format.js";
 
@@ -12,12 +12,12 @@ const COLUMNS = [
   ["Device", (row, devices) => devices.name(row).toLowerCase(), 1],
   ["Area", (row) => (row.area ?? "\uffff").toLowerCase(), 1],
   ["Seen", (row) => row.last_seen, -1],
-  ["Class", (row) => row.label ?? Object.values(row.tasks ?? {})[0]?.label ?? "\uffff", 1],
-  ["By", (row) => row.answered_by ?? "", 1],
-  ["BER", (row) => row.ber ?? -1, -1],
-  ["SNR", (row) => row.snr_db ?? Infinity, 1],
-  ["Battery", (row) => row.battery_v ?? Infinity, 1],
-  ["Lost", (row) => row.lost_total, -1],
+  ["Class", (row) => classesOf(row)[0] ?? "\uffff", 1],
+  ["By", (row) => row.reading?.answered_by ?? "", 1],
+  ["BER", (row) => row.reading?.ber ?? -1, -1],
+  ["SNR", (row) => signalOf(row).snr_db ?? Infinity, 1],
+  ["Battery", (row) => row.status?.battery_v ?? Infinity, 1],
+  ["Lost", (row) => row.reading?.lost_total ?? 0, -1],
   ["State", (row) => faults(row).length, -1],
 ];
 const order = { column: "Device", direction: 1 }; // kept while the page is open
@@ -104,50 +104,53 @@ function place(body, chosen, rows, devices) {
 }
 
 function deviceRow(row, devices) {
-  const low = row.battery_v != null && row.battery_v < LOW_BATTERY_V;
+  const { reading, status } = row;
   const number = row.name ? h("span", { class: "number" }, `#${row.device}`) : null;
   return h(
-    "tr", { role: "row", "data-key": keyOf(row), class: row.silent ? "silent" : null },
+    "tr", { role: "row", "data-key": keyOf(row), class: row.silent_since ? "silent" : null },
     cell("Device", h("a", { href: linkOf(row) }, outside(devices.name(row))), number, devices.severalSites ? outside(row.site, { class: "site" }) : null),
     cell("Area", row.area ? outside(row.area) : null),
     cell("Seen", ago(row.last_seen)),
-    cell("Class", row.reading_id ? answer(row) : h("span", { class: "none" }, "no image yet")),
-    cell("By", row.answered_by),
-    cell("BER", berBar(row.ber)),
-    cell("SNR", db(row.snr_db)),
-    cell("Battery", h("span", { class: low ? "bad-text" : null }, volts(row.battery_v))),
-    cell("Lost", lost(row.lost_total, row.lost_total_certainty)),
-    cell("State", h("span", { class: "marks" }, stateMarks(row, low))),
+    cell("Class", reading ? answer(reading) : h("span", { class: "none" }, "no image yet")),
+    cell("By", reading?.answered_by),
+    cell("BER", berBar(reading?.ber)),
+    cell("SNR", db(signalOf(row).snr_db)),
+    cell("Battery", h("span", { class: isLow(row) ? "bad-text" : null }, volts(status?.battery_v))),
+    cell("Lost", reading ? lost(reading.lost_total, reading.lost_total_certainty) : "–"),
+    cell("State", h("span", { class: "marks" }, stateMarks(row))),
   );
 }
 
-function stateMarks(row, low) {
-  return [
-    row.silent ? mark("silent", "bad", "Nothing was heard of it for longer than its usual pauses explain") : null,
-    row.clash ? mark("clash", "bad", "Two boards send with this device number") : null,
-    low ? mark("battery low", "warn") : null,
-    (row.ber ?? 0) >= POOR_BER ? mark("poor link", "warn") : null,
-    authMark(row.auth),
-  ];
+function stateMarks(row) {
+  return [...faults(row).map(([text, tone, title]) => mark(text, tone, title)), authMark(row.reading?.auth)];
 }
 
+/** What is wrong with a device: a word, its tone, and what it means. */
 function faults(row) {
   return [
-    row.silent && "silent", row.clash && "clash", row.battery_v != null && row.battery_v < LOW_BATTERY_V && "battery low",
-    (row.ber ?? 0) >= POOR_BER && "poor link",
+    row.silent_since && ["silent", "bad", "Nothing was heard of it for longer than its usual pauses explain"],
+    row.clash && ["clash", "bad", "Two boards sent with this device number within a day"],
+    isLow(row) && ["battery low", "warn", `Below ${volts(LOW_BATTERY_V)}`],
+    (row.reading?.ber ?? 0) >= POOR_BER && ["poor link", "warn", "One bit in ten is wrong, or more"],
   ].filter(Boolean);
+}
+
+const isLow = ({ status }) => status?.battery_v != null && status.battery_v < LOW_BATTERY_V;
+
+function classesOf({ reading }) {
+  if (!reading) return [];
+  return [reading.label, ...Object.values(reading.tasks).map((one) => one.label)].filter((label) => label != null);
 }
 
 function summaryOf(all) {
   const counts = new Map();
-  for (const fault of all.flatMap(faults)) counts.set(fault, (counts.get(fault) ?? 0) + 1);
+  for (const [fault] of all.flatMap(faults)) counts.set(fault, (counts.get(fault) ?? 0) + 1);
   const parts = [plural(all.length, "device"), ...[...counts].map(([fault, number]) => `${number} ${fault}`)];
   return parts.join(" · ");
 }
 
 function textOf(row, devices) {
-  const tasks = Object.values(row.tasks ?? {}).map((one) => one.label);
-  return [devices.name(row), row.device, row.area, row.site, row.label, ...tasks].join(" ").toLowerCase();
+  return [devices.name(row), row.device, row.area, row.site, ...classesOf(row)].join(" ").toLowerCase();
 }
 
 function compare(left, right) {

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { empty, h, outside, replace } from "../dom.js";
-import { moment } from "../format.js";
+import { ago, moment } from "../format.js";
 import { cell, deviceLink, mark } from "../parts.js";
 
 const PAGE = 50;
@@ -39,11 +39,12 @@ export async function open(root, app) {
 
   async function loadInputs() {
     const { inputs: found = [] } = await get("/health");
+    const gateways = devices.gateways.map(gatewayItem);
     replace(
       inputs,
       h("h2", { id: "inputs" }, "Inputs"),
-      found.length
-        ? h("ul", { class: "inputs" }, found.map(({ name, state, text }) => h("li", {}, mark(state, state === "open" ? "good" : "bad"), outside(name, { class: "class" }), outside(text, { class: "none" }))))
+      found.length + gateways.length
+        ? h("ul", { class: "inputs" }, found.map(({ name, state, text }) => h("li", {}, mark(state, state === "open" ? "good" : "bad"), outside(name, { class: "class" }), outside(text, { class: "none" }))), gateways)
         : h("p", { class: "none" }, "This host has no port and no gateway: give it one with --port, or a broker."),
     );
   }
@@ -70,7 +71,7 @@ export async function open(root, app) {
 }
 
 function eventRow(event, devices) {
-  const who = event.device == null ? outside(event.site) : event.gateway ? `gateway ${event.device}` : deviceLink(event, devices);
+  const who = event.device == null ? outside(event.site) : event.gateway ? devices.name(event) : deviceLink(event, devices);
   return h(
     "tr", { role: "row", "data-id": event.id },
     cell("Time", h("span", { class: "time" }, moment(event.time))),
@@ -78,4 +79,9 @@ function eventRow(event, devices) {
     cell("Event", mark(event.event, GOOD.has(event.event) ? "good" : "warn")),
     cell("Text", outside(event.text)),
   );
+}
+
+function gatewayItem(row) {
+  const state = row.silent_since ? mark("silent", "bad") : mark("heard", "good");
+  return h("li", {}, state, outside(`gateway ${row.device}, site ${row.site}`, { class: "class" }), h("span", { class: "none" }, "last status ", ago(row.last_seen)));
 }

@@ -167,7 +167,7 @@ function labelBox(reading, rows, bundle) {
 /** Labels used before, the most frequent first, then the classes of the bundle. */
 function usedLabels(rows, bundle) {
   const counts = new Map();
-  for (const { label } of rows) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const { label, count } of rows) counts.set(label, (counts.get(label) ?? 0) + count);
   const used = [...counts].sort((left, right) => right[1] - left[1]).map(([label]) => label);
   return [...new Set([...used, ...(bundle?.classes ?? []), ...Object.values(bundle?.tasks ?? {}).flat()])];
 }

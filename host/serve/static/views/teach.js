@@ -22,7 +22,7 @@ export async function open(root, app) {
   const outcome = h("div", {});
   const chooser = h("div", {});
   const head = h(
-    "div", { class: "head" }, h("h1", {}, "Labels"), h("p", { class: "summary" }, plural(labels.length, "labelled reading")),
+    "div", { class: "head" }, h("h1", {}, "Labels"), h("p", { class: "summary" }, plural(total(labels), "labelled reading")),
     labels.length ? h("a", { class: "quiet", href: "/api/export/labels.csv", download: "" }, "Download as CSV") : null,
   );
 
@@ -71,9 +71,7 @@ export async function open(root, app) {
 /** The form of a lesson: which labels and readings, and the task's name. */
 function lesson(rows, bundle, app, onStart) {
   if (!rows.length) return noLabels(bundle);
-  const chosen = new Set(rows.map((row) => row.id));
-  const byLabel = new Map();
-  for (const row of rows) byLabel.set(row.label, [...(byLabel.get(row.label) ?? []), row]);
+  const classes = rows.map((row) => ({ ...row, chosen: true, without: new Set() }));
   const why = h("p", { class: "explain", id: "why", role: "status" });
   const button = h("button", { type: "submit", class: "primary", "aria-describedby": "why" }, "Teach");
   const name = h("input", { id: "task", type: "text", required: true, pattern: NAME, maxlength: 64, autocomplete: "off", spellcheck: "false", list: "tasks", on: { input: () => check() } });
@@ -86,12 +84,12 @@ function lesson(rows, bundle, app, onStart) {
   const table = h(
     "table", { class: "plain" },
     h("caption", { class: "hidden" }, "Labels to teach"),
-    h("thead", {}, h("tr", {}, ["Label", "Readings", "Chosen one by one"].map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, [...byLabel].sort(([left], [right]) => left.localeCompare(right)).map(([label, of], at) => labelRow(label, of, at, chosen, app, check))),
+    h("thead", {}, h("tr", {}, ["Label", "Readings", "Choose one by one"].map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, classes.map((one, at) => labelRow(one, at, app, check))),
   );
 
   function check() {
-    const counts = [...byLabel].map(([label, of]) => [label, of.filter((row) => chosen.has(row.id)).length]).filter(([, number]) => number);
+    const counts = chosen().map((one) => [one.label, one.count - one.without.size]);
     const exists = name.value in bundle.tasks;
     mode.hidden = !exists;
     const adding = exists && form.elements.mode.value === "add";
@@ -104,13 +102,17 @@ function lesson(rows, bundle, app, onStart) {
     replace(why, reason ?? `${plural(counts.length, "class", "classes")}, ${plural(counts.reduce((sum, [, number]) => sum + number, 0), "reading")}.`);
   }
 
+  const chosen = () => classes.filter((one) => one.chosen && one.count > one.without.size);
+
   async function submit(event) {
     event.preventDefault();
     if (event.target !== form) return;
     const chosenMode = name.value in bundle.tasks ? form.elements.mode.value : "new";
     if (chosenMode === "replace" && !(await confirmed(dialog))) return;
     try {
-      await onStart({ model_id: bundle.model_id, task: name.value, reading_ids: [...chosen], mode: chosenMode });
+      const labels = chosen().map((one) => one.label);
+      const without = chosen().flatMap((one) => [...one.without]);
+      await onStart({ model_id: bundle.model_id, task: name.value, labels, without, mode: chosenMode });
     } catch (error) {
       replace(why, h("span", { class: "error" }, `Not started: ${error.message}.`));
     }
@@ -139,34 +141,44 @@ function confirmed(dialog) {
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
 
-function labelRow(label, rows, at, chosen, app, onChange) {
+/** One label: all of its readings are chosen, none, or all but some. */
+function labelRow(one, at, app, onChange) {
   const all = h("input", { type: "checkbox", id: `label-${at}`, checked: true });
-  const number = h("span", {}, count(rows.length));
+  const number = h("span", {}, count(one.count));
   const list = h("ul", { class: "picks" });
   const details = h("details", {}, h("summary", {}, "Readings"), list);
   all.addEventListener("change", () => {
-    for (const row of rows) all.checked ? chosen.add(row.id) : chosen.delete(row.id);
+    one.chosen = all.checked;
+    one.without.clear();
     for (const box of list.querySelectorAll("input")) box.checked = all.checked;
     tell();
   });
-  details.addEventListener("toggle", () => {
-    if (details.open && !list.children.length) list.append(...rows.slice(0, LISTED).map(pick));
+  details.addEventListener("toggle", async () => {
+    if (!details.open || list.children.length) return;
+    const { readings } = await get("/api/readings", { human_label: one.label, limit: LISTED });
+    replace(list, readings.filter((reading) => reading.model_id === one.model_id).map(pick));
   });
 
-  function pick(row) {
-    const box = h("input", { type: "checkbox", checked: chosen.has(row.id), on: { change: () => { box.checked ? chosen.add(row.id) : chosen.delete(row.id); tell(); } } });
-    return h("li", {}, h("label", { class: "check" }, box, moment(row.time), " ", outside(app.devices.name(row))), h("a", { href: readingLink(row.id) }, "show"));
+  function pick(reading) {
+    const box = h("input", { type: "checkbox", checked: one.chosen && !one.without.has(reading.id) });
+    box.addEventListener("change", () => {
+      if (box.checked) one.without.delete(reading.id);
+      else one.without.add(reading.id);
+      tell();
+    });
+    const text = h("label", { class: "check" }, box, moment(reading.time), " ", outside(app.devices.name(reading)));
+    return h("li", {}, text, h("a", { href: readingLink(reading.id) }, "show"));
   }
 
   function tell() {
-    const some = rows.filter((row) => chosen.has(row.id)).length;
-    all.checked = some > 0;
-    all.indeterminate = some > 0 && some < rows.length;
-    number.textContent = some === rows.length ? count(some) : `${some} of ${rows.length}`;
+    for (const box of list.querySelectorAll("input")) box.disabled = !one.chosen;
+    const left = one.chosen ? one.count - one.without.size : 0;
+    all.indeterminate = left > 0 && left < one.count;
+    number.textContent = left === one.count ? count(left) : `${left} of ${one.count}`;
     onChange();
   }
 
-  return h("tr", {}, h("th", { scope: "row" }, h("label", { class: "check" }, all, outside(label))), h("td", {}, number), h("td", {}, details));
+  return h("tr", {}, h("th", { scope: "row" }, h("label", { class: "check" }, all, outside(one.label))), h("td", {}, number), h("td", {}, details));
 }
 
 function outcomeOf({ state, task, step, error, report: figures }) {
@@ -195,5 +207,7 @@ function noGeneral(labels, bundles) {
 function otherLabels(labels, general) {
   const others = labels.filter((row) => !general.some((bundle) => bundle.model_id === row.model_id));
   if (!others.length || !general.length) return null;
-  return h("p", { class: "explain" }, `${plural(others.length, "labelled reading")} of bundles with fixed classes are kept and exported, but teach nothing.`);
+  return h("p", { class: "explain" }, `${plural(total(others), "labelled reading")} of bundles with fixed classes are kept and exported, but teach nothing.`);
 }
+
+const total = (labels) => labels.reduce((sum, row) => sum + row.count, 0);

@@ -37,9 +37,8 @@ class BundleActions:
         self._bundles = {bundle.model_id: bundle for bundle in bundles}
         self._store = store
         self._on_task = on_task
-        self._lock = threading.Lock()  # of the networks, which run one at a time
+        self._lock = threading.Lock()  # of the preview networks, which run one at a time
         self._previews: dict[str, PreviewDecoder] = {}
-        self._decoders: dict[str, EmbeddingDecoder] = {}
 
     def bundles(self) -> list[BundleInfo]:
         """Return the bundles and their tasks."""
@@ -82,14 +81,11 @@ class BundleActions:
         earlier = self._earlier(bundle, lesson)
         on_step("reading the labelled readings")
         examples = self._examples(bundle, lesson).with_damaged_copies(bundle.bits_per_symbol, SEED)
-        with self._lock:
-            if bundle.model_id not in self._decoders:
-                self._decoders[bundle.model_id] = EmbeddingDecoder(bundle)
-            decoder = self._decoders[bundle.model_id]
-            on_step("decoding and fitting")
-            task = teach(bundle, decoder, lesson.task, examples, earlier=earlier)
-            on_step("judging it on left-out images")
-            task = with_report(task, bundle, decoder, examples)
+        decoder = EmbeddingDecoder(bundle)
+        on_step("decoding and fitting")
+        task = teach(bundle, decoder, lesson.task, examples, earlier=earlier)
+        on_step("judging it on left-out images")
+        task = with_report(task, bundle, decoder, examples)
         on_step("saving")
         save(task, bundle)
         self._on_task(bundle, task)

@@ -90,7 +90,8 @@ def _paths() -> Json:
         },
         "/api/devices": {
             "get": _operation(
-                "state of all devices and gateways", objects(time=NUMBER, devices=lists({"$ref": "#/components/schemas/Device"})), "site",
+                "state of all devices and gateways",
+                objects(time=NUMBER, devices=lists({"$ref": "#/components/schemas/Device"})), "site",
             )
         },
         "/api/devices/{site}/{device}/history": {

@@ -9,6 +9,7 @@ const BARS = 132;
 const LINE = 64;
 const GAP = 26;
 const COLOURS = 7;
+const BRIDGED = 4; // empty buckets that a line goes across
 const OTHER = "other classes";
 const NONE = "none of these";
 
@@ -23,7 +24,7 @@ export function chart(history, task, width) {
     { name: "BER", values: buckets.map((one) => one.ber), text: ber, log: true },
     { name: "SNR", values: buckets.map((one) => one.snr_db), text: db },
     { name: "Battery", values: buckets.map((one) => one.battery_v), text: volts },
-    { name: "Lost", values: buckets.map((one) => (one.readings || one.lost ? one.lost : null)), text: count, bars: true },
+    { name: "Lost", values: buckets.map((one) => one.lost || null), text: count, bars: true },
   ].filter(({ values }) => values.some((value) => value != null));
   const height = BARS + GAP + panels.length * (LINE + GAP);
   const x = (at) => LEFT + ((width - LEFT - RIGHT) * at) / buckets.length;
@@ -79,8 +80,8 @@ function barPanel(stacks, names, colours, x, end) {
     let base = 0;
     for (const [which, number] of stack.entries()) {
       if (!number) continue;
-      const left = x(at) + 0.5;
-      group.append(s("rect", { class: `bar ${colours.get(names[which])}`, x: left, width: Math.max(1, x(at + 1) - left - 0.5), y: y(base + number), height: y(base) - y(base + number) }));
+      const gap = x(1) - x(0) > 5 ? 1 : 0;
+      group.append(s("rect", { class: `bar ${colours.get(names[which])}`, x: x(at) + gap / 2, width: x(at + 1) - x(at) - gap, y: y(base + number), height: y(base) - y(base + number) }));
       base += number;
     }
   }
@@ -110,14 +111,15 @@ function linePanel({ name, values, text, log, bars }, top, x, end) {
   return group;
 }
 
-/** Runs of neighbouring buckets that have a value: a line across a gap would claim what nobody measured. */
+/** Runs of buckets that have a value: a line across a long gap would claim what nobody measured. */
 function runsOf(values) {
   const runs = [];
-  let run = null;
+  let last = -Infinity;
   for (const [at, value] of values.entries()) {
-    if (value == null) run = null;
-    else if (run) run.push([at, value]);
-    else runs.push((run = [[at, value]]));
+    if (value == null) continue;
+    if (at - last > BRIDGED + 1) runs.push([]);
+    runs.at(-1).push([at, value]);
+    last = at;
   }
   return runs;
 }

@@ -68,9 +68,10 @@ export function duration(seconds) {
   return `${Math.floor(seconds / size)} ${unit}`;
 }
 
+const signed = (value, digits) => value.toFixed(digits).replace("-", "\u2212");
 export const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(share < 0.9995 ? 1 : 0)} %`);
-export const db = (value) => (value == null ? "–" : `${value.toFixed(1)} dB`);
-export const dbm = (value) => (value == null ? "–" : `${value.toFixed(0)} dBm`);
+export const db = (value) => (value == null ? "–" : `${signed(value, 1)} dB`);
+export const dbm = (value) => (value == null ? "–" : `${signed(value, 0)} dBm`);
 export const volts = (value) => (value == null ? "–" : `${value.toFixed(2)} V`);
 export const count = (value) => value.toLocaleString("en");
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

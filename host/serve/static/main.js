@@ -13,7 +13,7 @@ import * as reading from "./views/reading.js";
 import * as teach from "./views/teach.js";
 
 const VIEWS = { devices: devicesView, live, device, reading, teach, events };
-const PARENTS = { device: "devices", reading: "live" };
+const PARENTS = { device: "devices", reading: "devices" };
 const main = document.getElementById("main");
 const app = { devices: new Devices(), title: "Inkling", list: [] };
 let shown = null; // the view: { title, onBatch, onMissed, close }

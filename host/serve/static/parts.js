@@ -52,13 +52,13 @@ const AUTH = { full: ["authentic", "The frame is authentic, all of it"], header:
 
 export function authMark(auth) {
   const [text, title] = AUTH[auth] ?? [];
-  return text ? mark(text, "good", title) : null;
+  return text ? mark(text, "", title) : null;
 }
 
 /** Whether the frame of a reading arrived undamaged. */
 export function frameState({ frame, crc_ok: clean }) {
   if (frame === "answer") return mark("answer");
-  return clean ? mark("clean", "good") : mark("damaged", "warn", "Used in spite of bit errors");
+  return clean ? mark("clean") : mark("damaged", "warn", "Used in spite of bit errors");
 }
 
 export function marks(reading) {
@@ -84,7 +84,7 @@ export function readingTable(caption, withDevice) {
   const headings = ["Time", withDevice && "Device", "Class", "By", "BER", "SNR", "Notes"].filter(Boolean);
   const body = h("tbody", { role: "rowgroup" });
   const table = h(
-    "table", { class: "cards", role: "table" },
+    "table", { class: withDevice ? "cards" : "cards own", role: "table" },
     h("caption", { class: "hidden" }, caption),
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
     body,

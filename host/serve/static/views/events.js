@@ -14,7 +14,7 @@ export async function open(root, app) {
   const table = h(
     "table", { class: "cards events", role: "table" },
     h("caption", { class: "hidden" }, "Events, newest first"),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Time", "Device", "Event", "Text"].map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Time", "From", "Event", "Text"].map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
     body,
   );
   const hint = empty("No event yet.", h("p", {}, "Devices that fall silent, ports that are lost and frames that are refused are listed here."));

@@ -87,7 +87,7 @@ function receptions(reading) {
 }
 
 function receptionRow(one, first) {
-  const state = one.crc_ok == null ? mark("answer") : one.crc_ok ? mark("clean", "good") : mark("damaged", "warn");
+  const state = one.crc_ok == null ? mark("answer") : one.crc_ok ? mark("clean") : mark("damaged", "warn");
   return h(
     "tr", {},
     h("th", { scope: "row" }, outside(one.gateway)),

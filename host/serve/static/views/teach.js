@@ -84,7 +84,7 @@ function lesson(rows, bundle, app, onStart) {
   const table = h(
     "table", { class: "plain" },
     h("caption", { class: "hidden" }, "Labels to teach"),
-    h("thead", {}, h("tr", {}, ["Label", "Readings", "Choose one by one"].map((text) => h("th", { scope: "col" }, text)))),
+    h("thead", {}, h("tr", {}, ["Label", "Readings"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, classes.map((one, at) => labelRow(one, at, app, check))),
   );
 
@@ -146,7 +146,7 @@ function labelRow(one, at, app, onChange) {
   const all = h("input", { type: "checkbox", id: `label-${at}`, checked: true });
   const number = h("span", {}, count(one.count));
   const list = h("ul", { class: "picks" });
-  const details = h("details", {}, h("summary", {}, "Readings"), list);
+  const details = h("details", {}, h("summary", {}, "choose one by one"), list);
   all.addEventListener("change", () => {
     one.chosen = all.checked;
     one.without.clear();
@@ -178,7 +178,7 @@ function labelRow(one, at, app, onChange) {
     onChange();
   }
 
-  return h("tr", {}, h("th", { scope: "row" }, h("label", { class: "check" }, all, outside(one.label))), h("td", {}, number), h("td", {}, details));
+  return h("tr", {}, h("th", { scope: "row" }, h("label", { class: "check" }, all, outside(one.label)), details), h("td", {}, number));
 }
 
 function outcomeOf({ state, task, step, error, report: figures }) {

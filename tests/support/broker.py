@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paho.mqtt import client as paho
 
-WAIT_S = 60.0  # a loaded machine; nothing here takes a second on an idle one
+WAIT_S = 20.0  # a loaded machine; nothing here takes a second on an idle one
 
 
 def wait_until(condition: Callable[[], object], what: str = "") -> None:

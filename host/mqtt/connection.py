@@ -235,7 +235,7 @@ class Connection:
         self._taken_over = reason.value == TAKEN_OVER or self._short >= SHORT_CONNECTIONS
         if self._taken_over:
             self._failed(
-                f"lost {self.broker}, it seems to another program that connects as {self.client}: give each its own name"
+                f"lost {self.broker}, it seems to another program that connects as {self.client}: use different names"
             )
         elif self.online:
             self._failed(

@@ -128,8 +128,8 @@ class MemoryOutbox:
 class Sender(Connection):
     """A connection that empties outboxes, the first one first. Call `wake` after an addition.
 
-    `refused` counts messages that the broker refused; they are tried again after a pause. `unheard` counts those for
-    which it reported that nobody subscribes.
+    `refused` counts messages that the broker refused; they are tried again after a pause. `unheard` counts those,
+    of the not retained ones, for which it reported that nobody subscribes.
     """
 
     def __init__(
@@ -143,8 +143,8 @@ class Sender(Connection):
     ) -> None:
         super().__init__(broker, client, subscriptions=subscriptions, announced=announced)
         self._outboxes = outboxes
-        # Outbox (its index) and key of a message, by the number that the broker acknowledges; keys by outbox.
-        self._under_way: dict[int, tuple[int, int]] = {}
+        # Outbox (its index) and message, by the number that the broker acknowledges; keys by outbox.
+        self._under_way: dict[int, tuple[int, Message]] = {}
         self._done: defaultdict[int, list[int]] = defaultdict(list)
         self._paused_until = 0.0
         self.refused = self.unheard = 0
@@ -158,15 +158,15 @@ class Sender(Connection):
     def _acknowledged(self, number: int, reason: ReasonCode) -> None:
         if number not in self._under_way:  # `online`
             return
-        outbox, key = self._under_way.pop(number)
+        outbox, message = self._under_way.pop(number)
         if reason.is_failure:
             if not self.refused:
                 log.warning("%s refuses messages (%s): check the permissions of the user", self.broker, reason)
             self.refused += 1
             self._paused_until = time.monotonic() + REFUSED_S
             return
-        self.unheard += reason.value == NO_SUBSCRIBERS
-        self._done[outbox].append(key)
+        self.unheard += reason.value == NO_SUBSCRIBERS and not message.retain
+        self._done[outbox].append(message.key)
 
     def _work(self) -> None:
         for index, keys in self._done.items():  # together: an outbox on disk writes once
@@ -182,7 +182,7 @@ class Sender(Connection):
         for index, outbox in enumerate(self._outboxes):
             for message in outbox.take(self.window - len(self._under_way)):
                 number = self._publish(message.topic, message.payload, message.retain)
-                self._under_way[number] = index, message.key
+                self._under_way[number] = index, message
 
     def _has_work(self) -> bool:
         return not self._paused_until and any(outbox.waiting for outbox in self._outboxes)

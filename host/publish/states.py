@@ -17,7 +17,7 @@ ANSWERS, ANSWERS_S = 3, 86400.0
 def key_of(text: str) -> str:
     """Return a text as a name of letters, digits and _, for templates and identifiers; different for each text."""
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:32]
-    return plain if plain == text else f"{plain or 'x'}_{zlib.crc32(text.encode()):08x}"
+    return plain if plain and plain == text else f"{plain or 'x'}_{zlib.crc32(text.encode()):08x}"
 
 
 @dataclass

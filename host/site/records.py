@@ -5,7 +5,7 @@ A record is the same JSON object in the store, in the live feed, in the API and 
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
@@ -39,7 +39,7 @@ class Record:
 
     def as_json(self) -> Json:
         """Return the record as a JSON object."""
-        return {"kind": self.kind, **asdict(self)}
+        return {"kind": self.kind, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,14 @@ class ReadingRecord(Record):
     late: bool
     unexpected: bool
     tasks: Mapping[str, TaskAnswer] = field(default_factory=dict)
+
+    def as_json(self) -> Json:
+        """Return the record as a JSON object."""
+        return {
+            **super().as_json(),
+            "receptions": [{**vars(one)} for one in self.receptions],
+            "tasks": {name: {**vars(one)} for name, one in self.tasks.items()},
+        }
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from host.keys.lock import locked
 from host.store.schema import SchemaError, check_current, migrate
 
 BUSY_S = 10.0  # wait for a lock of another process
+CACHE_KIB = 32_768  # of the writer: the ends of all indexes, for some hundred devices
 WAL_BYTES = 64 << 20  # the file of new pages is cut to this size once they are in the main file
 
 
@@ -60,6 +61,7 @@ class Database:
                 # Commits need no wait for the disk: a power cut may undo the last ones, but tears nothing.
                 self._writer.execute("PRAGMA synchronous = NORMAL")
                 self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+                self._writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._resources = opening.pop_all()
 
     @contextlib.contextmanager

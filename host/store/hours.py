@@ -3,7 +3,7 @@
 import json
 import math
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -93,7 +93,7 @@ def hour_of(key: int) -> int:
 
 def add_to_hour(connection: sqlite3.Connection, device: int, hour: int, change: Totals) -> None:
     """Add to the totals of a device in an hour."""
-    query = f"SELECT {', '.join(_COLUMNS)} FROM hour WHERE device = ? AND hour = ?"
+    query = f"SELECT {', '.join(_COLUMNS[:-1])}, '[' || classes || ']' FROM hour WHERE device = ? AND hour = ?"
     row = connection.execute(query, (device, hour)).fetchone()
     totals = _totals(row) if row else Totals()
     totals.add(change)
@@ -109,45 +109,38 @@ def history(
 ) -> list[HistoryBucket]:
     """Return at most `buckets` buckets of equal length over a time, the oldest first, empty ones included.
 
-    Where the time has more than MAX_SINGLE readings, or some of its readings have been deleted, the buckets are made of
-    whole hours: then they are longer, and the first begins up to an hour earlier.
+    Buckets of an hour or more are made of whole hours: then they are longer than asked for, and the first begins up to
+    an hour earlier. So are those of a time with more than MAX_SINGLE readings, or of which readings have been deleted.
     """
-    first, last = int(since // HOUR_S), math.ceil(until / HOUR_S)
-    query = "SELECT sum(readings) FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
-    (count,) = connection.execute(query, (device, first, last)).fetchone()
     query = "SELECT max(deleted_until) FROM total WHERE kind IN ('reading', 'status')"
     (deleted_until,) = connection.execute(query).fetchone()
-    totals: dict[int, Totals] = {}
-    if (count or 0) <= MAX_SINGLE and since * MICROSECONDS >= deleted_until:
-        start, width = since, (until - since) / buckets
-        _add_single(connection, names, totals, device, since, until, buckets)
-        n_buckets = buckets
-    else:
-        hours = max(1, math.ceil((last - first) / buckets))
-        start, width = float(first * HOUR_S), float(hours * HOUR_S)
-        n_buckets = math.ceil((last - first) / hours)
-        query = f"SELECT hour, {', '.join(_COLUMNS)} FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
-        for hour, *row in connection.execute(query, (device, first, last)):
-            totals.setdefault((hour - first) // hours, Totals()).add(_totals(row))
+    first, last = int(since // HOUR_S), math.ceil(until / HOUR_S)
+    width = (until - since) / buckets
+    if width < HOUR_S and since * MICROSECONDS >= deleted_until:
+        query = "SELECT sum(readings) FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
+        if (connection.execute(query, (device, first, last)).fetchone()[0] or 0) <= MAX_SINGLE:
+            totals = _single(connection, names, device, since, until, buckets)
+            return [_bucket(connection, names, since + n * width, width, totals.get(n)) for n in range(buckets)]
+    hours = max(1, math.ceil((last - first) / buckets))
+    sums = ", ".join(f"sum({name})" for name in _COLUMNS[:-1])
+    query = f"""SELECT (hour - ?1) / ?2, {sums}, '[' || group_concat(classes) || ']' FROM hour
+        WHERE device = ?3 AND hour >= ?1 AND hour < ?4 GROUP BY 1"""
+    totals = {number: _totals(row) for number, *row in connection.execute(query, (first, hours, device, last))}
     return [
-        _bucket(connection, names, start + number * width, start + (number + 1) * width, totals.get(number, Totals()))
-        for number in range(n_buckets)
+        _bucket(connection, names, float((first + n * hours) * HOUR_S), float(hours * HOUR_S), totals.get(n))
+        for n in range(math.ceil((last - first) / hours))
     ]
 
 
-def _add_single(
-    connection: sqlite3.Connection,
-    names: Names,
-    totals: dict[int, Totals],
-    device: int,
-    since: float,
-    until: float,
-    buckets: int,
-) -> None:
+def _single(
+    connection: sqlite3.Connection, names: Names, device: int, since: float, until: float, buckets: int
+) -> dict[int, Totals]:
+    """Return the totals of single readings and statuses by the number of their bucket."""
+    totals: defaultdict[int, Totals] = defaultdict(Totals)
     begin, end = math.ceil(since * MICROSECONDS), math.ceil(until * MICROSECONDS)
 
     def bucket(key: int) -> Totals:
-        return totals.setdefault((key - begin) * buckets // max(1, end - begin), Totals())
+        return totals[(key - begin) * buckets // (end - begin)]
 
     query = "SELECT task, label, key FROM class"
     classes = {(task, label): key for task, label, key in connection.execute(query)}
@@ -161,25 +154,33 @@ def _add_single(
     query = "SELECT key, battery_v FROM status WHERE device = ? AND key >= ? AND key < ?"
     for key, battery_v in connection.execute(query, span):
         bucket(key).add_battery(battery_v)
+    return totals
 
 
 def _totals(row: Sequence) -> Totals:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    values["classes"] = Counter({int(one): count for one, count in json.loads(values["classes"]).items()})
-    return Totals(**values)
+    """Return the totals of columns, the last of which is a JSON list of counts by class."""
+    *sums, classes = row
+    totals = Totals(**dict(zip(_COLUMNS[:-1], sums, strict=True)))
+    for counts in json.loads(classes):
+        for one, count in counts.items():
+            totals.classes[int(one)] += count
+    return totals
 
 
-def _bucket(connection: sqlite3.Connection, names: Names, start: float, end: float, totals: Totals) -> HistoryBucket:
+def _bucket(
+    connection: sqlite3.Connection, names: Names, start: float, width: float, found: Totals | None
+) -> HistoryBucket:
     def mean(total: float, count: int) -> float | None:
         return total / count if count else None
 
+    totals = found or Totals()
     counts = []
     for one, count in totals.classes.most_common():
         task, label = names.of("class", connection, one)
         counts.append(ClassCount(task or None, label or None, count))
     return HistoryBucket(
         start,
-        end,
+        start + width,
         totals.readings,
         totals.by_board,
         totals.lost,

@@ -26,8 +26,8 @@ CREATE TABLE reading(
     lost_total_certainty INTEGER NOT NULL, duplicate INTEGER NOT NULL, late INTEGER NOT NULL,
     unexpected INTEGER NOT NULL, snr_db REAL, tasks TEXT, human_label TEXT, symbols BLOB
 );
-CREATE INDEX reading_by_device ON reading(device);
-CREATE INDEX reading_by_human_label ON reading(human_label) WHERE human_label IS NOT NULL;
+CREATE INDEX reading_by_device ON reading(device, key, answered_by, lost, ber, snr_db, class, tasks);
+CREATE INDEX reading_by_human_label ON reading(human_label, model) WHERE human_label IS NOT NULL;
 CREATE TABLE reception(
     reading INTEGER, number INTEGER, gateway INTEGER NOT NULL, time REAL NOT NULL, ber REAL NOT NULL, crc_ok INTEGER,
     snr_db REAL, rssi_dbm REAL, PRIMARY KEY(reading, number)
@@ -40,7 +40,7 @@ CREATE TABLE status(
     mode INTEGER NOT NULL, threshold INTEGER NOT NULL, battery_v REAL, air_left_s REAL, period_s INTEGER,
     received_by INTEGER NOT NULL, snr_db REAL, rssi_dbm REAL
 );
-CREATE INDEX status_by_device ON status(device);
+CREATE INDEX status_by_device ON status(device, key, battery_v);
 CREATE TABLE event(
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, site TEXT NOT NULL, time REAL NOT NULL, event TEXT NOT NULL,
     text TEXT NOT NULL, device INTEGER, gateway INTEGER, "values" TEXT NOT NULL

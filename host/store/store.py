@@ -159,8 +159,8 @@ class Store:
     def history(self, site: str, device: int, since: float, until: float, buckets: int = 200) -> list[HistoryBucket]:
         """Return at most `buckets` buckets of equal length from `since` to `until`, the oldest first.
 
-        Empty ones are included; without such a device, there are none. Where there are more than MAX_SINGLE readings,
-        or where readings have been deleted, a bucket is of whole hours. Raises HostError if the times make no sense.
+        Empty ones are included; without such a device, there are none. Buckets of an hour or more, and those of more
+        than MAX_SINGLE readings in all, are of whole hours. Raises HostError if the times make no sense.
         """
         if not 0 <= since < until or buckets < 1:
             raise HostError(f"no history of {buckets} buckets from {since} to {until}: the end must be after the start")

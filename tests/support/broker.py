@@ -1,6 +1,7 @@
 """A real mosquitto for tests, on loopback, and a subscriber that keeps what it receives."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from paho.mqtt import client as paho
 
-WAIT_S = 60.0  # a loaded machine; nothing here takes a second on an idle one
+WAIT_S = 20.0  # a loaded machine; nothing here takes a second on an idle one
 
 
 def wait_until(condition: Callable[[], object], what: str = "") -> None:
@@ -29,14 +30,15 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A broker whose sessions and messages outlast its end; durable: also a kill, as it writes each change at once."""
+    """A broker whose sessions and messages outlast its end, and those of the last `save` also a kill."""
 
-    def __init__(self, folder: Path, *settings: str, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
         program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
         assert program, "mosquitto is not installed: run scripts/apt.sh mosquitto"
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
+        self._database = folder / "mosquitto.db"
         lines = [f"listener {self.port} 127.0.0.1", *settings]
         lines += [] if any(line.startswith("allow_anonymous") for line in settings) else ["allow_anonymous true"]
         # Each change is written at once, so that not even a kill loses a message that was acknowledged.
@@ -67,6 +69,13 @@ class Mosquitto:
         with socket.socket() as line:
             return line.connect_ex(("127.0.0.1", self.port)) == 0
 
+    def save(self) -> None:
+        """Let it write sessions and messages to its file."""
+        assert self._process
+        self._database.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR1)
+        wait_until(self._database.exists, "mosquitto does not save")
+
     def kill(self) -> None:
         """End it at once."""
         assert self._process
@@ -81,9 +90,9 @@ class Mosquitto:
 
 
 @contextmanager
-def running(folder: Path, *settings: str, durable: bool = False) -> Iterator[Mosquitto]:
+def running(folder: Path, *settings: str) -> Iterator[Mosquitto]:
     """Run a broker with further lines of its configuration."""
-    broker = Mosquitto(folder, *settings, durable=durable)
+    broker = Mosquitto(folder, *settings)
     broker.start()
     try:
         yield broker

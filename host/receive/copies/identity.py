@@ -1,6 +1,7 @@
 """Identity of a packet that was received several times: its header, and which of the copies are copies of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,11 +48,15 @@ class PlainIdentity:
         """Return True if a packet with this bit error rate is a copy rather than one of the rivals."""
         block = packet[:HEADER_BYTES]
         own = (int.from_bytes(block, "big") ^ self.block).bit_count()
-        # Of the bits in which a rival differs from the frame, the packet agrees with the frame in (between + lead) / 2.
+        # Of the bits in which a rival differs from the frame, the packet agrees with the frame in (all + lead) / 2.
         lead = bch.distances(block, self.rivals).astype(int) - own
-        between = bch.weights(self.rivals ^ np.uint64(self.block)).astype(int)
         needed = least_agreements(round(100 * max(ber, MIN_JUDGED_BER)), FALSE_COPY)
-        return bool((between + lead >= 2 * needed[between]).all())
+        return bool((lead >= (2 * needed - np.arange(len(needed)))[self._between]).all())
+
+    @cached_property
+    def _between(self) -> np.ndarray:
+        """In how many bits (K,) each of the rivals differs from the frame."""
+        return bch.weights(self.rivals ^ np.uint64(self.block)).astype(int)
 
 
 @dataclass(frozen=True, eq=False)

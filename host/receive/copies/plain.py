@@ -1,5 +1,6 @@
 """Search for the plain frame that several copies are of: among those that known devices can send, then by the codes."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ class PlainSearch:
 
     def __init__(self, headers: HeaderDecoder) -> None:
         self._headers = headers
+        # By size and rank: all headers that can be sent next, and those of this size.
+        self._fitting_last: dict[tuple[int, bool], tuple[np.ndarray, np.ndarray]] = {}
 
     def find(self, block: SoftBlock, size: int) -> PlainIdentity | None:
         """Return the frame that a block of `size` bytes' packets is of; None if it is unlike all, or uncertain."""
@@ -119,13 +122,16 @@ class PlainSearch:
     def _fitting(self, size: int, established: bool) -> np.ndarray:
         """Return the headers (K,) of this size that devices of a rank can send next."""
         candidates = self._headers.next_of(established)
-        last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
-        return candidates[self._headers.fits(size)[last_fields]]
+        known, fitting = self._fitting_last.get((size, established), (None, candidates))
+        if known is not candidates:
+            last_fields = candidates >> np.uint64(HEADER_BITS - bch.HEADER.word_bits) & np.uint64(0x1FF)
+            fitting = candidates[self._headers.fits(size)[last_fields]]
+            self._fitting_last[size, established] = candidates, fitting
+        return fitting
 
     def _other_headers(self, header: Header, block: int, size: int) -> np.ndarray:
         """Return the headers of other images: of the same device and chunk, and of known devices."""
-        word = header.word() & ~((SEQUENCES - 1) << 9)
-        own = bch.HEADER.codewords([word | sequence << 9 for sequence in range(SEQUENCES)])
+        own = _all_sequences(header.word() & ~((SEQUENCES - 1) << 9))
         others = [self._fitting(size, established) for established in self._headers.ranks()]
         return _without(np.concatenate([own, *others]), block)
 
@@ -141,6 +147,12 @@ class PlainSearch:
             index = int(np.flatnonzero(answers == np.uint64(block) ^ this)[0]) // CONFIDENCES
             answers = bch.ANSWER.codewords(answer_part(np.full(CONFIDENCES, index), np.arange(CONFIDENCES)))
         return (headers[:, None] ^ answers).reshape(-1)
+
+
+@lru_cache(maxsize=1024)
+def _all_sequences(word: int) -> np.ndarray:
+    """Return the headers (32,) with all sequence numbers, given a header's word with sequence number 0."""
+    return bch.HEADER.codewords([word | sequence << 9 for sequence in range(SEQUENCES)])
 
 
 def _single(near: list[_Near], limit: float) -> _Near | None:

@@ -24,7 +24,9 @@ UNLIMITED = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 @UNLIMITED
 @given(st.lists(readings, min_size=1, max_size=5, unique_by=lambda record: record.id))
 def test_store_returns_what_was_written(store: Store, drawn: list[ReadingRecord]) -> None:
-    records: list[ReadingRecord] = [replace(record, id=f"{record.id} {next(NUMBERS)}") for record in drawn]  # of no earlier example
+    records: list[ReadingRecord] = [
+        replace(record, id=f"{record.id} {next(NUMBERS)}") for record in drawn
+    ]  # of no earlier example
     store.write(records)
     assert [store.reading(record.id) for record in records] == records
     with Store(store.path, read_only=True) as reader:  # another process has no names in memory

@@ -74,6 +74,20 @@ HOST = Group(
     "receive and classify frames, and talk to boards",
     {
         "receive": _host("receive", "receive and classify what boards or a gateway send"),
+        # Not in time: it first finishes what has arrived.
+        "decode": Command(
+            "decode what gateways of many sites publish to an MQTT broker",
+            "host.cli.site.parsers:decode",
+            "host.cli.site.decode:run",
+            "serve",
+        ),
+        # Not in time: it first writes what was received, and sends what the broker can take.
+        "serve": Command(
+            "receive, classify, remember, show on a page, and publish",
+            "host.cli.site.parsers:serve",
+            "host.cli.site.serve:run",
+            "serve",
+        ),
         "run": _host("run", "send images to a board and classify what it returns"),
         "capture": _host("capture", "let a board take an image and classify what it returns"),
         "readings": Command(

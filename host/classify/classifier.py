@@ -188,7 +188,7 @@ class Classifier:
     def __init__(self, decoders: Mapping[str, LogitsModel], general: Mapping[str, TaskSet] | None = None) -> None:
         """Create a classifier of decoders by model_id, and of the tasks of general bundles by model_id."""
         self._decoders = decoders
-        self._general = general or {}
+        self._general = dict(general or {})
         self._start = f"{time.time_ns() // 1_000_000:x}"  # begins the image ids: image numbers begin anew
         self._devices: OrderedDict[tuple[int, str], _Device] = OrderedDict()  # the one heard last is the last one
 
@@ -203,6 +203,11 @@ class Classifier:
             {model_id: decoder_of(bundle) for model_id, bundle in by_id.items() if not bundle.embedding},
             {model_id: TaskSet.of(bundle, tasks) for model_id, bundle in by_id.items() if bundle.embedding},
         )
+
+    def use_task(self, bundle: Bundle, task: TaskModel) -> None:
+        """Use a task of a general bundle from now on, in place of one with its name. Raises HostError as `of` does."""
+        others = [one for one in self._general[bundle.model_id].tasks if one.name != task.name]
+        self._general[bundle.model_id] = TaskSet.of(bundle, [*others, task])
 
     def read(self, frame: FeatureFrame | AnswerFrame) -> Reading:
         """Classify one frame."""

@@ -25,16 +25,16 @@ else:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
     """Hold the lock of a file, in a file of its own beside it, which stays. The system frees it if the process ends.
 
-    Raises HostError if another process holds it for WAIT_S, and OSError if the file of the lock cannot be made.
+    Raises HostError if another process holds it for `wait_s`, and OSError if the file of the lock cannot be made.
     """
     file = path.with_name(f".{path.name}.lock")
     with naming(file):
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + wait_s
         while True:
             try:
                 _lock(descriptor)

@@ -22,6 +22,7 @@ from host.site.packets import GatewayPacket
 from host.site.readings import Arrival, Readings
 from host.site.records import AnyRecord, ReadingRecord
 from host.tasks.files import load_all as load_tasks
+from host.tasks.task import Task
 from wire.bundle import Bundle
 
 
@@ -107,6 +108,12 @@ class Site:
         """Take an image's frame of a board on a line."""
         self._log.hear_image(frame, line)
         self._arrive(Received([frame], [line]), (self._wall_clock(),), ())
+
+    def use_task(self, task: Task) -> None:
+        """Use a task of a general bundle from the next frame on, in place of one with its name."""
+        bundle = next((one for one in self._bundles if one.model_id == task.model_id), None)
+        if bundle is not None:
+            self._classifier.use_task(bundle, task)
 
     def poll(self) -> list[AnyRecord]:
         """Settle what is due, and return all records since the last call, in order.

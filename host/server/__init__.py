@@ -1,0 +1,1 @@
+"""One process of `inkling serve`: its settings, its inputs, its sites, and what it does with their records."""

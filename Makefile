@@ -1,7 +1,7 @@
 # Inkling. `make help` lists the targets; each does its own set-up.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
+.PHONY: help demo serve-demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
 	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device bench-preview results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
@@ -20,6 +20,7 @@ WORKERS ?= 4
 
 # A bundle of your own may need the data set of its training, and that torchvision: the large environment.
 DEMO = python=$$(scripts/python.sh requirements/demo.txt) && "$$python"
+SERVE = python=$$(scripts/python.sh requirements/serve.txt) && "$$python"
 DEV = python=$$(scripts/python.sh requirements/dev.txt) && "$$python"
 
 help: ## show this list
@@ -28,6 +29,10 @@ help: ## show this list
 demo: ## CIFAR-10 images through an emulated STM32 over a noisy line (ARGS=--help lists options)
 	@scripts/apt.sh $(EMULATOR)
 	@case "$(ARGS)" in *--bundle*) $(DEV) -m benchmarks.demo $(ARGS);; *) $(DEMO) -m benchmarks.demo $(ARGS);; esac
+
+serve-demo: ## 20 nodes, 3 gateways, a broker, 2 decoders and the page, without hardware (ARGS=--help lists options)
+	@scripts/apt.sh $(COMPILER) mosquitto
+	@$(SERVE) -m benchmarks.serve_demo $(ARGS)
 
 test: lint ## all checks and all tests, those on emulated boards included
 	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER) $(BROKER)
@@ -46,7 +51,7 @@ format: ## format all Python and C
 	@$(DEV) -m ruff check --fix-only . && "$$python" -m ruff format . && \
 		git ls-files '*.c' '*.h' '*.cpp' | xargs "$$(dirname "$$python")/clang-format" -i
 
-lock: ## renew requirements/host.txt, firmware.txt and demo.txt, with hashes, from pyproject.toml and dev.txt
+lock: ## renew requirements/host.txt, firmware.txt, demo.txt and serve.txt, with hashes, from pyproject.toml and dev.txt
 	@python=$$(scripts/python.sh requirements/dev.txt) && scripts/lock.sh "$$python"
 
 fuzz: ## fuzz the firmware and the receiver for MINUTES (30) each; findings are kept in build/fuzz

@@ -17,3 +17,4 @@ python=$1
 compile host
 compile firmware --extra firmware
 compile demo --extra demo
+compile serve --extra firmware --extra serve

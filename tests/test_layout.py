@@ -83,7 +83,7 @@ def pins(name: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in pinned}
 
 
-@pytest.mark.parametrize("name", ["host.txt", "firmware.txt", "demo.txt"])
+@pytest.mark.parametrize("name", ["host.txt", "firmware.txt", "demo.txt", "serve.txt"])
 def test_hashed_requirements_agree_with_dev(name: str) -> None:
     hashed, dev = pins(name), pins("dev.txt")
     shared = hashed.keys() & dev.keys()

@@ -58,6 +58,16 @@ def readings(site: str, device: int) -> str:
     return f"{ROOT}/readings/{site}/{device}"
 
 
+def readings_filter(site: str) -> str:
+    """Return the filter that matches the readings of a site."""
+    return f"{ROOT}/readings/{site}/+"
+
+
+def statuses_filter(site: str) -> str:
+    """Return the filter that matches the status frames of a site's devices and gateways."""
+    return f"{ROOT}/status/{site}/+"
+
+
 def statuses(site: str, device: int, is_gateway: bool) -> str:
     """Return the topic of the status frames of a device or gateway."""
     return f"{ROOT}/status/{site}/{'gateway-' if is_gateway else ''}{device}"

@@ -37,7 +37,8 @@ class SiteConfig:
     baud: int = BAUD
     dtr_rts: bool = True
     semtech_udp: str | None = None  # address to listen on for packet forwarders
-    gateways_over_mqtt: bool = False
+    gateways_over_mqtt: bool = False  # packets, which are decoded here
+    decoded_over_mqtt: bool = False  # records of `inkling decode`, which are only stored and shown
     tasks: tuple[str, ...] = ()
     keys: Path | None = None
     require_auth: str | None = None
@@ -118,14 +119,18 @@ def check(config: ServeConfig, where: str) -> ServeConfig:
     """Return the settings if they fit together. Raises HostError that begins with `where`."""
     ports: dict[str, str] = {}
     for site in config.sites:
-        if not site.bundles:
+        hears = bool(site.ports or site.semtech_udp or site.gateways_over_mqtt)
+        if hears and not site.bundles:
             raise HostError(f"{where}: site {site.name} has no bundles: its frames could not be read")
-        if not (site.ports or site.semtech_udp or site.gateways_over_mqtt):
+        if not hears and not site.decoded_over_mqtt:
             raise HostError(
-                f"{where}: site {site.name} hears nothing: give it ports, semtech_udp or gateways_over_mqtt = true"
+                f"{where}: site {site.name} hears nothing: give it ports, semtech_udp, gateways_over_mqtt = true or "
+                "decoded_over_mqtt = true"
             )
-        if site.gateways_over_mqtt and config.mqtt is None:
-            raise HostError(f"{where}: site {site.name} has gateways over MQTT, but there is no [mqtt] with the broker")
+        if (site.gateways_over_mqtt or site.decoded_over_mqtt) and config.mqtt is None:
+            raise HostError(f"{where}: site {site.name} comes over MQTT, but there is no [mqtt] with the broker")
+        if site.decoded_over_mqtt and hears:
+            raise HostError(f"{where}: site {site.name} is decoded elsewhere: it cannot be decoded here, too")
         for port in (*site.ports, *([site.semtech_udp] if site.semtech_udp else [])):
             if port in ports:
                 raise HostError(f"{where}: {printable(port)} belongs to site {ports[port]} and to site {site.name}")
@@ -148,6 +153,7 @@ def _site(name: str, table: "_Table") -> SiteConfig:
         table.flag("dtr_rts", True),
         table.text("semtech_udp"),
         table.flag("gateways_over_mqtt", False),
+        table.flag("decoded_over_mqtt", False),
         tuple(table.texts("tasks")),
         table.path("keys"),
         table.one_of("require_auth", ("header", "full")),

@@ -17,6 +17,7 @@ from host.keys.key_file import DEMANDS, KeyFile, default_path, taken_path
 from host.keys.policy import Auth
 from host.keys.taken import TakenImages
 from host.mqtt.broker import Broker
+from host.mqtt.connection import Connection
 from host.publish.home_assistant import DeviceName as HomeAssistantName
 from host.publish.home_assistant import HomeAssistant
 from host.publish.mqtt import Publisher
@@ -27,6 +28,7 @@ from host.server.actions import Parts, ServerActions
 from host.server.config import MqttConfig, PageConfig, ServeConfig, SiteConfig, StoreConfig
 from host.server.inputs import BrokerInput, InputState, PortEvents, PortReader
 from host.server.metrics import CONTENT_TYPE, Metrics
+from host.server.records_input import RecordsInput
 from host.server.sink import Sink
 from host.server.worker import SiteWorker
 from host.site.engine import Site, SiteSettings
@@ -53,7 +55,8 @@ class Server:
         self.stopped = threading.Event()
         self._inputs: list[InputState] = []
         self._readers: list[PortReader] = []
-        self._broker_inputs: list[BrokerInput] = []
+        self._packets: list[BrokerInput] = []
+        self._records: list[RecordsInput] = []
         self.page_socket = _listen(config.page)
         self.store = Store(config.store.file, _retention(config.store))
         self.hub = Hub()
@@ -63,10 +66,15 @@ class Server:
         tasks: list[Task] = []
         self.workers: list[SiteWorker] = []
         for site in config.sites:
-            self.workers.append(self._site(site, config, tasks))
+            if site.decoded_over_mqtt and config.mqtt:
+                records = RecordsInput(site.name, broker_of(config.mqtt), self.sink.deliver_published)
+                self._records.append(records)
+                self._inputs.append(records.state)
+            if site.bundles:
+                self.workers.append(self._site(site, config, tasks))
         self.metrics = Metrics(self.sink, self._inputs)
-        published = [self.publisher.publish] if self.publisher else []
-        self.sink.takers += [self.metrics.take, self.hub.publish, *published]
+        self.sink.takers += [self.metrics.take, self.hub.publish]
+        self.sink.publishers += [self.publisher.publish] if self.publisher else []
         parts = Parts(self.store, self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
         actions = ServerActions([*self._bundles.values()], tasks, parts)
         app = make_app(self.store, self.hub, _page_settings(config, version), actions)
@@ -83,18 +91,24 @@ class Server:
         host, port = self.page_socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def _subscribers(self) -> "list[Connection]":
+        return [*(packets.subscriber for packets in self._packets), *self._records]
+
     def run(self) -> None:
         """Serve until `stopped`; then everything that was received is written. Raises HostError if a part fails."""
         if self.publisher:
             self.publisher.start()
         for thread in (*self.workers, *self._readers, self._page_thread):
             thread.start()
-        for packets in self._broker_inputs:
-            packets.subscriber.start()
+        for subscriber in self._subscribers:
+            subscriber.start()
         try:
             while not self.stopped.wait(POLL_S):
-                for packets in self._broker_inputs:
+                for packets in self._packets:
                     packets.check()
+                for records in self._records:
+                    records.check()
                 failed = next((worker for worker in self.workers if worker.failure), None)
                 if failed:
                     raise HostError(f"site {failed.site.name} ended by a fault of this program, shown above")
@@ -118,8 +132,8 @@ class Server:
             reader.join(1.0)  # one that opens a port may be blocked
         for worker in self.workers:
             worker.finish()
-        for packets in self._broker_inputs:
-            packets.subscriber.close(FLUSH_S)  # after the last acknowledgement
+        for subscriber in self._subscribers:
+            subscriber.close(FLUSH_S)  # after the last acknowledgement
         self.sink.close()
         self.hub.close()
         self._page.should_exit = True
@@ -142,7 +156,7 @@ class Server:
         if site.gateways_over_mqtt and config.mqtt:
             packets = BrokerInput(site.name, broker_of(config.mqtt), worker.take)
             worker.on_settled = packets.settled
-            self._broker_inputs.append(packets)
+            self._packets.append(packets)
             self._inputs.append(packets.state)
         for url in site.ports:
             reader = PortReader(url, _events(worker, engine.line(url)), self.stopped, site.baud, site.dtr_rts)

@@ -21,12 +21,15 @@ Taker = Callable[[AnyRecord], None]
 class Sink:
     """Where records go: first into the store, then to all takers. From any thread.
 
+    publishers are takers of records that are made here, not of those that come from a broker.
+
     While the store cannot be written, as on a full disk, records wait in memory, up to MOST_WAITING; takers get them
     at once. `missed` counts those that never got into the store.
     """
 
     def __init__(self, store: Store) -> None:
         self.takers: list[Taker] = []
+        self.publishers: list[Taker] = []
         self._store = store
         self._lock = threading.Lock()
         self._unwritten: deque[AnyRecord] = deque()
@@ -41,6 +44,13 @@ class Sink:
 
     def deliver(self, records: Sequence[AnyRecord]) -> None:
         """Write records, unless the store cannot be written, and hand them on. Call it often, also with none."""
+        self._take(records, [*self.takers, *self.publishers])
+
+    def deliver_published(self, records: Sequence[AnyRecord]) -> None:
+        """Do the same with records that are at the broker already."""
+        self._take(records, self.takers)
+
+    def _take(self, records: Sequence[AnyRecord], takers: Sequence[Taker]) -> None:
         now = time.monotonic()
         with self._lock:
             self._unwritten.extend(records)
@@ -50,7 +60,7 @@ class Sink:
                 self._prune = now + PRUNE_EVERY_S
                 self._clean()
             for record in records:
-                for take in self.takers:
+                for take in takers:
                     take(record)
 
     def close(self) -> None:

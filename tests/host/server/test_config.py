@@ -55,6 +55,7 @@ def test_load_takes_the_settings_that_the_example_leaves_out(tmp_path: Path) -> 
         (SITE + 'require_auth = "all"', "require_auth is 'all', not header or full"),
         (SITE + "settle_s = 60", "settle_s is 60, not a number from 0 to 10"),
         (SITE + "gateways_over_mqtt = true", r"there is no \[mqtt\] with the broker"),
+        (SITE + 'decoded_over_mqtt = true\n[mqtt]\nurl = "mqtt://b"', "site home is decoded elsewhere"),
         (SITE + '[sites.home.devices.300]\nname = "x"', "300 is no number of a device, 0 to 254"),
         (SITE + "[sites.home.devices.3]\nname = 5", r"\[sites.home.devices.3\]: name is 5, not a text"),
         (SITE + '[sites.home.devices.3]\nname = "a\\nb"', "is no name: at most 64 printable characters"),

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def serving(*arguments: str | Path) -> Iterator[Serve]:
         process.wait()
 
 
+def has_readings(count: int, found: dict) -> bool:
+    return len(found["readings"]) == count
+
+
 def damaged(packet: bytes, flips: int, seed: int) -> bytes:
     bits = np.unpackbits(np.frombuffer(packet, np.uint8))
     bits[np.random.default_rng(seed).choice(len(bits), flips, replace=False)] ^= 1
@@ -97,7 +102,7 @@ def test_serve_combines_gateways_remembers_and_resumes(tmp_path: Path, bundle: B
             for number, packet in enumerate(packets[:4]):
                 north.receive(damaged(packet, 20, number), crc_ok=False)
                 south.receive(damaged(packet, 20, 100 + number), crc_ok=False)
-                serve.wait_for("/api/readings", lambda found, n=number: len(found["readings"]) == n + 1)
+                serve.wait_for("/api/readings", partial(has_readings, number + 1))
             found = serve.wait_for(
                 "/api/readings", lambda found: all(len(one["receptions"]) == 2 for one in found["readings"][:3])
             )

@@ -1,0 +1,226 @@
+"""The processes of a deployment: nodes, gateways, broker, decoders, page; started in order, ended in reverse."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from channel_sim.channels.lora import LoRa
+from channel_sim.live.radio_hub import RadioHub
+from firmware.tools.build import build
+from firmware.tools.emulator import native
+from host.board.board import Board
+from host.board.errors import DeviceError
+from host.errors import HostError
+from wire.bundle import Bundle
+from wire.bundle import load as load_bundle
+from wire.control import Mode, ModeSetting
+
+SITES = ("garden", "meadow")  # their slots are in different partitions of two
+GATEWAYS = {"garden": ("house", "shed"), "meadow": ("mast",)}
+PARTITIONS = 2
+THRESHOLD = 12  # confidence level from which a node sends its answer, so that both kinds of frame are seen
+SPREAD_DB = 3.0  # standard deviation of the nodes' SNRs
+START_S, END_S = 90.0, 30.0
+# Packets may take more than LoRa's legal share of the time, as 20 nodes would else be silent in their first minutes.
+FLAGS = "-D INKLING_LORA_DUTY_PERMILLE=1000 -D INKLING_STATUS_S=60"
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DeploymentSettings:
+    """What is deployed."""
+
+    bundle: Path
+    nodes: int
+    seed: int
+    snr_db: float
+    every_s: float
+    listen: str
+    out: Path
+    build_dir: Path
+
+
+@dataclass
+class Node:
+    """A node, and what it has sent."""
+
+    site: str
+    device: int
+    url: str = ""
+    sent: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Deployment:
+    """All processes of a deployment. Raises HostError if one cannot be started, or ends."""
+
+    settings: DeploymentSettings
+    stopped: threading.Event
+    log: Log
+    nodes: list[Node] = field(default_factory=list)
+    page_url: str = ""
+    _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _broker: str = ""
+
+    def start(self, running: ExitStack) -> None:
+        """Start everything; `running` ends it, in reverse order."""
+        settings = self.settings
+        bundle = load_bundle(settings.bundle)
+        self.log(f"Building the firmware of nodes and gateways with {bundle.path}")
+        node, gateway = (
+            build(name, bundle=settings.bundle, build_dir=settings.build_dir, flags=FLAGS)
+            for name in ("native_radio", "native_gateway")
+        )
+        settings.out.mkdir(parents=True, exist_ok=True)
+        for name in ("state", "readings.sqlite3", "readings.sqlite3-wal", "readings.sqlite3-shm"):  # of an earlier demo
+            path = settings.out / name
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
+        self._start_broker(running)
+        for number in range(PARTITIONS):
+            self._start_inkling(
+                running, f"decode-{number}", "decode", "--mqtt", self._broker, "--partition",
+                f"{number}/{PARTITIONS}", "--bundle", bundle.path, "--state", settings.out / "state",
+            )  # fmt: skip
+        self._start_page(running, bundle)
+        rng = np.random.default_rng(settings.seed)
+        for place, site in enumerate(SITES):
+            devices = [number for number in range(1, settings.nodes + 1) if number % len(SITES) == place]
+            snr_db = {number: settings.snr_db + SPREAD_DB * float(rng.standard_normal()) for number in devices}
+            air = running.enter_context(RadioHub(LoRa(settings.snr_db), settings.seed + place, snr_db=snr_db))
+            radio = f"tcp:127.0.0.1:{air.port}"
+            for index, name in enumerate(GATEWAYS[site]):
+                url = running.enter_context(native(gateway, "--radio", radio, "--device", str(200 + index)))
+                self._start_inkling(
+                    running, f"gateway-{name}", "gateway", "--port", url, "--mqtt", self._broker, "--site", site,
+                    "--name", name, "--buffer", settings.out / f"gateway-{name}.sqlite",
+                )  # fmt: skip
+            for device in devices:
+                url = running.enter_context(native(node, "--radio", radio, "--device", str(device)))
+                self.nodes.append(Node(site, device, url))
+            self.log(f"Site {site}: {len(devices)} nodes, gateways {', '.join(GATEWAYS[site])}")
+        images = np.load(bundle.golden_path)["images"]
+        threads = [
+            threading.Thread(target=self._feed, args=(one, bundle, images, int(rng.integers(1 << 31))), daemon=True)
+            for one in self.nodes
+        ]
+        for thread in threads:
+            thread.start()
+        running.callback(self._stop_feeding, threads)
+
+    def _stop_feeding(self, threads: list[threading.Thread]) -> None:
+        self.stopped.set()
+        for thread in threads:
+            thread.join(END_S)
+
+    def check(self) -> None:
+        """Raise HostError if a process has ended."""
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise HostError(f"{name} ended: see {self._log_file(name)}")
+
+    def summary(self) -> str:
+        """Return one line on what was sent."""
+        failed = sum(node.failed for node in self.nodes)
+        return (
+            f"{sum(node.sent for node in self.nodes)} images sent by {len(self.nodes)} nodes"
+            f"{f', {failed} commands failed' if failed else ''}; logs and stores are in {self.settings.out}"
+        )
+
+    def _start_broker(self, running: ExitStack) -> None:
+        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+        if program is None:
+            raise HostError("mosquitto is not installed: make serve-demo installs it, or apt-get install mosquitto")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        config = self.settings.out / "mosquitto.conf"
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+        self._broker = f"mqtt://127.0.0.1:{port}"
+        self._start(running, "mosquitto", [program, "-c", str(config)])
+        self._await("mosquitto", lambda: _listens(port))
+        self.log(f"Broker: {self._broker}")
+
+    def _start_page(self, running: ExitStack, bundle: Bundle) -> None:
+        file = self.settings.out / "inkling.toml"
+        sites = "".join(f"[sites.{site}]\ndecoded_over_mqtt = true\n" for site in SITES)
+        file.write_text(
+            f'[page]\nlisten = "{self.settings.listen}"\n[store]\nfile = "readings.sqlite3"\n'
+            f'[mqtt]\nurl = "{self._broker}"\n{sites}'
+        )
+        self._start_inkling(running, "serve", "serve", "--config", file)
+        log = self._log_file("serve")
+        self._await("serve", lambda: "the page is at " in log.read_text())
+        self.page_url = next(line.split()[-1] for line in log.read_text().splitlines() if "the page is at " in line)
+        self._await("serve", lambda: _is_well(self.page_url))
+
+    def _start_inkling(self, running: ExitStack, name: str, *arguments: str | Path) -> None:
+        self._start(running, name, [sys.executable, "-m", "inkling", *map(str, arguments)])
+
+    def _start(self, running: ExitStack, name: str, arguments: list[str]) -> None:
+        with self._log_file(name).open("wb") as log:
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._processes[name] = process
+        running.callback(self._end, name, process)
+
+    def _end(self, name: str, process: "subprocess.Popen[bytes]") -> None:
+        self._processes.pop(name, None)
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.log(f"{name} does not end: killed")
+            process.kill()
+            process.wait()
+
+    def _log_file(self, name: str) -> Path:
+        return self.settings.out / f"{name}.log"
+
+    def _await(self, name: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_S
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise HostError(f"{name} does not start: see {self._log_file(name)}")
+            if self.stopped.wait(0.1):
+                raise HostError("ended while starting")
+
+    def _feed(self, node: Node, bundle: Bundle, images: np.ndarray, seed: int) -> None:
+        """Let a node send images until the end; a command that fails is repeated with the next image."""
+        rng = np.random.default_rng(seed)
+        pause = rng.uniform(0.0, self.settings.every_s)
+        with contextlib.suppress(HostError), Board.open(node.url, bundle) as board:
+            board.mode(ModeSetting(Mode.ADAPTIVE, THRESHOLD))
+            while not self.stopped.wait(pause):
+                pause = self.settings.every_s * float(rng.uniform(0.8, 1.2))
+                try:
+                    board.run_by_radio(images[rng.integers(len(images))], by_mode=True)
+                    node.sent += 1
+                except (DeviceError, HostError):
+                    node.failed += 1
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_well(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5.0) as answer:
+            return json.loads(answer.read())["status"] == "ok"
+    except (urllib.error.URLError, ValueError, OSError):
+        return False

@@ -91,12 +91,12 @@ class Deployment:
             shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True)
         self._start_broker(running)
+        self._start_page(running)  # first, so that it ends after the decoders
         for number in range(PARTITIONS):
             self._start_inkling(
                 running, f"decode-{number}", "decode", "--mqtt", self._broker, "--partition",
                 f"{number}/{PARTITIONS}", "--bundle", bundle.path, "--state", settings.out / "state",
             )  # fmt: skip
-        self._start_page(running, bundle)
         rng = np.random.default_rng(settings.seed)
         for place, site in enumerate(SITES):
             devices = [number for number in range(1, settings.nodes + 1) if number % len(SITES) == place]
@@ -154,7 +154,7 @@ class Deployment:
         self._await("mosquitto", lambda: _listens(port))
         self.log(f"Broker: {self._broker}")
 
-    def _start_page(self, running: ExitStack, bundle: Bundle) -> None:
+    def _start_page(self, running: ExitStack) -> None:
         file = self.settings.out / "inkling.toml"
         sites = "".join(f"[sites.{site}]\ndecoded_over_mqtt = true\n" for site in SITES)
         file.write_text(

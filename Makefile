@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve-demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
-	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device bench-preview results clean
+	bench-answers bench-accuracy bench-gateways bench-general bench-receiver bench-goodput bench-device bench-preview \
+	bench-store results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -85,6 +86,9 @@ bench-general: ## a general bundle, taught classes that training never saw, besi
 
 bench-receiver: ## the receiver at its limits, and a soak
 	@$(DEV) -m benchmarks.receiver $(ARGS)
+
+bench-gateways: ## copies of several gateways: headers lost, images combined by mistake, accuracy over LoRa, 10 minutes
+	@$(DEV) -m benchmarks.gateways $(ARGS)
 
 bench-goodput: ## the comparison over LoRa and a serial radio (first: python -m benchmarks.goodput.compressed_classifier)
 	@$(DEV) -m benchmarks.goodput $(ARGS)

@@ -17,6 +17,7 @@ from benchmarks.demo import page as demo_page
 from benchmarks.device import crypto
 from benchmarks.device import page as device_page
 from benchmarks.device.baseline import load as load_baseline
+from benchmarks.gateways import page as gateways_page
 from benchmarks.general import page as general_page
 from benchmarks.general import plots as general_plots
 from benchmarks.goodput import page as goodput_page
@@ -31,8 +32,8 @@ FEATURES = "cifar10-features"  # the bundle of the sections that compare ways of
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
-`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-goodput`, `make bench-device`,
-`make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing here is typed by hand.
+`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-gateways`, `make bench-goodput`,
+`make bench-device`, `make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -136,6 +137,14 @@ SECTIONS = {
         receiver_page.read,
         receiver_page.section,
         bundle=FEATURES,
+    ),
+    "gateways": Section(
+        "Copies of several gateways",
+        "make bench-gateways",
+        _json("gateways.json"),
+        gateways_page.section,
+        gateways_page.draw,
+        FEATURES,
     ),
     "goodput": Section(
         "Goodput over a bad link",

@@ -7,7 +7,7 @@ import numpy as np
 
 from host.receive.answers import AnswerTable
 from host.receive.copies.soft import least_agreements
-from host.receive.matching import Match
+from host.receive.matching import KNOWN_HEADER_MAX_FLIPS, Match
 from host.receive.secured.candidates import Candidate
 from host.receive.secured.search import SecuredSearch, tag_of
 from wire import bch
@@ -17,6 +17,8 @@ from wire.secure.frames import TAGGED_HEADER_BYTES
 # Of two images whose other bits are alike, one copy is taken for the other's at this rate. The damage of radios comes
 # in bursts, so it is judged as if at this bit error rate at least.
 FALSE_COPY, MIN_JUDGED_BER = 1e-5, 0.1
+# Of an answer, a copy has no payload that is alike, and answers of unknown devices are no rivals.
+MAX_ANSWER_FLIPS = KNOWN_HEADER_MAX_FLIPS
 # Copies of one secured frame differ from its header and tag in fewer of these 128 bits, but for 1 % at a bit error rate
 # of 0.15. Other frames differ from it in 15 bits of the header and half of the tag, and are as near at FALSE_COPY.
 SECURED_MOST = 30
@@ -50,6 +52,8 @@ class PlainIdentity:
         own = (int.from_bytes(block, "big") ^ self.block).bit_count()
         # Of the bits in which a rival differs from the frame, the packet agrees with the frame in (all + lead) / 2.
         lead = bch.distances(block, self.rivals).astype(int) - own
+        if self.table is not None and own > MAX_ANSWER_FLIPS:
+            return False
         needed = least_agreements(round(100 * max(ber, MIN_JUDGED_BER)), FALSE_COPY)
         return bool((lead >= (2 * needed - np.arange(len(needed)))[self._between]).all())
 

@@ -68,18 +68,25 @@ class CopiesReceiver:
         """Return what a group of packets is."""
         return self._take(copies, range(len(copies)))
 
-    def _take(self, copies: Sequence[Copy], group: Sequence[int]) -> list[Outcome]:
-        packets = [copies[i].packet for i in group]
-        if len(group) < 2 or len(packets[0]) < HEADER_BYTES:
-            return [self._take_alone(copies, i) for i in group]
-        bers = copy_bers(packets, [copies[i].snr_db for i in group])
-        identity = self._clean(copies, group) or self._combined(packets, bers)
+    def identify(self, copies: Sequence[Copy]) -> tuple[Identity | None, list[int], list[float]]:
+        """Return the frame that packets of one length are of, which of them are, and their bit error rates.
+
+        The frame is None if their combined bits are none, or an uncertain one.
+        """
+        packets = [one.packet for one in copies]
+        bers = copy_bers(packets, [one.snr_db for one in copies])
+        identity = self._clean(copies) or self._combined(packets, bers)
         if identity is None:
+            return None, [], bers
+        return identity, [k for k, packet in enumerate(packets) if identity.is_copy(packet, bers[k])], bers
+
+    def _take(self, copies: Sequence[Copy], group: Sequence[int]) -> list[Outcome]:
+        if len(group) < 2 or len(copies[group[0]].packet) < HEADER_BYTES:
+            return [self._take_alone(copies, i) for i in group]
+        identity, agreeing, bers = self.identify([copies[i] for i in group])
+        if identity is None or not agreeing:
             order = sorted(group, key=lambda i: (copies[i].crc_ok is not True, -(copies[i].snr_db or 0.0)))
             return [self._take_alone(copies, i) for i in order]
-        agreeing = [k for k, packet in enumerate(packets) if identity.is_copy(packet, bers[k])]
-        if not agreeing:
-            return [self._take_alone(copies, i) for i in group]
         # The combined bits have named the frame. Even a single copy that is certainly of it is received by that.
         outcome = self._frames(copies, [group[k] for k in agreeing], [bers[k] for k in agreeing], identity)
         others = [i for k, i in enumerate(group) if k not in agreeing]
@@ -89,11 +96,10 @@ class CopiesReceiver:
         event = self._alone.take(copies[i].packet, copies[i].snr_db, copies[i].rssi_dbm)
         return Outcome((i,), event, (event,) if isinstance(event, FeatureFrame | AnswerFrame) else ())
 
-    def _clean(self, copies: Sequence[Copy], group: Sequence[int]) -> Identity | None:
+    def _clean(self, copies: Sequence[Copy]) -> Identity | None:
         """Return the identity of a copy that is a plain feature frame without any damage, if there is one."""
-        for i in group:
-            packet = copies[i].packet
-            if copies[i].crc_ok is not False and (match := self._parser.headers.exact(packet)):
+        for packet, _, _, crc_ok in copies:
+            if crc_ok is not False and (match := self._parser.headers.exact(packet)):
                 model, clean = self._parser.find_model(packet, match, len(packet))
                 if model and clean and self._parser.gate.device(match.header.device) is None:
                     block = int.from_bytes(packet[:HEADER_BYTES], "big")

@@ -227,12 +227,27 @@ def test_file_for_keys_is_on_the_disk_when_a_save_returns_and_private(
     state.close()
 
 
-def test_file_of_an_earlier_version_has_no_counters(host: Host, path: Path, adaptive: Bundle) -> None:
+def test_file_of_version_1_is_migrated(host: Host, path: Path, adaptive: Bundle) -> None:
     host.state.close()
     with opened(path) as file:
-        file.execute("DROP TABLE accepted")
+        for table in ("accepted", "link", "record", "packet"):
+            file.execute(f"DROP TABLE {table}")
+        file.execute("UPDATE source SET state = json_remove(state, '$.token')")
+        file.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        state = StateFile(path)
+        sources = state.load()
+        assert state.load_accepted() == {} and sources[7, adaptive.model_id].token
+        assert [state.read(f"SELECT * FROM {table}") for table in ("link", "record", "packet")] == [[], [], []]
+        state.save(sources, {*sources})
+        state.close()
+
+
+def test_sources_keep_their_tokens(host: Host, path: Path) -> None:
+    tokens = {key: source.token for key, source in host.parser.sources.items()}
+    host.state.close()
     state = StateFile(path)
-    assert state.load_accepted() == {} and (7, adaptive.model_id) in state.load()
+    assert tokens and {key: source.token for key, source in state.load().items()} == tokens
     state.close()
 
 

@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
-	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device bench-preview results clean
+	bench-answers bench-accuracy bench-general bench-receiver bench-goodput bench-device bench-preview \
+	bench-store results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -89,6 +90,9 @@ bench-device: ## instructions, flash and RAM of the encoder on emulated processo
 
 bench-preview: ## previews of bundles/general64: PSNR, SSIM, cosine, a sheet of examples (ARGS='--bundle DIR')
 	@$(DEV) -m benchmarks.preview $(ARGS)
+
+bench-store: ## the store of readings at 10,000,000: queries, rates, bytes; an hour (ARGS='--readings 100000')
+	@$(DEV) -m benchmarks.store $(ARGS)
 
 results: ## write docs/RESULTS.md and docs/preview.md from benchmarks/results
 	@$(DEMO) -m benchmarks.results $(ARGS)

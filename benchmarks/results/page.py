@@ -22,6 +22,7 @@ from benchmarks.general import plots as general_plots
 from benchmarks.goodput import page as goodput_page
 from benchmarks.goodput.plots import draw_lora, draw_serial
 from benchmarks.receiver import page as receiver_page
+from benchmarks.store import page as store_page
 from wire.errors import InklingError
 
 PAGE = Path("docs/RESULTS.md")
@@ -32,7 +33,7 @@ HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
 `make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-goodput`, `make bench-device`,
-`make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing here is typed by hand.
+`make bench-accuracy`, `make bench-general`, `make bench-store` and `make demo` measure. Nothing here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -137,6 +138,7 @@ SECTIONS = {
         receiver_page.section,
         bundle=FEATURES,
     ),
+    "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
     "goodput": Section(
         "Goodput over a bad link",
         "make bench-goodput ARGS='--bundle bundles/cifar10-features'",

@@ -100,6 +100,9 @@ bench-device: ## instructions, flash and RAM of the encoder on emulated processo
 bench-preview: ## previews of bundles/general64: PSNR, SSIM, cosine, a sheet of examples (ARGS='--bundle DIR')
 	@$(DEV) -m benchmarks.preview $(ARGS)
 
+bench-store: ## the store of readings at 10,000,000: queries, rates, bytes; an hour (ARGS='--readings 100000')
+	@$(DEV) -m benchmarks.store $(ARGS)
+
 results: ## write docs/RESULTS.md and docs/preview.md from benchmarks/results
 	@$(DEMO) -m benchmarks.results $(ARGS)
 

@@ -23,6 +23,7 @@ from benchmarks.general import plots as general_plots
 from benchmarks.goodput import page as goodput_page
 from benchmarks.goodput.plots import draw_lora, draw_serial
 from benchmarks.receiver import page as receiver_page
+from benchmarks.store import page as store_page
 from wire.errors import InklingError
 
 PAGE = Path("docs/RESULTS.md")
@@ -32,8 +33,9 @@ FEATURES = "cifar10-features"  # the bundle of the sections that compare ways of
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
-`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-gateways`, `make bench-goodput`,
-`make bench-device`, `make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing here is typed by hand.
+`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-gateways`, `make bench-store`,
+`make bench-goodput`, `make bench-device`, `make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing
+here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -146,6 +148,7 @@ SECTIONS = {
         gateways_page.draw,
         FEATURES,
     ),
+    "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
     "goodput": Section(
         "Goodput over a bad link",
         "make bench-goodput ARGS='--bundle bundles/cifar10-features'",

@@ -145,7 +145,7 @@ def queries() -> list[Query]:
         ),
         Query("50 with a human's label", lambda store, n: store.readings(ReadingQuery(human_label=f"label{n % 4}"))),
         Query("labels with their counts", lambda store, n: store.labels()),
-        Query("one reading by its id", lambda store, n: store.reading(f"site1-{n}-s{10 + 20 * n:02d}-17")),
+        Query("one reading by its id", lambda store, n: store.reading(f"site1-{n}-s{10 + 20 * n:02d}-0")),
         Query("history of a device, a day, 200 buckets", span(1)),
         Query("history of a device, a month", span(30)),
         Query("history of a device, a year", span(365)),

@@ -9,6 +9,7 @@ from typing import Literal
 from host.store.hours import MAX_KEY, MICROSECONDS
 
 _STEP = 500  # keys that are read from a range at once, at most
+_SCANNED = 400  # rows that are searched for those of some devices, before the index of each device is
 Table = Literal["reading", "status", "event"]
 
 
@@ -65,6 +66,36 @@ class _Range:
             step = _STEP
 
 
+@dataclass(frozen=True)
+class _AtDevices:
+    """Rows of several devices: those among the first rows of all, then those of each device's own range."""
+
+    table: str
+    column: str
+    where: str
+    values: tuple
+    devices: tuple[int, ...]
+
+    def keys(self, connection: sqlite3.Connection, low: int, high: int, descending: bool, step: int) -> Iterator[int]:
+        """Iterate over the keys from `low` up to, but without, `high`."""
+        column, order = self.column, "DESC" if descending else "ASC"
+        query = (
+            f"SELECT {column}, device FROM {self.table} WHERE {self.where}{column} >= ? AND {column} < ? "
+            f"ORDER BY {column} {order} LIMIT ?"
+        )
+        rows, wanted = connection.execute(query, (*self.values, low, high, _SCANNED)).fetchall(), set(self.devices)
+        yield from (key for key, device in rows if device in wanted)
+        if len(rows) == _SCANNED:
+            low, high = (low, rows[-1][0]) if descending else (rows[-1][0] + 1, high)
+            streams = [one.keys(connection, low, high, descending, step) for one in self.ranges()]
+            yield from heapq.merge(*streams, reverse=descending)
+
+    def ranges(self) -> list[_Range]:
+        """Return the range of each device."""
+        where = f"device = ? AND {self.where}"
+        return [_Range(self.table, self.column, where, (device, *self.values)) for device in self.devices]
+
+
 def keys(
     connection: sqlite3.Connection,
     table: Table,
@@ -96,7 +127,7 @@ def keys(
     return found
 
 
-def _ranges(connection: sqlite3.Connection, table: Table, query: RecordQuery) -> list[_Range]:
+def _ranges(connection: sqlite3.Connection, table: Table, query: RecordQuery) -> list[_Range | _AtDevices]:
     """Return the ranges that together hold exactly the keys that match, apart from their time."""
     if table == "event":
         parts = {"site": query.site, "device": query.device}
@@ -106,9 +137,7 @@ def _ranges(connection: sqlite3.Connection, table: Table, query: RecordQuery) ->
     if devices == []:
         return []
     if not isinstance(query, ReadingQuery) or (query.label, query.human_label, query.labelled) == (None, None, False):
-        if devices is None:
-            return [_Range(table, "key", "", ())]
-        return [_Range(table, "key", "device = ? AND ", (device,)) for device in devices]
+        return [_of_devices(table, "key", "", (), devices)]
     classes = [key for (key,) in connection.execute("SELECT key FROM class WHERE label = ?", (query.label,))]
     if query.label is not None and not classes:
         return []
@@ -118,10 +147,15 @@ def _ranges(connection: sqlite3.Connection, table: Table, query: RecordQuery) ->
         if query.label is not None:
             where += f"EXISTS (SELECT 1 FROM shown WHERE class IN ({_numbers(classes)}) AND reading = key) AND "
         return [_Range(table, "key", where, () if query.human_label is None else (query.human_label,))]
+    return [_of_devices("shown", "reading", "class = ? AND ", (one,), devices) for one in classes]
+
+
+def _of_devices(table: str, column: str, where: str, values: tuple, devices: list[int] | None) -> _Range | _AtDevices:
+    """Return the rows of these devices; of all, if None."""
     if devices is None:
-        return [_Range("shown", "reading", "class = ? AND ", (one,)) for one in classes]
-    where = "device = ? AND class = ? AND "
-    return [_Range("shown", "reading", where, (device, one)) for device in devices for one in classes]
+        return _Range(table, column, where, values)
+    some = _AtDevices(table, column, where, values, tuple(devices))
+    return some.ranges()[0] if len(devices) == 1 else some
 
 
 def _devices(connection: sqlite3.Connection, query: RecordQuery) -> list[int] | None:

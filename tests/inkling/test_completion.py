@@ -36,7 +36,7 @@ def test_completion_completes_in_bash(run_inkling: RunInkling, tmp_path: Path) -
         done = subprocess.run([bash, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
         return sorted(done.stdout.split())
 
-    assert complete("inkling", "re") == ["receive"]
+    assert complete("inkling", "re") == ["readings", "receive"]
     assert complete("inkling", "sim", "r") == ["replay"]
     assert complete("inkling", "receive", "--b") == ["--baud", "--bundle"]
     assert complete("inkling", "bench", "--radio", "sx") == ["sx1262", "sx1276"]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich import box
-from rich.console import JustifyMethod
 from rich.table import Table
 
 from host.site.records import ReadingRecord
@@ -25,9 +24,14 @@ def table(readings: Sequence[tuple[ReadingRecord, str | None]]) -> Table:
     """Return a table of readings and their human labels, with local times. Without labels, it has no column of them."""
     labelled = any(label for _, label in readings)
     shown = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("time", "site/device", "class", "by", "BER", "SNR, dB", "lost", *(["label"] if labelled else [])):
-        justify: JustifyMethod = "right" if heading in ("BER", "SNR, dB", "lost") else "left"
-        shown.add_column(heading, justify=justify, no_wrap=heading not in ("class", "label"), overflow="fold")
+    for heading in ("time", "device", "class", "by", "BER", "SNR", "lost", *(["label"] if labelled else [])):
+        shown.add_column(
+            heading,
+            justify="right" if heading in ("BER", "SNR", "lost") else "left",
+            no_wrap=heading not in ("class", "label"),
+            min_width={"class": 11, "label": 5}.get(heading),
+            overflow="fold",
+        )
     for reading, label in readings:
         snr_db, _ = _signal(reading)
         cells = [

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def general(tmp_path: Path) -> Bundle:
 
 def fill(store: Store, bundle: Bundle, images: int = 4) -> None:
     """Write labelled readings of each class, one without a label, an answer, and one of another bundle."""
-    model = {"bundle": bundle.name, "model_id": bundle.model_id, "label": None}
+    model: dict[str, Any] = {"bundle": bundle.name, "model_id": bundle.model_id, "label": None}
     records = [
         reading(
             n, symbols=tuple(class_symbols(bundle, ord(CLASSES[n % 3][0]), n).tolist()), payload_ber=n / 1000, **model
@@ -102,7 +103,7 @@ def test_task_is_taught_from_the_store(store: Store, tmp_path: Path, run_inkling
         if number >= 8:
             symbols[192:] = -1  # the first half of the payload
         images.append(symbols)
-    model = {"bundle": bundle.name, "model_id": bundle.model_id, "label": None, "payload_ber": 0.01}
+    model: dict[str, Any] = {"bundle": bundle.name, "model_id": bundle.model_id, "label": None, "payload_ber": 0.01}
     store.write([reading(n, symbols=tuple(symbols.tolist()), **model) for n, symbols in enumerate(images)])
     for number in range(12):
         store.set_label(f"home-3-{number}", ["a fox, red", "nothing"][number % 2])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from host.site.records import AnyRecord, ReadingRecord, TaskAnswer
-from host.store.query import ReadingQuery, RecordQuery, StatusQuery, _ranges
+from host.store.query import ReadingQuery, RecordQuery, StatusQuery, _AtDevices, _ranges
 from host.store.store import Store
 from tests.host.store.records import TIME, event, reading, status
 
@@ -61,8 +61,11 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("limit", [1, 10, 1000])
-def test_readings_are_those_that_match_newest_first(filled: Store, limit: int) -> None:
+@pytest.mark.parametrize(("limit", "scanned"), [(1, 400), (10, 3), (1000, 50)])
+def test_readings_are_those_that_match_newest_first(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, limit: int, scanned: int
+) -> None:
+    monkeypatch.setattr("host.store.query._SCANNED", scanned)
     records = some_readings()[::-1]
     for query in QUERIES:
         expected = [record for record in records if matches(query, record)]
@@ -82,6 +85,7 @@ def test_readings_continue_after_a_page(filled: Store) -> None:
 
 def test_stream_is_the_same_oldest_first(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("host.store.rows.BATCH", 11)
+    monkeypatch.setattr("host.store.query._SCANNED", 20)
     for query in QUERIES:
         expected = filled.readings(replace(query, limit=1000))[::-1]
         assert [one for one, _ in filled.stream(query)] == expected
@@ -94,7 +98,9 @@ def test_queries_use_indexes(filled: Store) -> None:
     with filled._database.reading() as connection:
         for query in [*others, *QUERIES]:
             table = {ReadingQuery: "reading", StatusQuery: "status", RecordQuery: "event"}[type(query)]
-            for one in _ranges(connection, table, query):  # type: ignore[arg-type]
+            found = _ranges(connection, table, query)  # type: ignore[arg-type]
+            ranges = [each for one in found for each in (one.ranges() if isinstance(one, _AtDevices) else [one])]
+            for one in ranges:
                 statement = f"SELECT {one.column} FROM {one.table} WHERE {one.where}{one.column} >= ? ORDER BY 1 DESC"
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", (*one.values, 0))]
                 assert plan[0].startswith("SEARCH"), (query, plan)

@@ -34,7 +34,12 @@ def test_store_returns_what_was_written(store: Store, drawn: list[ReadingRecord]
 
 
 def test_store_returns_statuses_and_events(store: Store) -> None:
-    records = [status(2), status(1, gateway=True, battery_v=None), event(4), event(3, device=None, gateway=None)]
+    records: list[AnyRecord] = [
+        status(2),
+        status(1, gateway=True, battery_v=None),
+        event(4),
+        event(3, device=None, gateway=None),
+    ]
     store.write(records)
     assert store.statuses() == records[:2] and store.events() == records[2:]
 

@@ -13,8 +13,8 @@ from firmware.tools import emulator
 from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.radio import PacketReceiver
 from tests.firmware.radio.native_radio import load_golden, running_node, unlimited
-from tests.host.gateway.test_service import serving, settings, subscribing
-from tests.support.broker import running, wait_until
+from tests.support.mqtt.broker import running, wait_until
+from tests.support.mqtt.gateways import serving, settings, subscribing
 
 pytestmark = pytest.mark.emulated
 
@@ -24,7 +24,7 @@ IMAGES, DEVICE, GATEWAYS = 6, 3, (8, 9)
 def test_images_of_a_node_arrive_by_two_gateways(tmp_path: Path) -> None:
     golden, programs = load_golden(), unlimited()
     with ExitStack() as stack:
-        hub = stack.enter_context(RadioHub(LoRa(snr=-8.0), 0, air_time=False))
+        hub = stack.enter_context(RadioHub(LoRa(-5.0), fast=True))
         mosquitto = stack.enter_context(running(tmp_path))
         for number in GATEWAYS:
             url = stack.enter_context(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host.gateway.semtech import MAX_FORWARDERS, ForwardedPacket, SemtechServer
-from tests.support.forwarder import EUI, push_data, received
+from tests.support.mqtt.forwarder import EUI, push_data, received
 
 NOW = 1_790_000_000.0
 DAMAGED = received(b"damaged!", stat=-1)

@@ -6,7 +6,7 @@ import pytest
 
 from host.errors import HostError
 from host.mqtt.broker import PASSWORD, Broker
-from tests.support.certificates import Authority
+from tests.support.mqtt.certificates import Authority
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.mqtt.connection import Connection
 from host.mqtt.sender import MemoryOutbox, Sender
-from tests.support.broker import WAIT_S, Mosquitto, listening, running, wait_until
-from tests.support.certificates import Authority
+from tests.support.mqtt.broker import WAIT_S, Mosquitto, listening, running, wait_until
+from tests.support.mqtt.certificates import Authority
 
 
 @contextmanager

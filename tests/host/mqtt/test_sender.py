@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host.mqtt.broker import Broker
 from host.mqtt.sender import MemoryOutbox, Message, Sender
-from tests.support.broker import listening, running, wait_until
+from tests.support.mqtt.broker import listening, running, wait_until
 
 
 def topics_of(messages: Sequence[Message]) -> list[str]:

@@ -16,7 +16,7 @@ from host.publish.mqtt import Publisher
 from host.site.records import AnyRecord, record_of
 from tests.host.publish.discovery import check_config
 from tests.host.site.test_records import EVENT, READING, STATUS
-from tests.support.broker import WAIT_S, Mosquitto, listening, running, wait_until
+from tests.support.mqtt.broker import WAIT_S, Mosquitto, listening, running, wait_until
 
 CONFIG, STATE = config_topic("homeassistant", "home", 3), topics.state("home", 3)
 DAMAGED = replace(READING, auth="none", crc_ok=False)

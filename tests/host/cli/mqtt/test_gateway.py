@@ -13,14 +13,25 @@ from host.gateway.subscriber import parse_message
 from host.site.packets import GatewayPacket
 from tests.conftest import RunInkling
 from tests.host.cli import process
-from tests.support.broker import WAIT_S, Listener, Mosquitto, free_port, listening, running, wait_until
-from tests.support.certificates import Authority
-from tests.support.forwarder import EUI, Forwarder, received
-from tests.support.gateway_line import FakeGateway, fake_gateway
 from tests.support.lines import unused_port
+from tests.support.mqtt.broker import WAIT_S, Listener, Mosquitto, free_port, listening, running, wait_until
+from tests.support.mqtt.certificates import Authority
+from tests.support.mqtt.forwarder import EUI, Forwarder, received
+from tests.support.mqtt.gateway_line import FakeGateway, fake_gateway
 
 # What a small machine does not have, beside the host's heavy packages.
-MISSING = ("onnxruntime", "PIL", "rich", "starlette", "uvicorn", "prometheus_client", "onnx", "torch", "matplotlib")
+MISSING = (
+    "onnxruntime",
+    "PIL",
+    "rich",
+    "shtab",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+    "onnx",
+    "torch",
+    "matplotlib",
+)
 
 
 @pytest.fixture

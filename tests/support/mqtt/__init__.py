@@ -1,0 +1,1 @@
+"""A real broker, and fakes of what is around it."""

@@ -5,6 +5,7 @@ import logging
 import secrets
 import socket
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import uvicorn
@@ -19,7 +20,7 @@ from host.keys.taken import TakenImages
 from host.mqtt.broker import Broker
 from host.mqtt.connection import Connection
 from host.publish.home_assistant import DeviceName as HomeAssistantName
-from host.publish.home_assistant import HomeAssistant
+from host.publish.home_assistant import DISTRIBUTION, HomeAssistant
 from host.publish.mqtt import Publisher
 from host.serve.app import make_app
 from host.serve.hub import Hub
@@ -51,7 +52,7 @@ FLUSH_S = 2.0  # for what the broker can still take
 class Server:
     """One process of `inkling serve`. Raises HostError if a part cannot be set up."""
 
-    def __init__(self, config: ServeConfig, version: str = "") -> None:
+    def __init__(self, config: ServeConfig) -> None:
         self.stopped = threading.Event()
         self._inputs: list[InputState] = []
         self._readers: list[PortReader] = []
@@ -77,7 +78,7 @@ class Server:
         self.sink.publishers += [self.publisher.publish] if self.publisher else []
         parts = Parts(self.store, self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
         actions = ServerActions([*self._bundles.values()], tasks, parts)
-        app = make_app(self.store, self.hub, _page_settings(config, version), actions)
+        app = make_app(self.store, self.hub, _page_settings(config), actions)
         app.router.routes.append(Route("/metrics", self._metrics))
         settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(STOP_S))
         self._page = uvicorn.Server(settings)
@@ -227,7 +228,7 @@ def broker_of(mqtt: MqttConfig) -> Broker:
     return Broker.of(mqtt.url, password_file=mqtt.password_file, ca=mqtt.ca, certificate=mqtt.certificate, key=mqtt.key)
 
 
-def _page_settings(config: ServeConfig, version: str) -> PageSettings:
+def _page_settings(config: ServeConfig) -> PageSettings:
     names = {
         (site.name, number): DeviceName(device.name or f"device {number}", device.area)
         for site in config.sites
@@ -235,7 +236,14 @@ def _page_settings(config: ServeConfig, version: str) -> PageSettings:
     }
     host, token = _address(config.page.listen)[0], _token(config.page)
     own = socket.gethostname()
-    return PageSettings(version=version, names=names, hosts=frozenset({host, own, f"{own}.local"}), token=token)
+    return PageSettings(version=_version(), names=names, hosts=frozenset({host, own, f"{own}.local"}), token=token)
+
+
+def _version() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:  # it runs in a clone
+        return ""
 
 
 def _token(page: PageConfig) -> str | None:

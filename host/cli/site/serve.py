@@ -12,7 +12,6 @@ from host.mqtt.sender import Sender
 from host.server import config as settings
 from host.server.config import MqttConfig, PageConfig, ServeConfig, SiteConfig, StoreConfig
 from host.server.server import Server, broker_of
-from inkling import __version__
 from wire.system import stop_signals
 from wire.text import printable
 
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal, or only check. Return the exit status."""
     with logged(options.log_json):
         config = config_of(options)
-        server = Server(config, __version__)
+        server = Server(config)
         if options.check:
             return check(config, server)
         for site in config.sites:

@@ -9,6 +9,7 @@ RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 COMPILER := gcc g++ libc6-dev
 TFLM := libstdc++-arm-none-eabi-newlib
 FUZZER := clang-14 libclang-rt-14-dev
+BROWSER := chromium
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))
 ARGS ?=
@@ -29,11 +30,11 @@ demo: ## CIFAR-10 images through an emulated STM32 over a noisy line (ARGS=--hel
 	@case "$(ARGS)" in *--bundle*) $(DEV) -m benchmarks.demo $(ARGS);; *) $(DEMO) -m benchmarks.demo $(ARGS);; esac
 
 test: lint ## all checks and all tests, those on emulated boards included
-	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER)
+	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER) $(BROWSER)
 	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: ## tests without emulated boards and training: under 2 minutes
-	@scripts/apt.sh $(COMPILER)
+	@scripts/apt.sh $(COMPILER) $(BROWSER)
 	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal -m "not emulated and not training and not slow" $(ARGS)
 
 lint: ## ruff, mypy, import-linter, clang-format, cppcheck

@@ -11,6 +11,7 @@ COMPILER := gcc g++ libc6-dev
 TFLM := libstdc++-arm-none-eabi-newlib
 BROKER := mosquitto
 FUZZER := clang-14 libclang-rt-14-dev
+BROWSER := chromium
 CONFIG ?= configs/cifar10.toml
 NAME := $(basename $(notdir $(CONFIG)))
 ARGS ?=
@@ -36,11 +37,11 @@ serve-demo: ## 20 nodes, 3 gateways, a broker, 2 decoders and the page, without 
 	@$(SERVE) -m benchmarks.serve_demo $(ARGS)
 
 test: lint ## all checks and all tests, those on emulated boards included
-	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER) $(BROKER)
+	@scripts/apt.sh $(EMULATOR) $(TFLM) $(RISCV) $(COMPILER) $(FUZZER) $(BROKER) $(BROWSER)
 	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: ## tests without emulated boards and training: under 2 minutes
-	@scripts/apt.sh $(COMPILER) $(BROKER)
+	@scripts/apt.sh $(COMPILER) $(BROKER) $(BROWSER)
 	@$(DEV) -m pytest -n $(WORKERS) --dist worksteal -m "not emulated and not training and not slow" $(ARGS)
 
 lint: ## ruff, mypy, import-linter, clang-format, cppcheck

@@ -29,7 +29,7 @@ _PARAMETERS: Mapping[str, tuple[str, Json]] = {
         "number of items of a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50},
     ),
     "buckets": (
-        "number of equal spans of time",
+        "number of spans of time, at most: they may be longer, of whole hours",
         {"type": "integer", "minimum": 1, "maximum": MAX_BUCKETS, "default": BUCKETS},
     ),
     "id": ("id of a reading", TEXT),

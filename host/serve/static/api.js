@@ -30,6 +30,7 @@ async function send(path, options) {
   }
   if (response.status === 204) return null;
   const values = await response.json().catch(() => ({ error: `the host answered with status ${response.status}` }));
-  if (!response.ok && !("status" in values)) throw new Error(values.error ?? `the host answered with status ${response.status}`);
+  if (!response.ok && !("status" in values))
+    throw new Error(values.error ?? `the host answered with status ${response.status}`);
   return values;
 }

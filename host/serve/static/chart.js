@@ -13,7 +13,10 @@ const BRIDGED = 4; // empty buckets that a line goes across
 const OTHER = "other classes";
 const NONE = "none of these";
 
-/** Chart, legend, a line that follows the pointer, and the figures as a table. task: whose classes; null: the bundle's. */
+/**
+ * Chart, legend, a line that follows the pointer, and the figures as a table.
+ * task: whose classes are shown; null: those of the bundle.
+ */
 export function chart(history, task, width) {
   const buckets = history.map((one) => ({ ...one, labels: labelsOf(one, task) }));
   const [since, until] = [buckets[0].start, buckets.at(-1).end];
@@ -32,7 +35,14 @@ export function chart(history, task, width) {
   const readout = h("p", { class: "readout" }, describe(buckets));
   const cursor = s("line", { class: "cursor", y1: 0, y2: height - GAP, visibility: "hidden" });
   const svg = s(
-    "svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Chart. ${describe(buckets)}. The table below has its figures.` },
+    "svg",
+    {
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
+      "aria-label": `Chart. ${describe(buckets)}. The table below has its figures.`,
+    },
     barPanel(stacks, names, colours, x, end),
     panels.map((panel, at) => linePanel(panel, BARS + GAP + at * (LINE + GAP), x, end)),
     ticks(since, until, x, buckets.length, height - 8),
@@ -54,20 +64,27 @@ export function chart(history, task, width) {
 
 /** Readings by class; those that are none of a task's classes have a name, too. */
 function labelsOf({ classes }, task) {
-  return Object.fromEntries(classes.filter((one) => one.task === task).map(({ label, count: number }) => [label ?? NONE, number]));
+  return Object.fromEntries(
+    classes.filter((one) => one.task === task).map(({ label, count: number }) => [label ?? NONE, number]),
+  );
 }
 
 function classNames(buckets) {
   const totals = new Map();
-  for (const { labels } of buckets) for (const [name, number] of Object.entries(labels)) totals.set(name, (totals.get(name) ?? 0) + number);
-  const names = [...totals].sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1)).map(([name]) => name);
+  for (const { labels } of buckets)
+    for (const [name, number] of Object.entries(labels)) totals.set(name, (totals.get(name) ?? 0) + number);
+  const names = [...totals]
+    .sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1))
+    .map(([name]) => name);
   return names.length > COLOURS ? [...names.slice(0, COLOURS), OTHER] : names;
 }
 
 function stackOf({ labels }, names) {
   const known = names.map((name) => labels[name] ?? 0);
   if (names.at(-1) === OTHER) {
-    known[known.length - 1] = Object.values(labels).reduce((sum, number) => sum + number, 0) - known.slice(0, -1).reduce((sum, number) => sum + number, 0);
+    known[known.length - 1] =
+      Object.values(labels).reduce((sum, number) => sum + number, 0) -
+      known.slice(0, -1).reduce((sum, number) => sum + number, 0);
   }
   return known;
 }
@@ -75,13 +92,26 @@ function stackOf({ labels }, names) {
 function barPanel(stacks, names, colours, x, end) {
   const top = niceAbove(Math.max(1, ...stacks.map((stack) => stack.reduce((sum, number) => sum + number, 0))));
   const y = (value) => BARS - ((BARS - 16) * value) / top;
-  const group = s("g", {}, s("text", { class: "panel", x: LEFT, y: 10 }, "Readings by class"), axis(y, [0, top / 2, top].filter(Number.isInteger), count, end));
+  const group = s(
+    "g",
+    {},
+    s("text", { class: "panel", x: LEFT, y: 10 }, "Readings by class"),
+    axis(y, [0, top / 2, top].filter(Number.isInteger), count, end),
+  );
   for (const [at, stack] of stacks.entries()) {
     let base = 0;
     for (const [which, number] of stack.entries()) {
       if (!number) continue;
       const gap = x(1) - x(0) > 5 ? 1 : 0;
-      group.append(s("rect", { class: `bar ${colours.get(names[which])}`, x: x(at) + gap / 2, width: x(at + 1) - x(at) - gap, y: y(base + number), height: y(base) - y(base + number) }));
+      group.append(
+        s("rect", {
+          class: `bar ${colours.get(names[which])}`,
+          x: x(at) + gap / 2,
+          width: x(at + 1) - x(at) - gap,
+          y: y(base + number),
+          height: y(base) - y(base + number),
+        }),
+      );
       base += number;
     }
   }
@@ -97,16 +127,34 @@ function linePanel({ name, values, text, log, bars }, top, x, end) {
   else [low, high] = [low - Math.max(0.05, (high - low) * 0.1), high + Math.max(0.05, (high - low) * 0.1)];
   const range = place(high) - place(low) || 1;
   const y = (value) => top + LINE - ((LINE - 14) * (place(value) - place(low))) / range;
-  const group = s("g", {}, s("text", { class: "panel", x: LEFT, y: top + 8 }, name), axis(y, [low, high], log ? (value) => value.toExponential(0) : text, end));
+  const group = s(
+    "g",
+    {},
+    s("text", { class: "panel", x: LEFT, y: top + 8 }, name),
+    axis(y, [low, high], log ? (value) => value.toExponential(0) : text, end),
+  );
   if (bars) {
     for (const [at, value] of values.entries()) {
-      if (value) group.append(s("rect", { class: "bar loss", x: x(at) + 0.5, width: Math.max(1, x(at + 1) - x(at) - 1), y: y(value), height: y(0) - y(value) }));
+      if (value)
+        group.append(
+          s("rect", {
+            class: "bar loss",
+            x: x(at) + 0.5,
+            width: Math.max(1, x(at + 1) - x(at) - 1),
+            y: y(value),
+            height: y(0) - y(value),
+          }),
+        );
     }
     return group;
   }
   for (const run of runsOf(values)) {
     const points = run.map(([at, value]) => `${x(at + 0.5).toFixed(1)},${y(value).toFixed(1)}`);
-    group.append(run.length > 1 ? s("polyline", { class: "line", points: points.join(" ") }) : s("circle", { class: "dot", r: 2, cx: x(run[0][0] + 0.5), cy: y(run[0][1]) }));
+    group.append(
+      run.length > 1
+        ? s("polyline", { class: "line", points: points.join(" ") })
+        : s("circle", { class: "dot", r: 2, cx: x(run[0][0] + 0.5), cy: y(run[0][1]) }),
+    );
   }
   return group;
 }
@@ -126,7 +174,12 @@ function runsOf(values) {
 
 function axis(y, values, text, end) {
   return values.map((value) =>
-    s("g", {}, s("line", { class: "grid", x1: LEFT, x2: end, y1: y(value), y2: y(value) }), s("text", { class: "tick", x: LEFT - 6, y: y(value) + 3.5, "text-anchor": "end" }, text(value))),
+    s(
+      "g",
+      {},
+      s("line", { class: "grid", x1: LEFT, x2: end, y1: y(value), y2: y(value) }),
+      s("text", { class: "tick", x: LEFT - 6, y: y(value) + 3.5, "text-anchor": "end" }, text(value)),
+    ),
   );
 }
 
@@ -134,7 +187,11 @@ function ticks(since, until, x, number, y) {
   const shown = x(number) < 500 ? 3 : 6;
   return Array.from({ length: shown + 1 }, (_, at) => {
     const anchor = at === 0 ? "start" : at === shown ? "end" : "middle";
-    return s("text", { class: "tick", x: x((number * at) / shown), y, "text-anchor": anchor }, tick(since + ((until - since) * at) / shown, until - since));
+    return s(
+      "text",
+      { class: "tick", x: x((number * at) / shown), y, "text-anchor": anchor },
+      tick(since + ((until - since) * at) / shown, until - since),
+    );
   });
 }
 
@@ -145,7 +202,19 @@ function niceAbove(value) {
 
 function legend(names, colours, stacks) {
   const totals = names.map((_, at) => stacks.reduce((sum, stack) => sum + stack[at], 0));
-  return h("ul", { class: "legend", "aria-label": "Classes" }, names.map((name, at) => h("li", {}, h("span", { class: `swatch ${colours.get(name)}`, "aria-hidden": "true" }), outside(name), h("span", { class: "figure" }, count(totals[at])))));
+  return h(
+    "ul",
+    { class: "legend", "aria-label": "Classes" },
+    names.map((name, at) =>
+      h(
+        "li",
+        {},
+        h("span", { class: `swatch ${colours.get(name)}`, "aria-hidden": "true" }),
+        outside(name),
+        h("span", { class: "figure" }, count(totals[at])),
+      ),
+    ),
+  );
 }
 
 function describe(buckets) {
@@ -155,7 +224,9 @@ function describe(buckets) {
 }
 
 function readoutOf(bucket) {
-  const classes = Object.entries(bucket.labels).sort((left, right) => right[1] - left[1]).map(([name, number]) => `${number} ${printable(name)}`);
+  const classes = Object.entries(bucket.labels)
+    .sort((left, right) => right[1] - left[1])
+    .map(([name, number]) => `${number} ${printable(name)}`);
   const parts = [classes.join(", ") || "nothing received"];
   if (bucket.ber != null) parts.push(`BER ${ber(bucket.ber)}`);
   if (bucket.snr_db != null) parts.push(`SNR ${db(bucket.snr_db)}`);
@@ -168,11 +239,26 @@ function figures(buckets) {
   const rows = buckets.filter((one) => one.readings || one.lost || one.battery_v != null);
   const headings = ["From", "Readings", "Most frequent class", "BER", "SNR", "Battery", "Lost"];
   return h(
-    "details", {},
+    "details",
+    {},
     h("summary", {}, "Figures as a table"),
     h(
-      "div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Figures of the chart" },
-      h("table", {}, h("thead", {}, h("tr", {}, headings.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows.map(figureRow))),
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Figures of the chart" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            headings.map((text) => h("th", { scope: "col" }, text)),
+          ),
+        ),
+        h("tbody", {}, rows.map(figureRow)),
+      ),
     ),
   );
 }
@@ -180,6 +266,18 @@ function figures(buckets) {
 function figureRow(bucket) {
   const [name, number] = Object.entries(bucket.labels).sort((left, right) => right[1] - left[1])[0] ?? [];
   const share = number ? [outside(name), ` (${percent(number / bucket.readings)})`] : "–";
-  const texts = [short(bucket.start), count(bucket.readings), share, ber(bucket.ber), db(bucket.snr_db), volts(bucket.battery_v), count(bucket.lost)];
-  return h("tr", {}, texts.map((text) => h("td", {}, text)));
+  const texts = [
+    short(bucket.start),
+    count(bucket.readings),
+    share,
+    ber(bucket.ber),
+    db(bucket.snr_db),
+    volts(bucket.battery_v),
+    count(bucket.lost),
+  ];
+  return h(
+    "tr",
+    {},
+    texts.map((text) => h("td", {}, text)),
+  );
 }

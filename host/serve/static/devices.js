@@ -47,8 +47,17 @@ export class Devices {
       return;
     }
     const known = row ?? {
-      site: record.site, device: record.device, gateway: record.gateway === true, name: null, area: null,
-      first_seen: record.time, last_seen: record.time, readings: 0, clash: false, reading: null, status: null,
+      site: record.site,
+      device: record.device,
+      gateway: record.gateway === true,
+      name: null,
+      area: null,
+      first_seen: record.time,
+      last_seen: record.time,
+      readings: 0,
+      clash: false,
+      reading: null,
+      status: null,
     };
     known.silent_since = null;
     known.last_seen = Math.max(known.last_seen, record.time);
@@ -72,7 +81,10 @@ function applyEvent(row, { event, time }) {
 
 /** The reception with the highest SNR, null if there is none. */
 export function bestReception({ receptions }) {
-  return receptions.reduce((best, one) => ((one.snr_db ?? -Infinity) >= (best?.snr_db ?? -Infinity) ? one : best), null);
+  return receptions.reduce(
+    (best, one) => ((one.snr_db ?? -Infinity) >= (best?.snr_db ?? -Infinity) ? one : best),
+    null,
+  );
 }
 
 /** SNR and RSSI of a device: of its last reading or its last status, whichever is newer. */

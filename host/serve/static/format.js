@@ -2,7 +2,12 @@
 
 import { h } from "./dom.js";
 
-const STEPS = [[60, "s", 1], [3600, "min", 60], [86400, "h", 3600], [Infinity, "d", 86400]];
+const STEPS = [
+  [60, "s", 1],
+  [3600, "min", 60],
+  [86400, "h", 3600],
+  [Infinity, "d", 86400],
+];
 const NOW_S = 3;
 const DAY_S = 86400;
 
@@ -47,7 +52,12 @@ function relative(seconds) {
 
 export function short(seconds) {
   const date = new Date(seconds * 1000);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const time = date.toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
   if (date.toDateString() === new Date(now() * 1000).toDateString()) return time;
   return `${date.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
 }

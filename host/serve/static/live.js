@@ -9,7 +9,10 @@ export class Live {
   #batch = [];
   #timer = null;
 
-  /** onBatch gets [kind, values] pairs, onState "live" or "offline"; onMissed is called where all has to be read anew. */
+  /**
+   * onBatch gets [kind, values] pairs, onState "live" or "offline".
+   * onMissed is called where all has to be read anew.
+   */
   constructor({ onBatch, onState, onMissed }) {
     Object.assign(this, { onBatch, onState, onMissed });
   }

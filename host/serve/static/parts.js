@@ -15,13 +15,21 @@ export const previewPath = (id) => `${readingPath(id)}/preview.png`;
 export function answer({ label, confidence, tasks, unsure }) {
   const parts = [];
   if (label != null) {
-    parts.push(h("span", { class: "answer" }, outside(label, { class: "class" }), h("span", { class: "figure" }, percent(confidence))));
+    parts.push(
+      h(
+        "span",
+        { class: "answer" },
+        outside(label, { class: "class" }),
+        h("span", { class: "figure" }, percent(confidence)),
+      ),
+    );
   }
   for (const [task, found] of Object.entries(tasks ?? {})) {
     const none = found.label == null;
     parts.push(
       h(
-        "span", { class: "answer" },
+        "span",
+        { class: "answer" },
         h("span", { class: "task" }, outside(task), ":"),
         none ? h("span", { class: "none" }, "none of these") : outside(found.label, { class: "class" }),
         none ? null : h("span", { class: "figure" }, percent(found.confidence)),
@@ -48,7 +56,10 @@ export function mark(text, tone = "", title = null) {
   return h("span", { class: `mark ${tone}`, title }, text);
 }
 
-const AUTH = { full: ["authentic", "The frame is authentic, all of it"], header: ["sender authentic", "The device sent it; its payload may be damaged"] };
+const AUTH = {
+  full: ["authentic", "The frame is authentic, all of it"],
+  header: ["sender authentic", "The device sent it; its payload may be damaged"],
+};
 
 export function authMark(auth) {
   const [text, title] = AUTH[auth] ?? [];
@@ -63,7 +74,8 @@ export function frameState({ frame, crc_ok: clean }) {
 
 export function marks(reading) {
   return h(
-    "span", { class: "marks" },
+    "span",
+    { class: "marks" },
     frameState(reading),
     reading.lost ? mark(`${lost(reading.lost, reading.lost_certainty)} lost before`, "warn") : null,
     reading.duplicate ? mark("duplicate") : null,
@@ -84,17 +96,51 @@ export function readingTable(caption, withDevice) {
   const headings = ["Time", withDevice && "Device", "Class", "By", "BER", "SNR", "Notes"].filter(Boolean);
   const body = h("tbody", { role: "rowgroup" });
   const table = h(
-    "table", { class: withDevice ? "cards" : "cards own", role: "table" },
+    "table",
+    { class: withDevice ? "cards" : "cards own", role: "table" },
     h("caption", { class: "hidden" }, caption),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text)),
+      ),
+    ),
     body,
   );
   return { table, body };
 }
 
+/** Puts a reading into a table, newest first, or in place of what was known of its image. */
+export function putReading(body, reading, devices, withDevice) {
+  const old = rowOf(body, reading.id);
+  const human = reading.human_label === undefined ? old?.reading.human_label : reading.human_label;
+  const row = readingRow({ ...reading, human_label: human }, devices, withDevice);
+  if (old) {
+    old.replaceWith(row);
+  } else {
+    row.classList.add("new");
+    body.prepend(row);
+  }
+}
+
+/** Shows a label that somebody has just given to a reading of a table, or taken away. */
+export function relabel(body, { id, human_label: human }, devices, withDevice) {
+  const row = rowOf(body, id);
+  if (row) putReading(body, { ...row.reading, human_label: human }, devices, withDevice);
+}
+
+/** The row of a record. */
+export function rowOf(body, id) {
+  return [...body.children].find((row) => row.dataset.id === id);
+}
+
 export function readingRow(reading, devices, withDevice) {
-  return h(
-    "tr", { role: "row", "data-id": reading.id },
+  const row = h(
+    "tr",
+    { role: "row", "data-id": reading.id },
     cell("Time", h("a", { href: readingLink(reading.id), class: "time" }, moment(reading.time))),
     withDevice ? cell("Device", deviceLink(reading, devices)) : null,
     cell("Class", answer(reading)),
@@ -103,6 +149,8 @@ export function readingRow(reading, devices, withDevice) {
     cell("SNR", db(bestReception(reading)?.snr_db)),
     cell("Notes", marks(reading)),
   );
+  row.reading = reading;
+  return row;
 }
 
 /** A cell of a table that becomes a card on a narrow screen, where the heading stands before the content. */

@@ -1,11 +1,15 @@
 """Chromium, and pictures of the page: `python -m tests.host.serve.screens` writes those of docs/."""
 
+import io
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from host.serve.actions import BundleActions
@@ -22,6 +26,8 @@ FLAGS = (
 )  # fmt: skip
 NOW = 1_796_119_200.0  # 2026-12-01T10:00:00Z: pictures are the same whenever they are made
 DEADLINE_MS = 30_000
+COLOURS = 256  # of a picture, which makes its file small
+Scheme = Literal["light", "dark"]
 
 
 @contextmanager
@@ -52,24 +58,40 @@ def garden_page(garden: Garden, clock: float | None = None) -> Iterator[RunningP
 
 
 @contextmanager
-def window(browser: Browser, page: RunningPage, width: int, scheme: str, height: int = 900) -> Iterator[Page]:
-    """Open a window at the time of the pictures."""
+def window(
+    browser: Browser,
+    served: RunningPage,
+    width: int = 1280,
+    scheme: Scheme = "light",
+    height: int = 900,
+    clock: float | None = None,
+) -> Iterator[Page]:
+    """Open a window. clock: the time that its clock always shows."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="UTC", locale="en-GB",
-        base_url=page.url, reduced_motion="reduce",
+        base_url=served.url, reduced_motion="reduce",
     )  # fmt: skip
     context.set_default_timeout(DEADLINE_MS)
     try:
         opened = context.new_page()
-        opened.clock.set_fixed_time(NOW * 1000)
+        if clock is not None:
+            opened.clock.set_fixed_time(clock * 1000)
         yield opened
     finally:
         context.close()
 
 
-PICTURES = {
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a JavaScript expression is true, which Playwright's own function cannot do without `eval`."""
+    end = time.monotonic() + DEADLINE_MS / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, f"still not true: {condition}"
+        time.sleep(0.05)
+
+
+PICTURES: dict[str, tuple[str, int, int, Scheme]] = {
     "serve-devices": ("/#/devices", 1180, 760, "light"),
-    "serve-reading": ("/#/reading/garden-12-71", 1180, 900, "dark"),
+    "serve-reading": ("/#/reading/garden-11-61", 1180, 900, "dark"),
     "serve-phone": ("/#/devices", 390, 800, "light"),
 }
 
@@ -81,11 +103,14 @@ def main() -> None:
         garden = Garden(NOW, general)
         with chromium() as browser, garden_page(garden, NOW) as served:
             for name, (path, width, height, scheme) in PICTURES.items():
-                with window(browser, served, width, scheme, height) as page:
+                with window(browser, served, width, scheme, height, NOW) as page:
                     page.goto(path)
-                    page.locator("h1").wait_for()
-                    page.wait_for_load_state("networkidle") if False else page.wait_for_timeout(0)
-                    page.screenshot(path=ROOT / "docs" / f"{name}.png")
+                    page.locator("#connection[data-state=live]").wait_for()
+                    wait_until(page, "[...document.images].every((image) => image.complete)")
+                    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+                    shot.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
+                        ROOT / "docs" / f"{name}.png", optimize=True
+                    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import { chart } from "../chart.js";
 import { empty, h, outside, replace } from "../dom.js";
 import { ago, db, dbm, duration, lost, now, plural, volts } from "../format.js";
 import { signalOf } from "../devices.js";
-import { answer, authMark, berBar, mark, readingRow, readingTable } from "../parts.js";
+import { answer, authMark, berBar, mark, putReading, readingRow, readingTable, relabel } from "../parts.js";
 
 const RANGES = { hour: [3600, 60], day: [86_400, 96], week: [604_800, 84], month: [2_592_000, 90] };
 const PAGE = 30;
@@ -21,7 +21,10 @@ export async function open(root, app, [site, number]) {
   const charts = h("div", { class: "panel-box" });
   const { table, body } = readingTable("Readings of this device, newest first", false);
   const more = h("button", { type: "button", on: { click: () => loadReadings(next) } }, "Show older readings");
-  const hint = empty("No reading is kept.", h("p", {}, "The device has sent no image yet, or its readings are older than the host keeps them."));
+  const hint = empty(
+    "No reading is kept.",
+    h("p", {}, "The device has sent no image yet, or its readings are older than the host keeps them."),
+  );
   let next = null;
   let history = null;
   let task = null; // whose classes the chart shows; null: those of the bundle
@@ -53,12 +56,28 @@ export async function open(root, app, [site, number]) {
     const tasks = [...new Set(buckets.flatMap((one) => one.classes.map((found) => found.task)))].sort();
     if (!tasks.includes(task)) task = tasks[0] ?? null;
     const width = Math.max(260, charts.clientWidth - 34 || 1000);
-    replace(charts, tasks.length > 1 ? taskChoice(tasks) : null, some ? chart(buckets, task, width) : h("p", { class: "none" }, `Nothing was received in the last ${range}.`));
+    replace(
+      charts,
+      tasks.length > 1 ? taskChoice(tasks) : null,
+      some ? chart(buckets, task, width) : h("p", { class: "none" }, `Nothing was received in the last ${range}.`),
+    );
     if (open) charts.querySelector("details")?.setAttribute("open", "");
   }
 
   function taskChoice(tasks) {
-    const select = h("select", { id: "classes", on: { change: () => { task = tasks[select.selectedIndex]; draw(); } } }, tasks.map((one) => h("option", { selected: one === task }, one == null ? "the bundle" : `task ${one}`)));
+    const select = h(
+      "select",
+      {
+        id: "classes",
+        on: {
+          change: () => {
+            task = tasks[select.selectedIndex];
+            draw();
+          },
+        },
+      },
+      tasks.map((one) => h("option", { selected: one === task }, one == null ? "the bundle" : `task ${one}`)),
+    );
     return h("p", { class: "row" }, h("label", { for: "classes" }, "Classes of"), select);
   }
 
@@ -93,7 +112,12 @@ export async function open(root, app, [site, number]) {
     h("p", { class: "crumb" }, h("a", { href: "#/devices" }, "Devices")),
     h("div", { class: "head" }, h("h1", {}, outside(name)), h("p", { class: "summary" }, outside(place))),
     state,
-    h("div", { class: "head" }, h("h2", {}, "History"), h("div", { class: "choice", role: "group", "aria-label": "Span of time" }, buttons)),
+    h(
+      "div",
+      { class: "head" },
+      h("h2", {}, "History"),
+      h("div", { class: "choice", role: "group", "aria-label": "Span of time" }, buttons),
+    ),
     charts,
     h("div", { class: "head" }, h("h2", {}, "Readings"), exportLink(site, device)),
     h("div", { class: "scroll" }, table, hint),
@@ -105,12 +129,16 @@ export async function open(root, app, [site, number]) {
   return {
     title: name,
     onBatch(batch) {
-      const fresh = batch.filter(([kind, record]) => kind !== "label" && own(record));
+      for (const [kind, values] of batch) if (kind === "label") relabel(body, values, devices, false);
+      const fresh = batch.filter(([, record]) => own(record));
       if (!fresh.length) return;
-      for (const [kind, record] of fresh) if (kind === "reading") putRow(body, record, devices);
+      for (const [kind, record] of fresh) if (kind === "reading") putReading(body, record, devices, false);
       tell();
       renderState();
-      timer ??= setTimeout(() => { timer = null; loadHistory().catch(() => {}); }, RELOAD_MS);
+      timer ??= setTimeout(() => {
+        timer = null;
+        loadHistory().catch(() => {});
+      }, RELOAD_MS);
     },
     async onMissed() {
       renderState();
@@ -123,15 +151,8 @@ export async function open(root, app, [site, number]) {
   };
 }
 
-function putRow(body, record, devices) {
-  const row = readingRow(record, devices, false);
-  const old = [...body.children].find((element) => element.dataset.id === record.id);
-  if (old) {
-    old.replaceWith(row);
-  } else {
-    row.classList.add("new");
-    body.prepend(row);
-  }
+function lostOf({ lost_total: total, lost_total_certainty: certainty }, readings) {
+  return `${lost(total, certainty)} of ${plural(readings + total, "image")}`;
 }
 
 function facts(row) {
@@ -149,15 +170,19 @@ function facts(row) {
     ["BER", berBar(reading?.ber)],
     ["SNR", db(signal.snr_db)],
     ["RSSI", dbm(signal.rssi_dbm)],
-    ["Lost", reading ? `${lost(reading.lost_total, reading.lost_total_certainty)} of ${plural(row.readings + reading.lost_total, "image")}` : "–"],
+    ["Lost", reading ? lostOf(reading, row.readings) : "–"],
     ["Bundle", reading ? outside(reading.bundle) : "–"],
     ["Battery", volts(status?.battery_v)],
     status ? ["Up for", duration(status.uptime_s)] : null,
     status ? ["Last reset", outside(status.reset_cause)] : null,
-    status ? ["Mode", [outside(status.mode), status.mode === "adaptive" ? `, threshold ${status.threshold}` : ""]] : null,
+    status
+      ? ["Mode", [outside(status.mode), status.mode === "adaptive" ? `, threshold ${status.threshold}` : ""]]
+      : null,
     status?.air_left_s != null ? ["Air time left", `${status.air_left_s.toFixed(1)} s`] : null,
     states.length ? ["State", h("span", { class: "marks" }, states)] : null,
-  ].filter(Boolean).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
+  ]
+    .filter(Boolean)
+    .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)));
 }
 
 function exportLink(site, device) {

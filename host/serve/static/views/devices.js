@@ -32,15 +32,39 @@ export async function open(root, app) {
   const rows = new Map();
 
   const search = h("input", {
-    type: "search", id: "filter", placeholder: "Filter by name, area or class", "aria-label": "Filter devices", value: filter,
-    on: { input: () => { filter = search.value; render(); } },
+    type: "search",
+    id: "filter",
+    placeholder: "Filter by name, area or class",
+    "aria-label": "Filter devices",
+    value: filter,
+    on: {
+      input: () => {
+        filter = search.value;
+        render();
+      },
+    },
   });
-  const only = h("input", { type: "checkbox", id: "only", checked: faultsOnly, on: { change: () => { faultsOnly = only.checked; render(); } } });
+  const only = h("input", {
+    type: "checkbox",
+    id: "only",
+    checked: faultsOnly,
+    on: {
+      change: () => {
+        faultsOnly = only.checked;
+        render();
+      },
+    },
+  });
   const headings = COLUMNS.map(([name, , direction]) =>
-    h("th", { scope: "col", role: "columnheader" }, h("button", { type: "button", class: "sort", on: { click: () => sortBy(name, direction) } }, name)),
+    h(
+      "th",
+      { scope: "col", role: "columnheader" },
+      h("button", { type: "button", class: "sort", on: { click: () => sortBy(name, direction) } }, name),
+    ),
   );
   const table = h(
-    "table", { class: "cards devices", role: "table" },
+    "table",
+    { class: "cards devices", role: "table" },
     h("caption", { class: "hidden" }, "Devices; the buttons in the headings sort them"),
     h("thead", { role: "rowgroup", class: "sorts" }, h("tr", { role: "row" }, headings)),
     body,
@@ -61,8 +85,13 @@ export async function open(root, app) {
     }
     const [, key] = COLUMNS.find(([name]) => name === order.column);
     const words = filter.toLowerCase();
-    const chosen = devices.all.filter((row) => (!faultsOnly || faults(row).length) && textOf(row, devices).includes(words));
-    chosen.sort((left, right) => order.direction * compare(key(left, devices), key(right, devices)) || compare(keyOf(left), keyOf(right)));
+    const chosen = devices.all.filter(
+      (row) => (!faultsOnly || faults(row).length) && textOf(row, devices).includes(words),
+    );
+    chosen.sort(
+      (left, right) =>
+        order.direction * compare(key(left, devices), key(right, devices)) || compare(keyOf(left), keyOf(right)),
+    );
     for (const [at, heading] of headings.entries()) {
       const current = COLUMNS[at][0] === order.column;
       heading.setAttribute("aria-sort", current ? (order.direction > 0 ? "ascending" : "descending") : "none");
@@ -99,16 +128,27 @@ function place(body, chosen, rows, devices) {
   });
   if (elements.length !== body.children.length || elements.some((element, at) => body.children[at] !== element)) {
     body.replaceChildren(...elements);
-    if (focused) elements.find((element) => element.dataset.key === focused)?.querySelector("a").focus({ preventScroll: true });
+    if (focused)
+      elements
+        .find((element) => element.dataset.key === focused)
+        ?.querySelector("a")
+        .focus({ preventScroll: true });
   }
 }
 
 function deviceRow(row, devices) {
   const { reading, status } = row;
+  const states = stateMarks(row);
   const number = row.name ? h("span", { class: "number" }, `#${row.device}`) : null;
   return h(
-    "tr", { role: "row", "data-key": keyOf(row), class: row.silent_since ? "silent" : null },
-    cell("Device", h("a", { href: linkOf(row) }, outside(devices.name(row))), number, devices.severalSites ? outside(row.site, { class: "site" }) : null),
+    "tr",
+    { role: "row", "data-key": keyOf(row), class: row.silent_since ? "silent" : null },
+    cell(
+      "Device",
+      h("a", { href: linkOf(row) }, outside(devices.name(row))),
+      number,
+      devices.severalSites ? outside(row.site, { class: "site" }) : null,
+    ),
     cell("Area", row.area ? outside(row.area) : null),
     cell("Seen", ago(row.last_seen)),
     cell("Class", reading ? answer(reading) : h("span", { class: "none" }, "no image yet")),
@@ -117,12 +157,14 @@ function deviceRow(row, devices) {
     cell("SNR", db(signalOf(row).snr_db)),
     cell("Battery", h("span", { class: isLow(row) ? "bad-text" : null }, volts(status?.battery_v))),
     cell("Lost", reading ? lost(reading.lost_total, reading.lost_total_certainty) : "–"),
-    cell("State", h("span", { class: "marks" }, stateMarks(row))),
+    cell("State", states.length ? h("span", { class: "marks" }, states) : null),
   );
 }
 
 function stateMarks(row) {
-  return [...faults(row).map(([text, tone, title]) => mark(text, tone, title)), authMark(row.reading?.auth)];
+  return [...faults(row).map(([text, tone, title]) => mark(text, tone, title)), authMark(row.reading?.auth)].filter(
+    Boolean,
+  );
 }
 
 /** What is wrong with a device: a word, its tone, and what it means. */
@@ -161,9 +203,22 @@ function noDevices() {
   return empty(
     "No device heard yet.",
     h(
-      "ul", {},
-      h("li", {}, "A board that runs Inkling's firmware appears here with its first image. ", h("code", {}, "inkling flash"), " puts it on a board."),
-      h("li", {}, "The board and this host need the same bundle. ", h("code", {}, "inkling devices"), " lists the boards on this machine and their models."),
+      "ul",
+      {},
+      h(
+        "li",
+        {},
+        "A board that runs Inkling's firmware appears here with its first image. ",
+        h("code", {}, "inkling flash"),
+        " puts it on a board.",
+      ),
+      h(
+        "li",
+        {},
+        "The board and this host need the same bundle. ",
+        h("code", {}, "inkling devices"),
+        " lists the boards on this machine and their models.",
+      ),
       h("li", {}, "Ports and gateways that do not work are listed under ", h("a", { href: "#/events" }, "Events"), "."),
     ),
   );

@@ -12,12 +12,24 @@ export async function open(root, app) {
   const { devices } = app;
   const body = h("tbody", { role: "rowgroup" });
   const table = h(
-    "table", { class: "cards events", role: "table" },
+    "table",
+    { class: "cards events", role: "table" },
     h("caption", { class: "hidden" }, "Events, newest first"),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Time", "From", "Event", "Text"].map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        ["Time", "From", "Event", "Text"].map((text) => h("th", { scope: "col", role: "columnheader" }, text)),
+      ),
+    ),
     body,
   );
-  const hint = empty("No event yet.", h("p", {}, "Devices that fall silent, ports that are lost and frames that are refused are listed here."));
+  const hint = empty(
+    "No event yet.",
+    h("p", {}, "Devices that fall silent, ports that are lost and frames that are refused are listed here."),
+  );
   const more = h("button", { type: "button", on: { click: () => load(next) } }, "Show older events");
   const inputs = h("section", { "aria-labelledby": "inputs" });
   let next = null;
@@ -44,14 +56,34 @@ export async function open(root, app) {
       inputs,
       h("h2", { id: "inputs" }, "Inputs"),
       found.length + gateways.length
-        ? h("ul", { class: "inputs" }, found.map(({ name, state, text }) => h("li", {}, mark(state, state === "open" ? "good" : "bad"), outside(name, { class: "class" }), outside(text, { class: "none" }))), gateways)
+        ? h(
+            "ul",
+            { class: "inputs" },
+            found.map(({ name, state, text }) =>
+              h(
+                "li",
+                {},
+                mark(state, state === "open" ? "good" : "bad"),
+                outside(name, { class: "class" }),
+                outside(text, { class: "none" }),
+              ),
+            ),
+            gateways,
+          )
         : h("p", { class: "none" }, "This host has no port and no gateway: give it one with --port, or a broker."),
     );
   }
 
   await Promise.all([load(), loadInputs()]);
   const timer = setInterval(() => loadInputs().catch(() => {}), 15_000);
-  replace(root, h("div", { class: "head" }, h("h1", {}, "Events")), inputs, h("h2", {}, "History"), h("div", { class: "scroll" }, table, hint), more);
+  replace(
+    root,
+    h("div", { class: "head" }, h("h1", {}, "Events")),
+    inputs,
+    h("h2", {}, "History"),
+    h("div", { class: "scroll" }, table, hint),
+    more,
+  );
   return {
     title: "Events",
     onBatch(batch) {
@@ -71,9 +103,11 @@ export async function open(root, app) {
 }
 
 function eventRow(event, devices) {
-  const who = event.device == null ? outside(event.site) : event.gateway ? devices.name(event) : deviceLink(event, devices);
+  const who =
+    event.device == null ? outside(event.site) : event.gateway ? devices.name(event) : deviceLink(event, devices);
   return h(
-    "tr", { role: "row", "data-id": event.id },
+    "tr",
+    { role: "row", "data-id": event.id },
     cell("Time", h("span", { class: "time" }, moment(event.time))),
     cell("Device", who),
     cell("Event", mark(event.event, GOOD.has(event.event) ? "good" : "warn")),
@@ -83,5 +117,11 @@ function eventRow(event, devices) {
 
 function gatewayItem(row) {
   const state = row.silent_since ? mark("silent", "bad") : mark("heard", "good");
-  return h("li", {}, state, outside(`gateway ${row.device}, site ${row.site}`, { class: "class" }), h("span", { class: "none" }, "last status ", ago(row.last_seen)));
+  return h(
+    "li",
+    {},
+    state,
+    outside(`gateway ${row.device}, site ${row.site}`, { class: "class" }),
+    h("span", { class: "none" }, "last status ", ago(row.last_seen)),
+  );
 }

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { empty, h, outside, replace } from "../dom.js";
 import { duration, moment, plural, volts } from "../format.js";
-import { cell, deviceLink, mark, readingRow, readingTable } from "../parts.js";
+import { cell, deviceLink, mark, putReading, readingRow, readingTable, relabel } from "../parts.js";
 
 const SHOWN = 150;
 const FIRST = 40;
@@ -32,27 +32,25 @@ export async function open(root, app) {
   }
 
   function add([kind, record]) {
-    const row = rowOf(kind, record, devices);
-    const old = [...body.children].find((element) => element.dataset.id === record.id);
-    if (old) {
-      old.replaceWith(row);
-    } else {
-      row.classList.add("new");
-      body.prepend(row);
-      while (body.children.length > SHOWN) body.lastChild.remove();
-    }
+    if (kind === "label") relabel(body, record, devices, true);
+    else if (kind === "reading") putReading(body, record, devices, true);
+    else body.prepend(otherRow(kind, record, devices));
+    while (body.children.length > SHOWN) body.lastChild.remove();
   }
 
   function tell() {
     hint.hidden = body.children.length > 0;
     table.hidden = !hint.hidden;
     note.textContent = paused && waiting.length ? `${plural(waiting.length, "newer record")} waiting` : "";
-    app.list = [...body.querySelectorAll("[data-reading]")].map((row) => row.dataset.id);
+    app.list = [...body.children].filter((row) => row.reading).map((row) => row.dataset.id);
   }
 
   async function load() {
     const { readings } = await get("/api/readings", { limit: FIRST });
-    replace(body, readings.map((reading) => rowOf("reading", reading, devices)));
+    replace(
+      body,
+      readings.map((reading) => readingRow(reading, devices, true)),
+    );
     tell();
   }
 
@@ -61,7 +59,6 @@ export async function open(root, app) {
     title: "Live",
     onBatch(batch) {
       for (const one of batch) {
-        if (one[0] === "label") continue;
         if (paused) waiting.push(one);
         else add(one);
       }
@@ -72,16 +69,15 @@ export async function open(root, app) {
   };
 }
 
-function rowOf(kind, record, devices) {
-  if (kind === "reading") {
-    const row = readingRow(record, devices, true);
-    row.dataset.reading = "";
-    return row;
-  }
+function otherRow(kind, record, devices) {
   const who = record.device == null || record.gateway ? outside(record.site) : deviceLink(record, devices);
-  const text = kind === "event" ? [mark(record.event, "warn"), outside(record.text)] : [mark("status"), outside(statusText(record))];
+  const text =
+    kind === "event"
+      ? [mark(record.event, "warn"), outside(record.text)]
+      : [mark("status"), outside(statusText(record))];
   return h(
-    "tr", { role: "row", "data-id": record.id, class: kind },
+    "tr",
+    { role: "row", "data-id": record.id, class: `${kind} new` },
     cell("Time", h("span", { class: "time" }, moment(record.time))),
     cell("Device", who),
     h("td", { role: "cell", colspan: 5, class: "c-text" }, text),
@@ -89,12 +85,14 @@ function rowOf(kind, record, devices) {
 }
 
 /** A status frame in words. */
-export function statusText(status) {
+function statusText(status) {
   return [
     `up ${duration(status.uptime_s)}`,
     status.battery_v == null ? null : volts(status.battery_v),
     `mode ${status.mode}`,
     `last reset: ${status.reset_cause}`,
     status.air_left_s == null ? null : `${status.air_left_s.toFixed(1)} s of air time left`,
-  ].filter(Boolean).join(", ");
+  ]
+    .filter(Boolean)
+    .join(", ");
 }

@@ -10,7 +10,11 @@ import { answer, authMark, berBar, frameState, mark, previewPath, readingLink } 
 const CHIPS = 8;
 
 export async function open(root, app, [id]) {
-  const [reading, { labels }, { bundles }] = await Promise.all([get(readingPath(id)), get("/api/labels"), get("/api/tasks")]);
+  const [reading, { labels }, { bundles }] = await Promise.all([
+    get(readingPath(id)),
+    get("/api/labels"),
+    get("/api/tasks"),
+  ]);
   const bundle = bundles.find((one) => one.model_id === reading.model_id);
   const received = h("div", { class: "stack" });
   const heading = h("div", { class: "head" });
@@ -23,18 +27,21 @@ export async function open(root, app, [id]) {
     replace(seen, bundle?.preview && current.symbols.length ? preview(current) : null);
   }
 
+  const box = labelBox(reading, labels, bundle);
   render();
   replace(
     root,
     crumbs(reading, app),
     heading,
-    h("div", { class: "columns" }, received, h("div", { class: "stack" }, labelBox(reading, labels, bundle), seen)),
+    h("div", { class: "columns" }, received, h("div", { class: "stack" }, box.element, seen)),
   );
   return {
     title: `${reading.label ?? "reading"}, ${app.devices.name(reading)}`,
     onBatch(batch) {
       for (const [kind, record] of batch) {
-        if (kind !== "reading" || record.id !== id) continue;
+        if (record.id !== id) continue;
+        if (kind === "label") box.take(record.human_label);
+        if (kind !== "reading") continue;
         current = record;
         render();
       }
@@ -46,11 +53,17 @@ function crumbs(reading, app) {
   const at = app.list.indexOf(reading.id);
   const step = (to, text) => (to ? h("a", { href: readingLink(to) }, text) : null);
   return h(
-    "p", { class: "crumb" },
+    "p",
+    { class: "crumb" },
     h("a", { href: "#/devices" }, "Devices"),
     h("span", { "aria-hidden": "true" }, "/"),
     h("a", { href: linkOf(reading) }, outside(app.devices.name(reading))),
-    h("span", { class: "steps" }, step(at > 0 ? app.list[at - 1] : null, "Newer"), step(at >= 0 ? app.list[at + 1] : null, "Older")),
+    h(
+      "span",
+      { class: "steps" },
+      step(at > 0 ? app.list[at - 1] : null, "Newer"),
+      step(at >= 0 ? app.list[at + 1] : null, "Older"),
+    ),
   );
 }
 
@@ -61,26 +74,59 @@ function factList(reading, devices) {
     ["Image", `number ${reading.image_number}, sequence ${reading.sequence}`],
     ["Bundle", [outside(reading.bundle), " ", h("code", {}, reading.model_id)]],
     ["Frame", h("span", { class: "marks" }, frameState(reading), authMark(reading.auth) ?? mark("not authenticated"))],
-    ["Lost before it", `${lost(reading.lost, reading.lost_certainty)} (in all ${lost(reading.lost_total, reading.lost_total_certainty)})`],
+    [
+      "Lost before it",
+      [
+        lost(reading.lost, reading.lost_certainty),
+        ` (in all ${lost(reading.lost_total, reading.lost_total_certainty)})`,
+      ],
+    ],
   ];
   const states = ["duplicate", "late", "unexpected", "unsure"].filter((name) => reading[name]);
-  if (states.length) facts.push(["Notes", h("span", { class: "marks" }, states.map((name) => mark(name, "warn")))]);
-  return h("dl", { class: "facts wide" }, facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+  if (states.length)
+    facts.push([
+      "Notes",
+      h(
+        "span",
+        { class: "marks" },
+        states.map((name) => mark(name, "warn")),
+      ),
+    ]);
+  return h(
+    "dl",
+    { class: "facts wide" },
+    facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
 }
 
 function receptions(reading) {
   const first = Math.min(...reading.receptions.map((one) => one.time));
   const headings = ["Gateway", "After", "SNR", "RSSI", "BER", "Frame"];
   return h(
-    "section", {},
+    "section",
+    {},
     h("h2", {}, "Received"),
     h("p", { class: "explain" }, combined(reading)),
     h(
-      "div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Receptions" },
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Receptions" },
       h(
-        "table", { class: "plain" },
-        h("thead", {}, h("tr", {}, headings.map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, reading.receptions.map((one) => receptionRow(one, first))),
+        "table",
+        { class: "plain" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            headings.map((text) => h("th", { scope: "col" }, text)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          reading.receptions.map((one) => receptionRow(one, first)),
+        ),
       ),
     ),
   );
@@ -89,7 +135,8 @@ function receptions(reading) {
 function receptionRow(one, first) {
   const state = one.crc_ok == null ? mark("answer") : one.crc_ok ? mark("clean") : mark("damaged", "warn");
   return h(
-    "tr", {},
+    "tr",
+    {},
     h("th", { scope: "row" }, outside(one.gateway)),
     h("td", {}, `+${Math.round(1000 * (one.time - first))} ms`),
     h("td", {}, db(one.snr_db)),
@@ -102,9 +149,13 @@ function receptionRow(one, first) {
 function combined({ receptions, frame, crc_ok: clean, payload_ber: bits }) {
   const gateways = new Set(receptions.map((one) => one.gateway)).size;
   const heard = `${plural(receptions.length, "reception")} by ${plural(gateways, "gateway")}.`;
-  if (frame === "answer") return receptions.length > 1 ? `${heard} The bits of all of them chose the nearest answer together.` : heard;
+  if (frame === "answer")
+    return receptions.length > 1 ? `${heard} The bits of all of them chose the nearest answer together.` : heard;
   if (clean) return `${heard} One was undamaged, and its symbols were used.`;
-  const joined = receptions.length > 1 ? "Each bit was weighted by the bit error rate of its link and summed over all receptions." : "Its symbols were used as they are.";
+  const joined =
+    receptions.length > 1
+      ? "Each bit was weighted by the bit error rate of its link and summed over all receptions."
+      : "Its symbols were used as they are.";
   return `${heard} ${joined} The decoder was given a bit error rate of ${ber(bits)}.`;
 }
 
@@ -116,15 +167,41 @@ function symbolsOf(reading, bundle) {
 
 function preview(reading) {
   const missing = reading.symbols.filter((value) => value < 0).length;
-  const picture = h("img", { class: "preview", width: 224, height: 224, alt: `Preview: what the image may have shown, reconstructed from ${reading.symbols.length - missing} symbols`, src: `${previewPath(reading.id)}?${reading.receptions.length}` });
-  picture.addEventListener("error", () => picture.replaceWith(h("p", { class: "none" }, "The preview could not be made.")));
-  return h("section", {}, h("h2", {}, "Preview"), picture, h("p", { class: "explain" }, "Reconstructed from the symbols. It is no photograph and may show what was not there."));
+  const picture = h("img", {
+    class: "preview",
+    width: 224,
+    height: 224,
+    alt: `Preview: what the image may have shown, reconstructed from ${reading.symbols.length - missing} symbols`,
+    src: `${previewPath(reading.id)}?${reading.receptions.length}`,
+  });
+  picture.addEventListener("error", () =>
+    picture.replaceWith(h("p", { class: "none" }, "The preview could not be made.")),
+  );
+  return h(
+    "section",
+    {},
+    h("h2", {}, "Preview"),
+    picture,
+    h(
+      "p",
+      { class: "explain" },
+      "Reconstructed from the symbols. It is no photograph and may show what was not there.",
+    ),
+  );
 }
 
 function labelBox(reading, rows, bundle) {
   const used = usedLabels(rows, bundle);
   const status = h("p", { class: "explain", role: "status" });
-  const input = h("input", { id: "label", type: "text", list: "labels", maxlength: 64, autocomplete: "off", spellcheck: "false", value: reading.human_label ?? "" });
+  const input = h("input", {
+    id: "label",
+    type: "text",
+    list: "labels",
+    maxlength: 64,
+    autocomplete: "off",
+    spellcheck: "false",
+    value: reading.human_label ?? "",
+  });
   const remove = h("button", { type: "button", class: "quiet", on: { click: () => save(null) } }, "Remove label");
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Labels used before" });
   let given = reading.human_label;
@@ -133,35 +210,67 @@ function labelBox(reading, rows, bundle) {
     try {
       const path = `${readingPath(reading.id)}/label`;
       const saved = label == null ? await change("DELETE", path) : await change("PUT", path, { label });
-      given = saved.human_label;
-      if (given != null && !used.includes(given)) used.unshift(given);
+      take(saved.human_label);
       status.className = "explain good-text";
       replace(status, given == null ? "Label removed." : ["Saved as ", outside(given), "."]);
-      render();
     } catch (error) {
       status.className = "error";
       status.textContent = `Not saved: ${error.message}.`;
     }
   }
 
-  function render() {
+  /** Shows the label that the reading has now. */
+  function take(label) {
+    given = label;
+    if (label != null && !used.includes(label)) used.unshift(label);
     input.value = given ?? "";
     remove.hidden = given == null;
-    replace(chips, used.slice(0, CHIPS).map((label) => h("button", { type: "button", class: "chip", "aria-pressed": String(label === given), on: { click: () => save(label) } }, outside(label))));
+    replace(
+      chips,
+      used.slice(0, CHIPS).map((label) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "chip",
+            "aria-pressed": String(label === given),
+            on: { click: () => save(label) },
+          },
+          outside(label),
+        ),
+      ),
+    );
   }
 
   const form = h(
-    "form", { on: { submit: (event) => { event.preventDefault(); if (input.value.trim()) save(input.value.trim()); } } },
+    "form",
+    {
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          if (input.value.trim()) save(input.value.trim());
+        },
+      },
+    },
     h("label", { for: "label" }, "What was it?"),
     h("div", { class: "row" }, input, h("button", { type: "submit", class: "primary" }, "Save")),
-    h("datalist", { id: "labels" }, used.map((label) => h("option", { value: label }))),
-    chips, status, remove,
+    h(
+      "datalist",
+      { id: "labels" },
+      used.map((label) => h("option", { value: label })),
+    ),
+    chips,
+    status,
+    remove,
   );
-  render();
+  take(given);
   const use = bundle?.general
     ? ["Labelled readings teach the host new classes under ", h("a", { href: "#/teach" }, "Labels"), "."]
     : "Labels are kept with the readings and exported with them.";
-  return h("section", { class: "box" }, h("h2", {}, "Label"), form, h("p", { class: "explain" }, use));
+  return {
+    element: h("section", { class: "box" }, h("h2", {}, "Label"), form, h("p", { class: "explain" }, use)),
+    take,
+  };
 }
 
 /** Labels used before, the most frequent first, then the classes of the bundle. */

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +95,12 @@ class Deployment:
         self._start_page(running)  # first, so that it ends after the decoders
         for number in range(PARTITIONS):
             self._start_inkling(
-                running, f"decode-{number}", "decode", "--mqtt", self._broker, "--partition",
-                f"{number}/{PARTITIONS}", "--bundle", bundle.path, "--state", settings.out / "state",
+                running, f"decode-{number}", "decode", "--mqtt", self._broker, "--partition", f"{number}/{PARTITIONS}",
+                "--bundle", bundle.path, "--state", settings.out / "state",
             )  # fmt: skip
+        for number in range(PARTITIONS):  # the broker keeps packets only for sessions that exist
+            log = self._log_file(f"decode-{number}")
+            self._await(log.stem, partial(_is_connected, log))
         rng = np.random.default_rng(settings.seed)
         for place, site in enumerate(SITES):
             devices = [number for number in range(1, settings.nodes + 1) if number % len(SITES) == place]
@@ -216,6 +220,11 @@ class Deployment:
 def _listens(port: int) -> bool:
     with socket.socket() as line:
         return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_connected(log: Path) -> bool:
+    """Return True if both of a decoder's connections stand."""
+    return log.read_text().count("connected to") >= 2
 
 
 def _is_well(url: str) -> bool:

@@ -19,8 +19,8 @@ from host.keys.policy import Auth
 from host.keys.taken import TakenImages
 from host.mqtt.broker import Broker
 from host.mqtt.connection import Connection
-from host.publish.home_assistant import DeviceName as HomeAssistantName
 from host.publish.home_assistant import DISTRIBUTION, HomeAssistant
+from host.publish.home_assistant import DeviceName as HomeAssistantName
 from host.publish.mqtt import Publisher
 from host.serve.app import make_app
 from host.serve.hub import Hub

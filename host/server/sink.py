@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from host.errors import HostError
 from host.site.records import AnyRecord
-from host.store.store import Store
+from host.store.store import RefusedRecordsError, Store
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ class Sink:
     def _write(self, now: float) -> None:
         try:
             self._store.write(self._unwritten)
+        except RefusedRecordsError as error:
+            log.warning("%s", error)
         except HostError as error:
             if not self.problem:
                 log.error("%s; readings wait in memory", error)

@@ -42,6 +42,10 @@ class StoreSize:
     file_bytes: int
 
 
+class RefusedRecordsError(HostError):
+    """Some records cannot be stored. The others are."""
+
+
 class Store:
     """Records in a file. One process writes it; in it and in others, any number of threads can read it at once.
 
@@ -74,7 +78,7 @@ class Store:
 
         A record replaces the one with its id, unless it is a reading that knows fewer receptions than the stored one. A
         human's label stays. Records that cannot be stored, such as one with a text that cannot be printed, are left
-        out: HostError names the first of them, after the others have been written.
+        out: RefusedRecordsError names the first of them, after the others have been written.
         """
         refused: list[str] = []
         with self._database.lock:
@@ -93,7 +97,9 @@ class Store:
                 raise
             self._pruner.look_from(batch.oldest)
         if refused:
-            raise HostError(f"store {self.path}: {len(refused)} records were not stored, the first is {refused[0]}")
+            raise RefusedRecordsError(
+                f"store {self.path}: {len(refused)} records were not stored, the first is {refused[0]}"
+            )
 
     def prune(self, limit_s: float = PRUNE_S) -> bool:
         """Delete what the retention does not keep, for about `limit_s` seconds; return True if there is more to do.

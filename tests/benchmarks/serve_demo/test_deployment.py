@@ -12,7 +12,7 @@ import pytest
 from benchmarks.serve_demo.cli import BUILD_DIR
 from benchmarks.serve_demo.deployment import SITES, Deployment, DeploymentSettings
 from host.mqtt import topics
-from tests.support.broker import wait_until
+from tests.support.mqtt.broker import wait_until
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 

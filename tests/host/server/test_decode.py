@@ -19,7 +19,7 @@ from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.mqtt.sender import MemoryOutbox, Sender
 from host.site.packets import GatewayPacket
-from tests.support.broker import Mosquitto, wait_until
+from tests.support.mqtt.broker import Mosquitto, wait_until
 from tests.support.host import make_bundle
 from wire.bundle import Bundle
 

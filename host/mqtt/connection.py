@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from typing import Any
 
 from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -60,7 +61,8 @@ class Connection:
         self._session_s, self._announced = session_s, announced
         self._stopping = threading.Event()
         self._deadline = float("inf")  # of the work left when stopping
-        self._answered = self._taken_over = False  # by the broker; by another client of this name
+        # Of this attempt: the broker has answered; the connection stood; another client of this name took it.
+        self._answered = self._stood = self._taken_over = False
         self._since, self._short = 0.0, 0  # begin of the connection; short ones in a row
         self._change = threading.Condition()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -100,8 +102,8 @@ class Connection:
             self._wake_reader.close()
             self._wake_writer.close()
 
-    def _connected(self, session: bool) -> None:
-        """The connection stands. session: the broker has kept this client's session."""
+    def _connected(self) -> None:
+        """The connection stands, with its subscriptions."""
 
     def _received(self, message: paho.MQTTMessage) -> None:
         """A message of a subscription arrived."""
@@ -138,6 +140,9 @@ class Connection:
         if self._announced:
             client.will_set(topics.online(self.client), OFFLINE, qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        # A small message must not wait for the acknowledgement of the one before it.
+        client.on_socket_open = lambda _client, _data, line: _send_at_once(line)
+        client.on_subscribe = lambda _client, _data, _number, reasons, _properties: self._on_subscribe(reasons)
         client.on_message = lambda _client, _data, message: self._received(message)
         client.on_publish = lambda _client, _data, number, reason, _properties: self._acknowledged(number, reason)
         properties = Properties(PacketTypes.CONNECT)
@@ -153,16 +158,15 @@ class Connection:
         wait_s = RETRY_S
         while not self._stopping.is_set():
             if self._connect():
-                before = self.connections
                 self._stay_connected()
-                if self.connections > before:
+                if self._stood:
                     wait_s = MAX_RETRY_S if self._taken_over else RETRY_S
             # Not all clients at once, when a broker comes back.
             self._stopping.wait(random.uniform(wait_s / 2, wait_s))
             wait_s = min(2 * wait_s, MAX_RETRY_S)
 
     def _connect(self) -> bool:
-        self._answered = self._taken_over = False
+        self._answered = self._stood = self._taken_over = False
         try:
             self._paho.reconnect()
         except OSError as error:
@@ -199,7 +203,7 @@ class Connection:
         self,
         client: paho.Client,
         _data: object,
-        flags: paho.ConnectFlags,
+        _flags: paho.ConnectFlags,
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
@@ -211,12 +215,25 @@ class Connection:
         self.connections += 1
         self._since = time.monotonic()
         self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
-        log.info("connected to %s", self.broker)
         if self._filters:
             client.subscribe([(name, paho.SubscribeOptions(qos=1)) for name in self._filters])
+        else:
+            self._stand()
+
+    def _on_subscribe(self, reasons: list[ReasonCode]) -> None:
+        refused = [name for name, reason in zip(self._filters, reasons, strict=True) if reason.is_failure]
+        if refused:
+            self._failed(f"{self.broker} refuses the subscription to {refused[0]}: check the permissions of the user")
+            self._paho.disconnect()
+        else:
+            self._stand()
+
+    def _stand(self) -> None:
+        log.info("connected to %s", self.broker)
         if self._announced:
             self._publish(topics.online(self.client), ONLINE, retain=True)
-        self._connected(flags.session_present)
+        self._stood = True
+        self._connected()
         self._set_online(True, None)
 
     def _on_disconnect(
@@ -256,3 +273,7 @@ class Connection:
         with self._change:
             self.online, self.problem = online, problem
             self._change.notify_all()
+
+
+def _send_at_once(line: Any) -> None:  # noqa: ANN401 - a socket, or what wraps one
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

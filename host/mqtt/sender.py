@@ -149,7 +149,7 @@ class Sender(Connection):
         self._paused_until = 0.0
         self.refused = self.unheard = 0
 
-    def _connected(self, session: bool) -> None:
+    def _connected(self) -> None:
         self._under_way.clear()
         self._done.clear()
         for outbox in self._outboxes:
@@ -179,6 +179,8 @@ class Sender(Connection):
                 self._paused_until = 0.0
                 for outbox in self._outboxes:
                     outbox.rewind()
+        if len(self._under_way) > self.window // 2:  # else each acknowledgement would let one message go
+            return
         for index, outbox in enumerate(self._outboxes):
             for message in outbox.take(self.window - len(self._under_way)):
                 number = self._publish(message.topic, message.payload, message.retain)

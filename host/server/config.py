@@ -36,7 +36,6 @@ class SiteConfig:
     ports: tuple[str, ...] = ()
     baud: int = BAUD
     dtr_rts: bool = True
-    semtech_udp: str | None = None  # address to listen on for packet forwarders
     gateways_over_mqtt: bool = False  # packets, which are decoded here
     decoded_over_mqtt: bool = False  # records of `inkling decode`, which are only stored and shown
     tasks: tuple[str, ...] = ()
@@ -119,19 +118,19 @@ def check(config: ServeConfig, where: str) -> ServeConfig:
     """Return the settings if they fit together. Raises HostError that begins with `where`."""
     ports: dict[str, str] = {}
     for site in config.sites:
-        hears = bool(site.ports or site.semtech_udp or site.gateways_over_mqtt)
+        hears = bool(site.ports or site.gateways_over_mqtt)
         if hears and not site.bundles:
             raise HostError(f"{where}: site {site.name} has no bundles: its frames could not be read")
         if not hears and not site.decoded_over_mqtt:
             raise HostError(
-                f"{where}: site {site.name} hears nothing: give it ports, semtech_udp, gateways_over_mqtt = true or "
+                f"{where}: site {site.name} hears nothing: give it ports, gateways_over_mqtt = true or "
                 "decoded_over_mqtt = true"
             )
         if (site.gateways_over_mqtt or site.decoded_over_mqtt) and config.mqtt is None:
             raise HostError(f"{where}: site {site.name} comes over MQTT, but there is no [mqtt] with the broker")
         if site.decoded_over_mqtt and hears:
             raise HostError(f"{where}: site {site.name} is decoded elsewhere: it cannot be decoded here, too")
-        for port in (*site.ports, *([site.semtech_udp] if site.semtech_udp else [])):
+        for port in site.ports:
             if port in ports:
                 raise HostError(f"{where}: {printable(port)} belongs to site {ports[port]} and to site {site.name}")
             ports[port] = site.name
@@ -151,7 +150,6 @@ def _site(name: str, table: "_Table") -> SiteConfig:
         tuple(table.texts("ports")),
         table.integer("baud", 1) or BAUD,
         table.flag("dtr_rts", True),
-        table.text("semtech_udp"),
         table.flag("gateways_over_mqtt", False),
         table.flag("decoded_over_mqtt", False),
         tuple(table.texts("tasks")),

@@ -27,8 +27,8 @@ def run(options: argparse.Namespace) -> int:
         if options.check:
             return check(config, server)
         for site in config.sites:
-            heard = [*site.ports, *([f"UDP {site.semtech_udp}"] if site.semtech_udp else [])]
-            heard += ["gateways over MQTT"] if site.gateways_over_mqtt else []
+            heard = [*site.ports, *(["gateways over MQTT"] if site.gateways_over_mqtt else [])]
+            heard += ["decoded elsewhere"] if site.decoded_over_mqtt else []
             logging.info("site %s: %s", site.name, ", ".join(heard))
         logging.info("readings go to %s", config.store.file)
         logging.info("the page is at %s", server.url)

@@ -19,8 +19,8 @@ from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.mqtt.sender import MemoryOutbox, Sender
 from host.site.packets import GatewayPacket
-from tests.support.mqtt.broker import Mosquitto, wait_until
 from tests.support.host import make_bundle
+from tests.support.mqtt.broker import Mosquitto, wait_until
 from wire.bundle import Bundle
 
 SITES = "barn", "cabin", "dock", "forest"

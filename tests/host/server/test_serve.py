@@ -22,9 +22,9 @@ import pytest
 from host.mqtt import topics
 from host.site.packets import GatewayPacket
 from host.store.store import Store
+from tests.support.host import make_bundle
 from tests.support.mqtt.broker import listening, running, wait_until
 from tests.support.mqtt.gateway_line import fake_gateway
-from tests.support.host import make_bundle
 from wire.bundle import Bundle
 
 DEADLINE_S = 60.0

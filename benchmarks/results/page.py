@@ -127,6 +127,20 @@ TAUGHT_LATER = {
     if (RESULTS / f"{key}.json").is_file()
 }
 
+# The section about copies of several gateways, once they are measured.
+GATEWAYS = {
+    key: Section(
+        "Copies of several gateways",
+        "make bench-gateways",
+        _json(f"{key}.json"),
+        gateways_page.section,
+        gateways_page.draw,
+        FEATURES,
+    )
+    for key in ("gateways",)
+    if (RESULTS / f"{key}.json").is_file()
+}
+
 SECTIONS = {
     **ABOUT_BUNDLES,
     **TAUGHT_LATER,
@@ -138,14 +152,7 @@ SECTIONS = {
         receiver_page.section,
         bundle=FEATURES,
     ),
-    "gateways": Section(
-        "Copies of several gateways",
-        "make bench-gateways",
-        _json("gateways.json"),
-        gateways_page.section,
-        gateways_page.draw,
-        FEATURES,
-    ),
+    **GATEWAYS,
     "goodput": Section(
         "Goodput over a bad link",
         "make bench-goodput ARGS='--bundle bundles/cifar10-features'",

@@ -129,6 +129,20 @@ TAUGHT_LATER = {
     if (RESULTS / f"{key}.json").is_file()
 }
 
+# The section about copies of several gateways, once they are measured.
+GATEWAYS = {
+    key: Section(
+        "Copies of several gateways",
+        "make bench-gateways",
+        _json(f"{key}.json"),
+        gateways_page.section,
+        gateways_page.draw,
+        FEATURES,
+    )
+    for key in ("gateways",)
+    if (RESULTS / f"{key}.json").is_file()
+}
+
 SECTIONS = {
     **ABOUT_BUNDLES,
     **TAUGHT_LATER,
@@ -140,14 +154,7 @@ SECTIONS = {
         receiver_page.section,
         bundle=FEATURES,
     ),
-    "gateways": Section(
-        "Copies of several gateways",
-        "make bench-gateways",
-        _json("gateways.json"),
-        gateways_page.section,
-        gateways_page.draw,
-        FEATURES,
-    ),
+    **GATEWAYS,
     "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
     "goodput": Section(
         "Goodput over a bad link",

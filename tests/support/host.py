@@ -219,3 +219,9 @@ def features(events: Iterable[Event | None]) -> list[FeatureFrame]:
 def receive(receiver: StreamReceiver, stream: bytes) -> list[Event]:
     """Return all events in a stream that ends here."""
     return receiver.feed(stream) + receiver.flush()
+
+
+def damaged(packet: bytes, ber: float, rng: np.random.Generator) -> bytes:
+    """Return a packet with flipped bits."""
+    mask = np.packbits(rng.random(8 * len(packet)) < ber)
+    return (np.frombuffer(packet, np.uint8) ^ mask).tobytes()

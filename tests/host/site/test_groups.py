@@ -4,7 +4,7 @@ import numpy as np
 
 from host.site.groups import ACTIVE_S, MAX_OPEN, Groups
 from host.site.packets import GatewayPacket
-from tests.support.damage import damaged
+from tests.support.host import damaged
 
 
 def packet(payload: bytes, gateway: str = "a", number: int = 0) -> GatewayPacket:

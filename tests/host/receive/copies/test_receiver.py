@@ -10,8 +10,7 @@ from host.receive.copies.receiver import CopiesReceiver, Copy, Outcome
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, ImageFrame, Refused, UnknownModel
 from host.receive.frames import FrameParser
 from tests.host.secured import DEVICE, KEYS, OTHER_KEYS, SecuredBoard, make_status
-from tests.support.damage import damaged
-from tests.support.host import make_answer, make_frame, symbols_of
+from tests.support.host import damaged, make_answer, make_frame, symbols_of
 from wire.answer import Answer
 from wire.bundle import Bundle
 from wire.frame import SYNC

@@ -5,7 +5,7 @@ import pytest
 
 from host.receive.copies import osd
 from host.receive.copies.soft import SoftBlock, copy_bers, flips, least_agreements
-from tests.support.damage import damaged
+from tests.support.host import damaged
 from wire import bch
 
 

@@ -1,4 +1,4 @@
-"""Chromium, and pictures of the page: `python -m tests.host.serve.screens` writes those of docs/."""
+"""Chromium, and pictures of the page: `python -m tests.host.serve.page.screens` writes those of docs/."""
 
 import io
 import shutil

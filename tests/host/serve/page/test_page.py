@@ -14,10 +14,10 @@ from host.serve.settings import DeviceName, PageSettings
 from host.serve.stored import ReadingQuery
 from host.site.records import AnyRecord, TaskAnswer
 from tests.host.serve.api_client import FakeActions
-from tests.host.serve.conftest import Opened
 from tests.host.serve.fake_store import FakeStore
 from tests.host.serve.garden import SITE, Garden
-from tests.host.serve.screens import garden_page, wait_until, window
+from tests.host.serve.page.conftest import Opened
+from tests.host.serve.page.screens import garden_page, wait_until, window
 from tests.host.serve.server import RunningPage, serve
 
 MAX_BYTES = 200_000  # of all static files

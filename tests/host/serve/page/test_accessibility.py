@@ -8,10 +8,10 @@ from host.serve.app import make_app
 from host.serve.hub import Hub
 from host.serve.settings import PageSettings
 from tests.host.serve.api_client import FakeActions
-from tests.host.serve.conftest import Opened
 from tests.host.serve.fake_store import FakeStore
 from tests.host.serve.garden import SITE, Garden
-from tests.host.serve.screens import Scheme, window
+from tests.host.serve.page.conftest import Opened
+from tests.host.serve.page.screens import Scheme, window
 from tests.host.serve.server import serve
 
 VIEWS = (

@@ -22,11 +22,12 @@ from host.mqtt.connection import Connection
 from host.publish.home_assistant import DISTRIBUTION, HomeAssistant
 from host.publish.home_assistant import DeviceName as HomeAssistantName
 from host.publish.mqtt import Publisher
+from host.serve.actions import BundleActions
 from host.serve.app import make_app
 from host.serve.hub import Hub
 from host.serve.settings import DeviceName, PageSettings
-from host.server.actions import Parts, ServerActions
 from host.server.config import MqttConfig, PageConfig, ServeConfig, SiteConfig, StoreConfig
+from host.server.health import Health
 from host.server.inputs import BrokerInput, InputState, PortEvents, PortReader
 from host.server.metrics import CONTENT_TYPE, Metrics
 from host.server.records_input import RecordsInput
@@ -36,7 +37,6 @@ from host.site.engine import Site, SiteSettings
 from host.site.line import Line
 from host.store.retention import Retention
 from host.store.store import Store
-from host.tasks.files import load_all as load_tasks
 from host.tasks.task import Task
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
@@ -64,7 +64,6 @@ class Server:
         self.publisher = _publisher(config) if config.mqtt else None
         self.sink = Sink(self.store)
         self._bundles: dict[Path, Bundle] = {}
-        tasks: list[Task] = []
         self.workers: list[SiteWorker] = []
         for site in config.sites:
             if site.decoded_over_mqtt and config.mqtt:
@@ -72,12 +71,12 @@ class Server:
                 self._records.append(records)
                 self._inputs.append(records.state)
             if site.bundles:
-                self.workers.append(self._site(site, config, tasks))
+                self.workers.append(self._site(site, config))
         self.metrics = Metrics(self.sink, self._inputs)
         self.sink.takers += [self.metrics.take, self.hub.publish]
         self.sink.publishers += [self.publisher.publish] if self.publisher else []
-        parts = Parts(self.store, self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
-        actions = ServerActions([*self._bundles.values()], tasks, parts)
+        health = Health(self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
+        actions = BundleActions([*self._bundles.values()], self.store, self._use_task, health)
         app = make_app(self.store, self.hub, _page_settings(config), actions)
         app.router.routes.append(Route("/metrics", self._metrics))
         settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(STOP_S))
@@ -146,12 +145,11 @@ class Server:
         """Return the bundles of a site."""
         return [self._bundles[path] for path in site.bundles]
 
-    def _site(self, site: SiteConfig, config: ServeConfig, tasks: list[Task]) -> SiteWorker:
+    def _site(self, site: SiteConfig, config: ServeConfig) -> SiteWorker:
         for path in site.bundles:
             if path not in self._bundles:
                 self._bundles[path] = load_bundle(path)
         bundles = [self._bundles[path] for path in site.bundles]
-        tasks += load_tasks(bundles, site.tasks)
         engine = Site(site.name, bundles, _site_settings(site, config))
         worker = SiteWorker(engine, self.sink.deliver)
         if site.gateways_over_mqtt and config.mqtt:
@@ -164,6 +162,10 @@ class Server:
             self._readers.append(reader)
             self._inputs.append(reader.state)
         return worker
+
+    def _use_task(self, _: Bundle, task: Task) -> None:
+        for worker in self.workers:
+            worker.use_task(task)
 
     def _broker_health(self) -> tuple[str, str, str]:
         assert self.publisher

@@ -31,13 +31,13 @@ class InputState:
     problem: str = ""  # why it is not connected
 
     def as_json(self, now: float) -> dict[str, object]:
-        """Return name, state (ok, quiet or lost), and a text for people. now: by time.monotonic()."""
+        """Return name, state (open, quiet or lost), and a text for people. now: by time.monotonic()."""
         if not self.connected:
             return {"name": self.name, "state": "lost", "text": self.problem or "not open yet"}
         if self.heard is None:
             return {"name": self.name, "state": "quiet", "text": "open, nothing heard yet"}
         silence = now - self.heard
-        state = "quiet" if silence >= QUIET_NOTE_S else "ok"
+        state = "quiet" if silence >= QUIET_NOTE_S else "open"
         return {"name": self.name, "state": state, "text": f"last heard {silence:.0f} s ago"}
 
 

@@ -170,7 +170,7 @@ class Server:
     def _broker_health(self) -> tuple[str, str, str]:
         assert self.publisher
         problem = self.publisher.sender.problem
-        return "broker", "lost" if problem else "ok", problem or f"{self.publisher.waiting} messages wait"
+        return "broker", "lost" if problem else "open", problem or f"{self.publisher.waiting} messages wait"
 
     def _metrics(self, _: Request) -> Response:
         return Response(self.metrics.text(), headers={"Content-Type": CONTENT_TYPE})

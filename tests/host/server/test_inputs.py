@@ -92,5 +92,5 @@ def test_input_state_tells_a_quiet_port_from_a_lost_one() -> None:
     state.connected = True
     assert state.as_json(0.0)["state"] == "quiet"
     state.heard = 100.0
-    assert state.as_json(101.0) == {"name": "/dev/ttyUSB0", "state": "ok", "text": "last heard 1 s ago"}
+    assert state.as_json(101.0) == {"name": "/dev/ttyUSB0", "state": "open", "text": "last heard 1 s ago"}
     assert state.as_json(100.0 + QUIET_NOTE_S)["state"] == "quiet"

@@ -63,7 +63,7 @@ export async function open(root, app) {
               h(
                 "li",
                 {},
-                mark(state, state === "open" ? "good" : "bad"),
+                mark(state, state === "lost" ? "bad" : state === "open" ? "good" : ""),
                 outside(name, { class: "class" }),
                 outside(text, { class: "none" }),
               ),

@@ -52,6 +52,11 @@ class Settings:
     seed: int
     secured: bool = False  # the devices have keys, and the receiver holds them
 
+    @property
+    def new_frames(self) -> int:
+        """Frames of new devices per BER."""
+        return max(1, self.frames // 10) if self.secured else self.frames
+
 
 class Sender:
     """Devices that send frames of the whole payload, with random symbols, one after the other."""
@@ -117,17 +122,18 @@ def header_loss_new_device(settings: Settings, ber: float, on_progress: OnProgre
     """Return the share of first frames that are not found, each sent to a receiver that knows no device.
 
     One that holds a device's key has not heard the device yet, which may be at any of the first 65,536 images.
+    `settings.new_frames` are sent, since a receiver with a key takes milliseconds to set up.
     """
     seed = settings.seed
     sender, rng, channel = Sender(settings, seed), np.random.default_rng([seed, 5]), BitFlips(ber)
     found = 0
-    for n in range(settings.frames):
+    for n in range(settings.new_frames):
         device, number = n % ANY_DEVICE, int(rng.integers(WINDOW)) if settings.secured else 1 + n // ANY_DEVICE
         sent, expected = sender.frame(device, number)
         receiver = StreamReceiver([settings.bundle], policies=policies(settings, [device]))
         found += expected in _headers([*receiver.feed(channel.corrupt(sent, rng) or b""), *receiver.flush()])
         on_progress(1)
-    return 1 - found / settings.frames
+    return 1 - found / settings.new_frames
 
 
 def mistaken(settings: Settings, ber: float, on_progress: OnProgress) -> float:
@@ -211,7 +217,8 @@ def measure(settings: Settings, console: Console) -> dict:
                 on_progress = task(f"headers, BER {name}, {devices} known", frames)
                 losses[name], false_count = header_loss(settings, ber, devices, on_progress)
                 false += false_count
-            new[name] = header_loss_new_device(settings, ber, task(f"headers, BER {name}, new device", frames))
+            on_progress = task(f"headers, BER {name}, new device", settings.new_frames)
+            new[name] = header_loss_new_device(settings, ber, on_progress)
         sent_bytes = 2 * len(HEADER_BERS) * frames * layout.serial_size
         new_mistaken = mistaken(settings, HEADER_BERS[-1], task("new devices beside known ones", frames))
         noise = {
@@ -242,6 +249,7 @@ def measure(settings: Settings, console: Console) -> dict:
         "header_loss": known,
         "header_loss_50_devices": many,
         "header_loss_new_device": new,
+        "frames_new_device": settings.new_frames,
         "false_frames_per_1e7_bytes": max(per_1e7.values()),
         "false_frames_per_1e7_bytes_of": per_1e7,
         "new_devices_mistaken": new_mistaken,

@@ -96,8 +96,9 @@ def _about(secured: dict) -> list[str]:
         f"*Secured*: the devices have keys, and the receiver holds them: {secured['frames']:,} frames per BER, "
         f"{secured['noise_bytes']:,} random bytes, {secured['runs']:,} runs; seed {secured['seed']}; "
         f"{secured['date']}, `{secured['command']}`. A frame whose header tag is refused counts as not found. The new "
-        "device is at one of its first 65,536 images. The frames of new devices that might be taken for known ones are "
-        "plain. The soak counts frames as undamaged that are authentic to the last bit.\n"
+        f"device is at one of its first 65,536 images ({secured['frames_new_device']:,} frames per BER). The frames of "
+        "new devices that might be taken for known ones are plain. The soak counts frames as undamaged that are "
+        "authentic to the last bit.\n"
     ]
 
 

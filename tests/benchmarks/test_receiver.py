@@ -68,9 +68,9 @@ def test_secured_header_loss_is_that_of_the_tag(bundle: Bundle) -> None:
         assert refused(max_tag_flips(1), 0.1) - 0.02 < loss < refused(max_tag_flips(1), 0.1) + 0.04 and false == 0
     assert measure.mistaken(settings(bundle, 500, secured=True), 0.1, silent) == 0
     # Header and sync by their codes, as of a plain device, and a tag with at most 6 of 64 flips: see docs/SPEC.md.
-    assert measure.header_loss_new_device(settings(bundle, 150, secured=True), 0.0, silent) == 0
+    assert measure.header_loss_new_device(settings(bundle, 1500, secured=True), 0.0, silent) == 0
     alone = 1 - (1 - 0.318) * (1 - refused(6, 0.1))
-    assert measure.header_loss_new_device(settings(bundle, 800, secured=True), 0.1, silent) == pytest.approx(
+    assert measure.header_loss_new_device(settings(bundle, 8000, secured=True), 0.1, silent) == pytest.approx(
         alone, abs=0.06
     )
     assert measure.false_frames(settings(bundle, noise_bytes=300_000, secured=True), 50, silent) == 0

@@ -74,6 +74,7 @@ class GatewayService:
     def __init__(self, settings: GatewaySettings, broker: Broker) -> None:
         self.settings = settings
         self.stopped = threading.Event()
+        self._socket = bind(settings.udp) if settings.udp else None
         self.buffer = PacketBuffer(settings.buffer, settings.buffer_bytes, settings.buffer_s)
         self._states = MemoryOutbox(most=1)
         self.sender = Sender(broker, settings.client, [self._states, self.buffer])
@@ -83,7 +84,6 @@ class GatewayService:
         self._lock = threading.Lock()  # of these
         self._started = time.monotonic()
         self._semtech = SemtechServer()
-        self._socket = bind(settings.udp) if settings.udp else None
         self._failure: BaseException | None = None
         self.lines = [
             LineReader(url, self._line_taker(name), self.stopped, settings.baud, settings.dtr_rts)
@@ -113,10 +113,16 @@ class GatewayService:
         for thread in threads:
             thread.join(1.0)  # one that opens a port may be blocked
         self._post_counts()
-        self.sender.close(FLUSH_S)
-        self.buffer.close()
+        self.close(FLUSH_S)
         if self._failure:
             raise self._failure
+
+    def close(self, flush_s: float = 0.0) -> None:
+        """Send what can be sent in this time, and let go of broker, file and address."""
+        self.sender.close(flush_s)
+        self.buffer.close()
+        if self._socket:
+            self._socket.close()
 
     def summary(self) -> str:
         """Return one line on everything received."""
@@ -196,19 +202,18 @@ class GatewayService:
         """Receive datagrams until stopped. A packet is on disk before its datagram is acknowledged."""
         assert self._socket
         self._socket.settimeout(POLL_S)
-        with self._socket:
-            while not self.stopped.is_set():
-                try:
-                    datagram, sender = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
-                    packets, acknowledgement = self._semtech.take(datagram, time.time())
-                    if packets:
-                        self._add([self._forwarded(packet) for packet in packets])
-                    if acknowledgement:
-                        self._socket.sendto(acknowledgement, sender)
-                except TimeoutError:
-                    pass
-                except OSError as error:  # of the acknowledgement: the network, or a forged sender
-                    log.debug("%s", error)
+        while not self.stopped.is_set():
+            try:
+                datagram, sender = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
+                packets, acknowledgement = self._semtech.take(datagram, time.time())
+                if packets:
+                    self._add([self._forwarded(packet) for packet in packets])
+                if acknowledgement:
+                    self._socket.sendto(acknowledgement, sender)
+            except TimeoutError:
+                pass
+            except OSError as error:  # of the acknowledgement: the network, or a forged sender
+                log.debug("%s", error)
 
     def _forwarder_name(self, eui: str) -> str:
         return self.settings.forwarders.get(eui, eui)

@@ -40,7 +40,10 @@ def run(options: argparse.Namespace) -> int:
     broker, settings = broker_of(options), settings_of(options)
     service = GatewayService(settings, broker)
     if options.check:
-        return check(service)
+        try:
+            return check(service)
+        finally:
+            service.close()
     logger, handler = logging.getLogger("host"), Lines(logging.INFO)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -26,7 +26,7 @@ def test_measure_fills_a_store_and_asks_every_query(tmp_path: Path, monkeypatch:
     assert figures["writing"]["records"] == 500 and 300 <= figures["deleting"]["readings"] <= 500
     assert 400 < figures["bytes_per_reading"] < 3000
     text = page.section(figures)
-    assert text.startswith("## The store\n") and text.count(" ms |") == 3 * len(queries())
+    assert text.startswith("## The store\n") and text.count(" ms |") == 4 * len(queries())
     (file,) = tmp_path.glob("*.sqlite3")
     with Store(file, FOREVER) as store:
         newest = [one.time for one in store.readings(ReadingQuery(until=BEGIN + COPIES * PERIOD_H * HOUR_S, limit=500))]

@@ -30,7 +30,8 @@ def section(figures: dict) -> str:
             METHOD,
             table("", ["query", "cold, median", "cold, slowest", "warm, median", "CPU time"], rows),
             f"The slowest query took {slowest:.0f} ms; none needs more than {cpu:.0f} ms of CPU time in the median. In "
-            f"batches of {writing['batch']}, as `inkling serve` writes them, the full store takes {writing['records_per_s']:,} records per second "
+            f"batches of {writing['batch']}, as `inkling serve` writes them, the full store takes "
+            f"{writing['records_per_s']:,} records per second "
             f"({writing['records_per_cpu_s']:,} per second of CPU time); a batch took {writing['batch_median_ms']:.0f} "
             f"ms in the median and {writing['batch_max_ms']:.0f} ms at most. Retention deletes "
             f"{deleting['readings_per_s']:,} readings per second, in steps of {deleting['step_median_ms']:.0f} ms in "

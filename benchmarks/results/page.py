@@ -129,18 +129,17 @@ TAUGHT_LATER = {
     if (RESULTS / f"{key}.json").is_file()
 }
 
-# The section about copies of several gateways, once they are measured.
-GATEWAYS = {
-    key: Section(
+# Sections whose figures take long, once they are measured.
+LATER = {
+    "gateways": Section(
         "Copies of several gateways",
         "make bench-gateways",
-        _json(f"{key}.json"),
+        _json("gateways.json"),
         gateways_page.section,
         gateways_page.draw,
         FEATURES,
-    )
-    for key in ("gateways",)
-    if (RESULTS / f"{key}.json").is_file()
+    ),
+    "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
 }
 
 SECTIONS = {
@@ -154,8 +153,7 @@ SECTIONS = {
         receiver_page.section,
         bundle=FEATURES,
     ),
-    **GATEWAYS,
-    "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
+    **{key: section for key, section in LATER.items() if (RESULTS / f"{key}.json").is_file()},
     "goodput": Section(
         "Goodput over a bad link",
         "make bench-goodput ARGS='--bundle bundles/cifar10-features'",

@@ -6,7 +6,9 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +24,12 @@ from tests.host.serve.server import RunningPage, serve
 from tests.host.site.test_records import READING
 
 DEADLINE_S = 30.0
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in a thread of its own: this one's event loop is Playwright's once a browser has been used."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, main).result()
 
 
 def event(number: int) -> EventRecord:
@@ -50,7 +58,7 @@ def test_subscribers_get_records_of_any_thread_in_order() -> None:
         assert await next_texts(first, 200) == await next_texts(second, 200) == expected
         thread.join()
 
-    asyncio.run(watch())
+    run(watch())
 
 
 def test_subscriber_that_comes_back_gets_what_it_missed() -> None:
@@ -67,7 +75,7 @@ def test_subscriber_that_comes_back_gets_what_it_missed() -> None:
         assert back.complete
         assert await next_texts(back, 2) == ["e3", "e4"]
 
-    asyncio.run(watch())
+    run(watch())
 
 
 @pytest.mark.parametrize("last_id", ["x", "-", "deadbeef-1", "BOOT-0", "BOOT-99999", "BOOT-" + "9" * 400, "BOOT-²"])
@@ -80,7 +88,7 @@ def test_subscriber_with_an_unknown_id_is_told_that_it_missed_something(last_id:
         assert not hub.subscribe(last_id.replace("BOOT", boot)).complete
         assert hub.subscribe(f"{boot}-{KEPT + 5}").complete
 
-    asyncio.run(watch())
+    run(watch())
 
 
 def test_slow_subscriber_is_dropped_and_delays_nobody() -> None:
@@ -96,7 +104,7 @@ def test_slow_subscriber_is_dropped_and_delays_nobody() -> None:
         assert hub.subscribers == 1
         assert [message async for message in slow.messages(DEADLINE_S)] == []
 
-    asyncio.run(watch())
+    run(watch())
 
 
 def test_close_ends_all_subscriptions() -> None:
@@ -109,7 +117,7 @@ def test_close_ends_all_subscriptions() -> None:
         async with asyncio.timeout(DEADLINE_S):
             assert [message async for message in hub.subscribe().messages(DEADLINE_S)] == []
 
-    asyncio.run(watch())
+    run(watch())
 
 
 def test_silence_is_filled_with_heartbeats() -> None:
@@ -119,7 +127,7 @@ def test_silence_is_filled_with_heartbeats() -> None:
                 assert message is None
                 break
 
-    asyncio.run(watch())
+    run(watch())
 
 
 @pytest.fixture

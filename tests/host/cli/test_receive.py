@@ -72,7 +72,9 @@ def test_receive_reports_a_disconnected_port_and_keeps_what_arrived(bundle: Bund
     with fake_line(sends(make_frame(bundle, 0) + make_frame(bundle, 1)[:50])) as url:
         code, out, err = run("receive", "--port", url, "--bundle", bundle.path)
     summary = "inkling: 2 frames, 0 lost, 0 duplicates, 0 late, 0 of unknown models, 0 bytes of garbage\n"
-    assert (code, err) == (1, f"{summary}inkling: lost {url}: the line was closed (unplugged?)\n")
+    # On a busy machine, the second frame is handled so late that 32 images may have been lost in between.
+    certain = err.replace("at least 0 lost", "0 lost")
+    assert (code, certain) == (1, f"{summary}inkling: lost {url}: the line was closed (unplugged?)\n")
     whole, truncated = out.splitlines()[1:]
     assert "clean" in whole and "truncated to 304 of 384 bits" in truncated
 

@@ -67,7 +67,7 @@ def test_corpus_passes(path: Path) -> None:
         (frames, "_is_whole_and_authentic", lambda body, proof, chunk: True),
         (frames, "_is_whole_and_authentic", lambda body, proof, chunk: False),
         (SecuredSearch, "_nearest", lambda self, block, sync_flips, size: None),
-        (SecuredSearch, "_in_window", lambda self, *frame: None),
+        (SecuredSearch, "in_window", lambda self, *frame: None),
         (Gate, "refusal", lambda self, match: None),
         (Gate, "refusal_with", lambda self, proof, auth: None),
         (KeyedDevice, "is_replay", lambda self, counter, now: False),

@@ -42,7 +42,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DeploymentSettings:
-    """What is deployed."""
+    """Settings of a deployment."""
 
     bundle: Path
     nodes: int

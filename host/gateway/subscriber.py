@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from paho.mqtt.client import MQTTMessage
 
+from host.errors import HostError
 from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.mqtt.connection import Connection
@@ -29,41 +30,30 @@ class Delivery(NamedTuple):
     number: int
 
 
-class Subscriber(Connection):
-    """Receiver of the packets of some slots. Its name, with the broker's session, outlasts the process.
+class AcknowledgedSubscriber(Connection):
+    """Subscriber whose messages stay at the broker until they are acknowledged.
 
-    on_packet gets each packet with its delivery, in the connection's thread. Acknowledge a delivery when nothing of the
-    packet can be lost any more: until then, the broker sends it again after each reconnection, also to another process
-    of this name. Hence a packet may arrive twice, with equal `id`. What is no packet is counted and dropped.
-
-    filters: of the slots, from `topics.packet_filters`. A session keeps its filters: for other partitions, use another
-    name.
+    Until then, the broker sends a message again after each reconnection, also to another process of this name.
     """
 
-    def __init__(
-        self, broker: Broker, client: str, filters: Iterable[str], on_packet: Callable[[GatewayPacket, Delivery], None]
-    ) -> None:
+    def __init__(self, broker: Broker, client: str, filters: Iterable[str]) -> None:
         super().__init__(broker, client, subscriptions=tuple(filters), session_s=SESSION_S, window=WINDOW)
-        self._on_packet = on_packet
         self._done: deque[Delivery] = deque()
         self.malformed = 0
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
-        """Let the broker forget packets. From any thread; deliveries of an earlier connection are ignored."""
+        """Let the broker forget messages. From any thread; deliveries of an earlier connection are ignored."""
         self._done.extend(deliveries)
         self.wake()
 
-    def _received(self, message: MQTTMessage) -> None:
-        delivery = Delivery(self.connections, message.mid)
-        try:
-            packet = parse_message(message.topic, bytes(message.payload))
-        except ContentError as error:
-            if not self.malformed:
-                log.warning("a message on %s is no packet: %s", topics.ROOT, error)
-            self.malformed += 1
-            self._done.append(delivery)
-            return
-        self._on_packet(packet, delivery)
+    def _delivery(self, message: MQTTMessage) -> Delivery:
+        return Delivery(self.connections, message.mid)
+
+    def _refuse(self, what: str, error: Exception) -> None:
+        """Count a message that is not what it should be, and log the first one."""
+        if not self.malformed:
+            log.warning("a message on %s is no %s: %s", topics.ROOT, what, error)
+        self.malformed += 1
 
     def _work(self) -> None:
         while self._done:
@@ -73,6 +63,33 @@ class Subscriber(Connection):
 
     def _has_work(self) -> bool:
         return bool(self._done)
+
+
+class Subscriber(AcknowledgedSubscriber):
+    """Receiver of the packets of some slots. Its name, with the broker's session, outlasts the process.
+
+    on_packet gets each packet with its delivery, in the connection's thread. Acknowledge a delivery when nothing of the
+    packet can be lost any more. A packet may arrive twice, with equal `id`. What is no packet is counted and dropped.
+
+    filters: of the slots, from `topics.packet_filters`. A session keeps its filters: for other partitions, use another
+    name.
+    """
+
+    def __init__(
+        self, broker: Broker, client: str, filters: Iterable[str], on_packet: Callable[[GatewayPacket, Delivery], None]
+    ) -> None:
+        super().__init__(broker, client, filters)
+        self._on_packet = on_packet
+
+    def _received(self, message: MQTTMessage) -> None:
+        delivery = self._delivery(message)
+        try:
+            packet = parse_message(message.topic, bytes(message.payload))
+        except ContentError as error:
+            self._refuse("packet", error)
+            self._done.append(delivery)
+            return
+        self._on_packet(packet, delivery)
 
 
 def parse_message(topic: str, payload: bytes) -> GatewayPacket:
@@ -87,4 +104,9 @@ def parse_message(topic: str, payload: bytes) -> GatewayPacket:
     packet = GatewayPacket.from_json(content)
     if topic != topics.packets(packet.site, packet.gateway):
         raise ContentError("its topic is not that of its site and gateway")
+    try:  # a site's name becomes that of a file
+        topics.check_name(packet.site, "site")
+        topics.check_name(packet.gateway, "gateway")
+    except HostError as error:
+        raise ContentError(str(error)) from None
     return packet

@@ -13,7 +13,8 @@ from host.errors import HostError
 from host.serve.interface import BundleInfo, Lesson, ReadingStore
 from host.serve.stored import ReadingQuery
 from host.site.records import Json, ReadingRecord
-from host.tasks.examples import Examples, TaskError, group_of
+from host.store.data_set import examples, fits
+from host.tasks.examples import Examples, TaskError
 from host.tasks.files import load, names, save
 from host.tasks.report import with_report
 from host.tasks.task import SEED, Task, teach
@@ -100,26 +101,17 @@ class BundleActions:
         return load(bundle, lesson.task) if lesson.mode == "add" else None
 
     def _examples(self, bundle: Bundle, lesson: Lesson) -> Examples:
-        without = set(lesson.without)
         found = [
-            (reading, number)
-            for number, label in enumerate(lesson.labels)
+            (reading, label)
+            for label in lesson.labels
             for reading, _ in self._store.stream(ReadingQuery(human_label=label))
-            if reading.model_id == bundle.model_id and len(reading.symbols) == bundle.n_symbols
-            if reading.id not in without
+            if reading.id not in lesson.without and fits(reading, bundle)
         ]
         given = {label for _, label in found}
-        missing = next((label for number, label in enumerate(lesson.labels) if number not in given), None)
+        missing = next((label for label in lesson.labels if label not in given), None)
         if missing is not None:
             raise TaskError(f"no reading of this bundle has the label {missing!r} any more")
-        return Examples(
-            symbols=np.array([reading.symbols for reading, _ in found], np.int64),
-            labels=np.array([label for _, label in found], np.int64),
-            groups=np.array([group_of(f"{bundle.model_id} {reading.id}".encode()) for reading, _ in found], np.int64),
-            bers=np.array([reading.payload_ber for reading, _ in found]),
-            classes=lesson.labels,
-            source="readings",
-        )
+        return examples(found, bundle)
 
     def _tasks(self, bundle: Bundle) -> dict[str, tuple[str, ...]]:
         """Return the classes by task, without tasks that are damaged."""

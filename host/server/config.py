@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from host.errors import HostError
+from host.mqtt import topics
 from wire import BAUD
 from wire.checks import is_int, shown
 from wire.frame import ANY_DEVICE
@@ -118,6 +119,10 @@ def check(config: ServeConfig, where: str) -> ServeConfig:
     """Return the settings if they fit together. Raises HostError that begins with `where`."""
     ports: dict[str, str] = {}
     for site in config.sites:
+        try:
+            topics.check_name(site.name, "site")
+        except HostError as error:
+            raise HostError(f"{where}: {error}") from None
         hears = bool(site.ports or site.gateways_over_mqtt)
         if hears and not site.bundles:
             raise HostError(f"{where}: site {site.name} has no bundles: its frames could not be read")
@@ -145,7 +150,7 @@ def with_options(config: ServeConfig, listen: str | None, store: Path | None, to
 
 def _site(name: str, table: "_Table") -> SiteConfig:
     made = SiteConfig(
-        table.checked_name(name),
+        name,
         tuple(table.path_of(one) for one in table.texts("bundles")),
         tuple(table.texts("ports")),
         table.integer("baud", 1) or BAUD,

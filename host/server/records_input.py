@@ -1,27 +1,23 @@
 """Records of a site that decoders publish, for a page and a store on another machine."""
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import MQTTMessage
 
-from host.gateway.subscriber import SESSION_S, WINDOW
+from host.gateway.subscriber import AcknowledgedSubscriber, Delivery
 from host.mqtt import topics
 from host.mqtt.broker import Broker
-from host.mqtt.connection import Connection
 from host.server.inputs import InputState
 from host.site.records import AnyRecord, record_of
 from wire.checks import ContentError
 
-log = logging.getLogger(__name__)
-
 WRITE_EVERY_S = 0.1
 
 
-class RecordsInput(Connection):
+class RecordsInput(AcknowledgedSubscriber):
     """Subscriber of a site's readings, statuses and events. They stay at the broker until `deliver` has returned.
 
     What is no record of the site is counted and dropped.
@@ -29,12 +25,10 @@ class RecordsInput(Connection):
 
     def __init__(self, site: str, broker: Broker, deliver: Callable[[Sequence[AnyRecord]], None]) -> None:
         filters = topics.readings_filter(site), topics.statuses_filter(site), topics.events(site)
-        super().__init__(broker, f"serve-{site}-records", subscriptions=filters, session_s=SESSION_S, window=WINDOW)
+        super().__init__(broker, f"serve-{site}-records", filters)
         self.state = InputState(f"decoded readings of {site} over MQTT")
-        self.malformed = 0
         self._site, self._deliver = site, deliver
-        self._new: list[tuple[AnyRecord | None, int, int]] = []  # with connection and number of the message
-        self._done: list[tuple[int, int]] = []
+        self._new: list[tuple[AnyRecord | None, Delivery]] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._writer = threading.Thread(target=self._write_all, name=f"records {site}", daemon=True)
@@ -63,12 +57,10 @@ class RecordsInput(Connection):
             if record.site != self._site:
                 raise ContentError(f"its site is {record.site}")
         except (ContentError, ValueError, RecursionError) as error:
-            if not self.malformed:
-                log.warning("a message for site %s is no record: %s", self._site, error)
-            self.malformed += 1
+            self._refuse(f"record of site {self._site}", error)
             record = None
         with self._lock:
-            self._new.append((record, self.connections, message.mid))
+            self._new.append((record, self._delivery(message)))
 
     def _write_all(self) -> None:
         while not self._ended.wait(WRITE_EVERY_S):
@@ -79,17 +71,5 @@ class RecordsInput(Connection):
         with self._lock:
             new, self._new = self._new, []
         if new:
-            self._deliver([record for record, _, _ in new if record is not None])
-            with self._lock:
-                self._done += [(connection, number) for _, connection, number in new]
-            self.wake()
-
-    def _work(self) -> None:
-        with self._lock:
-            done, self._done = self._done, []
-        for connection, number in done:
-            if connection == self.connections:
-                self._paho.ack(number, 1)
-
-    def _has_work(self) -> bool:
-        return bool(self._done)
+            self._deliver([record for record, _ in new if record is not None])
+            self.acknowledge(delivery for _, delivery in new)

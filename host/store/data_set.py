@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,31 +32,33 @@ class Export:
     files: tuple[Path, ...]
 
 
-def examples(store: Store, bundle: Bundle, ids: Collection[str] | None = None) -> Examples:
-    """Return the labelled readings of a general bundle as `inkling teach` takes them; `ids`: only these.
+def examples(labelled: Iterable[tuple[ReadingRecord, str]], bundle: Bundle) -> Examples:
+    """Return readings of a general bundle with their labels as `inkling teach` takes them; others are left out.
 
-    Raises HostError if there are none.
+    The classes are in the order in which they come. Raises HostError if there are no readings of the bundle.
     """
-    top = (1 << bundle.bits_per_symbol) - 1
-    labelled = [
-        (reading, label)
-        for reading, label in _labelled(store, ReadingQuery())
-        if reading.model_id == bundle.model_id
-        and (ids is None or reading.id in ids)
-        and len(reading.symbols) == bundle.n_symbols
-        and max(reading.symbols) <= top
-    ]
-    if not labelled:
+    fitting = [(reading, label) for reading, label in labelled if fits(reading, bundle)]
+    if not fitting:
         raise HostError(f"there are no labelled readings of bundle {bundle.name} (model {bundle.model_id})")
-    classes = tuple(dict.fromkeys(label for _, label in labelled))
-    identities = [f"{bundle.model_id} {reading.id}".encode() for reading, _ in labelled]
+    classes = tuple(dict.fromkeys(label for _, label in fitting))
+    identities = [f"{bundle.model_id} {reading.id}".encode() for reading, _ in fitting]
     return Examples(
-        symbols=np.array([reading.symbols for reading, _ in labelled], np.int64),
-        labels=np.array([classes.index(label) for _, label in labelled], np.int64),
+        symbols=np.array([reading.symbols for reading, _ in fitting], np.int64),
+        labels=np.array([classes.index(label) for _, label in fitting], np.int64),
         groups=np.array([group_of(identity) for identity in identities], np.int64),
-        bers=np.array([reading.payload_ber for reading, _ in labelled]),
+        bers=np.array([reading.payload_ber for reading, _ in fitting]),
         classes=classes,
         source="readings",
+    )
+
+
+def fits(reading: ReadingRecord, bundle: Bundle) -> bool:
+    """Return True if a reading has symbols of this bundle."""
+    symbols = reading.symbols
+    return (
+        reading.model_id == bundle.model_id
+        and len(symbols) == bundle.n_symbols
+        and max(symbols) < 1 << bundle.bits_per_symbol
     )
 
 

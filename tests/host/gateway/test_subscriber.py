@@ -1,12 +1,23 @@
-"""Subscriptions that the broker refuses."""
+"""Messages that are no packets, and subscriptions that the broker refuses."""
 
 import json
 from pathlib import Path
 
-from host.gateway.subscriber import Subscriber
+import pytest
+
+from host.gateway.subscriber import Subscriber, parse_message
 from host.mqtt import topics
 from host.mqtt.broker import Broker
+from host.site.packets import GatewayPacket
 from tests.support.mqtt.broker import WAIT_S, running
+from wire.checks import ContentError
+
+
+@pytest.mark.parametrize(("site", "gateway"), [("x" * 300, "north"), ("barn", "x" * 300), ("", "north"), ("a/b", "c")])
+def test_parse_message_refuses_names_that_no_file_could_have(site: str, gateway: str) -> None:
+    packet = GatewayPacket(site, gateway, "b", 0, 1.0, bytes(10))
+    with pytest.raises(ContentError, match="is no name"):
+        parse_message(topics.packets(site, gateway), json.dumps(packet.as_json()).encode())
 
 
 def test_subscription_that_is_refused_is_reported(tmp_path: Path) -> None:

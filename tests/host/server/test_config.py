@@ -51,6 +51,7 @@ def test_load_takes_the_settings_that_the_example_leaves_out(tmp_path: Path) -> 
         ('[sites.home]\nports = ["/dev/ttyUSB0"]', "site home has no bundles"),
         ('[sites.home]\nbundles = ["cifar10"]', "site home hears nothing"),
         (SITE + 'port = "/dev/ttyUSB1"', r"\[sites.home\]: there is no setting port; did you mean ports\?"),
+        (SITE.replace("home", '"a/b"'), "site 'a/b' is no name"),
         (SITE + "baud = 0", "baud is 0, not an integer of at least 1"),
         (SITE + 'require_auth = "all"', "require_auth is 'all', not header or full"),
         (SITE + "settle_s = 60", "settle_s is 60, not a number from 0 to 10"),

@@ -11,6 +11,7 @@ import pytest
 
 from host.classify.decoder import EmbeddingDecoder
 from host.errors import HostError
+from host.site.records import ReadingRecord
 from host.store.data_set import examples, export
 from host.store.query import ReadingQuery
 from host.store.store import Store
@@ -46,18 +47,24 @@ def fill(store: Store, bundle: Bundle, images: int = 4) -> None:
         store.set_label(record.id, CLASSES[record.image_number % 3])
 
 
+def labelled_in(store: Store, ids: list[str] | None = None) -> list[tuple[ReadingRecord, str]]:
+    """Return the labelled readings of a store; `ids`: only these."""
+    found = store.stream(ReadingQuery(labelled=True))
+    return [(one, label) for one, label in found if label is not None and (ids is None or one.id in ids)]
+
+
 def test_examples_are_those_that_teach_reads_from_the_files(store: Store, general: Bundle, tmp_path: Path) -> None:
     fill(store, general)
     done = export(store, tmp_path / "set", ReadingQuery(), "general")
     assert [file.name for file in done.files] == ["readings.jsonl", "labels.csv", "symbols.npz"]
     assert (done.bundle, done.counts) == ("general", {"ant": 4, "bee": 4, "cat": 4})
     assert done.left_out == {"answers, which have no symbols": 1, "other number of symbols": 1}
-    from_store = examples(store, general)
+    from_store = examples(labelled_in(store), general)
     from_files = read_labels(done.files[1], read_readings(done.files[0], general), general.model_id)
     for name in ("symbols", "labels", "groups", "bers"):
         assert np.array_equal(getattr(from_store, name), getattr(from_files, name)), name
     assert from_store.classes == from_files.classes == CLASSES and from_store.source == from_files.source
-    some = examples(store, general, ["home-3-1", "home-3-4", "home-3-12", "home-3-900"])
+    some = examples(labelled_in(store, ["home-3-1", "home-3-4", "home-3-12", "home-3-900"]), general)
     assert some.classes == ("bee",) and np.array_equal(some.symbols, from_store.symbols[[1, 4]])
 
 
@@ -75,7 +82,7 @@ def test_export_reports_what_it_cannot_do(store: Store, general: Bundle, tmp_pat
     with pytest.raises(HostError, match="has no labelled readings that match"):
         export(store, tmp_path, ReadingQuery())
     with pytest.raises(HostError, match="there are no labelled readings of bundle general "):
-        examples(store, general)
+        examples(labelled_in(store), general)
     fill(store, general)
     listed = rf"are of general \(model {general.model_id}\), other \(model 58e3c1f2\): choose one with --bundle"
     with pytest.raises(HostError, match=listed):

@@ -10,7 +10,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from channel_sim.channels.bsc import BER_GRID
 from export.evaluation import runs
 from export.evaluation.data import data_of
 from export.evaluation.evaluate import evaluate, steps
@@ -18,6 +17,7 @@ from export.evaluation.report import show, write
 from export.evaluation.subject import BundleSubject, Subject
 from train.data.datasets import Dataset
 from train.data.sampling import stratified
+from train.evaluate import BER_GRID
 from wire.bundle import load as load_bundle
 from wire.text import printable
 

@@ -28,9 +28,9 @@ def evaluate(
     on_progress: OnProgress,
     bers: Sequence[float] = BER_GRID,
 ) -> dict[str, Any]:
-    """Return all figures of a subject on images uint8 (N, H, W, C) with labels (N,), at bit error rates that begin at 0.
+    """Return all figures of a subject on images uint8 (N, H, W, C) with labels (N,).
 
-    draws: of the bit flips at each BER above 0. probability (16,): share of correct answers that the host reports for
+    bers: bit error rates, 0 first. draws: of the bit flips at each BER above 0. probability (16,): share of correct answers that the host reports for
     each confidence level of the board.
     """
     encoded = subject.encode(images, lambda: on_progress(1))

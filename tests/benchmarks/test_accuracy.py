@@ -291,11 +291,42 @@ def test_findings_give_the_training_budget_of_inkling(teacher: dict | None, word
     assert "better than `semanticnn` (+9.29 points, margin 1.37)" in lines[-1]
 
 
+def test_ablation_is_what_follows_the_system_in_a_name() -> None:
+    names = ("resnet20-semanticnn-device", "semanticnn-device-noxai", "semanticnn-device-unfrozen")
+    found = [experiment_of(name, "semanticnn_device").ablation for name in names]
+    assert found == [None, "noxai", None]
+
+
+def test_findings_compare_systems_whose_base_classifiers_are_trained_only_with_each_other() -> None:
+    frozen, trained, rival = (
+        experiment_of(name, name.split("-")[0])
+        for name in ("semanticnn", "semanticnn-unfrozen", "bottlenetpp-unfrozen")
+    )
+    measured = {
+        frozen.name: figures_of(frozen, 0.55, 0.5),
+        trained.name: figures_of(trained, 0.6, 0.55, base_trained=True),
+        rival.name: figures_of(rival, 0.7, 0.7, base_trained=True),
+    }
+    lines = findings(measured, dict.fromkeys(measured))
+    (against,) = (line for line in lines if line.startswith("- **Against"))
+    assert "(CIFAR-100, `mobilenet_v2`, trained with the systems): at this budget, worse than `bottlenetpp`" in against
+
+
+def test_section_tells_trained_base_classifiers_and_the_boards_own_answers() -> None:
+    one = experiment_of("agilenn-unfrozen", "agilenn")
+    figures = figures_of(one, 0.6, 0.5, base_trained=True, accuracy_board={"0": 0.25})
+    text = page.section([one], {one.name: figures})
+    assert "| `agilenn-unfrozen` | `mobilenet_v2`, trained | 96 |" in text
+    assert "The board's own answers, which travel with the symbols: `agilenn-unfrozen` 25.00 %." in text
+
+
 def test_section_names_what_is_missing(tmp_path: Path) -> None:
     text = page.section([WHOLE, NOXAI, PLAIN], {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)})
     assert "| `mobilenet_v2-plain` | not measured yet |" in text
     assert "| CIFAR-100 | `semanticnn-noxai` | not measured yet |" in text and "- **XAI.** Not measured yet." in text
     assert "`mobilenet_v2` 50.00 % (in the paper: 58.26 %)" in text
-    assert "| `semanticnn` | 96 | 32.0 | 341.3 | 356,352 | 24 + 10 | 1 | 55.00 | 50.00 |" in text
+    assert (
+        "| `semanticnn` | `mobilenet_v2`, frozen | 96 | 32.0 | 341.3 | 356,352 | 24 + 10 | 1 | 55.00 | 50.00 |" in text
+    )
     assert page.draw(tmp_path, {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)}) == ["systems-cifar100.png"]
     assert (tmp_path / "systems-cifar100.png").stat().st_size > 1000

@@ -153,8 +153,7 @@ def test_load_split_codec_reproduces_logged_accuracies_in_int8(split: ExportedSp
     data = datasets.load(split.config.data.name)
     model, config, saved = load_split_codec(split.run, data)
     _, held = split_holdout(data, config.data.holdout)
-    chunks = split_trainer.TRAINING_LINK.chunks_of(model.n_symbols)
-    accuracies = evaluate.accuracies(model, data.x_train[held], data.y_train[held], chunks)
+    accuracies = evaluate.accuracies_given_ber(model, data.x_train[held], data.y_train[held])
     assert accuracies == saved["held_out"]
     assert isinstance(model, SemanticNNDevice)
     assert {unit.range.mode for unit in model.encoder.units()} == {"quantize"}

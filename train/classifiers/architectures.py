@@ -147,7 +147,9 @@ def build_configured(config: ClassifierConfig, classes: int, channels: int) -> C
         from_checkpoint(path, config.architecture, classes) if path else build(config.architecture, classes, channels)
     )
     if classifier.channels != channels:
-        raise TrainError(f"{config.name}: the checkpoint takes {classifier.channels} channels, the images have {channels}")
+        raise TrainError(
+            f"{config.name}: the checkpoint takes {classifier.channels} channels, the images have {channels}"
+        )
     if (config.mean, config.std) != (ClassifierConfig.mean, ClassifierConfig.std):
         if channels != 3:
             raise TrainError(f"{config.name}: mean and std are those of three colours, and the images are grey")

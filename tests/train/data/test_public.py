@@ -91,7 +91,12 @@ def test_load_public_refuses_another_data_set_of_that_name(name: str, folders: P
 def test_load_tiny_imagenet_takes_the_public_zip_of_the_data_folder(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(monkeypatch, "tiny-imagenet-200", is_official=lambda arrays: True, sources=tiny_imagenet.TINY_IMAGENET.sources[:2])
+    change(
+        monkeypatch,
+        "tiny-imagenet-200",
+        is_official=lambda arrays: True,
+        sources=tiny_imagenet.TINY_IMAGENET.sources[:2],
+    )
     unpacked_zip(folders / "made" / "tiny-imagenet-200")
     shutil.make_archive(str(folders / "data" / "tiny-imagenet-200"), "zip", folders / "made", "tiny-imagenet-200")
     data = datasets.load("tiny-imagenet-200", log=lambda text: None)

@@ -1,8 +1,8 @@
 """BottleNet++ (Shao and Zhang 2020, ICC Workshops, arXiv 1910.14315): a bottleneck trained through the channel.
 
 Encoder: one convolution that reduces size and channels and also gets the link's condition, batch norm, sigmoid.
-Decoder: one transposed convolution, batch norm, ReLU. The codec is trained behind the frozen base classifier first, then
-with it (`[fine_tune]`).
+Decoder: one transposed convolution, batch norm, ReLU. The codec is trained within the frozen base classifier first,
+then with it (`[fine_tune]`).
 
 Differences from the paper and its public code:
 - Symbols pass the quantizer of all split codecs and bit flips, not white noise or erasures of the bits of 8-bit values.
@@ -23,8 +23,8 @@ from train.codecs.split.semanticnn import init_transposed
 from train.codecs.split.split_codec import SplitCodec, Stage
 from train.impairment import Impairment
 
-# The sigmoid of a value of mean 0 and deviation 1 has mean 1/2 and this deviation: with it, the code starts in the units
-# of the quantizer's centres.
+# The sigmoid of a Gaussian of mean 0 and deviation 1 has mean 1/2 and this deviation: divided by it, the code starts in
+# the units of the quantizer's centres.
 DEVIATION = 0.208
 
 

@@ -19,7 +19,7 @@ from train.config import DataConfig, QuantizerConfig, ScheduleConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import Impairment, draw_impairment
-from train.trainers.split import TRAINING_LINK, SplitConfig, create_codec
+from train.trainers.split import SplitConfig, create_codec
 
 SHAPE = (16, 16, 3)
 CONFIG = SplitConfig(
@@ -56,7 +56,7 @@ def make(architecture: str = "resnet20") -> SemanticNNDevice:
 
 
 def impairment(model: SplitCodec, count: int = 12) -> Impairment:
-    return draw_impairment(TRAINING_LINK, count, model.n_symbols, 3, np.random.default_rng(0))
+    return draw_impairment(CONFIG.link.whole_payloads(), count, model.n_symbols, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("architecture", "latent"), [("mobilenet_v2", (2, 2, 16)), ("resnet20", (4, 4, 8))])
@@ -75,7 +75,7 @@ def test_stem_starts_as_that_of_the_classifier_clipped_at_6(architecture: str, l
 
 @pytest.mark.parametrize("architecture", ["efficientnet_v2_s", "resnet50"])
 def test_build_refuses_other_stems(architecture: str) -> None:
-    with pytest.raises(TrainError, match=r"^semanticnn_device needs a stem of a 3x3 convolution, .*$"):
+    with pytest.raises(TrainError, match=r"^an int8 encoder needs a stem of a 3x3 convolution, .*$"):
         SemanticNNDevice(build(architecture, 5), (32, 32, 3), QuantizerConfig(), SemanticNNDevice.Options())
 
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from tests.train.codecs.split.support import gradient
 from train import settings
-from train.classifiers.architectures import Classifier, build
+from train.classifiers.architectures import Classifier, Normalize, build
 from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split.semanticnn import SemanticNN
-from train.codecs.split.semanticnn_device import SemanticNNDevice
+from train.codecs.split.semanticnn_device import SemanticNNDevice, stem_unit
 from train.codecs.split.split_codec import SplitCodec
 from train.config import DataConfig, QuantizerConfig, ScheduleConfig
 from train.data.datasets import Dataset
@@ -71,6 +71,17 @@ def test_stem_starts_as_that_of_the_classifier_clipped_at_6(architecture: str, l
     # The nearest centre is the same in the encoder's and the decoder's units.
     distance = (raw[..., None] - model.latent_centres().detach()).abs()
     assert torch.equal(distance.argmin(-1), model.quantizer.nearest(z))
+
+
+def test_stem_unit_merges_the_normalisation_of_the_images() -> None:
+    model = classifier().eval()
+    model.normalize = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    images = random_images()
+    with torch.no_grad():
+        difference = (stem_unit(model).eval()(images) - model.features(images).clamp_max(6)).abs()
+        half = stem_unit(model, slice(4, 7)).eval()(images)
+    assert difference[:, :, 1:-1, 1:-1].max() < 1e-5 < difference.max()  # at the border, black is not the mean colour
+    torch.testing.assert_close(half, stem_unit(model).eval()(images)[:, 4:7])
 
 
 @pytest.mark.parametrize("architecture", ["efficientnet_v2_s", "resnet50"])

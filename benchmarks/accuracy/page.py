@@ -38,6 +38,7 @@ each system.
   `inkling` has neither a base classifier nor a teacher here. Its encoder is that of the bundle `cifar10-features`,
   which was trained for longer and with a teacher. The default bundle above has another encoder, whose board also
   answers. `equal-inkling` has a smaller one, at the bytes and MACs of the split codecs on ResNet-20.
+- `resnet20` on CIFAR-10 is a public checkpoint. It was trained on all training images, also on those held out here.
 - *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
 - *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder
   is given the BER that the receiver estimates. An encoder that uses the BER (`adjscc`, `bottlenetpp`) is given the

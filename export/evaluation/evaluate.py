@@ -30,8 +30,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return all figures of a subject on images uint8 (N, H, W, C) with labels (N,).
 
-    bers: bit error rates, 0 first. draws: of the bit flips at each BER above 0. probability (16,): share of correct answers that the host reports for
-    each confidence level of the board.
+    draws: of the bit flips at each BER above 0. probability (16,): share of correct answers that the host reports for
+    each confidence level of the board. bers: bit error rates, 0 first.
     """
     encoded = subject.encode(images, lambda: on_progress(1))
     figures: dict[str, Any] = {"images": len(labels), "draws": draws, "classes": classes}

@@ -267,5 +267,6 @@ def test_load_tiny_imagenet_without_network_names_all_sources_in_one_line(
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     line = fails("tiny-imagenet-200", "cannot get Tiny ImageNet: no folder ")
-    assert f"{folders / 'cache' / 'tiny-imagenet-200'}; the download failed (" in line
+    assert f"{folders / 'cache' / 'tiny-imagenet-200'}; no file " in line
+    assert f"{folders / 'cache' / 'tiny-imagenet-200.zip'}; the download failed (" in line
     assert list((folders / "cache").iterdir()) == []

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.accuracy import cli, models, page
+from benchmarks import command
+from benchmarks.accuracy import cli, learning_rates, models, page
 from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, Figures, experiments, stored
 from benchmarks.accuracy.findings import findings
 from benchmarks.accuracy.measure import hardware
@@ -20,6 +21,8 @@ from host.classify.decoder import Decoder
 from tests.support.host import make_bundle
 from tests.support.train import CONFIG, ROOT, golden, one_line, write_npz
 from train.codecs.deployable import Payload
+from train.trainers.codec import CodecTrainer
+from train.trainers.split import SplitConfig, SplitTrainer
 from wire.answer import answer_word
 
 CLASSIFIER = """
@@ -161,6 +164,37 @@ def test_accuracy_measures_inkling_with_several_seeds(measure: Measure) -> None:
     assert Path("runs/tiny-inkling/best.pt").exists() and Path("runs/tiny-inkling-seed6/best.pt").exists()
     # The config's seed, 5, is among them.
     assert measure("--experiments", "tiny-inkling")[1] == "tiny-inkling: already measured, skipped\n"
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_learning_rates_are_scored_on_held_out_images_only(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for trainer in (SplitTrainer, CodecTrainer):  # not that of the base classifier, which is trained as usual
+        monkeypatch.setattr(trainer, "test", lambda _: pytest.fail("test images are used"))
+    arguments = ["--experiments", "tiny-*", "--factors", "2", "--epochs", "3"]
+    assert learning_rates.main(arguments) == 0
+    output = capsys.readouterr().out
+    for name, rates in (("tiny-semanticnn-noxai", ["0.006", "0.012"]), ("tiny-inkling", ["0.01", "0.02"])):
+        figures = json.loads((command.RESULTS / "learning_rates" / f"{name}.json").read_text())
+        assert list(figures["scores"]) == rates and figures["learning_rate"] == rates[0]
+        assert figures["scores"][figures["best"]]["score"] == max(row["score"] for row in figures["scores"].values())
+        assert figures["epochs"] == (1 if name == "tiny-semanticnn-noxai" else 2) and figures["held_out_images"] >= 32
+        assert output.count(f"training runs/learning_rates/{name}-1-epochs-lr-") == 2
+    assert learning_rates.main(arguments) == 0
+    assert "training" not in capsys.readouterr().out
+    assert learning_rates.main(["--experiments", "nothing"]) == 1
+    one_line(capsys.readouterr().err, "learning_rates: no experiment is called nothing")
+
+
+def test_shortened_config_keeps_the_shares_of_its_epochs() -> None:
+    config = SplitConfig.load(ROOT / "configs/systems/cifar10-resnet20-agilenn-unfrozen.toml")
+    short = learning_rates.shortened(config, 9, 0.5)
+    assert isinstance(short, SplitConfig) and short.fine_tune and short.name.startswith(config.name)
+    assert (short.schedule.epochs, short.schedule.qat_epochs, short.fine_tune.epochs) == (9, 1, 4)
+    assert short.schedule.lr == config.schedule.lr / 2
+    assert learning_rates.shortened(config, 1000, 1.0).schedule == config.schedule
 
 
 def test_hardware_names_the_gpus_of_the_runs_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

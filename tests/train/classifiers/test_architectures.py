@@ -129,7 +129,6 @@ def test_build_configured_refuses_wrong_checkpoints_in_one_line(tmp_path: Path) 
     torch.save(torch.zeros(3), tmp_path / "tensor.th")
     torch.save({"a": 1}, tmp_path / "other.th")
     (tmp_path / "junk.th").write_bytes(b"junk")
-    colours = {"mean": [0.5] * 3}
     for config, classes, channels, message in [
         (config_of(tmp_path / "none.th"), CLASSES, 3, "none.th not found (nor below INKLING_DATA)"),
         (config_of(tmp_path / "junk.th"), CLASSES, 3, "junk.th is damaged, or not a PyTorch file"),
@@ -138,7 +137,7 @@ def test_build_configured_refuses_wrong_checkpoints_in_one_line(tmp_path: Path) 
         (config_of(file), 8, 3, "a.th has no weights of a resnet20 of 8 classes: size mismatch for linear.weight"),
         (config_of(file, "mobilenet_v2"), CLASSES, 3, "a.th has no weights of a mobilenet_v2"),
         (config_of(file), CLASSES, 1, "base: the checkpoint takes 3 channels, the images have 1"),
-        (config_of(file, checkpoint=None, **colours), CLASSES, 1, "base: mean and std are those of three colours"),
+        (config_of(file, checkpoint=None, mean=[0.5] * 3), CLASSES, 1, "base: mean and std are those of three colours"),
     ]:
         with pytest.raises(TrainError) as caught:
             build_configured(config, classes, channels)

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.support import resume as resume_support
 from tests.support import train as train_support
+from train.config import LinkConfig
 from train.data import datasets
 from train.errors import TrainError
+from train.impairment import Impairment, draw_impairment
 from train.run_files import read_log
 from train.trainers import split as split_trainer
 from train.trainers.split import SplitConfig, SplitTrainer, load_or_train_classifier, load_split_codec
@@ -80,7 +83,9 @@ def weights(trained: SplitTrainer) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("system", ["bottlenetpp", "agilenn"])
-def test_base_classifier_is_frozen_before_the_epochs_of_fine_tune(folder: Path, tmp_path: Path, system: str) -> None:
+def test_base_classifier_is_frozen_before_the_epochs_of_fine_tune(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
     run = trainer(folder, system, tmp_path / "run")
     assert [(phase.name, phase.epochs, phase.lr) for phase in run.plan] == [
         ("task", 2, 2e-3),
@@ -89,11 +94,11 @@ def test_base_classifier_is_frozen_before_the_epochs_of_fine_tune(folder: Path, 
     before, seen = weights(run), []
     evaluate = run.evaluate
 
-    def recorded(*arguments: object) -> dict[str, float]:
+    def recorded(*arguments: Any) -> dict[str, float]:  # noqa: ANN401
         seen.append(weights(run))
-        return evaluate(*arguments)  # type: ignore[arg-type]
+        return evaluate(*arguments)
 
-    run.evaluate = recorded  # type: ignore[method-assign]
+    monkeypatch.setattr(run, "evaluate", recorded)
     run.train()
     assert all(torch.equal(before[name], epoch[name]) for epoch in seen[:2] for name in before)
     # Of AgileNN, the classifier's own stem is not used.
@@ -132,11 +137,12 @@ def test_link_of_the_config_is_that_of_the_training(
         text + '[link]\nchannels = ["gilbert-elliott"]\nclean_share = 0.25\nber = [0.01, 0.02]\nestimate_spread = 0\n'
     )
     run = trainer(tmp_path, "agilenn", tmp_path / "run")
-    links, draw = [], split_trainer.draw_impairment
+    links: list[LinkConfig] = []
+    draw = draw_impairment
 
-    def recorded(link: object, *arguments: object) -> object:
+    def recorded(link: LinkConfig, *arguments: Any) -> Impairment:  # noqa: ANN401
         links.append(link)
-        impairment = draw(link, *arguments)  # type: ignore[arg-type]
+        impairment = draw(link, *arguments)
         assert not impairment.missing.any() and not impairment.answer_missing.any()
         return impairment
 
@@ -149,13 +155,14 @@ def test_link_of_the_config_is_that_of_the_training(
 
 def test_settings_of_link_and_fine_tune_are_checked(folder: Path) -> None:
     values = SplitConfig.load(folder / "agilenn.toml").as_dict()
-    for changes, message in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"link": {"channels": ["fog"]}}, "config: link.channels must be some of "),
         ({"link": {"ber": [0.1, 0.01]}}, "config: link.ber must be two numbers"),
         ({"link": {"prefix_share": 0.1}}, "config: link: unknown setting 'prefix_share'"),
         ({"fine_tune": {"epochs": 4}}, "config: fine_tune.epochs must be 1 to schedule.epochs"),
         ({"fine_tune": {"epochs": 1, "lr": 0.0}}, "config: fine_tune.lr must be above 0"),
-    ]:
+    ]
+    for changes, message in cases:
         with pytest.raises(TrainError) as caught:
             SplitConfig.from_dict({**values, **changes})
         assert str(caught.value).startswith(message)

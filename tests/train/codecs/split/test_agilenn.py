@@ -1,6 +1,7 @@
 """AgileNN: two halves of a stem, importance and its losses, the local answer on its way to the host, int8."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def test_halves_of_the_stem_compute_the_classifiers_features() -> None:
     with torch.no_grad():
         assert torch.allclose(codec.stem(images), codec.classifier.features(images).clamp_max(6), atol=1e-6)
     assert codec.n_local == LOCAL
-    assert codec.encoder.layers[0].conv.out_channels == LOCAL and codec.encoder.layers[2].conv.out_channels == 13
+    assert [unit.conv.out_channels for unit in codec.encoder.units()][::2] == [LOCAL, 13, CLASSES]
 
 
 def test_payload_with_the_answer_is_no_longer_than_that_of_the_other_codecs() -> None:
@@ -111,7 +112,7 @@ def test_importance_losses_are_zero_where_the_local_channels_suffice() -> None:
 def test_decode_weighs_the_answer_and_does_without() -> None:
     codec, (images, _) = make().eval(), batch()
     with torch.no_grad():
-        codec.encoder.layers[4].conv.weight.mul_(500)  # a board that is sure
+        codec.encoder.units()[-1].conv.weight.mul_(500)  # a board that is sure
     symbols, words = codec.send(images)
     assert words is not None
     ber = torch.full((12,), 1e-3)
@@ -178,7 +179,7 @@ def test_encoder_macs_count_both_halves() -> None:
         ({"xai_images": 0}, "options: xai_images must be at least 1"),
     ],
 )
-def test_options_are_checked(option: dict[str, float], message: str) -> None:
+def test_options_are_checked(option: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainError, match=f"^{message}$"):
         replace(AgileNN.Options(), **option)
 

@@ -12,8 +12,8 @@ from firmware.tools.build import build
 from host.classify.decoder import Decoder
 from host.reference import ReferenceEncoder
 from tests.conftest import RunInkling
+from tests.export.split_runs import N_IMAGES, ExportedSplit, exported
 from tests.support import firmware as firmware_tools
-from tests.support.split import N_IMAGES, ExportedSplit, exported
 from train import evaluate
 from train.data import datasets
 from train.data.sampling import split_holdout

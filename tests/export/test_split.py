@@ -15,9 +15,9 @@ from export.inspect_tflite import operators
 from firmware.tools.build import build
 from host.classify.decoder import Decoder
 from host.reference import ReferenceEncoder
+from tests.export.split_runs import N_IMAGES, ExportedSplit, exported, short_mobilenet_v2
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
-from tests.support.split import N_IMAGES, ExportedSplit, exported, short_mobilenet_v2
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice

@@ -18,7 +18,7 @@ from train.data.pool import load_pool
 from train.data.sampling import split_holdout
 from train.trainers.codec import load_codec
 from train.trainers.split import SplitConfig, load_split_codec
-from train.trainers.trainer import calibration_images
+from train.trainers.int8 import calibration_images
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ class _BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.running_mean is None or self.running_var is None or self.momentum is None:
             return super().forward(x)
-        values = x.float()
+        values = x.float() if x.dtype.itemsize < 4 else x
         variances, means = torch.var_mean(values, (0, 2, 3), correction=0)
         # In double precision, the variance between the processes loses no digits.
         means, variances = means.double(), variances.double()
@@ -198,12 +198,12 @@ class _BatchNorm2d(nn.BatchNorm2d):
         variance = squares - total.square()
         with torch.no_grad():
             n = world_size() * x.numel() / x.shape[1]
-            self.running_mean.lerp_(total.float(), self.momentum)
-            self.running_var.lerp_((variance * n / (n - 1)).float(), self.momentum)
+            self.running_mean.lerp_(total.to(self.running_mean), self.momentum)
+            self.running_var.lerp_((variance * n / (n - 1)).to(self.running_var), self.momentum)
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
-        scale = (variance + self.eps).rsqrt().float()
-        normalised = (values - total.float()[:, None, None]) * scale[:, None, None]
+        scale = (variance + self.eps).rsqrt().to(values)
+        normalised = (values - total.to(values)[:, None, None]) * scale[:, None, None]
         return (normalised * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 

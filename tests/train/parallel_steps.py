@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from train import parallel
 from train.config import ClassifierConfig, CodecConfig
 from train.data import datasets
 from train.errors import TrainError
+from train.impairment import Impairment
 from train.trainers.classifier import ClassifierTrainer
 from train.trainers.codec import CodecTrainer
 from train.trainers.split import SplitConfig, SplitTrainer
@@ -25,7 +27,10 @@ STEPS = 3
 
 
 def trainer(file: Path, folder: Path) -> Trainer:
-    """Return the trainer of a config, whose name begins with its kind, in float32."""
+    """Return the trainer of a config, whose name begins with its kind, in double precision.
+
+    Deep networks multiply the rounding of float32 until it hides an error.
+    """
     created: Trainer
     if file.stem.startswith("classifier"):
         classifier = ClassifierConfig.load(file)
@@ -37,12 +42,28 @@ def trainer(file: Path, folder: Path) -> Trainer:
         split = SplitConfig.load(file)
         created = SplitTrainer(split, datasets.load(split.data.name), folder)
     created.bf16 = False
+    created.state.model.double()
+    created.state.average.double()
     return created
+
+
+def double(impairment: Impairment, device: torch.device) -> Impairment:
+    """Return an impairment on a device, in double precision."""
+    return Impairment(*(x.double() if x.is_floating_point() else x for x in vars(impairment).values()))
 
 
 def steps(file: Path, folder: Path) -> dict[str, Any]:
     """Train some steps of a config's last float phase; return their losses, and gradients and buffers of the first."""
     run = trainer(file, folder)
+    batch = run.views.batch
+    with (
+        mock.patch.object(Impairment, "to", double),
+        mock.patch.object(run.views, "batch", lambda index: batch(index).double()),
+    ):
+        return _steps(run)
+
+
+def _steps(run: Trainer) -> dict[str, Any]:
     phase, rng = [phase for phase in run.plan if not phase.int8][-1], np.random.default_rng(3)
     torch.manual_seed(4)
     run.views.choose(0)

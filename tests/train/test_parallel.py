@@ -65,9 +65,8 @@ def write_configs(folder: Path, qat_epochs: int = 0) -> None:
     for system, options in SYSTEMS.items():
         text = SYSTEM.format(system=system, base=folder / "base.toml", options=options, qat_epochs=qat_epochs)
         (folder / "steps" / f"split-{system}.toml").write_text(text + data)
-    for architecture in ("mobilenet_v2", "efficientnet_v2_s"):  # with dropout; with stochastic depth, too
-        text = CLASSIFIER.format(architecture=architecture) + data
-        (folder / "steps" / f"classifier-{architecture}.toml").write_text(text)
+    text = CLASSIFIER.format(architecture="mobilenet_v2") + data
+    (folder / "steps" / "classifier-mobilenet_v2.toml").write_text(text)
     train_support.write_config(folder).rename(folder / "steps" / "codec.toml")
 
 
@@ -96,20 +95,18 @@ def test_train_step_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     result = torchrun("tests.train.parallel_steps", "steps", tmp_path / "steps")
     assert result.returncode == 0, result.stderr
     files = sorted((tmp_path / "steps").glob("*.toml"))
-    assert len(files) == len(SYSTEMS) + 3
+    assert len(files) == len(SYSTEMS) + 2
     for file in files:
         one = parallel_steps.steps(file, tmp_path / "one" / file.stem)
         two = torch.load(file.with_suffix(".pt"), weights_only=True)
-        assert two["losses"] == pytest.approx(one["losses"], rel=2e-3), file.stem
-        assert two["losses"][0] == pytest.approx(one["losses"][0], rel=1e-5), file.stem
+        assert two["losses"] == pytest.approx(one["losses"], rel=1e-6), file.stem
         assert one["gradients"].keys() == two["gradients"].keys()
         largest = max(float(gradient.abs().max()) for gradient in one["gradients"].values())
-        for part in ("gradients", "buffers"):
-            for name, value in one[part].items():
-                tolerance = 1e-4 * max(largest if part == "gradients" else 0.0, float(value.abs().max())) + 1e-7
-                torch.testing.assert_close(
-                    two[part][name], value, rtol=0, atol=tolerance, msg=f"{file.stem}: {part} of {name}"
-                )
+        for name, value in one["gradients"].items():
+            difference = float((two["gradients"][name] - value).abs().max())
+            assert difference <= 1e-8 * largest, f"{file.stem}: gradient of {name}"
+        for name, value in one["buffers"].items():
+            torch.testing.assert_close(two["buffers"][name], value, rtol=1e-8, atol=1e-8, msg=f"{file.stem}: {name}")
 
 
 @pytest.mark.slow

@@ -105,6 +105,8 @@ class LineReader:
                 with self.open() as port:
                     if before:
                         log.warning("%s is back", printable(self.url))
+                    else:
+                        log.info("%s: opened", printable(self.url))
                     before, self.connected = "", True
                     self._read(port)
             except PortError as error:

@@ -16,9 +16,9 @@ LATE = 8
 NEAR = 8
 # Without a rhythm, a copy or late frame arrives within this time: longer than a repeater or a second gateway takes.
 REPEAT_S = 10.0
-# Copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, with a binomial deviation.
-# Payloads of different images differ in about half. Payloads within four deviations of copies at 0.1 count as copies.
-COPIES_DIFFER, DEVIATIONS = 0.18, 4.0
+# Payloads count as copies up to a bit error rate p of 0.2: a damaged one differs from a clean one in p of its bits, and
+# from another damaged one in 2 p (1 - p), with a binomial deviation. Payloads of different images differ in about half.
+MOST_BER, DEVIATIONS = 0.2, 4.0
 
 
 class Certainty(IntEnum):
@@ -145,4 +145,5 @@ def _alike(first: np.ndarray, first_clean: bool, second: np.ndarray, second_clea
     count, different = np.count_nonzero(both), np.count_nonzero((first != second) & both)
     if first_clean and second_clean:
         return different == 0
-    return different <= count * COPIES_DIFFER + DEVIATIONS * sqrt(count * COPIES_DIFFER * (1 - COPIES_DIFFER))
+    share = MOST_BER if first_clean or second_clean else 2 * MOST_BER * (1 - MOST_BER)
+    return different <= count * share + DEVIATIONS * sqrt(count * share * (1 - share))

@@ -5,7 +5,6 @@ and compares memory. In the end, the store must have every image that any gatewa
 """
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
@@ -15,6 +14,8 @@ from benchmarks.serve_demo.deployment import DeploymentSettings
 from benchmarks.serve_soak.measure import Faults, Soak
 
 FIGURES = "soak.json"
+SNR_DB, EVERY_S = -9.0, 20.0  # mean SNR of the nodes, seconds between images of a node: as in make serve-demo
+FAULTS = Faults(every_s=(20.0, 60.0), gone_s=(0.0, 20.0))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,14 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_count(parser, "--seconds", 3600, "seconds that nodes send images")
     command.add_count(parser, "--nodes", 20, "nodes, in two sites")
     command.add_seed(parser)
-    parser.add_argument("--snr", type=float, default=-9.0, metavar="DB", help="mean SNR of the nodes (default -9)")
-    parser.add_argument("--every", type=float, default=20.0, metavar="S", help="seconds between images of a node")
-    parser.add_argument(
-        "--faults", type=float, nargs=2, default=(20.0, 60.0), metavar="S", help="seconds between kills (default 20 60)"
-    )
-    parser.add_argument(
-        "--gone", type=float, nargs=2, default=(0.0, 20.0), metavar="S", help="seconds until a restart (default 0 20)"
-    )
     command.add_path(parser, "--folder", "build/serve-soak", "folder for stores, states and logs")
     command.add_path(parser, "--out", command.RESULTS / FIGURES, "file for the figures")
     args = parser.parse_args(arguments)
@@ -39,13 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
     def run() -> None:
         console = Console()
         settings = DeploymentSettings(
-            args.bundle, args.nodes, args.seed, args.snr, args.every, "127.0.0.1:0", Path(args.folder), BUILD_DIR
+            args.bundle, args.nodes, args.seed, SNR_DB, EVERY_S, "127.0.0.1:0", args.folder, BUILD_DIR
         )
-        soak = Soak(settings, args.seconds, Faults(tuple(args.faults), tuple(args.gone)), console.print)
-        figures = soak.run()
-        command.write_json(
-            args.out, {**figures, "command": f"python -m benchmarks.serve_soak --seconds {args.seconds}"}
+        figures = Soak(settings, args.seconds, FAULTS, console.print).run()
+        command_line = (
+            f"python -m benchmarks.serve_soak --seconds {args.seconds} --nodes {args.nodes} --seed {args.seed}"
         )
+        command.write_json(args.out, {**figures, "command": command_line})
         print(f"written: {args.out}")
 
     return command.execute("serve_soak", run)

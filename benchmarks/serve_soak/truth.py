@@ -11,8 +11,8 @@ from wire import bch
 from wire.frame import HEADER_BYTES, AnswerHeader, Header
 from wire.replies.status import Status, parse_status, parse_status_packet
 
-# A node numbers its images modulo 32. Two of one number are minutes apart, and a reading has its frame's time.
-SAME_IMAGE_S = 30.0
+# A reading has the time at which a gateway had the packet: this much after the air at most, on a busy machine.
+SAME_IMAGE_S = 2.0
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Truth:
             one.undamaged += packet == received
 
     def compare(self, readings: Iterable[ReadingRecord], statuses: Iterable[StatusRecord]) -> dict[str, int]:
-        """Return counts of what was heard, and of what the store lacks, has twice, or has and nobody sent."""
+        """Return counts of what was heard, and of what the store lacks, has twice, or has wrongly."""
         times: defaultdict[tuple[str, int, int], list[float]] = defaultdict(list)
         for reading in readings:
             times[reading.site, reading.device, reading.sequence].append(reading.time)
@@ -62,7 +62,7 @@ class Truth:
             "twice": 0,
             "statuses_undamaged": 0,
             "statuses_lost": 0,
-            "readings_of_nothing": sum(map(len, times.values())),
+            "misread": sum(map(len, times.values())),  # readings of a number that was not on the air then
         }
         for one in self.sent:
             key = one.site, one.device, one.number
@@ -74,7 +74,7 @@ class Truth:
             counts["images_undamaged"] += one.undamaged > 0
             counts["undamaged_lost" if one.undamaged else "damaged_lost"] += not found
             counts["twice"] += found > 1
-            counts["readings_of_nothing"] -= found
+            counts["misread"] -= found
         return counts
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import broker
 from channel_sim.channels.lora import LoRa
 from channel_sim.live.radio_hub import RadioHub
 from firmware.tools.build import build
@@ -165,16 +165,12 @@ class Deployment:
         )
 
     def _start_broker(self, running: ExitStack) -> None:
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        if program is None:
-            raise HostError("mosquitto is not installed: make serve-demo installs it, or apt-get install mosquitto")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = broker.free_port()
         config = self.settings.out / "mosquitto.conf"
         config.write_text(BROKER.format(port=port, folder=self.settings.out.resolve()))
         self._broker = f"mqtt://127.0.0.1:{port}"
-        self._start(running, "mosquitto", [program, "-c", str(config)])
-        self._await("mosquitto", lambda: _listens(port))
+        self._start(running, "mosquitto", [broker.program(), "-c", str(config)])
+        self._await("mosquitto", lambda: broker.listens(port))
         self.log(f"Broker: {self._broker}")
 
     def _start_page(self, running: ExitStack) -> None:
@@ -252,11 +248,6 @@ class Deployment:
                     node.sent += 1
                 except (DeviceError, HostError):
                     node.failed += 1
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as line:
-        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _says(log: Path, text: str, times: int = 1) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.gateway.subscriber import Delivery, Subscriber
 from host.keys.key_file import KeyFile, taken_path
@@ -73,6 +74,7 @@ class Decoder:
             broker, settings.client, filters, lambda packet, delivery: self._packets.put((packet, delivery))
         )
         self.publisher = Publisher(broker, f"{settings.client}-out", settings.home_assistant, UNLIMITED)
+        self._decoders = Decoders()
         self._sites: dict[str, Site] = {}
         self._deliveries: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)  # by site and packet id
         self._checked = 0.0
@@ -187,7 +189,9 @@ class Decoder:
             taken = TakenImages(taken_path(path)) if keys.policies else None
             trust = {"policies": keys.policies, "counters": keys.counters, "taken": taken}
         state = settings.state / f"{name}.sqlite3"
-        site_settings = SiteSettings(state=state, tasks=settings.tasks, settle_s=settings.settle_s, **trust)
+        site_settings = SiteSettings(
+            state=state, tasks=settings.tasks, settle_s=settings.settle_s, decoders=self._decoders, **trust
+        )
         self._sites[name] = Site(name, settings.bundles, site_settings)
         log.info("site %s: decoded here", name)
         return self._sites[name]

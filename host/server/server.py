@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.keys.key_file import DEMANDS, KeyFile, default_path, taken_path
 from host.keys.policy import Auth
@@ -64,6 +65,7 @@ class Server:
         self.publisher = _publisher(config) if config.mqtt else None
         self.sink = Sink(self.store)
         self._bundles: dict[Path, Bundle] = {}
+        self._decoders = Decoders()
         self.workers: list[SiteWorker] = []
         for site in config.sites:
             if site.decoded_over_mqtt and config.mqtt:
@@ -150,7 +152,7 @@ class Server:
             if path not in self._bundles:
                 self._bundles[path] = load_bundle(path)
         bundles = [self._bundles[path] for path in site.bundles]
-        engine = Site(site.name, bundles, _site_settings(site, config))
+        engine = Site(site.name, bundles, _site_settings(site, config, self._decoders))
         worker = SiteWorker(engine, self.sink.deliver)
         if site.gateways_over_mqtt and config.mqtt:
             packets = BrokerInput(site.name, broker_of(config.mqtt), worker.take)
@@ -182,7 +184,7 @@ def _events(worker: SiteWorker, line: Line) -> PortEvents:
     )
 
 
-def _site_settings(site: SiteConfig, config: ServeConfig) -> SiteSettings:
+def _site_settings(site: SiteConfig, config: ServeConfig, decoders: Decoders) -> SiteSettings:
     path = site.keys or default_path()
     keys = KeyFile.load(path)
     require = DEMANDS[site.require_auth] if site.require_auth else Auth.NONE
@@ -201,6 +203,7 @@ def _site_settings(site: SiteConfig, config: ServeConfig) -> SiteSettings:
         state=folder / f"{site.name}.sqlite3",
         tasks=site.tasks,
         settle_s=site.settle_s,
+        decoders=decoders,
     )
 
 

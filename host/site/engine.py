@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.classify.classifier import Classifier, Received
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.keys.policy import Auth, DevicePolicy
 from host.keys.taken import TakenImages
@@ -37,6 +38,7 @@ class SiteSettings:
     state: Path | None = None  # state file; without it, a restart begins anew
     tasks: Sequence[str] = ()  # of general bundles
     settle_s: float = 0.25  # for so long, copies by other gateways are awaited
+    decoders: Decoders = field(default_factory=Decoders)  # shared with other sites
 
 
 class Site:
@@ -60,7 +62,7 @@ class Site:
         self._bundles, self._clock, self._wall_clock = bundles, clock, wall_clock
         self._parser = FrameParser(bundles, clock, settings.policies, settings.require)
         self._copies = CopiesReceiver(self._parser)
-        self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks))
+        self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks), settings.decoders)
         self._state = StateFile(settings.state, clock, wall_clock, bool(settings.policies)) if settings.state else None
         self._memory = Memory(self._state, self._classifier, clock)
         if self._state:

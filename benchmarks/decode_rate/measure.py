@@ -150,6 +150,7 @@ def _await(condition: Callable[[], bool], problem: str) -> None:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the processor time of a process in seconds."""
+    """Return the processor time of a process and its children in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / TICKS + sum(_cpu_s(int(child)) for child in children)

@@ -24,7 +24,8 @@ from wire.bundle import Bundle
 class BundleActions:
     """Actions with the bundles of a host.
 
-    on_task: called with each task that was taught, which then answers; it may raise HostError. health: as in Actions.
+    on_task: called with each task that was taught, which then answers; it may raise HostError. withdraw, health: as in
+    Actions.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class BundleActions:
         bundles: Sequence[Bundle],
         store: ReadingStore,
         on_task: Callable[[Bundle, Task], None],
+        withdraw: Callable[[str, int], None],
         health: Callable[[], Json],
     ) -> None:
-        self.health = health
+        self.withdraw, self.health = withdraw, health
         self._bundles = {bundle.model_id: bundle for bundle in bundles}
         self._store = store
         self._on_task = on_task

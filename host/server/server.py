@@ -76,7 +76,7 @@ class Server:
         self.sink.takers += [self.metrics.take, self.hub.publish]
         self.sink.publishers += [self.publisher.publish] if self.publisher else []
         health = Health(self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
-        actions = BundleActions([*self._bundles.values()], self.store, self._use_task, health)
+        actions = BundleActions([*self._bundles.values()], self.store, self._use_task, self._withdraw, health)
         app = make_app(self.store, self.hub, _page_settings(config), actions)
         app.router.routes.append(Route("/metrics", self._metrics))
         settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(STOP_S))
@@ -166,6 +166,11 @@ class Server:
     def _use_task(self, _: Bundle, task: Task) -> None:
         for worker in self.workers:
             worker.use_task(task)
+
+    def _withdraw(self, site: str, device: int) -> None:
+        self.metrics.forget(site, device)
+        if self.publisher:
+            self.publisher.withdraw(site, device)
 
     def _broker_health(self) -> tuple[str, str, str]:
         assert self.publisher

@@ -111,7 +111,9 @@ class Server:
                     records.check()
                 failed = next((worker for worker in self.workers if worker.failure), None)
                 if failed:
-                    raise HostError(f"site {failed.site.name} ended by a fault of this program, shown above")
+                    known = isinstance(failed.failure, HostError)
+                    reason = failed.failure if known else "by a fault of this program, shown above"
+                    raise HostError(f"site {failed.site.name} ended: {reason}")
                 if not self._page_thread.is_alive():
                     raise HostError("the page ended by a fault of this program, shown above")
         finally:

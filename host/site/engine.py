@@ -1,5 +1,6 @@
 """Engine of a site: bytes of its lines and packets of its gateways in, records out."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,14 +63,17 @@ class Site:
         self._copies = CopiesReceiver(self._parser)
         self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks))
         self._state = StateFile(settings.state, clock, wall_clock, bool(settings.policies)) if settings.state else None
-        self._memory = Memory(self._state, self._classifier, clock)
-        if self._state:
-            self._parser.restore(self._state.load())
-            self._parser.gate.restore(self._state.load_accepted())
-        for device, counter in settings.counters.items():
-            self._parser.gate.expect_counter(device, counter)
-        if settings.taken:
-            self._parser.gate.use_taken(settings.taken)
+        with contextlib.ExitStack() as undo:  # a file that stays open would keep out whoever tries again
+            undo.callback(self.abandon)
+            self._memory = Memory(self._state, self._classifier, clock)
+            if self._state:
+                self._parser.restore(self._state.load())
+                self._parser.gate.restore(self._state.load_accepted())
+            for device, counter in settings.counters.items():
+                self._parser.gate.expect_counter(device, counter)
+            if settings.taken:
+                self._parser.gate.use_taken(settings.taken)
+            undo.pop_all()
         self._readings = Readings(name, self._memory.outbox)
         models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._log = EventLog(name, models, clock, wall_clock)
@@ -135,6 +139,11 @@ class Site:
         """Save what is left and close the state file. All records are handled; packets not settled are dropped."""
         if self._state:
             self._save(final=True)
+            self._state.close()
+
+    def abandon(self) -> None:
+        """Close the state file as it is, after a call has raised HostError: the next run begins with the last save."""
+        if self._state:
             self._state.close()
 
     def _poll(self, groups: list[list[GatewayPacket]]) -> list[AnyRecord]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.board.port_reader import PortEvents
 from host.errors import HostError
 from host.keys.key_file import DEMANDS, KeyFile, default_path, taken_path
 from host.keys.policy import Auth
@@ -28,7 +29,7 @@ from host.serve.hub import Hub
 from host.serve.settings import DeviceName, PageSettings
 from host.server.config import MqttConfig, PageConfig, ServeConfig, SiteConfig, StoreConfig
 from host.server.health import Health
-from host.server.inputs import BrokerInput, InputState, PortEvents, PortReader
+from host.server.inputs import BrokerInput, InputState, PortInput
 from host.server.metrics import CONTENT_TYPE, Metrics
 from host.server.records_input import RecordsInput
 from host.server.sink import Sink
@@ -55,7 +56,7 @@ class Server:
     def __init__(self, config: ServeConfig) -> None:
         self.stopped = threading.Event()
         self._inputs: list[InputState] = []
-        self._readers: list[PortReader] = []
+        self._readers: list[PortInput] = []
         self._packets: list[BrokerInput] = []
         self._records: list[RecordsInput] = []
         self.page_socket = _listen(config.page)
@@ -160,7 +161,7 @@ class Server:
             self._packets.append(packets)
             self._inputs.append(packets.state)
         for url in site.ports:
-            reader = PortReader(url, _events(worker, engine.line(url)), self.stopped, site.baud, site.dtr_rts)
+            reader = PortInput(url, _events(worker, engine.line(url)), self.stopped, site.baud, site.dtr_rts)
             self._readers.append(reader)
             self._inputs.append(reader.state)
         return worker

@@ -181,7 +181,8 @@ def test_decode_begins_a_site_anew_that_fails_while_it_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(refused_sites, "RETRY_S", 0.3)
-    poll, failed = Site.poll, []
+    poll = Site.poll
+    failed: list[object] = []
 
     def failing(site: Site) -> list[AnyRecord]:
         if site.name == "barn" and len(site._groups) and not failed:

@@ -14,7 +14,8 @@ DEADLINE_S = 30.0
 
 @pytest.mark.parametrize("end", ["closed", "stopped"])
 def test_port_reader_ends_a_connection_with_one_silence(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_reader, "QUIET_S", 1000.0)  # the end comes first
+    for name in ("QUIET_S", "RETRY_S"):  # the end comes first, and nothing after it
+        monkeypatch.setattr(port_reader, name, 1000.0)
     calls: queue.Queue[bytes | str] = queue.Queue()
     stopped = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -82,7 +82,7 @@ class Site:
         self._changed: set[Key] = set()
         self._settled: list[str] = []
         self._again: dict[str, AnyRecord] = {record.id: record for record in self._memory.outbox.unhandled()}
-        self._save_error = ""
+        self._save_error = self._reported_error = ""
 
     @property
     def totals(self) -> Totals:
@@ -208,14 +208,17 @@ class Site:
         try:
             others = self._memory.changes(changed, final)
             self._state.save(self._parser.sources, changed, self._parser.gate.accepted, others)
+            self._save_error = self._reported_error = ""
         except HostError as error:
             self._changed |= changed
             self._save_error = str(error)
 
     def _save_events(self) -> list[AnyRecord]:
-        """Return the event that the state could not be saved, if it could not. It is not in the file itself."""
-        error, self._save_error = self._save_error, ""
-        return [self._log.state_not_saved(error)] if error else []
+        """Return the event that the state cannot be saved, once for each reason. It is not in the file itself."""
+        if self._save_error == self._reported_error:
+            return []
+        self._reported_error = self._save_error
+        return [self._log.state_not_saved(self._save_error)]
 
 
 def _line_of(packets: Sequence[GatewayPacket]) -> tuple[str, int | None]:

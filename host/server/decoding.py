@@ -208,6 +208,7 @@ class Decoder:
             self._refused.refuse(name, str(error))
             return None
         self._sites[name] = site
+        self.publisher.restore(site.remembered())
         log.info("site %s: decoded here", name)
         for one in self._refused.accept(name):
             self._take(site, one)

@@ -94,6 +94,10 @@ class Site:
         """Packets that are not a frame of a known model."""
         return self._copies.foreign
 
+    def remembered(self) -> list[AnyRecord]:
+        """Return the latest records, of earlier runs too, as far as the state file has them."""
+        return list(self._memory.outbox.records.values())
+
     def line(self, name: str) -> Line:
         """Return a new line, a port's byte stream. Gateways on it are called `name/number`."""
         return Line(self, name, self._bundles, self._parser, self._log, self._wall_clock)
@@ -111,7 +115,7 @@ class Site:
     def take_frame(self, frame: FeatureFrame | AnswerFrame, line: str) -> None:
         """Take an image's frame of a board on a line."""
         self._log.hear_image(frame, line)
-        self._arrive(Received([frame], [line]), (self._wall_clock(),), ())
+        self._arrive(Received([frame], [line]), (self._wall_clock(),))
 
     def use_task(self, task: Task) -> None:
         """Use a task of a general bundle from the next frame on, in place of one with its name."""
@@ -171,13 +175,14 @@ class Site:
         readings = self._classifier.read_received([arrival.received for arrival in arrivals])
         for arrival, reading in zip(arrivals, readings, strict=True):
             record = self._readings.record(arrival, reading)
-            self._memory.outbox.settle(arrival.packets, record.id)
+            self._memory.outbox.settle([packet.id for packet in arrival.packets], record.id)
             yield record
 
-    def _arrive(self, received: Received, times: tuple[float, ...], packets: tuple[str, ...]) -> None:
+    def _arrive(self, received: Received, times: tuple[float, ...], packets: Sequence[GatewayPacket] = ()) -> None:
+        """Take frames of one image, each of which came in a packet, or none of them."""
         frame = received.frames[0]
         key = frame.device, frame.model.model_id
-        self._arrivals.append(Arrival(received, times, packets, self._parser.sources[key].token))
+        self._arrivals.append(Arrival(received, times, tuple(packets), self._parser.sources[key].token))
         self._changed.add(key)
 
     def _settle(self, outcome: Outcome, packets: Sequence[GatewayPacket]) -> None:
@@ -189,7 +194,7 @@ class Site:
             gateways = [packet.gateway for packet in packets]
             received = Received(outcome.frames, gateways, outcome.combined)
             self._log.hear_image(frame, *_line_of(packets))
-            self._arrive(received, tuple(packet.time for packet in packets), tuple(ids))
+            self._arrive(received, tuple(packet.time for packet in packets), packets)
             return
         record_id = None
         if isinstance(event, ControlFrame):

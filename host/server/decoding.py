@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from host.classify.classifier import Classifier
 from host.errors import HostError
 from host.gateway.subscriber import Delivery, Subscriber
 from host.keys.key_file import KeyFile, taken_path
@@ -28,6 +29,7 @@ from host.server.refused_sites import RefusedSites, Unsettled
 from host.site.engine import Site, SiteSettings
 from host.site.packets import GatewayPacket
 from host.site.records import AnyRecord
+from host.tasks.files import load_all as load_tasks
 from wire.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class Decoder:
     def __init__(self, settings: DecodeSettings, broker: Broker) -> None:
         if settings.keys and not settings.keys.is_dir():  # without it, all devices would be plain
             raise HostError(f"there is no folder of key files {settings.keys}: make it, or correct its name")
+        # What is wrong with bundles or tasks is no fault of a site.
+        Classifier.of(settings.bundles, load_tasks(settings.bundles, settings.tasks))
         self._settings = settings
         self.stopped = threading.Event()
         self._packets: queue.SimpleQueue[tuple[GatewayPacket, Delivery]] = queue.SimpleQueue()
@@ -230,7 +234,7 @@ class Decoder:
     def _refuse(self, name: str, error: HostError) -> None:
         """Refuse a site that fails while it is decoded. What is not settled is taken again from its last state."""
         self._sites.pop(name).abandon()
-        self._refused.refuse(name, str(error))
+        self._refused.fail(name, str(error))
         for key in [key for key in self._unsettled if key[0] == name]:
             one = self._unsettled.pop(key)
             self._refused.hold(one.packet, one.deliveries)

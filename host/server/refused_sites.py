@@ -44,6 +44,7 @@ class RefusedSites:
     ) -> None:
         self._acknowledge, self._clock = acknowledge, clock
         self._refusals: dict[str, _Refusal] = {}
+        self._failed: dict[str, float] = {}  # when a site failed last while it was decoded
         self._held: OrderedDict[tuple[str, str], Unsettled] = OrderedDict()  # by site and packet id
         self.lost = 0  # packets
 
@@ -61,6 +62,16 @@ class RefusedSites:
         """Return the sites to try again."""
         return [site for site in self._refusals if self.is_due(site)]
 
+    def fail(self, site: str, problem: str) -> None:
+        """Refuse a site that failed while it was decoded. It is tried again at once, unless it also failed just before.
+
+        What failed may have been a process of its own, which begins anew.
+        """
+        before, self._failed[site] = self._failed.get(site, -RETRY_S), self._clock()
+        self.refuse(site, problem)
+        if self._clock() - before >= RETRY_S:
+            self._refusals[site].retry = self._clock()
+
     def refuse(self, site: str, problem: str) -> None:
         """Refuse a site until it is tried again, and log why, once for each problem."""
         known = self._refusals.get(site)
@@ -73,9 +84,9 @@ class RefusedSites:
         self._refusals[site] = _Refusal(problem, self._clock() + RETRY_S, lost)
 
     def hold(self, packet: GatewayPacket, deliveries: Iterable[Delivery]) -> None:
-        """Keep a packet of a refused site. If there are too many, the oldest one is lost."""
+        """Keep a packet of a refused site. If there are too many, the oldest are lost, unless it is tried again now."""
         self._held.setdefault((packet.site, packet.id), Unsettled(packet)).deliveries += deliveries
-        if len(self._held) > MOST_HELD:
+        while len(self._held) > MOST_HELD and not self.is_due(packet.site):
             (site, _), oldest = self._held.popitem(last=False)
             if not self._refusals[site].lost:
                 log.warning(

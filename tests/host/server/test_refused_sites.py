@@ -92,6 +92,29 @@ def test_refuse_logs_each_problem_once_and_waits_between_attempts(caplog: pytest
     ]
 
 
+def test_hold_loses_nothing_of_a_site_that_is_tried_again_at_once() -> None:
+    sites = RefusedSites(lambda deliveries: None)
+    sites.fail("barn", "decoder.onnx has been stopped")
+    for number in range(MOST_HELD + 3):
+        sites.hold(packet("barn", number), [Delivery(1, number)])
+    sites.refuse("barn", "its state is damaged")
+    assert sites.lost == 0
+    sites.hold(packet("barn", MOST_HELD + 3), [Delivery(1, MOST_HELD + 3)])
+    assert sites.lost == 4 and len(sites.accept("barn")) == MOST_HELD
+
+
+def test_fail_tries_a_site_again_at_once_but_not_twice_in_a_row() -> None:
+    now = 0.0
+    sites = RefusedSites(lambda deliveries: None, lambda: now)
+    due = []
+    for pause_s in (0.0, 1.0, RETRY_S, 1.0, RETRY_S - 1):
+        now += pause_s
+        sites.fail("barn", "decoder.onnx has been stopped")
+        due.append(sites.is_due("barn"))
+        sites.accept("barn")
+    assert due == [True, False, True, False, False]
+
+
 @contextmanager
 def decoding(settings: DecodeSettings, broker: Mosquitto) -> Iterator[Decoder]:
     """Run a decoder in a thread until the block ends; its failure is one of the test."""
@@ -180,7 +203,6 @@ def test_decode_begins_a_site_anew_that_fails_while_it_is_decoded(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(refused_sites, "RETRY_S", 0.3)
     poll = Site.poll
     failed: list[object] = []
 
@@ -199,6 +221,12 @@ def test_decode_begins_a_site_anew_that_fails_while_it_is_decoded(
     readings.close()
     assert failed and len(readings.by_id) == 5
     assert sum("site barn is not decoded: decoder.onnx has been stopped" in line for line in caplog.messages) == 1
+
+
+def test_decode_refuses_tasks_that_are_missing(tmp_path: Path, bundle: Bundle) -> None:
+    settings = DecodeSettings(0, 1, [bundle], tmp_path / "state", tasks=["animals"])
+    with pytest.raises(HostError, match="animals"):
+        Decoder(settings, Broker.of("mqtt://127.0.0.1:1"))
 
 
 def test_decode_refuses_a_folder_of_keys_that_is_missing(tmp_path: Path, bundle: Bundle) -> None:

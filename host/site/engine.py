@@ -1,5 +1,6 @@
 """Engine of a site: bytes of its lines and packets of its gateways in, records out."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,14 +65,17 @@ class Site:
         self._copies = CopiesReceiver(self._parser)
         self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks), settings.decoders)
         self._state = StateFile(settings.state, clock, wall_clock, bool(settings.policies)) if settings.state else None
-        self._memory = Memory(self._state, self._classifier, clock)
-        if self._state:
-            self._parser.restore(self._state.load())
-            self._parser.gate.restore(self._state.load_accepted())
-        for device, counter in settings.counters.items():
-            self._parser.gate.expect_counter(device, counter)
-        if settings.taken:
-            self._parser.gate.use_taken(settings.taken)
+        with contextlib.ExitStack() as undo:  # a file that stays open would keep out whoever tries again
+            undo.callback(self.abandon)
+            self._memory = Memory(self._state, self._classifier, clock)
+            if self._state:
+                self._parser.restore(self._state.load())
+                self._parser.gate.restore(self._state.load_accepted())
+            for device, counter in settings.counters.items():
+                self._parser.gate.expect_counter(device, counter)
+            if settings.taken:
+                self._parser.gate.use_taken(settings.taken)
+            undo.pop_all()
         self._readings = Readings(name, self._memory.outbox)
         models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._log = EventLog(name, models, clock, wall_clock)
@@ -80,7 +84,7 @@ class Site:
         self._changed: set[Key] = set()
         self._settled: list[str] = []
         self._again: dict[str, AnyRecord] = {record.id: record for record in self._memory.outbox.unhandled()}
-        self._save_error = ""
+        self._save_error = self._reported_error = ""
 
     @property
     def totals(self) -> Totals:
@@ -91,6 +95,10 @@ class Site:
     def foreign(self) -> int:
         """Packets that are not a frame of a known model."""
         return self._copies.foreign
+
+    def remembered(self) -> list[AnyRecord]:
+        """Return the latest records, of earlier runs too, as far as the state file has them."""
+        return list(self._memory.outbox.records.values())
 
     def line(self, name: str) -> Line:
         """Return a new line, a port's byte stream. Gateways on it are called `name/number`."""
@@ -109,7 +117,7 @@ class Site:
     def take_frame(self, frame: FeatureFrame | AnswerFrame, line: str) -> None:
         """Take an image's frame of a board on a line."""
         self._log.hear_image(frame, line)
-        self._arrive(Received([frame], [line]), (self._wall_clock(),), ())
+        self._arrive(Received([frame], [line]), (self._wall_clock(),))
 
     def use_task(self, task: Task) -> None:
         """Use a task of a general bundle from the next frame on, in place of one with its name."""
@@ -139,6 +147,11 @@ class Site:
             self._save(final=True)
             self._state.close()
 
+    def abandon(self) -> None:
+        """Close the state file as it is, after a call has raised HostError: the next run begins with the last save."""
+        if self._state:
+            self._state.close()
+
     def _poll(self, groups: list[list[GatewayPacket]]) -> list[AnyRecord]:
         outbox = self._memory.outbox
         for group in groups:
@@ -164,13 +177,14 @@ class Site:
         readings = self._classifier.read_received([arrival.received for arrival in arrivals])
         for arrival, reading in zip(arrivals, readings, strict=True):
             record = self._readings.record(arrival, reading)
-            self._memory.outbox.settle(arrival.packets, record.id)
+            self._memory.outbox.settle([packet.id for packet in arrival.packets], record.id)
             yield record
 
-    def _arrive(self, received: Received, times: tuple[float, ...], packets: tuple[str, ...]) -> None:
+    def _arrive(self, received: Received, times: tuple[float, ...], packets: Sequence[GatewayPacket] = ()) -> None:
+        """Take frames of one image, each of which came in a packet, or none of them."""
         frame = received.frames[0]
         key = frame.device, frame.model.model_id
-        self._arrivals.append(Arrival(received, times, packets, self._parser.sources[key].token))
+        self._arrivals.append(Arrival(received, times, tuple(packets), self._parser.sources[key].token))
         self._changed.add(key)
 
     def _settle(self, outcome: Outcome, packets: Sequence[GatewayPacket]) -> None:
@@ -182,7 +196,7 @@ class Site:
             gateways = [packet.gateway for packet in packets]
             received = Received(outcome.frames, gateways, outcome.combined)
             self._log.hear_image(frame, *_line_of(packets))
-            self._arrive(received, tuple(packet.time for packet in packets), tuple(ids))
+            self._arrive(received, tuple(packet.time for packet in packets), packets)
             return
         record_id = None
         if isinstance(event, ControlFrame):
@@ -201,14 +215,17 @@ class Site:
         try:
             others = self._memory.changes(changed, final)
             self._state.save(self._parser.sources, changed, self._parser.gate.accepted, others)
+            self._save_error = self._reported_error = ""
         except HostError as error:
             self._changed |= changed
             self._save_error = str(error)
 
     def _save_events(self) -> list[AnyRecord]:
-        """Return the event that the state could not be saved, if it could not. It is not in the file itself."""
-        error, self._save_error = self._save_error, ""
-        return [self._log.state_not_saved(error)] if error else []
+        """Return the event that the state cannot be saved, once for each reason. It is not in the file itself."""
+        if self._save_error == self._reported_error:
+            return []
+        self._reported_error = self._save_error
+        return [self._log.state_not_saved(self._save_error)]
 
 
 def _line_of(packets: Sequence[GatewayPacket]) -> tuple[str, int | None]:

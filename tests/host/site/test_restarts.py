@@ -1,5 +1,6 @@
 """Restarts of a site: nothing is lost, repeated under another id, or forgotten."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,14 +106,27 @@ def test_late_copy_after_a_restart_keeps_earlier_receptions(town: Town) -> None:
     assert second.symbols == first.symbols and second.label == first.label
 
 
-def test_state_file_on_a_full_disk_is_an_event(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_file_on_a_full_disk_is_one_event(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise HostError("cannot use state file x: database or disk is full")
 
     assert town.site._state
-    monkeypatch.setattr(town.site._state, "save", fail)
-    records = town.hear(packet(town.bundle, 5))
-    assert len(readings(records)) == 1 and events(records) == ["state-not-saved"]
+    for sequence in (5, 15):
+        with monkeypatch.context() as full:
+            full.setattr(town.site._state, "save", fail)
+            records = town.hear(packet(town.bundle, sequence))
+            assert len(readings(records)) == 1 and events(records) == ["state-not-saved"]
+            assert events(town.site.poll() + town.hear(packet(town.bundle, sequence + 1))) == []
+        assert events(town.hear(packet(town.bundle, sequence + 2))) == []
+
+
+def test_state_file_is_written_by_another_thread_than_opened_it(town: Town) -> None:
+    with ThreadPoolExecutor(1) as other:
+        records = other.submit(town.hear, packet(town.bundle, 5)).result()
+    assert len(readings(records)) == 1 and events(records) == []
+    town.kill()
+    town.start()
+    assert town.site.poll() == records
 
 
 def test_damaged_outbox_is_refused(town: Town) -> None:

@@ -1,9 +1,10 @@
-"""One measurement: packets wait at a broker, decoders take them, readings are counted as they come."""
+"""One measurement: decoders are stopped, packets wait at the broker, and readings are counted once they go on."""
 
 import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -44,18 +45,15 @@ def measure(bundle: Bundle, processes: int, gateways: int, packets: int, folder:
     images = packets // gateways
     with contextlib.ExitStack() as running:
         port, broker_pid = _start_broker(running, folder)
-        # A broker keeps packets only for sessions that exist.
-        with contextlib.ExitStack() as once:
-            for number in range(processes):
-                _start_decoder(once, bundle, port, number, processes, folder)
-        _publish(bundle, port, images, gateways)
-        readings = running.enter_context(_counted(port))
         decoders = [_start_decoder(running, bundle, port, number, processes, folder) for number in range(processes)]
-        _await(lambda: len(readings) > 0, "no reading arrives")
-        cpu, broker_cpu = sum(map(_cpu_s, decoders)), _cpu_s(broker_pid)
+        readings = running.enter_context(_counted(port))
+        _signal(decoders, signal.SIGSTOP)  # their sessions exist, so that the broker keeps what they do not take
+        _publish(bundle, port, images, gateways)
+        cpu, broker_cpu, began = sum(map(_cpu_s, decoders)), _cpu_s(broker_pid), time.monotonic()
+        _signal(decoders, signal.SIGCONT)
         _await(lambda: len(readings) >= images, "readings are missing")
         cpu, broker_cpu = sum(map(_cpu_s, decoders)) - cpu, _cpu_s(broker_pid) - broker_cpu
-        seconds = readings[images - 1] - readings[0]
+        seconds = readings[images - 1] - began
     sent = images * gateways
     return {
         "processes": processes,
@@ -90,11 +88,17 @@ def _start_decoder(
     return process
 
 
+def _signal(processes: list[int], number: int) -> None:
+    for process in processes:
+        os.kill(process, number)
+
+
 def _start(running: contextlib.ExitStack, command: list[str], log: Path) -> int:
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
     def end() -> None:
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait()
 

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         _classifier(classifier, options)
     elif kind == SPLIT_CODEC:
         split = SplitRunConfig.load(file, options.set)
-        ClassifierConfig.load(Path(split.classifier))
+        ClassifierConfig.load(Path(split.classifier)).find_checkpoint()
         _look_up(split, options)
         _split(file, options)
     elif kind == GENERAL:

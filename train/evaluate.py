@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from channel_sim.channels.bsc import BER_GRID, BitFlips
-from train.codecs.codec import Codec
 from train.codecs.deployable import Payload, SymbolCodec
 from train.compute_device import autocast, device_of, has_fast_bf16
 from train.data.augment import as_input
@@ -34,7 +33,7 @@ def encode(codec: SymbolCodec, images: np.ndarray, given_ber: float | None = Non
 
 
 @torch.no_grad()
-def board_logits(codec: Codec, images: np.ndarray) -> Tensor:
+def board_logits(codec: SymbolCodec, images: np.ndarray) -> Tensor:
     """Return the logits (N, classes) of the answer head for images uint8 (N, H, W, C)."""
     codec.eval()
     device = device_of(codec)
@@ -88,8 +87,9 @@ def accuracies(
 
 
 def accuracies_given_ber(codec: SymbolCodec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return the accuracy by BER where encoder and decoder are both given the BER."""
-    return {f"{ber:g}": accuracy(codec, encode(codec, images, ber), labels, ber) for ber in BER_GRID}
+    """Return the accuracy by BER where the decoder is given the BER, and an encoder that adapts to it, too."""
+    once = None if codec.adapts else encode(codec, images)
+    return {f"{ber:g}": accuracy(codec, once or encode(codec, images, ber), labels, ber) for ber in BER_GRID}
 
 
 def score(accuracies: dict[str, float]) -> float:

@@ -11,6 +11,7 @@ from train.errors import TrainError
 
 CONFIGS, RESULTS = Path("configs/systems"), command.RESULTS / "accuracy"
 INKLING, PLAIN = "inkling", "plain"
+UNFROZEN = "unfrozen"  # ends the name of a system whose base classifier is trained, too, which is no ablation
 
 Figures = dict[str, Any]  # the JSON of one experiment
 
@@ -32,9 +33,9 @@ class Experiment:
 
     @property
     def ablation(self) -> str | None:
-        """The part of the name that follows the system, such as "noxai"."""
+        """The part of the name that follows the system, such as "noxai"; None for a complete system."""
         _, _, rest = self.name.replace("_", "-").partition(self.system.replace("_", "-"))
-        return rest.strip("-") or None
+        return rest.strip("-").removesuffix(UNFROZEN).strip("-") or None
 
 
 def experiments(folder: Path = CONFIGS) -> list[Experiment]:

@@ -30,8 +30,8 @@ def difference(one: Figures, other: Figures) -> tuple[float, float]:
 
 def complete(figures: Figures, ablations: list[Figures]) -> list[Figures]:
     """Return the ablations of a system on the same data set and base classifier."""
-    same = ("system", "dataset", "classifier")
-    return [a for a in ablations if all(a[key] == figures[key] for key in same)]
+    same = ("system", "dataset", "classifier", "base_trained")
+    return [a for a in ablations if all(a.get(key, False) == figures.get(key, False) for key in same)]
 
 
 def findings(measured: dict[str, Figures], expected: dict[str, str | None]) -> list[str]:
@@ -43,7 +43,7 @@ def findings(measured: dict[str, Figures], expected: dict[str, str | None]) -> l
     lines = [_ablation(name, whole, ablations) for name in sorted(names, key=_order)]
     lines += [_robust(row, rows) for row in whole] or ["- **Robust at high BER.** Not measured yet."]
     lines += [_others(row, rows) for row in whole]
-    lines += [_smaller(whole)] + [_default(row, rows) for row in whole]
+    lines += [_smaller(whole)] + [line for row in whole for line in _defaults(row, rows)]
     return [line for line in lines if line]
 
 
@@ -52,12 +52,14 @@ def _order(ablation: str) -> int:
 
 
 def _where(figures: Figures) -> str:
-    return f"{title(figures['dataset'])}, `{figures['classifier']}`"
+    trained = ", trained with the systems" if figures.get("base_trained") else ""
+    return f"{title(figures['dataset'])}, `{figures['classifier']}`{trained}"
 
 
 def _name(figures: Figures) -> str:
-    """Return the system's name as the configs spell it."""
-    return f"`{figures['system'].replace('_', '-')}`"
+    """Return the system's name as the configs spell it; Inkling with its bytes, as there may be several."""
+    size = f" ({figures['payload_bytes']:g} bytes)" if figures["system"] == INKLING else ""
+    return f"`{figures['system'].replace('_', '-')}`{size}"
 
 
 def _ablation(ablation: str, whole: list[Figures], ablations: list[Figures]) -> str:
@@ -92,15 +94,22 @@ def _kept(figures: Figures) -> float:
 
 
 def _rivals(figures: Figures, rows: list[Figures]) -> list[Figures]:
-    """Return the other systems on the same data set, on the same base classifier if they have one."""
+    """Return the other systems on the same data set, on the same base classifier if they have one.
+
+    Where the base classifier is trained with the system, it is in those, too.
+    """
     return [
         row
         for row in rows
         if row["dataset"] == figures["dataset"]
-        and row["classifier"] in (None, figures["classifier"])
+        and (row["classifier"] is None or _base(row) == _base(figures))
         and row["system"] != figures["system"]
         and not row["ablation"]
     ]
+
+
+def _base(figures: Figures) -> tuple[str, bool]:
+    return figures["classifier"], figures.get("base_trained", False)
 
 
 def _robust(figures: Figures, rows: list[Figures]) -> str:
@@ -138,10 +147,12 @@ def _smaller(whole: list[Figures]) -> str:
     return f"{claim}, as the paper's abstract says. This depends on sizes alone, not on training. {'; '.join(parts)}."
 
 
-def _default(figures: Figures, rows: list[Figures]) -> str:
-    inkling = next((row for row in _rivals(figures, rows) if row["system"] == INKLING), None)
-    if inkling is None:
-        return ""
+def _defaults(figures: Figures, rows: list[Figures]) -> list[str]:
+    """Return one line for each codec of Inkling on the same data set."""
+    return [_default(figures, row) for row in _rivals(figures, rows) if row["system"] == INKLING]
+
+
+def _default(figures: Figures, inkling: Figures) -> str:
     teacher = "with a teacher" if inkling["recipe"]["config"]["teacher"] else "without a teacher"
     return (
         f"- **Inkling** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "

@@ -24,6 +24,7 @@ from train.compute_device import choose_device
 from train.data.datasets import Dataset, load_for
 from train.data.sampling import stratified
 from train.errors import TrainError
+from train.trainers.split import SplitConfig
 
 
 def run_all(args: argparse.Namespace) -> None:
@@ -109,7 +110,8 @@ def _grid(title: str, system: TrainedSystem, labels: np.ndarray, draws: int, con
 
 
 def _facts(experiment: Experiment, prepared: Prepared, rows: list[dict[str, list[dict]]], data: Dataset) -> Figures:
-    system, schedule = prepared.system, models.config_of(experiment).schedule
+    system, config = prepared.system, models.config_of(experiment)
+    schedule = config.schedule
     payload = float(np.mean([draw["payload_bytes"] for row in rows[0].values() for draw in row]))
     base = models.recipe(experiment)["classifier"]
     epochs = {} if experiment.system == PLAIN else {"system": schedule.epochs + schedule.qat_epochs}
@@ -119,6 +121,7 @@ def _facts(experiment: Experiment, prepared: Prepared, rows: list[dict[str, list
         "system": experiment.system,
         "dataset": experiment.dataset,
         "classifier": base and base["architecture"],
+        "base_trained": isinstance(config, SplitConfig) and config.fine_tune is not None,
         "ablation": experiment.ablation,
         "payload_bytes": int(payload) if payload.is_integer() else round(payload, 2),
         "ratio_rgb": round(int(np.prod(data.x_test.shape[1:])) / payload, 2),

@@ -91,11 +91,15 @@ class FramedSystem:
 
     def figures(self, labels: np.ndarray, ber: float, seed: int, on_progress: OnProgress) -> dict[str, float]:
         """See TrainedSystem.figures."""
-        delivery = Delivery(self.model, self.decoder, 0, ber, seed)
+        delivery, answered = Delivery(self.model, self.decoder, 0, ber, seed), 0
         for first in range(0, len(labels), BLOCK):
             part = slice(first, first + BLOCK)
-            delivery.send(self.encode(part, delivery.reported_ber), labels[part], on_progress)
-        return {**delivery.figures(), "payload_bytes": self.model.chunk_bytes(0)}
+            encoded = self.encode(part, delivery.reported_ber)
+            if encoded.classes is not None:
+                answered += int((encoded.classes == labels[part]).sum())
+            delivery.send(encoded, labels[part], on_progress)
+        board = {"accuracy_board": answered / len(labels)} if self.model.answer else {}
+        return {**delivery.figures(), **board, "payload_bytes": self.model.chunk_bytes(0)}
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,8 @@ def prepare(
         return Prepared(plain(base, data, images), accuracy, seconds)
     _train(SplitTrainer, replace(config, seed=seed), data, folder, device)
     split = load_split_codec(folder, data)[0]
-    if not _alike(split.classifier, frozen(base)):
+    trained_base = isinstance(config, SplitConfig) and config.fine_tune is not None
+    if not trained_base and not _alike(split.classifier, frozen(base)):
         raise TrainError(f"{folder} was trained around another {base_config.name}: move it away to train it again")
     arithmetic = "int8" if config.schedule.qat_epochs else "float32"
     system = split_codec(experiment.name, split, images, data.classes, arithmetic)

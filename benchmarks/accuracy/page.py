@@ -21,6 +21,8 @@ COLOURS = {
     "semanticnn_device": "#7a4fa3",
     "adjscc": "#c4691c",
     "deepcod": "#b3344a",
+    "bottlenetpp": "#5f7a1f",
+    "agilenn": "#c95fa8",
     PLAIN: "#8a6d3b",
 }
 OTHER = "#3f8f9b"  # a user's own system
@@ -28,17 +30,19 @@ DASHES = ("-", "--", "-.", ":")  # one per base classifier
 RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) describes
 each system.
 
-- *Training*: all systems are trained on the same images, through the same channel, with the same small budget; the
-  tables give the epochs of the base classifier and of the system itself. Longer training may raise the accuracies,
-  and not all by the same amount.
-- *Split codecs* share one frozen base classifier and split it after its stem (`semanticnn-device` trains the stem as
-  well). `inkling` has neither a base classifier nor a teacher here. Its encoder is that of the bundle
-  `cifar10-features`, which was trained for longer and with a teacher. The default bundle above has another encoder,
-  whose board also answers.
+- *Training*: all systems are trained on the same images and through the same channel, those on one base classifier with
+  the same small budget; the tables give the epochs of the base classifier and of the system itself. Longer training may
+  raise the accuracies, and not all by the same amount.
+- *Split codecs* share one base classifier and split it after its stem. The table tells whether the base classifier is
+  *frozen* or *trained* in the last epochs, too; `semanticnn-device` and `agilenn` always train a stem of their own.
+  `inkling` has neither a base classifier nor a teacher here. Its encoder is that of the bundle `cifar10-features`,
+  which was trained for longer and with a teacher. The default bundle above has another encoder, whose board also
+  answers. `equal-inkling` has a smaller one, at the bytes and MACs of the split codecs on ResNet-20.
+- `resnet20` on CIFAR-10 is a public checkpoint. It was trained on all training images, also on those held out here.
 - *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
 - *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder
-  is given the BER that the receiver estimates. An encoder that uses the BER (`adjscc`) is given the latest estimate
-  before each 500 images.
+  is given the BER that the receiver estimates. An encoder that uses the BER (`adjscc`, `bottlenetpp`) is given the
+  latest estimate before each 500 images.
 - `plain` (int8 features, Huffman code, one CRC-16 per channel) drops damaged packets. Its packets need no header and
   always count as delivered, both in its favour.
 - *Accuracy* is in percent of the frames delivered, unless the table says otherwise. *Features* are the float32 features
@@ -94,11 +98,12 @@ def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figur
     if rows:
         lines.append(f"![accuracy against bit error rate, {title(dataset)}]({plot_name(dataset)})\n")
     heads = (
-        "| system | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own | training, min |"
+        "| system | base classifier | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own "
+        "| training, min |"
     )
     lines += [
         f"{heads} {' | '.join(f'BER {ber}' for ber in GRID)} |",
-        "| --- |" + " ---: |" * (6 + len(GRID)),
+        "| --- | --- |" + " ---: |" * (6 + len(GRID)),
         *[_row(one, measured.get(one.name)) for one in shown],
         "",
     ]
@@ -113,6 +118,7 @@ def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figur
                 if one.name in measured
             ],
             "",
+            *_boards([one for one in shown if one.name in measured], measured),
             *_spreads(rows),
         ]
     return lines
@@ -130,10 +136,12 @@ def _base_classifiers(dataset: str, rows: list[Figures]) -> list[str]:
 
 def _row(experiment: Experiment, figures: Figures | None) -> str:
     if figures is None:
-        return f"| `{experiment.title}` | {MISSING} |" + " |" * (5 + len(GRID))
+        return f"| `{experiment.title}` | {MISSING} |" + " |" * (6 + len(GRID))
     epochs, seconds = figures["epochs_by_part"], figures["training_seconds"]
     minutes = f"{sum(seconds['system']) / len(seconds['system']) / 60:.0f}" if "system" in seconds else "-"
+    state = "trained" if figures.get("base_trained") else "frozen"
     cost = [
+        f"`{figures['classifier']}`, {state}" if figures["classifier"] else "-",
         f"{figures['payload_bytes']:,.0f}",
         f"{figures['ratio_rgb']:.1f}",
         f"{figures['ratio_float_features']:.1f}",
@@ -142,6 +150,16 @@ def _row(experiment: Experiment, figures: Figures | None) -> str:
         minutes,
     ]
     return f"| `{experiment.title}` | {' | '.join(cost)} | {_percents(figures['accuracy'])} |"
+
+
+def _boards(shown: list[Experiment], measured: dict[str, Figures]) -> list[str]:
+    """Return a paragraph about the boards that answer, on their own answers without bit errors."""
+    parts = [
+        f"`{one.title}` {100 * measured[one.name]['accuracy_board']['0']:.2f} %"
+        for one in shown
+        if "accuracy_board" in measured[one.name]
+    ]
+    return [f"The board's own answers, which travel with the symbols: {'; '.join(parts)}.\n"] if parts else []
 
 
 def _percents(accuracy: dict[str, float]) -> str:

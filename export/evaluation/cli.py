@@ -15,11 +15,13 @@ def parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = """examples:
   inkling evaluate bundles/cifar10
-  inkling evaluate runs/mine --out build/evaluation/mine"""
+  inkling evaluate runs/mine --out build/evaluation/mine
+  inkling evaluate runs/cifar10-semanticnn --ber 0.02 0.2"""
     add = parser.add_argument
     add("subject", type=Path, metavar="BUNDLE|RUN", help="folder of a bundle or of a run")
     add("--images", type=count, metavar="N", help="test images, chosen at random with all classes (default: all)")
     add("--draws", type=count, default=3, metavar="N", help="draws of the bit flips (default: %(default)s)")
+    add("--ber", type=ber, nargs="+", metavar="P", help="bit error rates besides 0 (default: 0.001 to 0.1)")
     add("--out", type=Path, metavar="DIR", help="folder for evaluation.json, classes.csv and confusion.png")
 
 
@@ -35,5 +37,16 @@ def run(options: argparse.Namespace) -> int:
         raise ExportError(f"{folder} is neither a bundle nor a run: it has no bundle.json and no config.json")
     from export.evaluation.command import evaluate_folder
 
-    evaluate_folder(folder, options.images, options.draws, options.out)
+    evaluate_folder(folder, options.images, options.draws, options.out, options.ber)
     return 0
+
+
+def ber(text: str) -> float:
+    """Parse a bit error rate from 0 to 0.5."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 0.5:  # not a number is refused, too
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 0.5, got {text!r}")
+    return rate

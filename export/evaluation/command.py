@@ -1,5 +1,6 @@
 """Evaluation of a folder: find out what it is, load images, measure, show and write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from export.evaluation.report import show, write
 from export.evaluation.subject import BundleSubject, Subject
 from train.data.datasets import Dataset
 from train.data.sampling import stratified
+from train.evaluate import BER_GRID
 from wire.bundle import load as load_bundle
 from wire.text import printable
 
@@ -30,18 +32,25 @@ class Loaded:
     probability: np.ndarray | None = None  # of a bundle's board, by confidence level
 
 
-def evaluate_folder(folder: Path, count: int | None, draws: int, out: Path | None) -> None:
-    """Evaluate the bundle or run in a folder on `count` test images, all by default."""
+def evaluate_folder(
+    folder: Path, count: int | None, draws: int, out: Path | None, bers: Sequence[float] | None = None
+) -> None:
+    """Evaluate the bundle or run in a folder on `count` test images, all by default.
+
+    bers: bit error rates besides 0; by default those of the benchmarks.
+    """
     console = Console(highlight=False, markup=False, emoji=False)  # names of classes are no markup
     loaded = _load(folder, console)
     data = loaded.data
     index = stratified(data.y_test, count or len(data.y_test))
     images, labels = data.x_test[index], data.y_test[index]
     console.print(printable(f"{loaded.facts['name']}: {len(labels):,} test images of {data.name}"))
+    rates = sorted({0.0, *(BER_GRID if bers is None else bers)})
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evaluating", total=steps(loaded.subject, len(labels), draws))
+        task = bar.add_task("evaluating", total=steps(loaded.subject, len(labels), draws, rates))
         on_progress = partial(bar.advance, task)
-        figures = evaluate(loaded.subject, images, labels, list(data.classes), draws, loaded.probability, on_progress)
+        classes, probability = list(data.classes), loaded.probability
+        figures = evaluate(loaded.subject, images, labels, classes, draws, probability, on_progress, rates)
     figures = {**loaded.facts, "dataset": data.name, **figures}
     show(figures, console)
     if out:

@@ -1,6 +1,6 @@
 """Evaluate a subject: accuracy by BER and prefix, confusion matrix, the board alone, and mode adaptive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,9 +13,9 @@ from train.evaluate import BER_GRID
 OnProgress = Callable[[int], None]  # called with the number of images done since the last call
 
 
-def steps(subject: Subject, n_images: int, draws: int) -> int:
+def steps(subject: Subject, n_images: int, draws: int, bers: Sequence[float] = BER_GRID) -> int:
     """Return the number of images that `evaluate` passes on to `on_progress` in total."""
-    return n_images * (1 + len(subject.prefixes) * (1 + (len(BER_GRID) - 1) * draws))
+    return n_images * (1 + len(subject.prefixes) * (1 + (len(bers) - 1) * draws))
 
 
 def evaluate(
@@ -26,15 +26,16 @@ def evaluate(
     draws: int,
     probability: np.ndarray | None,
     on_progress: OnProgress,
+    bers: Sequence[float] = BER_GRID,
 ) -> dict[str, Any]:
     """Return all figures of a subject on images uint8 (N, H, W, C) with labels (N,).
 
     draws: of the bit flips at each BER above 0. probability (16,): share of correct answers that the host reports for
-    each confidence level of the board.
+    each confidence level of the board. bers: bit error rates, 0 first.
     """
     encoded = subject.encode(images, lambda: on_progress(1))
     figures: dict[str, Any] = {"images": len(labels), "draws": draws, "classes": classes}
-    clean = _host(subject, encoded, labels, draws, on_progress, figures)
+    clean = _host(subject, encoded, labels, draws, on_progress, figures, bers)
     if encoded.classes is None:
         return figures
     correct = encoded.classes == labels
@@ -58,13 +59,14 @@ def _host(
     draws: int,
     on_progress: OnProgress,
     figures: dict[str, Any],
+    bers: Sequence[float],
 ) -> dict[str, np.ndarray]:
     """Add the host's figures; return its classes (N,) over a clean link, by payload."""
     clean: dict[str, np.ndarray] = {}
     accuracies: dict[str, dict[str, dict[str, float]]] = {}
     for title, n_symbols in subject.prefixes.items():
         accuracies[title] = {}
-        for ber in BER_GRID:
+        for ber in bers:
             shares = []
             for draw in range(draws if ber else 1):
                 predicted = subject.predict(encoded, n_symbols, ber, draw)

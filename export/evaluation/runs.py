@@ -31,12 +31,12 @@ class CodecSubject:
 
     def __init__(self, codec: SymbolCodec, chunks: tuple[tuple[int, int], ...], n_classes: int) -> None:
         self._codec, self._n_classes = codec, n_classes
-        self._payload = Payload(torch.zeros(0))
+        self._payload, self._images = Payload(torch.zeros(0)), np.zeros(0, np.uint8)
         self.prefixes = {f"{count} symbols": count for first, count in chunks if first == 0}
 
     def encode(self, images: np.ndarray, on_progress: Callable[[], None]) -> Encoded:
         """See Subject.encode."""
-        self._payload = evaluate.encode(self._codec, images)
+        self._payload, self._images = evaluate.encode(self._codec, images), images
         for _ in images:
             on_progress()
         symbols, words = self._payload.symbols.numpy(), self._payload.answers
@@ -44,8 +44,9 @@ class CodecSubject:
         return Encoded(symbols if self.prefixes else None, *answers)
 
     def predict(self, encoded: Encoded, n_symbols: int, ber: float, draw: int) -> np.ndarray:
-        """See Subject.predict; of the images that were encoded last."""
-        logits = evaluate.logits(self._codec, self._payload, ber, n_symbols, draw)
+        """See Subject.predict; of the images that were encoded last. An encoder that adapts to the BER is given it."""
+        payload = evaluate.encode(self._codec, self._images, ber) if self._codec.adapts else self._payload
+        logits = evaluate.logits(self._codec, payload, ber, n_symbols, draw)
         return logits.argmax(1).numpy()
 
 

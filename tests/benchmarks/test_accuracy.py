@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.accuracy import cli, models, page
-from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Experiment, Figures, experiments, stored
-from benchmarks.accuracy.findings import findings
+from benchmarks import command
+from benchmarks.accuracy import cli, learning_rates, models
+from benchmarks.accuracy.experiments import CONFIGS, RESULTS, Figures, experiments, stored
 from benchmarks.accuracy.measure import hardware
 from benchmarks.delivery import Delivery
 from benchmarks.encoding import Encoded
@@ -20,6 +20,8 @@ from host.classify.decoder import Decoder
 from tests.support.host import make_bundle
 from tests.support.train import CONFIG, ROOT, golden, one_line, write_npz
 from train.codecs.deployable import Payload
+from train.trainers.codec import CodecTrainer
+from train.trainers.split import SplitConfig, SplitTrainer
 from wire.answer import answer_word
 
 CLASSIFIER = """
@@ -163,6 +165,37 @@ def test_accuracy_measures_inkling_with_several_seeds(measure: Measure) -> None:
     assert measure("--experiments", "tiny-inkling")[1] == "tiny-inkling: already measured, skipped\n"
 
 
+@pytest.mark.slow
+@pytest.mark.training
+def test_learning_rates_are_scored_on_held_out_images_only(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for trainer in (SplitTrainer, CodecTrainer):  # not that of the base classifier, which is trained as usual
+        monkeypatch.setattr(trainer, "test", lambda _: pytest.fail("test images are used"))
+    arguments = ["--experiments", "tiny-*", "--factors", "2", "--epochs", "3"]
+    assert learning_rates.main(arguments) == 0
+    output = capsys.readouterr().out
+    for name, rates in (("tiny-semanticnn-noxai", ["0.006", "0.012"]), ("tiny-inkling", ["0.01", "0.02"])):
+        figures = json.loads((command.RESULTS / "learning_rates" / f"{name}.json").read_text())
+        assert list(figures["scores"]) == rates and figures["learning_rate"] == rates[0]
+        assert figures["scores"][figures["best"]]["score"] == max(row["score"] for row in figures["scores"].values())
+        assert figures["epochs"] == (1 if name == "tiny-semanticnn-noxai" else 2) and figures["held_out_images"] >= 32
+        assert output.count(f"training runs/learning_rates/{name}-1-epochs-lr-") == 2
+    assert learning_rates.main(arguments) == 0
+    assert "training" not in capsys.readouterr().out
+    assert learning_rates.main(["--experiments", "nothing"]) == 1
+    one_line(capsys.readouterr().err, "learning_rates: no experiment is called nothing")
+
+
+def test_shortened_config_keeps_the_shares_of_its_epochs() -> None:
+    config = SplitConfig.load(ROOT / "configs/systems/cifar10-resnet20-agilenn-unfrozen.toml")
+    short = learning_rates.shortened(config, 9, 0.5)
+    assert isinstance(short, SplitConfig) and short.fine_tune and short.name.startswith(config.name)
+    assert (short.schedule.epochs, short.schedule.qat_epochs, short.fine_tune.epochs) == (9, 1, 4)
+    assert short.schedule.lr == config.schedule.lr / 2
+    assert learning_rates.shortened(config, 1000, 1.0).schedule == config.schedule
+
+
 def test_hardware_names_the_gpus_of_the_runs_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(models, "RUNS", tmp_path)
@@ -221,81 +254,3 @@ def test_committed_figures_match_the_configs(monkeypatch: pytest.MonkeyPatch) ->
     for name, figures in stored(RESULTS).items():
         check_schema(figures)
         assert models.is_recipe(figures["recipe"], known[name]), f"{name}: measure it again"
-
-
-# The page
-
-
-def figures_of(experiment: Experiment, clean: float, noisy: float, **changes: object) -> Figures:
-    """Return plausible figures of an experiment: accuracy `clean` without bit errors, `noisy` at any other BER."""
-    grid = dict.fromkeys(GRID, noisy) | {"0": clean}
-    return {
-        "system": experiment.system, "dataset": experiment.dataset, "classifier": "mobilenet_v2",
-        "ablation": experiment.ablation,
-        "payload_bytes": 96, "ratio_rgb": 32.0, "ratio_float_features": 341.33, "encoder_macs": 356352,
-        "encoder_arithmetic": "float32", "classifier_accuracy": 0.5, "epochs": 34,
-        "epochs_by_part": {"system": 10, "classifier": 24}, "training_seconds": {"system": [60.0], "classifier": [1.0]},
-        "accuracy": grid, "accuracy_sent": grid, "accuracy_std": dict.fromkeys(GRID, 0.001),
-        "accuracy_std_over": "draws", "accuracy_true_ber_given": grid, "images": 10_000, "draws": 3, "seeds": [0],
-        "hardware": "a processor", "date": "2026-11-26", **changes,
-    }  # fmt: skip
-
-
-def experiment_of(name: str, system: str) -> Experiment:
-    return Experiment(f"cifar100-{name}", system, "cifar100", Path("a.toml"), Path("b.toml"))
-
-
-WHOLE, NOXAI, PLAIN, INKLING = (
-    experiment_of(*pair)
-    for pair in (
-        ("semanticnn", "semanticnn"),
-        ("semanticnn-noxai", "semanticnn"),
-        ("mobilenet_v2-plain", "plain"),
-        ("inkling", "inkling"),
-    )
-)
-
-
-@pytest.mark.parametrize(
-    ("without", "verdict"),
-    [
-        (0.5, "it helps (+4.14 points"),
-        (0.545, "no significant difference at this budget"),
-        (0.58, "it lowers accuracy at this budget (-3.86"),
-    ],
-)
-def test_findings_judge_an_ablation_by_its_figures(without: float, verdict: str) -> None:
-    measured = {WHOLE.name: figures_of(WHOLE, 0.55, 0.54), NOXAI.name: figures_of(NOXAI, without, without)}
-    lines = findings(measured, {WHOLE.name: None, NOXAI.name: "noxai"})
-    assert lines[0].startswith(f"- **XAI.** CIFAR-100, `mobilenet_v2`: {verdict}"), lines[0]
-
-
-@pytest.mark.parametrize(("noisy", "plain", "verdict"), [(0.5, 0.1, "seen"), (0.4, 0.1, "not seen at this budget")])
-def test_findings_judge_robustness_by_its_figures(noisy: float, plain: float, verdict: str) -> None:
-    measured = {WHOLE.name: figures_of(WHOLE, 0.55, noisy), PLAIN.name: figures_of(PLAIN, 0.55, plain)}
-    lines = findings(measured, {WHOLE.name: None, PLAIN.name: None})
-    robust = next(line for line in lines if "Robust" in line)
-    assert f"keeps {100 * noisy / 0.55:.1f} %" in robust and robust.endswith(f": {verdict}.")
-    assert any("341 : 1, supported; against the raw pixels 32 : 1" in line for line in lines)
-
-
-@pytest.mark.parametrize(("teacher", "words"), [(None, "without a teacher"), ({"depth": 20}, "with a teacher")])
-def test_findings_give_the_training_budget_of_inkling(teacher: dict | None, words: str) -> None:
-    recipe = {"system": "inkling", "config": {"teacher": teacher}, "classifier": None}
-    measured = {
-        WHOLE.name: figures_of(WHOLE, 0.55, 0.5),
-        INKLING.name: figures_of(INKLING, 0.6, 0.6, classifier=None, payload_bytes=48, recipe=recipe),
-    }
-    lines = findings(measured, {WHOLE.name: None, INKLING.name: None})
-    assert f"48 bytes against 96, 34 epochs in total {words} against 34" in lines[-1]
-    assert "better than `semanticnn` (+9.29 points, margin 1.37)" in lines[-1]
-
-
-def test_section_names_what_is_missing(tmp_path: Path) -> None:
-    text = page.section([WHOLE, NOXAI, PLAIN], {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)})
-    assert "| `mobilenet_v2-plain` | not measured yet |" in text
-    assert "| CIFAR-100 | `semanticnn-noxai` | not measured yet |" in text and "- **XAI.** Not measured yet." in text
-    assert "`mobilenet_v2` 50.00 % (in the paper: 58.26 %)" in text
-    assert "| `semanticnn` | 96 | 32.0 | 341.3 | 356,352 | 24 + 10 | 1 | 55.00 | 50.00 |" in text
-    assert page.draw(tmp_path, {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)}) == ["systems-cifar100.png"]
-    assert (tmp_path / "systems-cifar100.png").stat().st_size > 1000

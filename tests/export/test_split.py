@@ -1,120 +1,43 @@
 """SemanticNN on a device with MobileNetV2's own stem: trained, exported, on boards, and decoded by the host."""
 
-import contextlib
-import io
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
 
-from export import pipeline
 from export.convert import HALF_FROM
 from export.inspect_tflite import operators
 from firmware.tools.build import build
 from host.classify.decoder import Decoder
 from host.reference import ReferenceEncoder
+from tests.export.split_runs import N_IMAGES, ExportedSplit, exported, short_mobilenet_v2
 from tests.support import firmware as firmware_tools
 from tests.support import train as train_support
-from tests.support.once import made_once
 from train import evaluate
 from train.classifiers import architectures as classifiers
 from train.codecs.split.semanticnn_device import SemanticNNDevice
 from train.config import QuantizerConfig
-from train.config import runs as train_config
 from train.data import datasets
 from train.data.sampling import split_holdout
-from train.trainers import split as split_trainer
-from train.trainers.split import SplitConfig, SplitTrainer, create_codec, load_split_codec
-from wire import bundle, payload
+from train.trainers.split import SplitConfig, create_codec, load_split_codec
+from wire import payload
 from wire.frame import FeatureLayout
 
 pytestmark = pytest.mark.training
 
-N_IMAGES = 10  # one of each class
 MAX_BUNDLE_BYTES = 8_000_000
-DATA = """
-[data]
-name = "npz:{npz}"
-holdout = 32
-crop_padding = 0
-flip = false
-"""
-BASE = """
-architecture = "short"
-[schedule]
-epochs = 4
-batch = 32
-lr = 1e-2
-warmup_epochs = 0.2
-"""
-SYSTEM = """
-system = "semanticnn_device"
-classifier = "{base}"
-[options]
-xai = false
-[schedule]
-epochs = 6
-qat_epochs = 1
-batch = 32
-lr = 5e-3
-warmup_epochs = 0.2
-"""
-
-
-class ExportedSplit(NamedTuple):
-    """A run's folder and config, its bundle with the golden file, the output of the export."""
-
-    run: Path
-    config: SplitConfig
-    bundle: bundle.Bundle
-    golden: dict[str, np.ndarray]
-    output: str
-
-
-def short_mobilenet_v2(classes: int) -> classifiers.Classifier:
-    """Return MobileNetV2's stem and its first blocks, which learn in seconds."""
-    whole = classifiers.build("mobilenet_v2", classes)
-    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, classes))
-    return classifiers.Classifier(whole.stem, list(whole.blocks[:3]), head)
 
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportedSplit]:
     """A run of seconds on a few images, which it learns by heart, and its bundle."""
-
-    def make(folder: Path) -> None:
-        images, labels = (part[:N_IMAGES] for part in train_support.golden())
-        data = DATA.format(npz=train_support.write_npz(folder / "few.npz", images, labels, copies=40))
-        (folder / "base.toml").write_text(BASE + data)
-        (folder / "few.toml").write_text(SYSTEM.format(base=folder / "base.toml") + data)
-        config = SplitConfig.load(folder / "few.toml")
-        (folder / "scratch").mkdir()
-        patch.setattr(split_trainer, "RUNS", folder / "runs")
-        with contextlib.redirect_stdout(io.StringIO()) as output:
-            SplitTrainer(config, datasets.load(config.data.name), folder / "run").run()
-            pipeline.export(folder / "run", folder / "bundle", N_IMAGES, folder / "scratch")
-        (folder / "output.txt").write_text(output.getvalue())
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(classifiers.ARCHITECTURES, "short", short_mobilenet_v2)
-        patch.setattr(train_config, "CLASSIFIERS", (*train_config.CLASSIFIERS, "short"))
-        folder = made_once(tmp_path_factory, "split", make)
-        loaded = bundle.load(folder / "bundle")
-        with np.load(loaded.golden_path) as golden:
-            yield ExportedSplit(
-                folder / "run",
-                SplitConfig.load(folder / "few.toml"),
-                loaded,
-                dict(golden),
-                (folder / "output.txt").read_text(),
-            )
+    with exported(tmp_path_factory, "semanticnn_device", "xai = false") as made:
+        yield made
 
 
 def test_export_passes_every_proof_and_reports_the_pad_of_the_stem(split: ExportedSplit) -> None:
@@ -153,8 +76,7 @@ def test_load_split_codec_reproduces_logged_accuracies_in_int8(split: ExportedSp
     data = datasets.load(split.config.data.name)
     model, config, saved = load_split_codec(split.run, data)
     _, held = split_holdout(data, config.data.holdout)
-    chunks = split_trainer.TRAINING_LINK.chunks_of(model.n_symbols)
-    accuracies = evaluate.accuracies(model, data.x_train[held], data.y_train[held], chunks)
+    accuracies = evaluate.accuracies_given_ber(model, data.x_train[held], data.y_train[held])
     assert accuracies == saved["held_out"]
     assert isinstance(model, SemanticNNDevice)
     assert {unit.range.mode for unit in model.encoder.units()} == {"quantize"}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.classifiers.architectures import build
+from train.classifiers.architectures import build_configured
 from train.classifiers.resnet import CifarResNet
 from train.compute_device import CPU, autocast, has_fast_bf16
 from train.config import ClassifierConfig, TeacherConfig
@@ -26,8 +26,8 @@ def load(config: TeacherConfig, data: Dataset) -> nn.Module:
     path = config.find()
     saved = load_tensors(path)
     if isinstance(saved, dict) and {"config", "model"} <= saved.keys():
-        architecture = ClassifierConfig.from_dict(saved["config"], f"{path}: config").architecture
-        classifier = build(architecture, len(data.classes))
+        trained = ClassifierConfig.from_dict(saved["config"], f"{path}: config")
+        classifier = build_configured(trained, len(data.classes), 3)
         load_weights(classifier, saved["model"], path)
         return classifier.eval()
     model: nn.Module = CifarResNet(config.depth, len(data.classes))

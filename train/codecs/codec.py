@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from train.codecs.answer_posterior import AnswerDecoder, answer_words
+from train.codecs.answer_posterior import AnswerDecoder
 from train.codecs.decoder import Decoder
 from train.codecs.deployable import DeployableCodec, Payload
 from train.codecs.encoder import SCORE_SCALE, Encoder
@@ -15,7 +15,7 @@ from train.compute_device import autocast
 from train.config import LatentRunConfig
 from train.errors import TrainError
 from train.impairment import Impairment
-from wire.answer import ANSWER_BITS, CONFIDENCES, MAX_CLASSES, confidence_floor
+from wire.answer import ANSWER_BITS, MAX_CLASSES
 from wire.bundle import MAX_LATENT
 from wire.lora import MAX_PACKET_BYTES
 from wire.payload import payload_bytes
@@ -37,9 +37,6 @@ class Codec(DeployableCodec):
 
     encoder: Encoder
     decoder: Decoder | AnswerDecoder
-    words: Tensor
-    floors: Tensor
-    temperature: Tensor
 
     def __init__(self, config: LatentRunConfig, input_shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
@@ -60,13 +57,8 @@ class Codec(DeployableCodec):
         code, level = gray_tables(config.quantizer.bits)
         self.register_buffer("gray", code)
         self.register_buffer("ungray", level)
-        # Of the answer: the words (classes, levels), the probabilities from which each level starts, and the
-        # temperature that makes the softmax of the board's logits a probability, fitted on held-out images.
         if self.has_answer:
-            self.register_buffer("words", answer_words(classes))
-            floors = [confidence_floor(level) for level in range(1, CONFIDENCES)]
-            self.register_buffer("floors", torch.tensor(floors))
-            self.register_buffer("temperature", torch.tensor(1.0))
+            self.register_answer(classes)
 
     @property
     def heads(self) -> list[tuple[int, int, int]]:
@@ -86,12 +78,6 @@ class Codec(DeployableCodec):
         """Return the answer head's logits (B, classes) of images (B, C, H, W) in [0, 1]."""
         with autocast(images.device, False):
             return self.encoder.scores(images) * SCORE_SCALE
-
-    def answers(self, board: Tensor) -> Tensor:
-        """Return the answer words (B,) int64 of the board's logits (B, classes)."""
-        confident, index = F.softmax(board.detach() / self.temperature, 1).max(1)
-        level = (confident[:, None] >= self.floors).sum(1)
-        return self.words[index, level]
 
     def forward(self, images: Tensor, impairment: Impairment) -> Outputs:
         """Return the host's logits after the channel and the board's, with gradients.

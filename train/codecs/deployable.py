@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from train.codecs.answer_posterior import answer_words
 from train.codecs.encoder import ConvEncoder
 from train.codecs.quantizer import Quantizer
+from wire.answer import CONFIDENCES, confidence_floor
 
 
 class Payload(NamedTuple):
@@ -25,10 +28,15 @@ class SymbolCodec(nn.Module, ABC):
     input_shape: tuple[int, int, int]  # (H, W, C)
     n_symbols: int  # S
     has_answer = False  # an answer travels with the symbols
+    adapts = False  # the encoder depends on the BER that the receiver last reported
     # Buffers that a subclass registers:
     order: Tensor  # positions that are sent (S,), in the latent: all heads, row-major (h, w, c), one after another
     gray: Tensor  # Gray code of each level (L,)
     ungray: Tensor  # level of each Gray code (L,)
+    # Buffers of a codec with an answer head, which `register_answer` registers:
+    words: Tensor  # answer words (classes, levels)
+    floors: Tensor  # probabilities from which each confidence level but the lowest starts
+    temperature: Tensor  # makes the softmax of the board's logits a probability; fitted on held-out images
 
     @property
     @abstractmethod
@@ -41,6 +49,22 @@ class SymbolCodec(nn.Module, ABC):
 
         ber (B,) is the BER that the receiver last reported, for encoders that adapt to it.
         """
+
+    def register_answer(self, classes: int) -> None:
+        """Register the buffers of a codec whose board answers."""
+        self.register_buffer("words", answer_words(classes))
+        self.register_buffer("floors", torch.tensor([confidence_floor(level) for level in range(1, CONFIDENCES)]))
+        self.register_buffer("temperature", torch.tensor(1.0))
+
+    def board_logits(self, images: Tensor) -> Tensor:
+        """Return the answer head's logits (B, classes) of images (B, C, H, W) in [0, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} has no answer head")
+
+    def answers(self, board: Tensor) -> Tensor:
+        """Return the answer words (B,) int64 of the board's logits (B, classes)."""
+        confident, index = F.softmax(board.detach() / self.temperature, 1).max(1)
+        level = (confident[:, None] >= self.floors).sum(1)
+        return self.words[index, level]
 
     def flip(self, symbols: Tensor, flips: Tensor) -> Tensor:
         """Flip bits of symbols (B, S); `flips` (B, S) holds the bits to flip in the Gray code of each."""

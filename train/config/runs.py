@@ -10,16 +10,19 @@ from typing import Any, Self
 from train import settings
 from train.config.tables import (
     BalanceConfig,
+    BitErrorConfig,
     DataConfig,
     DecoderConfig,
     EmbeddingConfig,
     EncoderConfig,
+    FineTuneConfig,
     LinkConfig,
     PreviewNetworkConfig,
     QuantizerConfig,
     Rules,
     ScheduleConfig,
     TeacherConfig,
+    find_file,
 )
 from train.errors import TrainError
 
@@ -184,9 +187,11 @@ class PreviewConfig(RunConfig):
 class SplitRunConfig(RunConfig):
     """A run of a split codec. Name and options of the codec are not checked here, which would need torch."""
 
-    system: str  # `semanticnn`, `semanticnn_device`, `adjscc` or `deepcod`
+    system: str  # `semanticnn`, `semanticnn_device`, `adjscc`, `deepcod`, `bottlenetpp` or `agilenn`
     classifier: str  # config of the base classifier, which is trained first if there is no trained one
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    link: BitErrorConfig = field(default_factory=BitErrorConfig)
+    fine_tune: FineTuneConfig | None = None
     options: dict[str, Any] = field(default_factory=dict)  # settings of the split codec, see below
 
     def rules(self) -> Rules:
@@ -195,6 +200,8 @@ class SplitRunConfig(RunConfig):
             "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,
             **super().rules(),
             **self.quantizer.rules(),
+            **self.link.rules(),
+            **(self.fine_tune.rules(self.schedule.epochs) if self.fine_tune else {}),
         }
 
 
@@ -203,10 +210,23 @@ class ClassifierConfig(RunConfig):
     """A run of a base classifier."""
 
     architecture: str  # `mobilenet_v2`, `resnet50`, `efficientnet_v2_s` or `resnet20`
+    # trained weights in place of a training, a .pth or .th with the names of torchvision's model or of the usual CIFAR
+    # ResNets; also searched for in the folder $INKLING_DATA. `[schedule]` then only records how they were trained
+    checkpoint: str | None = None
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of each colour, subtracted from pixel / 255
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of each colour, by which the difference is divided
+
+    def find_checkpoint(self) -> Path | None:
+        """Return the path of the checkpoint, None if the config names none. Raises TrainError if it is missing."""
+        path = find_file(self.checkpoint) if self.checkpoint else None
+        if self.checkpoint and path is None:
+            raise TrainError(f"{self.name}: checkpoint {self.checkpoint} not found (nor below INKLING_DATA)")
+        return path
 
     def rules(self) -> Rules:
         """Return the rules of the whole config."""
         return {
+            "std must be above 0": min(self.std) > 0,
             f"architecture must be one of {', '.join(CLASSIFIERS)}": self.architecture in CLASSIFIERS,
             "schedule.qat_epochs is for codecs: a classifier runs on the host": self.schedule.qat_epochs == 0,
             "schedule.board_epochs is for codecs with an answer head": self.schedule.board_epochs == 0,

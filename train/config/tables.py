@@ -89,13 +89,40 @@ def default_chunks(n_symbols: int) -> tuple[tuple[int, int], ...]:
 
 
 @dataclass(frozen=True)
-class LinkConfig:
-    """The link that the payloads pass in training. Lost frames are trained as prefixes of the payload."""
+class BitErrorConfig:
+    """The bit errors that payloads suffer in training."""
 
     channels: tuple[str, ...] = ("bsc",)  # channel models of channel_sim; each image passes one of them
     clean_share: float = 0.6  # share of the images without any bit error
     ber: tuple[float, float] = (1e-3, 0.15)  # lowest and highest BER of the other images, log-uniform
     estimate_spread: float = 0.4  # standard deviation of the log-normal error of the BER given to the decoder
+
+    def rules(self) -> Rules:
+        """Return the rules of the table `[link]`."""
+        return {
+            f"link.channels must be some of {', '.join(AT_BER)}": set() < set(self.channels) <= set(AT_BER),
+            "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
+            "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
+            "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
+        }
+
+    def whole_payloads(self) -> "LinkConfig":
+        """Return the same link, over which every payload arrives whole."""
+        return LinkConfig(
+            self.channels,
+            self.clean_share,
+            self.ber,
+            self.estimate_spread,
+            prefix_share=0.0,
+            answer_missing_share=0.0,
+            chunks=(),
+        )
+
+
+@dataclass(frozen=True)
+class LinkConfig(BitErrorConfig):
+    """The link that the payloads pass in training. Lost frames are trained as prefixes of the payload."""
+
     prefix_share: float = 0.3  # share of the images of which only a prefix arrives
     suffix_share: float = 0.0  # share of the images of which only what follows a prefix arrives, without the answer
     answer_missing_share: float = 0.5  # share of the images whose answer does not reach the decoder
@@ -109,15 +136,18 @@ class LinkConfig:
     def rules(self) -> Rules:
         """Return the rules of the table `[link]`."""
         return {
-            f"link.channels must be some of {', '.join(AT_BER)}": set() < set(self.channels) <= set(AT_BER),
-            "link.ber must be two numbers, 0 < low <= high <= 0.5": 0 < self.ber[0] <= self.ber[1] <= 0.5,
-            "link.clean_share must be 0 to 1": 0 <= self.clean_share <= 1,
+            **super().rules(),
             "link.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
             "link.suffix_share must be 0 to 1 - prefix_share": 0 <= self.suffix_share <= 1 - self.prefix_share,
-            "link.estimate_spread must be at least 0": self.estimate_spread >= 0,
             "link.answer_missing_share must be 0 to 1": 0 <= self.answer_missing_share <= 1,
             f"link.chunks must be 1 to {MAX_CHUNKS} pairs": self.chunks is None or 1 <= len(self.chunks) <= MAX_CHUNKS,
         }
+
+
+def find_file(name: str) -> Path | None:
+    """Return the path of a file, which is also searched for below INKLING_DATA; None if it is in neither place."""
+    candidates = [Path(name), Path(os.environ.get("INKLING_DATA", ".")) / name]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -133,8 +163,7 @@ class TeacherConfig:
 
     def find(self) -> Path:
         """Return the checkpoint's path, which is also searched for below INKLING_DATA. Raises TrainError without it."""
-        candidates = [Path(self.checkpoint), Path(os.environ.get("INKLING_DATA", ".")) / self.checkpoint]
-        path = next((p for p in candidates if p.is_file()), None)
+        path = find_file(self.checkpoint)
         if path is None:
             raise TrainError(
                 f"teacher checkpoint {self.checkpoint} not found (nor below INKLING_DATA): set teacher.checkpoint "
@@ -239,4 +268,19 @@ class BalanceConfig:
             "balance.lr must be above 0": self.lr > 0,
             "balance.answer_weight must be at least 0": self.answer_weight >= 0,
             "balance.prefix_share must be 0 to 1": 0 <= self.prefix_share <= 1,
+        }
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """The last float epochs of a split codec, in which the base classifier is trained, too. Before, it is frozen."""
+
+    epochs: int  # how many of schedule.epochs
+    lr: float = 2e-4  # peak learning rate of these epochs
+
+    def rules(self, epochs: int) -> Rules:
+        """Return the rules of the table `[fine_tune]`, given schedule.epochs."""
+        return {
+            "fine_tune.epochs must be 1 to schedule.epochs": 1 <= self.epochs <= epochs,
+            "fine_tune.lr must be above 0": self.lr > 0,
         }

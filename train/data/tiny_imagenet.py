@@ -4,6 +4,7 @@ Its test labels were never published, so the validation images are the test imag
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,28 @@ def _from_folder(scratch: Path, log: Log) -> Arrays:
     return read_folder(folder)
 
 
+def _from_zip(scratch: Path, log: Log) -> Arrays:
+    candidates = places(f"{NAME}.zip")
+    file = next((place for place in candidates if place.is_file()), None)
+    if file is None:
+        raise TrainError(f"no file {' or '.join(map(str, candidates))}")
+    log(f"Tiny ImageNet: unpacking {file}")
+    return _unpack(file, scratch)
+
+
 def _download(scratch: Path, log: Log) -> Arrays:
     log(f"Tiny ImageNet: fetching {URL} (248 MB)")
     file = scratch / f"{NAME}.zip"
     download(URL, file, ZIP_SHA256)
-    with zipfile.ZipFile(file) as archive:
-        archive.extractall(scratch)
+    return _unpack(file, scratch)
+
+
+def _unpack(file: Path, scratch: Path) -> Arrays:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(scratch)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TrainError(f"{file} cannot be unpacked: {error}") from None
     return read_folder(scratch / NAME)
 
 
@@ -72,4 +89,4 @@ def _is_official(arrays: Arrays) -> bool:
     )
 
 
-TINY_IMAGENET = PublicDataset(NAME, "Tiny ImageNet", None, _is_official, (_from_folder, _download))
+TINY_IMAGENET = PublicDataset(NAME, "Tiny ImageNet", None, _is_official, (_from_folder, _from_zip, _download))

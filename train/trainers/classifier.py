@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.classifiers.architectures import Classifier, build
+from train.classifiers.architectures import Classifier, build_configured
 from train.compute_device import device_of
 from train.config import ClassifierConfig
 from train.data.augment import as_input
@@ -26,7 +26,9 @@ class ClassifierTrainer(Trainer[ClassifierConfig, Classifier]):
 
     def build(self) -> Classifier:
         """Build the architecture for the images and classes of the data set."""
-        return build(self.config.architecture, len(self.data.classes), self.data.x_train.shape[3])
+        if self.config.checkpoint:
+            raise TrainError(f"{self.config.name} has a checkpoint: there is nothing to train")
+        return build_configured(self.config, len(self.data.classes), self.data.x_train.shape[3])
 
     def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
         """Return the cross-entropy."""
@@ -84,6 +86,6 @@ def load_pretrained(file: Path, config: ClassifierConfig, data: Dataset) -> Clas
 
 
 def _with_weights(config: ClassifierConfig, data: Dataset, saved: dict[str, Any], file: Path) -> Classifier:
-    model = build(config.architecture, len(data.classes), data.x_train.shape[3])
+    model = build_configured(config, len(data.classes), data.x_train.shape[3])
     load_weights(model, saved["model"], file)
     return model.eval()

@@ -1,6 +1,6 @@
 """Training of the codecs that split a base classifier (train/codecs/split), all through the same channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,25 +9,28 @@ import torch
 from torch import Tensor
 
 from train import evaluate, settings
-from train.classifiers.architectures import Classifier, build
+from train.classifiers.architectures import Classifier, build_configured
 from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
 from train.compute_device import CPU
-from train.config import ClassifierConfig, LinkConfig, SplitRunConfig
+from train.config import ClassifierConfig, SplitRunConfig
 from train.data.datasets import Dataset
 from train.data.sampling import held_out_count, split_holdout
 from train.errors import TrainError, unknown_name
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
+from train.temperature import fit_temperature
 from train.trainers.classifier import ClassifierTrainer, load_classifier, load_pretrained
 from train.trainers.optimizer import Phase
 from train.trainers.resuming import check_data
 from train.trainers.trainer import Trainer, calibration_images, int8_encoder
+from wire.answer import ANSWER_BITS
+from wire.lora import MAX_PACKET_BYTES
+from wire.payload import payload_bytes
 
-# One link for every split codec, so that they are compared under equal terms. Only Inkling's own codec has prefixes.
-TRAINING_LINK = LinkConfig(prefix_share=0.0, chunks=())
+FINE_TUNING = "fine-tuning"  # phase in which the base classifier is trained, too
 RUNS = Path("runs")
 PRETRAINED = Path("pretrained")  # base classifiers that come with the project
 
@@ -57,28 +60,52 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
         """Build the codec around its trained base classifier."""
         classifier = base_classifier(self.config, self.data, self.device)
         torch.manual_seed(self.config.seed)  # again: training the classifier uses random numbers
-        return create_codec(self.config, classifier, self.data)
+        codec = create_codec(self.config, classifier, self.data)
+        # The optimizer takes what has gradients now; `loss` freezes the classifier for the epochs before [fine_tune].
+        codec.classifier.requires_grad_(self.config.fine_tune is not None)
+        return codec
 
     def phases(self) -> list[Phase]:
-        """Return the codec's stages, each with its own warm-up and decay, then the int8 epochs, if any."""
-        s, stages = self.config.schedule, self.state.model.stages
-        ends = np.rint(np.cumsum([0.0, *(stage.share for stage in stages)]) * s.epochs).astype(int)
+        """Return the codec's stages, then the epochs of [fine_tune] and the int8 epochs, if any.
+
+        Each has its own warm-up and decay.
+        """
+        s, stages, fine_tune = self.config.schedule, self.state.model.stages, self.config.fine_tune
+        frozen_epochs = s.epochs - (fine_tune.epochs if fine_tune else 0)
+        ends = np.rint(np.cumsum([0.0, *(stage.share for stage in stages)]) * frozen_epochs).astype(int)
         phases = [
             Phase(stage.name, int(end - start), s.lr, self._end_lr(), s.warmup_epochs)
             for stage, start, end in zip(stages, ends[:-1], ends[1:], strict=True)
         ]
+        if fine_tune:
+            end_lr = min(self._end_lr(), fine_tune.lr)
+            phases.append(Phase(FINE_TUNING, fine_tune.epochs, fine_tune.lr, end_lr, s.warmup_epochs))
         return [*(phase for phase in phases if phase.epochs), *self._int8_phases()]
 
     def loss(self, images: Tensor, index: Tensor, phase: Phase, rng: np.random.Generator) -> Tensor:
-        """Return the loss of the codec's stage; int8 epochs continue the last stage."""
-        model = self.state.model
-        impairment = draw_impairment(TRAINING_LINK, len(index), model.n_symbols, model.quantizer.bits, rng)
-        stage = model.stages[-1].name if phase.int8 else phase.name
+        """Return the loss of the codec's stage; fine-tuning and int8 epochs continue the last stage."""
+        model, continues = self.state.model, phase.int8 or phase.name == FINE_TUNING
+        model.classifier.requires_grad_(self.config.fine_tune is not None and continues)
+        link, bits = self.config.link.whole_payloads(), model.quantizer.bits
+        impairment = draw_impairment(link, len(index), model.n_symbols, bits, rng, model.has_answer)
+        stage = model.stages[-1].name if continues else phase.name
         return model.loss(stage, images, self.labels[index], impairment.to(self.device))
 
+    def adapt(self, model: SplitCodec) -> None:
+        """Fit the temperature of the board's confidence, in training too."""
+        if model.has_answer:
+            logits = evaluate.board_logits(model, self.x_held)
+            temperature = fit_temperature(logits, torch.from_numpy(self.y_held))
+            for codec in (model, self.state.model):
+                codec.get_buffer("temperature").fill_(temperature)
+
     def evaluate(self, model: SplitCodec, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Return the accuracy by BER, which encoder and decoder are given."""
-        return evaluate.accuracies_given_ber(model, images, labels)
+        """Return the accuracy by BER, which encoder and decoder are given, and the board's own if it answers."""
+        accuracies = evaluate.accuracies_given_ber(model, images, labels)
+        if model.has_answer:
+            board = evaluate.board_logits(model, images).argmax(1).numpy()
+            accuracies["board"] = float((board == labels).mean())
+        return accuracies
 
     def score(self, accuracies: dict[str, float]) -> float:
         """Return the mean of the clean and noisy accuracies."""
@@ -105,10 +132,12 @@ def base_classifier(config: SplitConfig, data: Dataset, device: torch.device = C
 def load_or_train_classifier(file: Path, data: Dataset, device: torch.device = CPU) -> Classifier:
     """Return the classifier of the config NAME.toml, in evaluation mode.
 
-    It comes from the config's run, else from pretrained/NAME.pt, else it is trained here. NAME.pt is a copy of a
-    run's best.pt, and is used only if that run had the same config.
+    It comes from the config's checkpoint, else from its run, else from pretrained/NAME.pt, else it is trained here.
+    NAME.pt is a copy of a run's best.pt, and is used only if that run had the same config.
     """
     base = ClassifierConfig.load(file)
+    if base.checkpoint:
+        return build_configured(base, len(data.classes), data.x_train.shape[3]).eval()
     folder, pretrained = RUNS / base.name, PRETRAINED / f"{base.name}.pt"
     if (folder / "best.pt").exists():
         classifier, run_config, _ = load_classifier(folder, data)
@@ -131,6 +160,9 @@ def create_codec(config: SplitConfig, classifier: Classifier, data: Dataset) -> 
     codec = SPLIT_CODECS[config.system](classifier, (height, width, channels), config.quantizer, config.build_options())
     if config.schedule.qat_epochs and not isinstance(codec, DeployableCodec):
         raise TrainError(f"schedule.qat_epochs is for int8 encoders, {config.system} has none")
+    size = payload_bytes(codec.n_symbols * codec.quantizer.bits + ANSWER_BITS * codec.has_answer, 1)
+    if "lora" in config.link.channels and size > MAX_PACKET_BYTES:
+        raise TrainError(f"link.channels: lora carries up to {MAX_PACKET_BYTES} bytes, and the payload has {size:,}")
     return codec
 
 
@@ -143,8 +175,9 @@ def load_split_codec(folder: Path, data: Dataset) -> tuple[SplitCodec, SplitConf
     config = SplitConfig.from_run(folder)
     saved = read_best(folder, "last epoch")
     check_data(folder, data)
-    base = ClassifierConfig.load(Path(config.classifier))
-    codec = create_codec(config, build(base.architecture, len(data.classes), data.x_train.shape[3]), data)
+    # The run's weights replace those of the base classifier, whose checkpoint need not be here.
+    base = replace(ClassifierConfig.load(Path(config.classifier)), checkpoint=None)
+    codec = create_codec(config, build_configured(base, len(data.classes), data.x_train.shape[3]), data)
     if config.schedule.qat_epochs:
         int8_encoder(codec).fold()
     load_weights(codec, saved["model"], folder / "best.pt")

@@ -37,3 +37,9 @@ def test_evaluate_refuses_other_folders_in_one_line(run_inkling: RunInkling, tmp
     one_line(errors, "inkling: no such bundle or run: ")
     status, _, errors = run_inkling("evaluate", tmp_path)
     assert status == 1 and "is neither a bundle nor a run" in one_line(errors, "inkling: ")
+
+
+@pytest.mark.parametrize("rate", ["0.6", "-0.1", "nan", "often"])
+def test_evaluate_refuses_bit_error_rates_out_of_range(run_inkling: RunInkling, tmp_path: Path, rate: str) -> None:
+    status, _, errors = run_inkling("evaluate", tmp_path, f"--ber={rate}")
+    assert status == 2 and f"argument --ber: must be a number from 0 to 0.5, got '{rate}'" in errors

@@ -1,13 +1,16 @@
 """Base classifiers: the split model equals the whole one, and freezing changes nothing."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from train.classifiers.architectures import ARCHITECTURES, Classifier, build, feature_shape
+from train.classifiers.architectures import ARCHITECTURES, Classifier, build, build_configured, feature_shape
+from train.classifiers.resnet import MEAN, STD
 from train.classifiers.teacher import CifarResNet
 from train.codecs.split.split_codec import frozen
-from train.config import CLASSIFIERS
+from train.config import CLASSIFIERS, ClassifierConfig
 from train.data.torchvision_import import models
 from train.errors import TrainError
 
@@ -83,6 +86,67 @@ def test_configs_know_every_architecture() -> None:
 def test_build_refuses_unknown_architecture() -> None:
     with pytest.raises(TrainError, match="unknown architecture 'vgg'; known: mobilenet_v2, resnet50"):
         build("vgg", 10)
+
+
+# Checkpoints
+
+
+def whole(architecture: str) -> nn.Module:
+    torch.manual_seed(4)
+    create = getattr(models, architecture, None)
+    return (create(num_classes=CLASSES) if create else CifarResNet(20, CLASSES)).eval()
+
+
+def config_of(file: Path, architecture: str = "resnet20", **changes: object) -> ClassifierConfig:
+    values = {"name": "base", "architecture": architecture, "checkpoint": str(file), "data": {"name": "cifar10"}}
+    return ClassifierConfig.from_dict({**values, "schedule": {"epochs": 1}, **changes})
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_build_configured_loads_a_checkpoint_with_the_public_names(architecture: str, tmp_path: Path) -> None:
+    model = whole(architecture)
+    torch.save(model.state_dict(), tmp_path / "plain.pth")
+    torch.save({"state_dict": {f"module.{k}": v for k, v in model.state_dict().items()}}, tmp_path / "wrapped.pth")
+    mean, std = ((0.0,) * 3, (1.0,) * 3) if architecture != "resnet20" else (MEAN, STD)  # that one normalises itself
+    with torch.no_grad():
+        expected = model(random_images())
+        for name in ("plain.pth", "wrapped.pth"):
+            config = config_of(tmp_path / name, architecture, mean=mean, std=std)
+            split = build_configured(config, CLASSES, 3).eval()
+            torch.testing.assert_close(split(random_images()), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(frozen(split)(random_images()), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_build_configured_searches_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(whole("resnet20").state_dict(), tmp_path / "a.th")
+    monkeypatch.setenv("INKLING_DATA", str(tmp_path))
+    build_configured(config_of(Path("a.th")), CLASSES, 3)
+
+
+def test_build_configured_refuses_wrong_checkpoints_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.th"
+    torch.save(whole("resnet20").state_dict(), file)
+    torch.save(torch.zeros(3), tmp_path / "tensor.th")
+    torch.save({"a": 1}, tmp_path / "other.th")
+    (tmp_path / "junk.th").write_bytes(b"junk")
+    for config, classes, channels, message in [
+        (config_of(tmp_path / "none.th"), CLASSES, 3, "none.th not found (nor below INKLING_DATA)"),
+        (config_of(tmp_path / "junk.th"), CLASSES, 3, "junk.th is damaged, or not a PyTorch file"),
+        (config_of(tmp_path / "tensor.th"), CLASSES, 3, "tensor.th has no weights of a resnet20 of 7 classes"),
+        (config_of(tmp_path / "other.th"), CLASSES, 3, "other.th has no weights of a resnet20 of 7 classes: "),
+        (config_of(file), 8, 3, "a.th has no weights of a resnet20 of 8 classes: size mismatch for linear.weight"),
+        (config_of(file, "mobilenet_v2"), CLASSES, 3, "a.th has no weights of a mobilenet_v2"),
+        (config_of(file), CLASSES, 1, "base: the checkpoint takes 3 channels, the images have 1"),
+        (config_of(file, checkpoint=None, mean=[0.5] * 3), CLASSES, 1, "base: mean and std are those of three colours"),
+    ]:
+        with pytest.raises(TrainError) as caught:
+            build_configured(config, classes, channels)
+        assert message in str(caught.value) and "\n" not in str(caught.value), str(caught.value)
+
+
+def test_classifier_config_refuses_a_deviation_of_zero(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="std must be above 0"):
+        config_of(tmp_path, std=[0.2, 0.0, 0.2])
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

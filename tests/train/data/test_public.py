@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable
@@ -85,6 +86,29 @@ def test_load_public_refuses_another_data_set_of_that_name(name: str, folders: P
     file = folders / "data" / f"{name}.npz"
     np.savez(file, **small())
     fails(name, f"{file} is not the official {datasets.PUBLIC[name].title}: remove it, or use it as npz:{file}")
+
+
+def test_load_tiny_imagenet_takes_the_public_zip_of_the_data_folder(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(
+        monkeypatch,
+        "tiny-imagenet-200",
+        is_official=lambda arrays: True,
+        sources=tiny_imagenet.TINY_IMAGENET.sources[:2],
+    )
+    unpacked_zip(folders / "made" / "tiny-imagenet-200")
+    shutil.make_archive(str(folders / "data" / "tiny-imagenet-200"), "zip", folders / "made", "tiny-imagenet-200")
+    data = datasets.load("tiny-imagenet-200", log=lambda text: None)
+    assert data.classes == ("goldfish", "ladybug") and data.x_train.shape == (4, 64, 64, 3)
+    assert [file.name for file in (folders / "cache").iterdir()] == ["tiny-imagenet-200.npz"]
+
+
+def test_load_tiny_imagenet_refuses_a_damaged_zip_in_one_line(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(monkeypatch, "tiny-imagenet-200", sources=tiny_imagenet.TINY_IMAGENET.sources[:2])
+    (folders / "data" / "tiny-imagenet-200.zip").write_bytes(b"PK, and nothing more")
+    fails("tiny-imagenet-200", "tiny-imagenet-200.zip cannot be unpacked: File is not a zip file")
+    assert list((folders / "cache").iterdir()) == []
 
 
 def test_cache_dir_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,5 +267,6 @@ def test_load_tiny_imagenet_without_network_names_all_sources_in_one_line(
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     line = fails("tiny-imagenet-200", "cannot get Tiny ImageNet: no folder ")
-    assert f"{folders / 'cache' / 'tiny-imagenet-200'}; the download failed (" in line
+    assert f"{folders / 'cache' / 'tiny-imagenet-200'}; no file " in line
+    assert f"{folders / 'cache' / 'tiny-imagenet-200.zip'}; the download failed (" in line
     assert list((folders / "cache").iterdir()) == []

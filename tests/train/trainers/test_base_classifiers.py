@@ -137,6 +137,22 @@ def test_base_classifier_ignores_pretrained_file_of_another_config(
     assert not same(classifier, load_classifier(trained / "runs" / "small", data)[0])
 
 
+def test_base_classifier_comes_from_the_checkpoint_of_its_config(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, toml = train_support.write_teacher(place), place / "small.toml"
+    toml.write_text(f'checkpoint = "{checkpoint}"\nmean = [0.5, 0.5, 0.5]\n{toml.read_text()}')
+    config, data = config_and_data(place)
+    classifier = base_classifier(config, data)
+    saved = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert torch.equal(classifier.state_dict()["stem.0.weight"], saved["module.conv1.weight"])
+    assert classifier.normalize is not None and not classifier.training
+    assert not (place / "runs").exists()
+    train_support.fails(capsys, "small has a checkpoint: there is nothing to train", "classifier", toml)
+    checkpoint.unlink()
+    train_support.fails(capsys, f"small: checkpoint {checkpoint} not found", place / "system.toml")
+
+
 def test_base_classifier_that_holds_out_less_is_refused(place: Path) -> None:
     config, data = config_and_data(place)
     more = replace(config, data=replace(config.data, holdout=33))

@@ -47,6 +47,8 @@ class Reduce(nn.Module):
 class ADJSCC(SplitCodec):
     """Codec of features (C, 4n, 4m) as a code (C/2, n, m): as many symbols as SemanticNN sends."""
 
+    adapts = True
+
     def build(self) -> None:
         """Create the layers of encoder and decoder."""
         c, _, _ = self.feature_shape

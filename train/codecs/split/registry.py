@@ -1,6 +1,8 @@
 """The split codecs by the name that a config gives as `system`."""
 
 from train.codecs.split.adjscc import ADJSCC
+from train.codecs.split.agilenn import AgileNN
+from train.codecs.split.bottlenetpp import BottleNetPP
 from train.codecs.split.deepcod import DeepCOD
 from train.codecs.split.semanticnn import SemanticNN
 from train.codecs.split.semanticnn_device import SemanticNNDevice
@@ -12,4 +14,6 @@ SPLIT_CODECS: dict[str, type[SplitCodec]] = {
     "semanticnn_device": SemanticNNDevice,
     "adjscc": ADJSCC,
     "deepcod": DeepCOD,
+    "bottlenetpp": BottleNetPP,
+    "agilenn": AgileNN,
 }

@@ -7,6 +7,7 @@ norm into the convolution and train with the board's rounding.
 
 from torch import Tensor, nn
 
+from train.classifiers.architectures import Classifier
 from train.codecs.deployable import DeployableCodec, scale_layer
 from train.codecs.encoder import ConvEncoder, ConvUnit
 from train.codecs.split.semanticnn import SemanticNN
@@ -30,7 +31,7 @@ class SemanticNNDevice(SemanticNN, DeployableCodec):
         if code.norm is not None:
             nn.init.constant_(code.norm.weight, DEVIATION)
             nn.init.constant_(code.norm.bias, MEAN)
-        self.encoder = ConvEncoder(stem_unit(self.classifier.stem), code)
+        self.encoder = ConvEncoder(stem_unit(self.classifier), code)
 
     def stem(self, images: Tensor) -> Tensor:
         """Compute the encoder's own stem: images (B, 3, H, W) in [0, 1] -> features (B, C, H', W'), clipped at 6."""
@@ -46,9 +47,7 @@ class SemanticNNDevice(SemanticNN, DeployableCodec):
 
     def scale_logits(self, temperature: float) -> None:
         """Divide all logits by a temperature."""
-        scale_layer(
-            [layer for layer in self.classifier.head.modules() if isinstance(layer, nn.Linear)][-1], temperature
-        )
+        scale_layer(self.classifier.last, temperature)
 
     def encoder_macs(self) -> int:
         """Return the device's multiply-accumulate operations per image, stem included."""
@@ -56,16 +55,23 @@ class SemanticNNDevice(SemanticNN, DeployableCodec):
         return self.encoder.macs(height, width)
 
 
-def stem_unit(stem: nn.Module) -> ConvUnit:
-    """Return an int8 layer with the weights of a stem of 3x3 convolution, batch norm and ReLU or ReLU6.
+def stem_unit(classifier: Classifier, channels: slice = slice(None)) -> ConvUnit:
+    """Return an int8 layer with the weights of a classifier's stem of 3x3 convolution, batch norm and ReLU or ReLU6.
 
+    channels: of the stem's output, those that the layer computes; by default all. A normalisation of the images is
+    merged into the layer, which differs at the border: there, the layer sees black where the stem sees the mean colour.
     Raises TrainError for any other stem.
     """
-    match list(stem.children()):
+    match list(classifier.stem.children()):
         case [nn.Conv2d(kernel_size=(3, 3)) as conv, nn.BatchNorm2d() as norm, nn.ReLU() | nn.ReLU6()]:
-            unit = ConvUnit(conv.in_channels, conv.out_channels, 3, conv.stride[0])
-            unit.conv.load_state_dict(conv.state_dict())
-            if unit.norm is not None:
-                unit.norm.load_state_dict(norm.state_dict())
+            weight = conv.weight.detach()[channels]
+            unit = ConvUnit(conv.in_channels, len(weight), 3, conv.stride[0])
+            assert unit.norm is not None
+            unit.norm.load_state_dict({k: v if v.ndim == 0 else v[channels] for k, v in norm.state_dict().items()})
+            if classifier.normalize is not None:
+                weight = weight / classifier.normalize.std
+                assert unit.norm.running_mean is not None
+                unit.norm.running_mean += (weight * classifier.normalize.mean).sum((1, 2, 3))
+            unit.conv.load_state_dict({"weight": weight})
             return unit
-    raise TrainError("semanticnn_device needs a stem of a 3x3 convolution, batch norm and ReLU or ReLU6")
+    raise TrainError("an int8 encoder needs a stem of a 3x3 convolution, batch norm and ReLU or ReLU6")

@@ -1,4 +1,4 @@
-"""ADJSCC and DeepCOD: shapes, use of the link's condition, gradients, losses."""
+"""ADJSCC, DeepCOD and BottleNet++: shapes, use of the link's condition, gradients, losses."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from train import evaluate
 from train.classifiers.architectures import ARCHITECTURES, Classifier, build
 from train.codecs.deployable import Payload
 from train.codecs.quantizer import Quantizer
-from train.codecs.split import adjscc, deepcod
+from train.codecs.split import adjscc, bottlenetpp, deepcod
 from train.codecs.split.registry import SPLIT_CODECS
 from train.codecs.split.split_codec import SplitCodec
 from train.config import QuantizerConfig
@@ -20,7 +20,7 @@ from train.errors import TrainError
 from train.trainers.optimizer import adamw
 from train.trainers.split import SplitConfig
 
-BOTH = pytest.mark.parametrize("name", ["adjscc", "deepcod"])
+EACH = pytest.mark.parametrize("name", ["adjscc", "deepcod", "bottlenetpp"])
 
 
 def make(name: str, size: int = 8, classifier: Classifier | None = None, seed: int = 0) -> SplitCodec:
@@ -30,7 +30,7 @@ def make(name: str, size: int = 8, classifier: Classifier | None = None, seed: i
     return codec(classifier or small_classifier(), (size, size, 3), QuantizerConfig(), codec.Options())
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("size", [4, 8, 12, 56])
 def test_code_has_a_quarter_of_the_size_and_half_the_channels(name: str, size: int) -> None:
     codec = make(name, size).eval()
@@ -42,7 +42,7 @@ def test_code_has_a_quarter_of_the_size_and_half_the_channels(name: str, size: i
     assert codec.reconstruct(code, ber).shape == features.shape
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_send_and_decode_for_every_base_classifier(name: str, architecture: str) -> None:
     codec = make(name, 32, build(architecture, 4)).eval()
@@ -52,21 +52,21 @@ def test_send_and_decode_for_every_base_classifier(name: str, architecture: str)
     assert codec.decode(symbols, torch.full((2,), 1e-2)).shape == (2, 4)
 
 
-@BOTH
+@EACH
 def test_build_refuses_features_that_do_not_divide_by_4(name: str) -> None:
     codec = SPLIT_CODECS[name].__name__
     with pytest.raises(TrainError, match=f"{codec} needs features .* multiples of 4, and the stem's are 6 x 6"):
         make(name, 6)
 
 
-@BOTH
+@EACH
 def test_config_refuses_options(name: str) -> None:
     config = SplitConfig.load(ROOT / f"configs/systems/cifar10-{name}.toml").as_dict() | {"options": {"xai": True}}
     with pytest.raises(TrainError, match="config: options: unknown setting 'xai'; known: none"):
         SplitConfig.from_dict(config)
 
 
-@BOTH
+@EACH
 def test_loss_reaches_encoder_centres_and_decoder_only(name: str) -> None:
     codec = make(name)
     if name == "deepcod":  # attention starts as the identity and gets gradients from its second step on
@@ -83,7 +83,7 @@ def test_loss_reaches_encoder_centres_and_decoder_only(name: str) -> None:
             assert parameter.grad is not None and parameter.grad.abs().sum() > 0, part
 
 
-@BOTH
+@EACH
 def test_training_lowers_the_loss_and_repeats_with_a_seed(name: str) -> None:
     losses = train_steps(make(name), 25)
     assert losses[-1] < 0.9 * losses[0]
@@ -100,24 +100,43 @@ def test_adjscc_uses_the_snr_at_both_ends() -> None:
     assert not torch.allclose(codec.reconstruct(code, good), codec.reconstruct(code, bad), atol=1e-3)
 
 
-@BOTH
-def test_accuracies_given_ber_give_the_encoder_the_ber(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@EACH
+def test_accuracies_given_ber_give_the_ber_to_an_encoder_that_adapts(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codec = make(name)
     images, labels = (255 * batch()[0]).byte().permute(0, 2, 3, 1).numpy(), batch()[1].numpy()
     given = []
     send = codec.send
 
-    def recorded(batch: Tensor, ber: Tensor) -> Payload:
-        given.append(ber[0].item())
+    def recorded(batch: Tensor, ber: Tensor | None) -> Payload:
+        given.append(None if ber is None else ber[0].item())
         return send(batch, ber)
 
     monkeypatch.setattr(codec, "send", recorded)
     figures = evaluate.accuracies_given_ber(codec, images, labels)
-    assert given == pytest.approx(BER_GRID)
+    assert given == ([None] if name == "deepcod" else pytest.approx(BER_GRID))
     assert list(figures) == ["0", "0.001", "0.003", "0.01", "0.03", "0.05", "0.1"]
     monkeypatch.undo()
     same = torch.equal(evaluate.encode(codec, images, given_ber=0.1).symbols, evaluate.encode(codec, images).symbols)
-    assert same == (name == "deepcod")
+    assert same == (name == "deepcod") == (not codec.adapts)
+
+
+def test_bottlenetpp_uses_the_ber_at_the_encoder_only() -> None:
+    codec = make("bottlenetpp").eval()
+    features = torch.rand(3, 8, 8, 8)
+    good, bad = torch.full((3,), 1e-4), torch.full((3,), 1e-1)
+    code = codec.encode(features, good)
+    assert not torch.allclose(code, codec.encode(features, bad), atol=1e-3)
+    assert torch.equal(codec.reconstruct(code, good), codec.reconstruct(code, bad))
+
+
+def test_bottlenetpp_code_starts_in_the_units_of_the_centres() -> None:
+    codec = make("bottlenetpp", 32)
+    code = codec.encode(torch.rand(64, 8, 32, 32), torch.full((64,), 1e-2))
+    assert code.mean().item() == pytest.approx(0, abs=0.02) and code.std().item() == pytest.approx(1, abs=0.05)
+    assert code.abs().max() <= 0.5 / bottlenetpp.DEVIATION
+    assert (codec.quantizer.nearest(code).flatten().bincount(minlength=8) > 0).all()
 
 
 def test_adjscc_code_has_unit_power() -> None:
@@ -190,7 +209,7 @@ def test_orthogonality_loss_is_zero_for_orthonormal_kernels() -> None:
     assert deepcod.orthogonality_loss(2 * weight).item() == pytest.approx(4 * 3**2 / 2, rel=1e-5)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("data", ["cifar10", "cifar100"])
 def test_comparison_config_matches_semanticnn(name: str, data: str) -> None:
     config = SplitConfig.load(ROOT / f"configs/systems/{data}-{name}.toml")

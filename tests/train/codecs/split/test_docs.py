@@ -14,7 +14,7 @@ from tests.train.codecs.split.support import gradient
 from train.classifiers.architectures import build
 from train.codecs.split.registry import SPLIT_CODECS
 from train.impairment import draw_impairment
-from train.trainers.split import TRAINING_LINK, SplitConfig
+from train.trainers.split import SplitConfig
 
 PAGE = (ROOT / "docs" / "systems.md").read_text()
 
@@ -52,7 +52,8 @@ def test_example_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     codec = SPLIT_CODECS["mine"](build("resnet20", 10), (32, 32, 3), config.quantizer, config.build_options())
     assert codec.n_symbols == 8 * 8 * 16
-    impairment = draw_impairment(TRAINING_LINK, 4, codec.n_symbols, codec.quantizer.bits, np.random.default_rng(0))
+    link = config.link.whole_payloads()
+    impairment = draw_impairment(link, 4, codec.n_symbols, codec.quantizer.bits, np.random.default_rng(0))
     codec.loss("task", torch.rand(4, 3, 32, 32), torch.arange(4), impairment).backward()
     missing = [name for name, p in codec.named_parameters() if p.requires_grad and not gradient(codec, name).any()]
     assert missing == []

@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from tests.train.codecs.split.support import gradient
 from train import settings
-from train.classifiers.architectures import Classifier, build
+from train.classifiers.architectures import Classifier, Normalize, build
 from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
 from train.codecs.split.semanticnn import SemanticNN
-from train.codecs.split.semanticnn_device import SemanticNNDevice
+from train.codecs.split.semanticnn_device import SemanticNNDevice, stem_unit
 from train.codecs.split.split_codec import SplitCodec
 from train.config import DataConfig, QuantizerConfig, ScheduleConfig
 from train.data.datasets import Dataset
 from train.errors import TrainError
 from train.impairment import Impairment, draw_impairment
-from train.trainers.split import TRAINING_LINK, SplitConfig, create_codec
+from train.trainers.split import SplitConfig, create_codec
 
 SHAPE = (16, 16, 3)
 CONFIG = SplitConfig(
@@ -56,7 +56,7 @@ def make(architecture: str = "resnet20") -> SemanticNNDevice:
 
 
 def impairment(model: SplitCodec, count: int = 12) -> Impairment:
-    return draw_impairment(TRAINING_LINK, count, model.n_symbols, 3, np.random.default_rng(0))
+    return draw_impairment(CONFIG.link.whole_payloads(), count, model.n_symbols, 3, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("architecture", "latent"), [("mobilenet_v2", (2, 2, 16)), ("resnet20", (4, 4, 8))])
@@ -73,9 +73,20 @@ def test_stem_starts_as_that_of_the_classifier_clipped_at_6(architecture: str, l
     assert torch.equal(distance.argmin(-1), model.quantizer.nearest(z))
 
 
+def test_stem_unit_merges_the_normalisation_of_the_images() -> None:
+    model = classifier().eval()
+    model.normalize = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    images = random_images()
+    with torch.no_grad():
+        difference = (stem_unit(model).eval()(images) - model.features(images).clamp_max(6)).abs()
+        half = stem_unit(model, slice(4, 7)).eval()(images)
+    assert difference[:, :, 1:-1, 1:-1].max() < 1e-5 < difference.max()  # at the border, black is not the mean colour
+    torch.testing.assert_close(half, stem_unit(model).eval()(images)[:, 4:7])
+
+
 @pytest.mark.parametrize("architecture", ["efficientnet_v2_s", "resnet50"])
 def test_build_refuses_other_stems(architecture: str) -> None:
-    with pytest.raises(TrainError, match=r"^semanticnn_device needs a stem of a 3x3 convolution, .*$"):
+    with pytest.raises(TrainError, match=r"^an int8 encoder needs a stem of a 3x3 convolution, .*$"):
         SemanticNNDevice(build(architecture, 5), (32, 32, 3), QuantizerConfig(), SemanticNNDevice.Options())
 
 

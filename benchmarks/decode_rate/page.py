@@ -31,7 +31,7 @@ def section(rate: dict) -> str:
     packets = rate["rows"][0]["packets"]
     return "\n".join(
         [
-            "## Packets per second of `inkling decode`\n",
+            "## Packets per second of inkling decode\n",
             f"{packets:,} packets a measurement, {rate['cpus']} cores; {rate['date']}, `{rate['command']}`.\n",
             METHOD,
             table("", columns, rows),

@@ -12,7 +12,7 @@ from wire.frame import HEADER_BYTES, AnswerHeader, Header
 from wire.replies.status import Status, parse_status, parse_status_packet
 
 # A reading has the time at which a gateway had the packet: this much after the air at most, on a busy machine.
-SAME_IMAGE_S = 2.0
+SAME_IMAGE_S = 5.0
 
 
 @dataclass

@@ -61,7 +61,8 @@ class Site:
     ) -> None:
         self.name = name
         self._bundles, self._clock, self._wall_clock = bundles, clock, wall_clock
-        self._parser = FrameParser(bundles, clock, settings.policies, settings.require)
+        self._lag = 0.0  # seconds since the packets that are being handled were received
+        self._parser = FrameParser(bundles, lambda: clock() - self._lag, settings.policies, settings.require)
         self._copies = CopiesReceiver(self._parser)
         self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks), settings.decoders)
         self._state = StateFile(settings.state, clock, wall_clock, bool(settings.policies)) if settings.state else None
@@ -112,7 +113,7 @@ class Site:
             if record := outbox.record(packet.id):
                 self._again[record.id] = record
         elif packet.id not in self._groups:
-            self._groups.add(packet, self._clock())
+            self._groups.add(packet, self._clock(), self._wall_clock() - packet.time)
 
     def take_frame(self, frame: FeatureFrame | AnswerFrame, line: str) -> None:
         """Take an image's frame of a board on a line."""
@@ -155,9 +156,13 @@ class Site:
     def _poll(self, groups: list[list[GatewayPacket]]) -> list[AnyRecord]:
         outbox = self._memory.outbox
         for group in groups:
+            # Packets that waited at a gateway or a broker count at the time at which they were received: else images
+            # would seem to come at once, and copies that waited elsewhere would be new images.
+            self._lag = max(0.0, self._wall_clock() - min(one.time for one in group))
             copies = [Copy(one.payload, one.snr_db, one.rssi_dbm, one.crc_ok) for one in group]
             for outcome in self._copies.take(copies):
                 self._settle(outcome, [group[i] for i in outcome.copies])
+        self._lag = 0.0
         self._log.check()
         records: dict[str, AnyRecord] = {record.id: record for record in self._log.records()}
         for reading in self._classified():

@@ -16,6 +16,9 @@ LATE = 8
 NEAR = 8
 # Without a rhythm, a copy or late frame arrives within this time: longer than a repeater or a second gateway takes.
 REPEAT_S = 10.0
+# A copy was received when its image was, though it may have waited for hours on its way. Clocks of gateways differ by
+# less.
+SAME_TIME_S = 2.0
 # Payloads count as copies up to a bit error rate p of 0.2: a damaged one differs from a clean one in p of its bits, and
 # from another damaged one in 2 p (1 - p), with a binomial deviation. Payloads of different images differ in about half.
 MOST_BER, DEVIATIONS = 0.2, 4.0
@@ -105,6 +108,8 @@ class Track:
         image = self.images.get(self.newest - behind)
         ahead, seconds = SEQUENCES - behind, max(0.0, frame.now - self.heard)
         limits, most = rhythm.images_in(seconds), rhythm.most_in(seconds)
+        if image and abs(frame.now - image.heard) <= SAME_TIME_S and most < ahead and image.is_alike(frame):
+            return Step(-behind)
         if limits and (fitting := _within(ahead, limits)):
             return Step(fitting, Certainty.EXACT if fitting == ahead else Certainty.ABOUT)
         too_early = limits is not None and limits[1] < ahead

@@ -8,6 +8,7 @@ import pytest
 from host.errors import HostError
 from host.keys.policy import DevicePolicy
 from host.site.packets import GatewayPacket
+from host.site.records import ReadingRecord
 from tests.host.secured import DEVICE, KEYS, SecuredBoard
 from tests.host.site.town import Town, events, packet, readings
 from tests.support.host import make_frame
@@ -136,3 +137,35 @@ def test_damaged_outbox_is_refused(town: Town) -> None:
     town.kill()
     with pytest.raises(HostError, match="its contents are damaged"):
         town.start()
+
+
+@pytest.mark.parametrize("known", [0, 12], ids=["new device", "known rhythm"])
+@pytest.mark.parametrize("drained", ["one after the other", "newest first", "both at once"])
+def test_packets_that_waited_count_at_the_time_of_their_reception(town: Town, known: int, drained: str) -> None:
+    """A broker was away for minutes. Then each gateway delivers what it has kept."""
+    town.introduce("north", "south")
+    kept: dict[str, list[GatewayPacket]] = {"north": [], "south": []}
+    found: list[ReadingRecord] = []
+    numbers = list(range(3, 3 + known + (25 if drained == "one after the other" else 60)))
+    for number in numbers:
+        town.now += 20.0
+        for gateway, packets in kept.items():
+            packets.append(town.packet(packet(town.bundle, number), gateway, 0.02))
+            if number < 3 + known:
+                town.site.take(packets.pop())
+        town.now += 1.0
+        found += readings(town.site.poll())
+    town.now += 10.0
+    waiting = [one for packets in kept.values() for one in packets]
+    if drained == "both at once":  # but not in step
+        waiting.sort(key=lambda one: one.number + 7 * (one.gateway == "south"))
+    for place, one in enumerate(waiting if drained != "newest first" else reversed(waiting)):
+        town.site.take(one)
+        town.now += 6.0 if drained == "one after the other" and place == len(waiting) // 2 else 0.02
+        found += readings(town.site.poll())
+    town.now += 6.0
+    found += readings(town.site.poll())
+    last = {one.id: one for one in found}
+    assert sorted(one.image_number for one in last.values()) == numbers, "one reading of each image"
+    assert all(len(one.receptions) == 2 for one in last.values())
+    assert not any(one.lost for one in last.values())

@@ -108,7 +108,8 @@ class Track:
         image = self.images.get(self.newest - behind)
         ahead, seconds = SEQUENCES - behind, max(0.0, frame.now - self.heard)
         limits, most = rhythm.images_in(seconds), rhythm.most_in(seconds)
-        if image and abs(frame.now - image.heard) <= SAME_TIME_S and most < ahead and image.is_alike(frame):
+        received_before = frame.now < self.heard - SAME_TIME_S
+        if image and received_before and abs(frame.now - image.heard) <= SAME_TIME_S and image.is_alike(frame):
             return Step(-behind)
         if limits and (fitting := _within(ahead, limits)):
             return Step(fitting, Certainty.EXACT if fitting == ahead else Certainty.ABOUT)

@@ -31,8 +31,8 @@ def section(soak: dict) -> str:
             METHOD,
             f"Kills: {kills}.\n",
             table("", ["", "heard", "not in the store"], rows),
-            f"Images with two readings: {soak['twice']}. Readings with a number that was not on the air: "
-            f"{soak['misread']}; a damaged header was taken for another of the same device.\n",
+            f"Images with two readings: {soak['twice']}. Readings with a number that was not on the air at their time: "
+            f"{soak['misread']}, as if a damaged header was taken for another one of the same device.\n",
             "Memory (RSS) in the last third of the time, which is without kills: the means of its first and last "
             "quarter, and the largest value of all.\n",
             table("", ["process", "first", "last", "largest"], memory),

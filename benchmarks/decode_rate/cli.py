@@ -1,7 +1,7 @@
 """Packets per second that `inkling decode` takes from a broker: 1, 2 and 4 processes, 1 and 3 gateways.
 
-The packets wait at a real mosquitto before the decoders start. Needs an idle machine; times of the processors are
-measured beside the rates.
+The packets wait at a real mosquitto while the decoders are stopped. Rates need an idle machine; processor time is
+measured beside them.
 """
 
 import argparse

@@ -3,13 +3,13 @@
 from benchmarks.markdown import table
 
 METHOD = """Frames of features, undamaged, of 256 devices at 64 sites wait at a real mosquitto; each image was heard by
-all gateways of its site. Decoders that were stopped meanwhile then go on, until all readings are at the broker.
+all gateways of its site. The decoders are stopped until then, and measured until all readings are at the broker.
 *Per CPU second* counts the processor time of decoders and their networks, or of the broker, alone: what else runs on
 the machine lengthens it less than the time.
 """
 
-CORES = """What that means: processor time of decoders and broker for images that all devices send, four an hour each,
-by the rows with one decoder. Packets are those of all gateways. A decoder uses one core and a part of another one.
+CORES = """Processor time that decoders and broker need if each device sends four images an hour, calculated from the
+rows with one decoder. Packets are those of all gateways.
 """
 DEVICES, IMAGES_PER_HOUR = (1_000, 10_000, 100_000, 1_000_000), 4
 

@@ -24,26 +24,10 @@ from host.site.engine import Site
 from host.site.packets import GatewayPacket
 from host.site.records import AnyRecord
 from tests.host.server.test_decode import Readings
-from tests.support.host import make_bundle
 from tests.support.mqtt.broker import Mosquitto, wait_until
 from wire.bundle import Bundle
 
 SYMBOLS = np.arange(128) % 8
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """128 symbols of 3 bits."""
-    return make_bundle(tmp_path_factory.mktemp("refused") / "model")
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A running broker."""
-    mosquitto = Mosquitto(tmp_path)
-    mosquitto.start()
-    yield mosquitto
-    mosquitto.stop()
 
 
 def packet(site: str, number: int, payload: bytes = b"") -> GatewayPacket:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.broker import free_port
 from host.gateway.subscriber import parse_message
 from host.site.packets import GatewayPacket
 from tests.conftest import RunInkling
 from tests.host.cli import process
 from tests.support.lines import unused_port
-from tests.support.mqtt.broker import WAIT_S, Listener, Mosquitto, free_port, listening, running, wait_until
+from tests.support.mqtt.broker import WAIT_S, Listener, Mosquitto, listening, running, wait_until
 from tests.support.mqtt.certificates import Authority
 from tests.support.mqtt.forwarder import EUI, Forwarder, received
 from tests.support.mqtt.gateway_line import FakeGateway, fake_gateway

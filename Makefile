@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo serve-demo test test-fast lint format lock fuzz firmware train export bench-codec bench-adaptive \
 	bench-answers bench-accuracy bench-gateways bench-general bench-receiver bench-goodput bench-device bench-preview \
-	bench-store results clean
+	bench-store bench-soak bench-decode results clean
 
 EMULATOR := gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 RISCV := gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
@@ -103,6 +103,14 @@ bench-preview: ## previews of bundles/general64: PSNR, SSIM, cosine, a sheet of 
 
 bench-store: ## the store of readings at 10,000,000: queries, rates, bytes; an hour (ARGS='--readings 100000')
 	@$(DEV) -m benchmarks.store $(ARGS)
+
+bench-soak: ## an hour of a deployment whose broker and decoders are killed at random (ARGS='--seconds 300')
+	@scripts/apt.sh $(COMPILER) $(BROKER)
+	@$(DEV) -m benchmarks.serve_soak $(ARGS)
+
+bench-decode: ## packets per second of inkling decode, behind a broker, 5 minutes
+	@scripts/apt.sh $(BROKER)
+	@$(DEV) -m benchmarks.decode_rate $(ARGS)
 
 results: ## write docs/RESULTS.md and docs/preview.md from benchmarks/results
 	@$(DEMO) -m benchmarks.results $(ARGS)

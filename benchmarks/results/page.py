@@ -13,6 +13,7 @@ from benchmarks.adaptive import page as adaptive_page
 from benchmarks.adaptive import plots as adaptive_plots
 from benchmarks.answers import page as answers_page
 from benchmarks.command import BUNDLE, RESULTS, ResultsError, read_json, result_file
+from benchmarks.decode_rate import page as rate_page
 from benchmarks.demo import page as demo_page
 from benchmarks.device import crypto
 from benchmarks.device import page as device_page
@@ -23,6 +24,7 @@ from benchmarks.general import plots as general_plots
 from benchmarks.goodput import page as goodput_page
 from benchmarks.goodput.plots import draw_lora, draw_serial
 from benchmarks.receiver import page as receiver_page
+from benchmarks.serve_soak import page as soak_page
 from benchmarks.store import page as store_page
 from wire.errors import InklingError
 
@@ -33,9 +35,9 @@ FEATURES = "cifar10-features"  # the bundle of the sections that compare ways of
 HEAD = """# Results
 
 `make results` writes this page from the figures in `benchmarks/results`, which `make bench-codec`,
-`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-gateways`, `make bench-store`,
-`make bench-goodput`, `make bench-device`, `make bench-accuracy`, `make bench-general` and `make demo` measure. Nothing
-here is typed by hand.
+`make bench-adaptive`, `make bench-answers`, `make bench-receiver`, `make bench-gateways`, `make bench-soak`,
+`make bench-decode`, `make bench-store`, `make bench-goodput`, `make bench-device`, `make bench-accuracy`,
+`make bench-general` and `make demo` measure. Nothing here is typed by hand.
 
 - *Accuracy* is the share of delivered frames that are classified correctly; *of all sent* counts lost frames as wrong.
 - *BER* is the bit error rate: true bit flips, independent of each other, over the whole frame with its sync word and
@@ -138,6 +140,18 @@ LATER = {
         gateways_page.section,
         gateways_page.draw,
         FEATURES,
+    ),
+    "soak": Section(
+        "A deployment whose processes are killed",
+        "make bench-soak",
+        _json("soak.json"),
+        soak_page.section,
+    ),
+    "decode_rate": Section(
+        "Packets per second of inkling decode",
+        "make bench-decode",
+        _json("decode_rate.json"),
+        rate_page.section,
     ),
     "store": Section("The store", "make bench-store", _json("store.json"), store_page.section),
 }

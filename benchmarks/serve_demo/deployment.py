@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import broker
 from channel_sim.channels.lora import LoRa
 from channel_sim.live.radio_hub import RadioHub
 from firmware.tools.build import build
@@ -37,6 +37,16 @@ SPREAD_DB = 3.0  # standard deviation of the nodes' SNRs
 START_S, END_S = 90.0, 30.0
 # Packets may take more than LoRa's legal share of the time, as 20 nodes would else be silent in their first minutes.
 FLAGS = "-D INKLING_LORA_DUTY_PERMILLE=1000 -D INKLING_STATUS_S=60"
+# Written after each change, so that a broker that is killed has what it has acknowledged.
+BROKER = """listener {port} 127.0.0.1
+allow_anonymous true
+user root
+max_queued_messages 0
+persistence true
+persistence_location {folder}/
+autosave_on_changes true
+autosave_interval 1
+"""
 Log = Callable[[str], None]
 
 
@@ -74,7 +84,11 @@ class Deployment:
     log: Log
     nodes: list[Node] = field(default_factory=list)
     page_url: str = ""
-    _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    # Called for each packet that a gateway or node gets, with its site, and as RadioHub calls it.
+    on_reception: Callable[[str, int, int, bytes, bytes], None] = lambda *packet: None
+    _programs: dict[str, list[str]] = field(default_factory=dict)
+    _processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)  # those that should run
+    _feeders: list[threading.Thread] = field(default_factory=list)
     _broker: str = ""
 
     def start(self, running: ExitStack) -> None:
@@ -87,9 +101,8 @@ class Deployment:
             for name in ("native_radio", "native_gateway")
         )
         settings.out.mkdir(parents=True, exist_ok=True)
-        for name in ("state", "readings.sqlite3", "readings.sqlite3-wal", "readings.sqlite3-shm"):  # of an earlier demo
-            path = settings.out / name
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(settings.out / "state", ignore_errors=True)  # of an earlier demo
+        for path in [*settings.out.glob("*.sqlite*"), settings.out / "mosquitto.db"]:
             path.unlink(missing_ok=True)
         self._start_broker(running)
         self._start_page(running)  # first, so that it ends after the decoders
@@ -98,14 +111,16 @@ class Deployment:
                 running, f"decode-{number}", "decode", "--mqtt", self._broker, "--partition", f"{number}/{PARTITIONS}",
                 "--bundle", bundle.path, "--state", settings.out / "state",
             )  # fmt: skip
-        for number in range(PARTITIONS):  # the broker keeps packets only for sessions that exist
+        for number in range(PARTITIONS):  # both connections: the broker keeps packets only for sessions that exist
             log = self._log_file(f"decode-{number}")
-            self._await(log.stem, partial(_is_connected, log))
+            self._await(log.stem, partial(_says, log, "connected to", 2))
         rng = np.random.default_rng(settings.seed)
         for place, site in enumerate(SITES):
             devices = [number for number in range(1, settings.nodes + 1) if number % len(SITES) == place]
             snr_db = {number: settings.snr_db + SPREAD_DB * float(rng.standard_normal()) for number in devices}
-            air = running.enter_context(RadioHub(LoRa(settings.snr_db), settings.seed + place, snr_db=snr_db))
+            heard = partial(self.on_reception, site)
+            hub = RadioHub(LoRa(settings.snr_db), settings.seed + place, snr_db=snr_db, on_reception=heard)
+            air = running.enter_context(hub)
             radio = f"tcp:127.0.0.1:{air.port}"
             for index, name in enumerate(GATEWAYS[site]):
                 url = running.enter_context(native(gateway, "--radio", radio, "--device", str(200 + index)))
@@ -113,22 +128,26 @@ class Deployment:
                     running, f"gateway-{name}", "gateway", "--port", url, "--mqtt", self._broker, "--site", site,
                     "--name", name, "--buffer", settings.out / f"gateway-{name}.sqlite",
                 )  # fmt: skip
+            for name in GATEWAYS[site]:
+                opened = partial(_says, self._log_file(f"gateway-{name}"), ": opened")
+                self._await(f"gateway-{name}", opened)
             for device in devices:
                 url = running.enter_context(native(node, "--radio", radio, "--device", str(device)))
                 self.nodes.append(Node(site, device, url))
             self.log(f"Site {site}: {len(devices)} nodes, gateways {', '.join(GATEWAYS[site])}")
         images = np.load(bundle.golden_path)["images"]
-        threads = [
+        self._feeders = [
             threading.Thread(target=self._feed, args=(one, bundle, images, int(rng.integers(1 << 31))), daemon=True)
             for one in self.nodes
         ]
-        for thread in threads:
+        for thread in self._feeders:
             thread.start()
-        running.callback(self._stop_feeding, threads)
+        running.callback(self.stop_nodes)
 
-    def _stop_feeding(self, threads: list[threading.Thread]) -> None:
+    def stop_nodes(self) -> None:
+        """Let the nodes send no more images."""
         self.stopped.set()
-        for thread in threads:
+        for thread in self._feeders:
             thread.join(END_S)
 
     def check(self) -> None:
@@ -146,16 +165,12 @@ class Deployment:
         )
 
     def _start_broker(self, running: ExitStack) -> None:
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        if program is None:
-            raise HostError("mosquitto is not installed: make serve-demo installs it, or apt-get install mosquitto")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = broker.free_port()
         config = self.settings.out / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+        config.write_text(BROKER.format(port=port, folder=self.settings.out.resolve()))
         self._broker = f"mqtt://127.0.0.1:{port}"
-        self._start(running, "mosquitto", [program, "-c", str(config)])
-        self._await("mosquitto", lambda: _listens(port))
+        self._start(running, "mosquitto", [broker.program(), "-c", str(config)])
+        self._await("mosquitto", lambda: broker.listens(port))
         self.log(f"Broker: {self._broker}")
 
     def _start_page(self, running: ExitStack) -> None:
@@ -175,13 +190,31 @@ class Deployment:
         self._start(running, name, [sys.executable, "-m", "inkling", *map(str, arguments)])
 
     def _start(self, running: ExitStack, name: str, arguments: list[str]) -> None:
-        with self._log_file(name).open("wb") as log:
-            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._processes[name] = process
-        running.callback(self._end, name, process)
+        self._log_file(name).unlink(missing_ok=True)
+        self._programs[name] = arguments
+        self.launch(name)
+        running.callback(self._end, name)
 
-    def _end(self, name: str, process: "subprocess.Popen[bytes]") -> None:
-        self._processes.pop(name, None)
+    def launch(self, name: str) -> None:
+        """Start a program that has ended, or has not run yet."""
+        with self._log_file(name).open("ab") as log:
+            arguments = self._programs[name]
+            self._processes[name] = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self, name: str) -> None:
+        """Kill a program, as a power cut would, until `launch`."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def pids(self) -> dict[str, int]:
+        """Return the ids of the processes that run, by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def _end(self, name: str) -> None:
+        process = self._processes.pop(name, None)
+        if process is None:
+            return
         process.terminate()
         try:
             process.wait(END_S)
@@ -217,14 +250,8 @@ class Deployment:
                     node.failed += 1
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as line:
-        return line.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _is_connected(log: Path) -> bool:
-    """Return True if both of a decoder's connections stand."""
-    return log.read_text().count("connected to") >= 2
+def _says(log: Path, text: str, times: int = 1) -> bool:
+    return log.read_text().count(text) >= times
 
 
 def _is_well(url: str) -> bool:

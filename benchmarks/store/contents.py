@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, Reception, StatusRecord, TaskAnswer
+from host.store.schema import FILL_DAYS
 
 COPIES = 100  # the whole time is so many times that of the readings that are written
 SITES, DEVICES = 4, 50  # devices of each site
@@ -129,6 +130,9 @@ def copy(path: Path, number: int) -> None:
         copied = ", ".join(changes.get(name, f'"{name}"') for name in names)
         file.execute(f"INSERT INTO {table}({columns}) SELECT {copied} FROM {table} WHERE {where}", values)
     file.execute("UPDATE total SET count = count + count / :n", {"n": number})
+    if number == COPIES - 1:  # a day has hours of two periods
+        file.execute("DELETE FROM day")
+        file.execute(FILL_DAYS)
     file.execute("COMMIT")
     file.close()
 

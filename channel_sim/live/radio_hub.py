@@ -22,7 +22,7 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,7 @@ RECEIVED = struct.Struct(">cBhhB")
 READ_BYTES = 1 << 16
 # A station that does not read misses packets beyond this.
 MAX_UNREAD_BYTES = 1 << 16
+OnReception = Callable[[int, int, bytes, bytes], None]
 
 
 @dataclass
@@ -83,17 +84,25 @@ class RadioHub(Background):
 
     channel: stations must use its spreading factor, coding rate, bandwidth and header mode. snr_db: SNR of the packets
     of some devices, in place of that of the channel. fast: packets take no time. The damage of the n-th packet of a
-    device at another device depends only on the seed and these numbers.
+    device at another device depends only on the seed and these numbers. on_reception is called in the hub's thread for
+    each packet that a station gets: with the devices of sender and receiver, the packet as sent, and as received.
 
     Raises OSError if the port is in use, ChannelError for a negative seed.
     """
 
     def __init__(
-        self, channel: LoRa, seed: int = 0, port: int = 0, snr_db: Mapping[int, float] | None = None, fast: bool = False
+        self,
+        channel: LoRa,
+        seed: int = 0,
+        port: int = 0,
+        snr_db: Mapping[int, float] | None = None,
+        fast: bool = False,
+        on_reception: OnReception = lambda sender, receiver, sent, received: None,
     ) -> None:
         if seed < 0:
             raise ChannelError(f"the seed must be at least 0, got {seed}")
         self._channel, self._seed, self._fast = channel, seed, fast
+        self._on_reception = on_reception
         self._snr_db = dict(snr_db or {})
         self._devices: dict[int, Counts] = {}
         self._due: list[tuple[float, int, _Packet]] = []  # packets on the air, by their end
@@ -238,14 +247,18 @@ class RadioHub(Background):
             counts.damaged += not reception.crc_ok
             quarters = round(4 * reception.rssi_dbm), round(4 * reception.snr_db)
             head = RECEIVED.pack(b"R", reception.crc_ok, *quarters, len(reception.payload))
-            self._queue(station, head + reception.payload)
+            if self._queue(station, head + reception.payload):
+                self._on_reception(sender.device, station.device, packet.payload, reception.payload)
         if sender in self._stations:
             self._queue(sender, b"D")
 
-    def _queue(self, station: _Station, message: bytes) -> None:
-        if len(station.unread) < MAX_UNREAD_BYTES:
-            station.unread += message
-            self._watch(station)
+    def _queue(self, station: _Station, message: bytes) -> bool:
+        """Return False if the station has too much to read already."""
+        if len(station.unread) >= MAX_UNREAD_BYTES:
+            return False
+        station.unread += message
+        self._watch(station)
+        return True
 
     def _watch(self, station: _Station) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if station.unread else 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from host.classify.ber import BerEstimator, payload_ber
 from host.classify.combine import ImageBits
-from host.classify.decoder import Prediction, decoder_of, softmax
+from host.classify.decoder import Decoders, Prediction, softmax
 from host.classify.general import TaskModel, TaskPredictions, TaskSet
 from host.keys.policy import Auth
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
@@ -193,21 +193,24 @@ class Classifier:
         self._devices: OrderedDict[tuple[int, str], _Device] = OrderedDict()  # the one heard last is the last one
 
     @classmethod
-    def of(cls, bundles: Iterable[Bundle], tasks: Sequence[TaskModel] = ()) -> "Classifier":
+    def of(
+        cls, bundles: Iterable[Bundle], tasks: Sequence[TaskModel] = (), decoders: Decoders | None = None
+    ) -> "Classifier":
         """Return a classifier of bundles; of those with equal model_id, the last one counts, as in a FrameParser.
 
-        tasks: of the general bundles among them. Raises HostError if a decoder cannot be run.
+        tasks: of the general bundles among them. decoders: shared with other classifiers. Raises HostError if a decoder
+        cannot be run.
         """
+        shared = decoders or Decoders()
         by_id = {bundle.model_id: bundle for bundle in bundles}
         return cls(
-            {model_id: decoder_of(bundle) for model_id, bundle in by_id.items() if not bundle.embedding},
-            {model_id: TaskSet.of(bundle, tasks) for model_id, bundle in by_id.items() if bundle.embedding},
+            {model_id: shared.of(bundle) for model_id, bundle in by_id.items() if not bundle.embedding},
+            {model_id: TaskSet.of(bundle, tasks, shared) for model_id, bundle in by_id.items() if bundle.embedding},
         )
 
     def use_task(self, bundle: Bundle, task: TaskModel) -> None:
         """Use a task of a general bundle from now on, in place of one with its name. Raises HostError as `of` does."""
-        others = [one for one in self._general[bundle.model_id].tasks if one.name != task.name]
-        self._general[bundle.model_id] = TaskSet.of(bundle, [*others, task])
+        self._general[bundle.model_id] = self._general[bundle.model_id].with_task(bundle, task)
 
     def read(self, frame: FeatureFrame | AnswerFrame) -> Reading:
         """Classify one frame."""

@@ -1,12 +1,12 @@
 """General bundles: the embedding of each image is decoded once, and every task predicts from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from host.classify.decoder import EmbeddingDecoder, Prediction
+from host.classify.decoder import Decoders, Prediction
 from wire.bundle import Bundle
 
 TaskPredictions = dict[str, Prediction | None]  # by the task's name; None: none of its classes
@@ -38,12 +38,18 @@ class TaskSet:
 
     decoder: EmbeddingModel | None
     tasks: Sequence[TaskModel]
+    decoders: Decoders = field(default_factory=Decoders)  # where the decoder of the first task comes from
 
     @classmethod
-    def of(cls, bundle: Bundle, tasks: Sequence[TaskModel]) -> "TaskSet":
+    def of(cls, bundle: Bundle, tasks: Sequence[TaskModel], decoders: Decoders) -> "TaskSet":
         """Return the tasks that are the bundle's. Raises HostError if they need its decoder and it cannot be run."""
         own = [task for task in tasks if task.model_id == bundle.model_id]
-        return cls(EmbeddingDecoder(bundle) if own else None, own)
+        return cls(decoders.embedding_of(bundle) if own else None, own, decoders)
+
+    def with_task(self, bundle: Bundle, task: TaskModel) -> "TaskSet":
+        """Return these tasks of a bundle and another, in place of one with its name. Raises HostError as `of` does."""
+        others = [one for one in self.tasks if one.name != task.name]
+        return TaskSet.of(bundle, [*others, task], self.decoders)
 
     def predict(self, symbols: np.ndarray, ber: np.ndarray) -> list[TaskPredictions]:
         """Return the predictions of all tasks for each of the symbols (N, S) with bit error rates (N,)."""

@@ -5,6 +5,7 @@ import importlib.util
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from subprocess import PIPE
@@ -31,8 +32,8 @@ MEMORY_BYTES = 512 << 20  # of a process, in addition to Python, numpy and onnxr
 class Network:
     """An ONNX file of a bundle, run by onnxruntime on one thread of another process, which has limits.
 
-    output, shape, dtype: name and form of its output (N, *shape). Raises HostError if the file is refused, cannot be
-    run within the limits, or has no such output.
+    output, shape, dtype: name and form of its output (N, *shape). Several threads may use it. Raises HostError if the
+    file is refused, cannot be run within the limits, or has no such output.
     """
 
     def __init__(
@@ -46,12 +47,19 @@ class Network:
             raise HostError(f"{self._name} is refused: {error}") from None
         except ContentError as error:
             raise HostError(f"bundle {bundle.path}: {error}") from None
+        self._lock = threading.Lock()  # from a request to its reply
         self._process = _start()
         self._end = weakref.finalize(self, _end, self._process)
         job = Job(len(model), bundle.n_symbols, output, shape, self._dtype.name, CPU_SECONDS, MEMORY_BYTES)
         self._exchange(job.to_line() + model, 0)
         # Two, because readings are decoded in batches: a decoder of one image at a time would fail later.
         self.example = self.run(np.full((2, bundle.n_symbols), -1, np.int64), np.full(2, 0.5), None)
+
+    @property
+    def ended(self) -> bool:
+        """True after a failure: it cannot be used any more."""
+        assert self._process.stdin
+        return self._process.stdin.closed
 
     def run(self, symbols: np.ndarray, ber: np.ndarray, answers: np.ndarray | None) -> np.ndarray:
         """Map symbols (N, S), bit error rates (N,) and answer words (N,) to the output (N, *shape).
@@ -73,7 +81,8 @@ class Network:
     def _exchange(self, request: bytes, size: int) -> bytes:
         """Send a request and return the content of the reply, which has `size` bytes."""
         try:
-            kind, content = self._reply(request, max(size, MAX_FAULT_BYTES))
+            with self._lock:
+                kind, content = self._reply(request, max(size, MAX_FAULT_BYTES))
         except BaseException:  # Ctrl-C, too: the rest of a reply would be taken for the next one
             self._end()
             raise

@@ -13,9 +13,10 @@ from host.board.board import Board
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_board
 from host.cli.output import Output, Part, reading_parts
-from host.cli.preview import encoded, write_whole
+from host.cli.preview import write_whole
 from host.cli.run import LOST, check_model, note_not_stored
 from host.errors import HostError
+from host.image.png import encoded
 from host.tasks.files import load_all as load_tasks
 from wire.bundle import load as load_bundle
 

@@ -1,16 +1,15 @@
 """Previews as PNG files: what a general bundle's preview network makes of received symbols."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import numpy as np
-from PIL import Image
 
 from host.classify.classifier import Reading
 from host.classify.preview import PreviewDecoder
 from host.errors import HostError
+from host.image.png import png_of
 from wire import files
 from wire.bundle import Bundle
 
@@ -23,7 +22,7 @@ class PreviewFile:
 
     def write(self, reading: Reading) -> None:
         """Write the preview. Raises HostError if the file cannot be written."""
-        write_png(preview_of(reading, self._decoder), self._file)
+        write_png(self._decoder.image(reading.symbols, reading.payload_ber), self._file)
 
 
 class PreviewFolder:
@@ -50,24 +49,13 @@ class PreviewFolder:
         """Write the preview of a reading, if its bundle has them. Raises HostError if the file cannot be written."""
         decoder = self._decoders.get(reading.frame.model.model_id)
         if decoder:
-            write_png(preview_of(reading, decoder), self._folder / f"{reading.image_id}.png")
-
-
-def preview_of(reading: Reading, decoder: PreviewDecoder) -> np.ndarray:
-    """Return the preview, uint8 (H, W, C), of a reading of a general bundle."""
-    return decoder.images(reading.symbols[None], np.array([reading.payload_ber]))[0]
+            image = decoder.image(reading.symbols, reading.payload_ber)
+            write_png(image, self._folder / f"{reading.image_id}.png")
 
 
 def write_png(pixels: np.ndarray, file: Path) -> None:
     """Write an image, uint8 (H, W, 1 or 3), completely or not at all. Raises HostError if it cannot be written."""
-    write_whole(encoded(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), "PNG"), file)
-
-
-def encoded(image: Image.Image, kind: str) -> bytes:
-    """Return an image as a file of one of Pillow's formats. Raises OSError if the format cannot hold it."""
-    content = io.BytesIO()
-    image.save(content, kind)
-    return content.getvalue()
+    write_whole(png_of(pixels), file)
 
 
 def write_whole(content: bytes, file: Path) -> None:

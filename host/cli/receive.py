@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 
 from host.board.errors import describe
 from host.board.port import Port
+from host.board.read_ahead import ReadAhead
 from host.classify.classifier import Classifier
 from host.cli.arguments import open_port
 from host.cli.output import Output, lost_text, reading_parts
@@ -44,7 +45,8 @@ class Listener:
         bundles = [load_bundle(path) for path in dict.fromkeys(options.bundle)]
         trust = Trust.of(options)
         self._keyed = bool(trust.policies)
-        self._parser = parser = FrameParser(bundles, policies=trust.policies, require=trust.require)
+        self._arrived = time.monotonic()  # when the bytes that are being handled arrived
+        self._parser = parser = FrameParser(bundles, lambda: self._arrived, trust.policies, trust.require)
         self._state = StateFile(trust.state, for_keys=self._keyed) if trust.state else None
         if self._state:
             parser.restore(self._state.load())
@@ -87,14 +89,21 @@ class Listener:
             self._announced = True
         self.busy = True
         self._devices.resume()
+        with ReadAhead(port) as line:
+            self._read(port, line)
+        self.flush()
+        self.busy = False
+
+    def _read(self, port: Port, line: ReadAhead) -> None:
         heard, noted_s = time.monotonic(), 0.0
         while not self.done:
-            data = port.read(POLL_S)
-            silent_s = time.monotonic() - heard
+            data, now = line.read(POLL_S)
+            silent_s = now - heard
             if data:
                 if noted_s:
                     self._note_silence(port, "heard", silent_s, f"bytes from {port.url} again")
-                heard, noted_s = time.monotonic(), 0.0
+                heard, noted_s = now, 0.0
+                self._arrived = now
             elif silent_s >= (self._max_silence_s or max(SILENCE_NOTE_S, 2 * noted_s)):
                 noted_s = silent_s
                 self._note_silence(port, "silent", silent_s, f"nothing from {port.url}: check the board and the line")
@@ -105,8 +114,6 @@ class Listener:
                 self.flush()
             self._devices.check()
             self._note_sharing(port)
-        self.flush()
-        self.busy = False
 
     def lost(self, error: PortError, waiting: bool) -> None:
         """Note that the port is lost or missing and is waited for; `waiting`: so it was before, for the same reason."""

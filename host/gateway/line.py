@@ -7,19 +7,16 @@ from collections.abc import Callable
 
 from host.board.errors import describe
 from host.board.port import Port
-from host.errors import PortError
+from host.board.port_reader import PortEvents, PortReader, PortState
 from host.receive.events import ControlFrame, UnknownModel
+from host.receive.radio import PacketUnpacker
 from host.receive.stream import StreamReceiver
 from wire import BAUD
-from wire.control import REPLY_BIT, Control, ErrorReply, Opcode, Packet
-from wire.frame import QUIET_S
+from wire.control import Control, ErrorReply, Opcode, Packet
 from wire.text import printable
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 1.0
-POLL_S = 0.1
-PACKET_COUNTS = 256  # a gateway board numbers its packets modulo this
 BOARD_FRAMES = 2  # before a warning: on a noisy line, a few bytes may seem to be the start of a frame
 GARBAGE_BYTES = 1000  # before a warning
 
@@ -32,11 +29,19 @@ class PacketLine:
 
     def __init__(self) -> None:
         self._stream = StreamReceiver([])
-        self._last: dict[int, tuple[int, bytes]] = {}  # number and data of the newest packet, by board
-        self.packets = 0
-        self.lost = 0  # between board and this machine, by the gaps in the board's count
+        self._unpacker = PacketUnpacker()
         self.board_frames = 0
         self.errors: list[str] = []  # that boards have reported, each once
+
+    @property
+    def packets(self) -> int:
+        """Packets so far."""
+        return self._unpacker.packets
+
+    @property
+    def lost(self) -> int:
+        """Packets lost so far between board and this machine, by the gaps in the board's count."""
+        return self._unpacker.lost
 
     @property
     def garbage_bytes(self) -> int:
@@ -58,16 +63,7 @@ class PacketLine:
             text = f"board {control.header.device} reported an error: {describe(ErrorReply.unpack(control.data))}"
             if text not in self.errors:
                 self.errors.append(text)
-        if control.opcode != Opcode.PACKET | REPLY_BIT or len(control.data) < Packet.FORMAT.size:
-            return None
-        board, number = control.header.device, control.request
-        last, data = self._last.get(board, (number - 1, b""))
-        if (last, data) == (number, control.data):
-            return None
-        self.lost += (number - last - 1) % PACKET_COUNTS if number != last else 0  # equal: the board has restarted
-        self._last[board] = number, control.data
-        self.packets += 1
-        return Packet.unpack(control.data)
+        return self._unpacker.unpack(control)
 
 
 class LineReader:
@@ -86,44 +82,30 @@ class LineReader:
     ) -> None:
         self.url = url
         self.line = PacketLine()
-        self.connected = False
-        self.heard: float | None = None  # when a byte arrived last, by time.monotonic()
-        self._on_packets, self._stopped = on_packets, stopped
-        self._baud, self._dtr_rts = baud, dtr_rts
+        events = PortEvents(self._take, self._lost, self._found)
+        self._reader = PortReader(PortState(url), events, stopped, baud, dtr_rts)
+        self._on_packets, self._baud = on_packets, baud
         self._warned: set[str] = set()
         self._errors = 0  # of the board's, logged
 
+    @property
+    def state(self) -> PortState:
+        """What is known of the port."""
+        return self._reader.state
+
     def open(self) -> Port:
         """Open the port. Raises as Port does."""
-        return Port(self.url, self._baud, self._dtr_rts)
+        return self._reader.open()
 
     def run(self) -> None:
         """Read until stopped. Raises HostError for a URL or baud rate that no port can have."""
-        before = ""
-        while not self._stopped.is_set():
-            try:
-                with self.open() as port:
-                    if before:
-                        log.warning("%s is back", printable(self.url))
-                    before, self.connected = "", True
-                    self._read(port)
-            except PortError as error:
-                self._take(b"")
-                if str(error) != before:
-                    log.warning("%s; waiting for it to come back", printable(str(error)))
-                before, self.connected = str(error), False
-                self._stopped.wait(RETRY_S)
+        self._reader.run()
 
-    def _read(self, port: Port) -> None:
-        quiet_since = time.monotonic()
-        while not self._stopped.is_set():
-            data = port.read(POLL_S)
-            now = time.monotonic()
-            if data:
-                quiet_since = self.heard = now
-            if data or now - quiet_since >= QUIET_S:
-                self._take(data)
-        self._take(b"")
+    def _lost(self, reason: str) -> None:
+        log.warning("%s; waiting for it to come back", printable(reason))
+
+    def _found(self) -> None:
+        log.warning("%s is back", printable(self.url))
 
     def _take(self, data: bytes) -> None:
         if packets := self.line.feed(data):

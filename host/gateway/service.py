@@ -155,8 +155,8 @@ class GatewayService:
                 {
                     "port": reader.url,
                     "gateway": name,
-                    "connected": reader.connected,
-                    "silent_s": None if reader.heard is None else round(now - reader.heard),
+                    "connected": reader.state.connected,
+                    "silent_s": None if reader.state.heard is None else round(now - reader.state.heard),
                     "packets": reader.line.packets,
                     "lost": reader.line.lost,
                     "board_frames": reader.line.board_frames,

@@ -3,6 +3,7 @@
 `inkling receive` reads the file: it counts none of these as lost, and refuses a frame that another command received.
 """
 
+import logging
 from pathlib import Path
 
 from host.errors import HostError
@@ -11,6 +12,9 @@ from wire.checks import ContentError, is_int, is_number, read_object, require
 from wire.files import to_json, write_whole
 from wire.frame import ANY_DEVICE
 from wire.secure.keys import COUNTERS
+from wire.text import printable
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 # Per device and kind; the oldest are forgotten. A command takes one range, unless the board sends its own images in
@@ -34,6 +38,7 @@ class TakenImages:
         self.path = path
         self._seen: tuple[int, int, int] | None = None  # the file that was read
         self._content: Content = {}
+        self._problem = ""  # why it can no longer be read
         self._update()
 
     def add(self, device: int, key_mark: str, counter: int, kind: str = RECEIVED) -> None:
@@ -55,13 +60,13 @@ class TakenImages:
             write_whole(self.path, f"{text}\n".encode(), private=True)
 
     def count(self, device: int, key_mark: str, first: int, last: int) -> int:
-        """Return how many counters from `first` to `last` were used up. Raises HostError as the class does."""
-        self._update()
+        """Return how many counters from `first` to `last` were used up."""
+        self._try_update()
         return sum(_count(ranges, first, last) for ranges in self._ranges(device, key_mark).values())
 
     def was_received(self, device: int, key_mark: str, counter: int) -> bool:
-        """Return True if the image with this counter was received. Raises HostError as the class does."""
-        self._update()
+        """Return True if the image with this counter was received."""
+        self._try_update()
         return _count(self._ranges(device, key_mark)[RECEIVED], counter, counter) > 0
 
     def newest(self, device: int, key_mark: str) -> int | None:
@@ -76,6 +81,16 @@ class TakenImages:
     def _ranges(self, device: int, key_mark: str) -> Ranges:
         mark, by_kind = self._content.get(device, ("", {}))
         return {kind: list(by_kind.get(kind, ())) if mark == key_mark else [] for kind in (RECEIVED, FAILED)}
+
+    def _try_update(self) -> None:
+        """Read the file. One that was damaged meanwhile is no reason to receive no more: no command can add to it."""
+        try:
+            self._update()
+            self._problem = ""
+        except HostError as error:
+            if not self._problem:
+                log.warning("%s; what it had before still counts", printable(str(error)))
+            self._problem = str(error)
 
     def _update(self) -> None:
         """Read the file if it is another one than before: it is always replaced as a whole."""

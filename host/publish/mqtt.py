@@ -1,6 +1,7 @@
 """Readings, statuses and events of sites to a broker, and the last state of each device."""
 
 import threading
+from collections.abc import Iterable
 
 from paho.mqtt.client import MQTTMessage
 
@@ -71,6 +72,17 @@ class Publisher:
                 self._update((record.site, device), record)
         self.sender.wake()
 
+    def restore(self, records: Iterable[AnyRecord]) -> None:
+        """Take note of records of an earlier run, the oldest first, without publishing: a state has all that is known.
+
+        Otherwise, the battery of a device would be unknown until its next status frame.
+        """
+        with self._lock:
+            for record in records:
+                device = _device(record)
+                if device is not None and (state := self._state((record.site, device))):
+                    state.take(record)
+
     def withdraw(self, site: str, device: int) -> None:
         """Remove a device from Home Assistant and its state from the broker, until it is heard again."""
         with self._lock:
@@ -89,10 +101,8 @@ class Publisher:
         self.sender.wake()
 
     def _update(self, key: tuple[str, int], record: AnyRecord) -> None:
-        if key not in self._devices and len(self._devices) >= MAX_DEVICES:
-            return
-        state = self._devices.setdefault(key, DeviceState(*key))
-        if not state.take(record) or not state.proven:
+        state = self._state(key)
+        if not state or not state.take(record) or not state.proven:
             return
         alerts = self._home_assistant.alerts if self._home_assistant else ()
         self._outbox.put(topics.state(*key), _encoded(state.as_json(alerts)), retain=True)
@@ -101,6 +111,12 @@ class Publisher:
             if self._configs.get(key) != config:
                 self._configs[key] = config
                 self._put_config(*key, config)
+
+    def _state(self, key: tuple[str, int]) -> DeviceState | None:
+        """Return the state of a device; None if there are too many."""
+        if key not in self._devices and len(self._devices) >= MAX_DEVICES:
+            return None
+        return self._devices.setdefault(key, DeviceState(*key))
 
     def _put_config(self, site: str, device: int, config: Json) -> None:
         assert self._home_assistant

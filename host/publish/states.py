@@ -9,8 +9,8 @@ from host.site.records import AnyRecord, EventRecord, Json, ReadingRecord, Statu
 
 MAX_TEXT = 255  # characters of a state in Home Assistant
 NONE_OF_THESE = "none of these"
-# Noise passes as an answer frame about once in a million packets of its length, which has no CRC: three of one device
-# within a day are no noise.
+# Noise passes as an answer frame about once in a million packets of its length. On a line, it has no CRC: three of one
+# device within a day are no noise.
 ANSWERS, ANSWERS_S = 3, 86400.0
 
 

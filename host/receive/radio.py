@@ -78,7 +78,7 @@ class PacketReceiver:
         return self._parser.control_event(control, snr_db, rssi_dbm)
 
 
-class PacketLine:
+class PacketUnpacker:
     """The gateways on one serial line: unpacks their control frames, and counts what is lost on the line.
 
     The restart of a gateway looks like losses, as that of a sender does. A repeated packet counts once. Two gateways
@@ -112,7 +112,7 @@ class PacketLine:
         return Packet.unpack(control.data)
 
 
-class Gateways(PacketLine):
+class Gateways(PacketUnpacker):
     """The gateways on one serial line: turns their control frames into the events of the radio packets inside."""
 
     def __init__(self, receiver: PacketReceiver) -> None:

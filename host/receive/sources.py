@@ -118,9 +118,12 @@ class Source:
         that its next image continues nothing, and values were skipped; a value below the last one shows the same.
         """
         last = self.last_counter
+        if last and not restarted and 0 <= value - last.value < self.images - last.images:
+            self.certainty = max(self.certainty, Certainty.AT_LEAST)
+            return  # it does not count the images that are heard: a host commands them (RUN)
         if last and value >= last.value and not restarted:
-            lost = last.lost + (value - last.value) - (self.images - last.images)
-            self.lost, self.certainty = max(0, lost), last.certainty if lost >= 0 else Certainty.AT_LEAST
+            self.lost = last.lost + (value - last.value) - (self.images - last.images)
+            self.certainty = last.certainty
         elif last or restarted:
             self.certainty = max(self.certainty, Certainty.AT_LEAST)
         if restarted or (last and value < last.value):

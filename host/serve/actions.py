@@ -1,15 +1,12 @@
 """What the page may do with the bundles of a host: previews of readings, and the teaching of tasks."""
 
-import io
 import threading
 from collections.abc import Callable, Sequence
-
-import numpy as np
-from PIL import Image
 
 from host.classify.decoder import EmbeddingDecoder
 from host.classify.preview import PreviewDecoder
 from host.errors import HostError
+from host.image.png import png_of
 from host.serve.interface import BundleInfo, Lesson, ReadingStore
 from host.serve.stored import ReadingQuery
 from host.site.records import Json, ReadingRecord
@@ -24,7 +21,8 @@ from wire.bundle import Bundle
 class BundleActions:
     """Actions with the bundles of a host.
 
-    on_task: called with each task that was taught, which then answers; it may raise HostError. health: as in Actions.
+    on_task: called with each task that was taught, which then answers; it may raise HostError. withdraw, health: as in
+    Actions.
     """
 
     def __init__(
@@ -32,9 +30,10 @@ class BundleActions:
         bundles: Sequence[Bundle],
         store: ReadingStore,
         on_task: Callable[[Bundle, Task], None],
+        withdraw: Callable[[str, int], None],
         health: Callable[[], Json],
     ) -> None:
-        self.health = health
+        self.withdraw, self.health = withdraw, health
         self._bundles = {bundle.model_id: bundle for bundle in bundles}
         self._store = store
         self._on_task = on_task
@@ -65,11 +64,8 @@ class BundleActions:
         with self._lock:
             if bundle.model_id not in self._previews:
                 self._previews[bundle.model_id] = PreviewDecoder(bundle)
-            symbols, ber = np.array([reading.symbols], np.int64), np.array([reading.payload_ber], np.float32)
-            image = self._previews[bundle.model_id].images(symbols, ber)[0]
-        file = io.BytesIO()
-        Image.fromarray(image.squeeze()).save(file, "PNG")
-        return file.getvalue()
+            image = self._previews[bundle.model_id].image(reading.symbols, reading.payload_ber)
+        return png_of(image)
 
     def teach(self, lesson: Lesson, on_step: Callable[[str], None]) -> Json:
         """Teach a task from labelled readings and use it from the next frame on. Return its figures.

@@ -56,6 +56,8 @@ def _routes() -> list[BaseRoute]:
         Route("/api/about", _about),
         Route("/api/devices", devices.devices),
         Route("/api/devices/{site:path}/{device}/history", devices.history),
+        Route("/api/devices/{site:path}/{device}", devices.forget, methods=["DELETE"]),
+        Route("/api/statuses", devices.statuses),
         Route("/api/readings", readings.readings),
         Route("/api/readings/{id:path}/preview.png", readings.preview),
         Route("/api/readings/{id:path}/label", readings.set_label, methods=["PUT"]),

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from host.serve.stored import DeviceRow, HistoryBucket, LabelRow, ReadingQuery, RecordQuery
-from host.site.records import EventRecord, Json, ReadingRecord
+from host.serve.stored import DeviceRow, HistoryBucket, LabelRow, ReadingQuery, RecordQuery, StatusQuery
+from host.site.records import EventRecord, Json, ReadingRecord, StatusRecord
 
 MAX_LABEL = 64  # characters
 
@@ -14,12 +14,14 @@ class ReadingStore(Protocol):
     """What the page needs of a store; all methods may be called from any thread."""
 
     def devices(self, site: str | None = None) -> Sequence[DeviceRow]: ...
+    def forget_device(self, site: str, number: int, gateway: bool = False) -> None: ...
     def readings(self, query: ReadingQuery) -> Sequence[ReadingRecord]: ...
     def reading(self, id: str) -> ReadingRecord | None: ...
     def stream(self, query: ReadingQuery) -> Iterator[tuple[ReadingRecord, str | None]]:
         """Iterate over readings and the labels that people gave them, the oldest first; the query's limit is void."""
 
     def history(self, site: str, device: int, since: float, until: float, buckets: int) -> Sequence[HistoryBucket]: ...
+    def statuses(self, query: StatusQuery) -> Sequence[StatusRecord]: ...
     def events(self, query: RecordQuery) -> Sequence[EventRecord]: ...
     def set_label(self, id: str, label: str | None) -> None: ...
     def labels(self) -> Sequence[LabelRow]: ...
@@ -66,6 +68,9 @@ class Actions(Protocol):
 
     def preview(self, reading: ReadingRecord) -> bytes | None:
         """Return a PNG file that shows what the reading may have seen, None if its bundle cannot. Raises HostError."""
+
+    def withdraw(self, site: str, device: int) -> None:
+        """Take back what is published about a device: its metrics, its state at a broker, its announcement."""
 
     def health(self) -> Json:
         """Return `status` ("ok" or "degraded") and `inputs`: a list of `name`, `state` and `text`."""

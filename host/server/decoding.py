@@ -2,7 +2,7 @@
 
 A packet stays at the broker until the records that it is part of are in the site's state file and at the broker. So a
 process can be killed at any point: the next one with its name and its states gets what was not finished again, and
-gives it the same ids.
+gives it the same ids. A site whose files cannot be used is refused and tried again, while the others go on.
 """
 
 import contextlib
@@ -10,12 +10,13 @@ import logging
 import queue
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from host.classify.classifier import Classifier
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.gateway.subscriber import Delivery, Subscriber
 from host.keys.key_file import KeyFile, taken_path
@@ -25,9 +26,11 @@ from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.publish.home_assistant import HomeAssistant
 from host.publish.mqtt import Publisher
+from host.server.refused_sites import RefusedSites, Unsettled
 from host.site.engine import Site, SiteSettings
 from host.site.packets import GatewayPacket
 from host.site.records import AnyRecord
+from host.tasks.files import load_all as load_tasks
 from wire.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,11 @@ class Decoder:
     """Decoder of one partition. Raises HostError if its settings do not fit."""
 
     def __init__(self, settings: DecodeSettings, broker: Broker) -> None:
+        if settings.keys and not settings.keys.is_dir():  # without it, all devices would be plain
+            raise HostError(f"there is no folder of key files {settings.keys}: make it, or correct its name")
+        self._decoders = Decoders()
+        # What is wrong with bundles or tasks is no fault of a site.
+        Classifier.of(settings.bundles, load_tasks(settings.bundles, settings.tasks), self._decoders)
         self._settings = settings
         self.stopped = threading.Event()
         self._packets: queue.SimpleQueue[tuple[GatewayPacket, Delivery]] = queue.SimpleQueue()
@@ -74,9 +82,15 @@ class Decoder:
         )
         self.publisher = Publisher(broker, f"{settings.client}-out", settings.home_assistant, UNLIMITED)
         self._sites: dict[str, Site] = {}
-        self._deliveries: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)  # by site and packet id
+        self._unsettled: dict[tuple[str, str], Unsettled] = {}  # packets of these sites, by site and packet id
+        self._refused = RefusedSites(self.subscriber.acknowledge)
         self._checked = 0.0
-        self.packets = self.records = self.refused_sites = 0
+        self.packets = self.records = self.too_many_sites = 0
+
+    @property
+    def lost(self) -> int:
+        """Packets of refused sites that were lost, as too many waited."""
+        return self._refused.lost
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -120,18 +134,25 @@ class Decoder:
         active = self._collect()
         now = time.monotonic()
         if now - self._checked >= CHECK_S:
-            self._checked, active = now, {*self._sites}
-        waiting = {name for name, _ in self._deliveries}
-        names = sorted(active | waiting)
+            self._checked = now
+            for name in self._refused.due():
+                self._site(name)
+            active = {*self._sites}
+        names = sorted(active | {name for name, _ in self._unsettled})
         for name in names:
-            self._publish(self._sites[name].poll())
+            try:
+                self._publish(self._sites[name].poll())
+            except HostError as error:
+                self._refuse(name, error)
         # Not before: the next poll of a site says that its records are handled.
         if self._wait_for_broker():
             done = [
                 delivery
                 for name in names
+                if name in self._sites
                 for packet in self._sites[name].settled()
-                for delivery in self._deliveries.pop((name, packet), [])
+                if (settled := self._unsettled.pop((name, packet), None))
+                for delivery in settled.deliveries
             ]
             self.subscriber.acknowledge(done)
 
@@ -146,13 +167,19 @@ class Decoder:
                 break
             self.packets += 1
             site = self._site(packet.site)
-            if site is None:
+            if site:
+                self._take(site, Unsettled(packet, [delivery]))
+                active.add(packet.site)
+            elif packet.site in self._refused:
+                self._refused.hold(packet, [delivery])
+            else:
                 self.subscriber.acknowledge([delivery])
-                continue
-            self._deliveries[packet.site, packet.id].append(delivery)
-            site.take(packet)
-            active.add(packet.site)
         return active
+
+    def _take(self, site: Site, one: Unsettled) -> None:
+        """Give a packet to its site."""
+        self._unsettled.setdefault((site.name, one.packet.id), Unsettled(one.packet)).deliveries += one.deliveries
+        site.take(one.packet)
 
     def _publish(self, records: Sequence[AnyRecord]) -> None:
         self.records += len(records)
@@ -171,23 +198,47 @@ class Decoder:
         return True
 
     def _site(self, name: str) -> Site | None:
-        """Return the engine of a site; None, and count it, if there are too many."""
+        """Return the engine of a site; None for one that is refused, or if there are too many sites."""
         if name in self._sites:
             return self._sites[name]
-        if len(self._sites) >= MAX_SITES:
-            if not self.refused_sites:
-                log.warning("more than %d sites: spread them over more partitions", MAX_SITES)
-            self.refused_sites += 1
+        if not self._refused.is_due(name):
             return None
+        if name not in self._refused and len(self._sites) + len(self._refused) >= MAX_SITES:
+            if not self.too_many_sites:
+                log.warning("more than %d sites: spread them over more partitions", MAX_SITES)
+            self.too_many_sites += 1
+            return None
+        try:
+            site = self._open(name)
+        except HostError as error:
+            self._refused.refuse(name, str(error))
+            return None
+        self._sites[name] = site
+        self.publisher.restore(site.remembered())
+        log.info("site %s: decoded here", name)
+        for one in self._refused.accept(name):
+            self._take(site, one)
+        return site
+
+    def _open(self, name: str) -> Site:
+        """Return a new engine of a site. Raises HostError."""
         settings = self._settings
         trust: dict[str, Any] = {}
         if settings.keys:
             path = settings.keys / f"{name}.json"
-            keys = KeyFile.load(path)
+            keys = KeyFile.load(path, new=True)
             taken = TakenImages(taken_path(path)) if keys.policies else None
             trust = {"policies": keys.policies, "counters": keys.counters, "taken": taken}
         state = settings.state / f"{name}.sqlite3"
-        site_settings = SiteSettings(state=state, tasks=settings.tasks, settle_s=settings.settle_s, **trust)
-        self._sites[name] = Site(name, settings.bundles, site_settings)
-        log.info("site %s: decoded here", name)
-        return self._sites[name]
+        site_settings = SiteSettings(
+            state=state, tasks=settings.tasks, settle_s=settings.settle_s, decoders=self._decoders, **trust
+        )
+        return Site(name, settings.bundles, site_settings)
+
+    def _refuse(self, name: str, error: HostError) -> None:
+        """Refuse a site that fails while it is decoded. What is not settled is taken again from its last state."""
+        self._sites.pop(name).abandon()
+        self._refused.fail(name, str(error))
+        for key in [key for key in self._unsettled if key[0] == name]:
+            one = self._unsettled.pop(key)
+            self._refused.hold(one.packet, one.deliveries)

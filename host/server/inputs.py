@@ -4,31 +4,21 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from host.board.port import Port
-from host.errors import HostError, PortError
+from host.board.port_reader import PortEvents, PortReader, PortState
+from host.errors import HostError
 from host.gateway.subscriber import Delivery, Subscriber
 from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.site.packets import GatewayPacket
 from wire import BAUD
-from wire.frame import QUIET_S
 
-RETRY_S = 1.0
-POLL_S = 0.1
 # A port that is open and silent for so long is reported as quiet: a board with a camera may rightly send nothing.
 QUIET_NOTE_S = 600.0
 
 
-@dataclass
-class InputState:
-    """What is known of an input: whether it is there, and when it was heard last."""
-
-    name: str
-    connected: bool = False
-    heard: float | None = None  # when something arrived last, by time.monotonic()
-    problem: str = ""  # why it is not connected
+class InputState(PortState):
+    """What is known of an input, a port or another one: whether it is there, and when it was heard last."""
 
     def as_json(self, now: float) -> dict[str, object]:
         """Return name, state (open, quiet or lost), and a text for people. now: by time.monotonic()."""
@@ -41,57 +31,24 @@ class InputState:
         return {"name": self.name, "state": state, "text": f"last heard {silence:.0f} s ago"}
 
 
-@dataclass(frozen=True)
-class PortEvents:
-    """What a PortReader calls, in its thread: `data` with b"" after a silence, `lost` with the reason, `found`."""
-
-    data: Callable[[bytes], None]
-    lost: Callable[[str], None]
-    found: Callable[[], None]
-
-
-class PortReader(threading.Thread):
-    """Reader of one port, which waits for it while it is missing."""
+class PortInput(threading.Thread):
+    """Thread that reads a port until `stopped`. `state` is current."""
 
     def __init__(
         self, url: str, events: PortEvents, stopped: threading.Event, baud: int = BAUD, dtr_rts: bool = True
     ) -> None:
         super().__init__(name=f"port {url}", daemon=True)
         self.state = InputState(url)
-        self._events, self._stopped = events, stopped
-        self._url, self._baud, self._dtr_rts = url, baud, dtr_rts
+        self._events = events
+        self._reader = PortReader(self.state, events, stopped, baud, dtr_rts)
 
     def run(self) -> None:
         """Read until stopped."""
-        while not self._stopped.is_set():
-            try:
-                with Port(self._url, self._baud, self._dtr_rts) as port:
-                    self.state.connected = True
-                    if self.state.problem:
-                        self.state.problem = ""
-                        self._events.found()
-                    self._read(port)
-            except HostError as error:
-                self.state.connected = False
-                if self.state.problem != str(error):
-                    self.state.problem = str(error)
-                    self._events.lost(str(error))
-                if not isinstance(error, PortError):  # no port has such a name: waiting will not help
-                    return
-                self._stopped.wait(RETRY_S)
-
-    def _read(self, port: Port) -> None:
-        last, flushed = time.monotonic(), True
-        while not self._stopped.is_set():
-            data = port.read(POLL_S)
-            now = time.monotonic()
-            if data:
-                self.state.heard = last = now
-                self._events.data(data)
-                flushed = False
-            elif not flushed and now - last >= QUIET_S:
-                self._events.data(b"")
-                flushed = True
+        try:
+            self._reader.run()
+        except HostError as error:  # no port has such a name: waiting will not help
+            self.state.problem = str(error)
+            self._events.lost(str(error))
 
 
 class BrokerInput:

@@ -1,5 +1,6 @@
 """Prometheus metrics of a server: what arrives, how well, and what is in the way."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -56,6 +57,12 @@ class Metrics:
                 self._battery.labels(site, device).set(record.battery_v)
         elif isinstance(record, EventRecord):
             self._events.labels(site, record.event).inc()
+
+    def forget(self, site: str, device: int) -> None:
+        """Remove what is known of a device, until it is heard again, so that it no longer raises alerts."""
+        for one in (self._lost, self._seen, self._ber, self._snr, self._battery, self._uptime):
+            with contextlib.suppress(KeyError):  # of older libraries, if it never had this figure
+                one.remove(site, str(device))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

@@ -1,11 +1,7 @@
 """All parts of `inkling serve` in one process: inputs, sites, store, page, broker."""
 
-import ipaddress
 import logging
-import secrets
-import socket
 import threading
-from importlib import metadata
 from pathlib import Path
 
 import uvicorn
@@ -13,23 +9,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from host.board.port_reader import PortEvents
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.keys.key_file import DEMANDS, KeyFile, default_path, taken_path
 from host.keys.policy import Auth
 from host.keys.taken import TakenImages
 from host.mqtt.broker import Broker
 from host.mqtt.connection import Connection
-from host.publish.home_assistant import DISTRIBUTION, HomeAssistant
 from host.publish.home_assistant import DeviceName as HomeAssistantName
+from host.publish.home_assistant import HomeAssistant
 from host.publish.mqtt import Publisher
 from host.serve.actions import BundleActions
 from host.serve.app import make_app
 from host.serve.hub import Hub
-from host.serve.settings import DeviceName, PageSettings
-from host.server.config import MqttConfig, PageConfig, ServeConfig, SiteConfig, StoreConfig
+from host.server.config import MqttConfig, ServeConfig, SiteConfig, StoreConfig
 from host.server.health import Health
-from host.server.inputs import BrokerInput, InputState, PortEvents, PortReader
+from host.server.inputs import BrokerInput, InputState, PortInput
 from host.server.metrics import CONTENT_TYPE, Metrics
+from host.server.page import listen, page_settings
 from host.server.records_input import RecordsInput
 from host.server.sink import Sink
 from host.server.worker import SiteWorker
@@ -40,7 +38,6 @@ from host.store.store import Store
 from host.tasks.task import Task
 from wire.bundle import Bundle
 from wire.bundle import load as load_bundle
-from wire.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +52,16 @@ class Server:
     def __init__(self, config: ServeConfig) -> None:
         self.stopped = threading.Event()
         self._inputs: list[InputState] = []
-        self._readers: list[PortReader] = []
+        self._readers: list[PortInput] = []
         self._packets: list[BrokerInput] = []
         self._records: list[RecordsInput] = []
-        self.page_socket = _listen(config.page)
+        self.page_socket = listen(config.page)
         self.store = Store(config.store.file, _retention(config.store))
         self.hub = Hub()
         self.publisher = _publisher(config) if config.mqtt else None
         self.sink = Sink(self.store)
         self._bundles: dict[Path, Bundle] = {}
+        self._decoders = Decoders()
         self.workers: list[SiteWorker] = []
         for site in config.sites:
             if site.decoded_over_mqtt and config.mqtt:
@@ -72,12 +70,14 @@ class Server:
                 self._inputs.append(records.state)
             if site.bundles:
                 self.workers.append(self._site(site, config))
+        if self.publisher:
+            self._restore(self.publisher)
         self.metrics = Metrics(self.sink, self._inputs)
         self.sink.takers += [self.metrics.take, self.hub.publish]
         self.sink.publishers += [self.publisher.publish] if self.publisher else []
         health = Health(self.sink, self.workers, self._inputs, [self._broker_health] * bool(self.publisher))
-        actions = BundleActions([*self._bundles.values()], self.store, self._use_task, health)
-        app = make_app(self.store, self.hub, _page_settings(config), actions)
+        actions = BundleActions([*self._bundles.values()], self.store, self._use_task, self._withdraw, health)
+        app = make_app(self.store, self.hub, page_settings(config), actions)
         app.router.routes.append(Route("/metrics", self._metrics))
         settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=int(STOP_S))
         self._page = uvicorn.Server(settings)
@@ -111,7 +111,9 @@ class Server:
                     records.check()
                 failed = next((worker for worker in self.workers if worker.failure), None)
                 if failed:
-                    raise HostError(f"site {failed.site.name} ended by a fault of this program, shown above")
+                    known = isinstance(failed.failure, HostError)
+                    reason = failed.failure if known else "by a fault of this program, shown above"
+                    raise HostError(f"site {failed.site.name} ended: {reason}")
                 if not self._page_thread.is_alive():
                     raise HostError("the page ended by a fault of this program, shown above")
         finally:
@@ -150,7 +152,7 @@ class Server:
             if path not in self._bundles:
                 self._bundles[path] = load_bundle(path)
         bundles = [self._bundles[path] for path in site.bundles]
-        engine = Site(site.name, bundles, _site_settings(site, config))
+        engine = Site(site.name, bundles, _site_settings(site, config, self._decoders))
         worker = SiteWorker(engine, self.sink.deliver)
         if site.gateways_over_mqtt and config.mqtt:
             packets = BrokerInput(site.name, broker_of(config.mqtt), worker.take)
@@ -158,14 +160,26 @@ class Server:
             self._packets.append(packets)
             self._inputs.append(packets.state)
         for url in site.ports:
-            reader = PortReader(url, _events(worker, engine.line(url)), self.stopped, site.baud, site.dtr_rts)
+            reader = PortInput(url, _events(worker, engine.line(url)), self.stopped, site.baud, site.dtr_rts)
             self._readers.append(reader)
             self._inputs.append(reader.state)
         return worker
 
+    def _restore(self, publisher: Publisher) -> None:
+        """Let the publisher know the last reading and status of each device of the sites that are decoded here."""
+        for worker in self.workers:
+            for row in self.store.devices(worker.site.name):
+                if not row.gateway:
+                    publisher.restore(one for one in (row.status, row.reading) if one)
+
     def _use_task(self, _: Bundle, task: Task) -> None:
         for worker in self.workers:
             worker.use_task(task)
+
+    def _withdraw(self, site: str, device: int) -> None:
+        self.metrics.forget(site, device)
+        if self.publisher:
+            self.publisher.withdraw(site, device)
 
     def _broker_health(self) -> tuple[str, str, str]:
         assert self.publisher
@@ -182,7 +196,7 @@ def _events(worker: SiteWorker, line: Line) -> PortEvents:
     )
 
 
-def _site_settings(site: SiteConfig, config: ServeConfig) -> SiteSettings:
+def _site_settings(site: SiteConfig, config: ServeConfig, decoders: Decoders) -> SiteSettings:
     path = site.keys or default_path()
     keys = KeyFile.load(path)
     require = DEMANDS[site.require_auth] if site.require_auth else Auth.NONE
@@ -201,6 +215,7 @@ def _site_settings(site: SiteConfig, config: ServeConfig) -> SiteSettings:
         state=folder / f"{site.name}.sqlite3",
         tasks=site.tasks,
         settle_s=site.settle_s,
+        decoders=decoders,
     )
 
 
@@ -228,64 +243,3 @@ def _publisher(config: ServeConfig) -> Publisher:
 def broker_of(mqtt: MqttConfig) -> Broker:
     """Return the broker of the settings. Raises HostError."""
     return Broker.of(mqtt.url, password_file=mqtt.password_file, ca=mqtt.ca, certificate=mqtt.certificate, key=mqtt.key)
-
-
-def _page_settings(config: ServeConfig) -> PageSettings:
-    names = {
-        (site.name, number): DeviceName(device.name or f"device {number}", device.area)
-        for site in config.sites
-        for number, device in site.devices.items()
-    }
-    host, token = _address(config.page.listen)[0], _token(config.page)
-    own = socket.gethostname()
-    return PageSettings(version=_version(), names=names, hosts=frozenset({host, own, f"{own}.local"}), token=token)
-
-
-def _version() -> str:
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:  # it runs in a clone
-        return ""
-
-
-def _token(page: PageConfig) -> str | None:
-    """Return the token, which is made if its file is missing. Raises HostError if others can reach the page without."""
-    if page.token_file is None:
-        host = _address(page.listen)[0]
-        if not _is_loopback(host):
-            raise HostError(
-                f"listening on {host}, others reach the page: name a file for the token that they need, with "
-                "--token-file or token_file (it is made if it is missing)"
-            )
-        return None
-    try:
-        if not page.token_file.exists():
-            write_whole(page.token_file, f"{secrets.token_urlsafe(24)}\n".encode(), private=True)
-            log.warning("made a token for the page: %s", page.token_file)
-        return page.token_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HostError(f"cannot use the token file {page.token_file}: {error}") from None
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT or :PORT. Raises HostError."""
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdecimal() or int(port) > 65535:
-        raise HostError(f"cannot listen on {text!r}: expected HOST:PORT, such as 127.0.0.1:8080")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _listen(page: PageConfig) -> socket.socket:
-    host, port = _address(page.listen)
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise HostError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from host.errors import HostError
 from host.site.engine import Site
 from host.site.line import Line
 from host.site.packets import GatewayPacket
@@ -70,6 +71,8 @@ class SiteWorker(threading.Thread):
                 records = self.site.poll() if more else self.site.flush()
                 self._deliver(records)
                 self.on_settled(self.site.settled())
+        except HostError as error:
+            self.failure = error
         except BaseException as error:
             log.exception("site %s ended", self.site.name)
             self.failure = error

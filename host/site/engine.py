@@ -1,11 +1,13 @@
 """Engine of a site: bytes of its lines and packets of its gateways in, records out."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.classify.classifier import Classifier, Received
+from host.classify.decoder import Decoders
 from host.errors import HostError
 from host.keys.policy import Auth, DevicePolicy
 from host.keys.taken import TakenImages
@@ -37,6 +39,7 @@ class SiteSettings:
     state: Path | None = None  # state file; without it, a restart begins anew
     tasks: Sequence[str] = ()  # of general bundles
     settle_s: float = 0.25  # for so long, copies by other gateways are awaited
+    decoders: Decoders = field(default_factory=Decoders)  # shared with other sites
 
 
 class Site:
@@ -58,18 +61,22 @@ class Site:
     ) -> None:
         self.name = name
         self._bundles, self._clock, self._wall_clock = bundles, clock, wall_clock
-        self._parser = FrameParser(bundles, clock, settings.policies, settings.require)
+        self._lag = 0.0  # seconds since the packets that are being handled were received
+        self._parser = FrameParser(bundles, lambda: clock() - self._lag, settings.policies, settings.require)
         self._copies = CopiesReceiver(self._parser)
-        self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks))
+        self._classifier = Classifier.of(bundles, load_tasks(bundles, settings.tasks), settings.decoders)
         self._state = StateFile(settings.state, clock, wall_clock, bool(settings.policies)) if settings.state else None
-        self._memory = Memory(self._state, self._classifier, clock)
-        if self._state:
-            self._parser.restore(self._state.load())
-            self._parser.gate.restore(self._state.load_accepted())
-        for device, counter in settings.counters.items():
-            self._parser.gate.expect_counter(device, counter)
-        if settings.taken:
-            self._parser.gate.use_taken(settings.taken)
+        with contextlib.ExitStack() as undo:  # a file that stays open would keep out whoever tries again
+            undo.callback(self.abandon)
+            self._memory = Memory(self._state, self._classifier, clock)
+            if self._state:
+                self._parser.restore(self._state.load())
+                self._parser.gate.restore(self._state.load_accepted())
+            for device, counter in settings.counters.items():
+                self._parser.gate.expect_counter(device, counter)
+            if settings.taken:
+                self._parser.gate.use_taken(settings.taken)
+            undo.pop_all()
         self._readings = Readings(name, self._memory.outbox)
         models = ", ".join(f"{bundle.name} {bundle.model_id}" for bundle in bundles)
         self._log = EventLog(name, models, clock, wall_clock)
@@ -78,7 +85,7 @@ class Site:
         self._changed: set[Key] = set()
         self._settled: list[str] = []
         self._again: dict[str, AnyRecord] = {record.id: record for record in self._memory.outbox.unhandled()}
-        self._save_error = ""
+        self._save_error = self._reported_error = ""
 
     @property
     def totals(self) -> Totals:
@@ -89,6 +96,10 @@ class Site:
     def foreign(self) -> int:
         """Packets that are not a frame of a known model."""
         return self._copies.foreign
+
+    def remembered(self) -> list[AnyRecord]:
+        """Return the latest records, of earlier runs too, as far as the state file has them."""
+        return list(self._memory.outbox.records.values())
 
     def line(self, name: str) -> Line:
         """Return a new line, a port's byte stream. Gateways on it are called `name/number`."""
@@ -102,12 +113,12 @@ class Site:
             if record := outbox.record(packet.id):
                 self._again[record.id] = record
         elif packet.id not in self._groups:
-            self._groups.add(packet, self._clock())
+            self._groups.add(packet, self._clock(), self._wall_clock() - packet.time)
 
     def take_frame(self, frame: FeatureFrame | AnswerFrame, line: str) -> None:
         """Take an image's frame of a board on a line."""
         self._log.hear_image(frame, line)
-        self._arrive(Received([frame], [line]), (self._wall_clock(),), ())
+        self._arrive(Received([frame], [line]), (self._wall_clock(),))
 
     def use_task(self, task: Task) -> None:
         """Use a task of a general bundle from the next frame on, in place of one with its name."""
@@ -137,12 +148,21 @@ class Site:
             self._save(final=True)
             self._state.close()
 
+    def abandon(self) -> None:
+        """Close the state file as it is, after a call has raised HostError: the next run begins with the last save."""
+        if self._state:
+            self._state.close()
+
     def _poll(self, groups: list[list[GatewayPacket]]) -> list[AnyRecord]:
         outbox = self._memory.outbox
         for group in groups:
+            # Packets that waited at a gateway or a broker count at the time at which they were received: else images
+            # would seem to come at once, and copies that waited elsewhere would be new images.
+            self._lag = max(0.0, self._wall_clock() - min(one.time for one in group))
             copies = [Copy(one.payload, one.snr_db, one.rssi_dbm, one.crc_ok) for one in group]
             for outcome in self._copies.take(copies):
                 self._settle(outcome, [group[i] for i in outcome.copies])
+        self._lag = 0.0
         self._log.check()
         records: dict[str, AnyRecord] = {record.id: record for record in self._log.records()}
         for reading in self._classified():
@@ -162,13 +182,14 @@ class Site:
         readings = self._classifier.read_received([arrival.received for arrival in arrivals])
         for arrival, reading in zip(arrivals, readings, strict=True):
             record = self._readings.record(arrival, reading)
-            self._memory.outbox.settle(arrival.packets, record.id)
+            self._memory.outbox.settle([packet.id for packet in arrival.packets], record.id)
             yield record
 
-    def _arrive(self, received: Received, times: tuple[float, ...], packets: tuple[str, ...]) -> None:
+    def _arrive(self, received: Received, times: tuple[float, ...], packets: Sequence[GatewayPacket] = ()) -> None:
+        """Take frames of one image, each of which came in a packet, or none of them."""
         frame = received.frames[0]
         key = frame.device, frame.model.model_id
-        self._arrivals.append(Arrival(received, times, packets, self._parser.sources[key].token))
+        self._arrivals.append(Arrival(received, times, tuple(packets), self._parser.sources[key].token))
         self._changed.add(key)
 
     def _settle(self, outcome: Outcome, packets: Sequence[GatewayPacket]) -> None:
@@ -180,7 +201,7 @@ class Site:
             gateways = [packet.gateway for packet in packets]
             received = Received(outcome.frames, gateways, outcome.combined)
             self._log.hear_image(frame, *_line_of(packets))
-            self._arrive(received, tuple(packet.time for packet in packets), tuple(ids))
+            self._arrive(received, tuple(packet.time for packet in packets), packets)
             return
         record_id = None
         if isinstance(event, ControlFrame):
@@ -199,14 +220,17 @@ class Site:
         try:
             others = self._memory.changes(changed, final)
             self._state.save(self._parser.sources, changed, self._parser.gate.accepted, others)
+            self._save_error = self._reported_error = ""
         except HostError as error:
             self._changed |= changed
             self._save_error = str(error)
 
     def _save_events(self) -> list[AnyRecord]:
-        """Return the event that the state could not be saved, if it could not. It is not in the file itself."""
-        error, self._save_error = self._save_error, ""
-        return [self._log.state_not_saved(error)] if error else []
+        """Return the event that the state cannot be saved, once for each reason. It is not in the file itself."""
+        if self._save_error == self._reported_error:
+            return []
+        self._reported_error = self._save_error
+        return [self._log.state_not_saved(self._save_error)]
 
 
 def _line_of(packets: Sequence[GatewayPacket]) -> tuple[str, int | None]:

@@ -1,6 +1,6 @@
 """Groups of packets that seem to be copies of one: as long, alike, by different gateways, within the settle window."""
 
-from collections import deque
+import bisect
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -12,13 +12,18 @@ ACTIVE_S = 600.0
 # RANDOM_DEVIATIONS at one in 44. Grouping too much costs little: whether a packet is a copy, the header decides later.
 COPIES_DIFFER, COPY_DEVIATIONS, RANDOM_DEVIATIONS = 0.32, 2.5, 2.0
 MAX_OPEN = 4096  # groups; beyond, the oldest ones are settled early
+# Packets that are later than this have waited at a gateway or a broker, and those of other gateways come meanwhile, in
+# any order: a group of them waits longer for copies and for older groups.
+LATE_S, CATCH_UP_S = 2.0, 5.0
 
 
 @dataclass
 class Group:
     """Packets that seem to be copies of one."""
 
+    time: float  # Unix time in seconds of its first packet
     due: float  # seconds, when it is settled
+    late: bool  # it waited on its way: gateways that were not heard for long may have it, too
     packets: list[GatewayPacket] = field(default_factory=list)
     values: list[int] = field(default_factory=list)  # their payloads as numbers
 
@@ -38,11 +43,11 @@ class Group:
 
 
 class Groups:
-    """Groups of packets that are not settled yet, in the order of their first packets."""
+    """Groups of packets that are not settled yet, in the order of the times at which they were received."""
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
-        self._open: deque[Group] = deque()
+        self._open: list[Group] = []
         self._ids: set[str] = set()
         self._gateways: dict[str, float] = {}  # when each was heard last
 
@@ -52,8 +57,8 @@ class Groups:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, packet: GatewayPacket, now: float) -> None:
-        """Add a packet to the group that it is a copy of, or to a new one."""
+    def add(self, packet: GatewayPacket, now: float, lag_s: float = 0.0) -> None:
+        """Add a packet to the group that it is a copy of, or to a new one. lag_s: seconds since it was received."""
         self._gateways[packet.gateway] = now
         self._ids.add(packet.id)
         value = int.from_bytes(packet.payload, "big")
@@ -61,9 +66,10 @@ class Groups:
         if near:
             self._open[min(near)[1]].add(packet, value)
         else:
-            group = Group(now + self._settle_s)
+            late = lag_s > LATE_S
+            group = Group(packet.time, now + (CATCH_UP_S if late else self._settle_s), late)
             group.add(packet, value)
-            self._open.append(group)
+            bisect.insort(self._open, group, key=lambda one: one.time)
 
     def due(self, now: float) -> list[list[GatewayPacket]]:
         """Return the groups that no further copy is awaited of, with the oldest first; they are settled now.
@@ -75,7 +81,8 @@ class Groups:
         found = []
         while self._open:
             first = self._open[0]
-            if now < first.due and len(first.packets) < active and len(self._open) <= MAX_OPEN:
+            complete = len(first.packets) >= (max(2, active) if first.late else active)
+            if now < first.due and not complete and len(self._open) <= MAX_OPEN:
                 break
             found.append(self._settle())
         return found
@@ -85,7 +92,7 @@ class Groups:
         return [self._settle() for _ in range(len(self._open))]
 
     def _settle(self) -> list[GatewayPacket]:
-        group = self._open.popleft()
+        group = self._open.pop(0)
         self._ids.difference_update(packet.id for packet in group.packets)
         return group.packets
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from host.receive.board_text import TextWatch
 from host.receive.events import AnswerFrame, ControlFrame, Event, FeatureFrame, Refused, UnknownModel
 from host.receive.frames import FrameParser
-from host.receive.radio import PacketLine
+from host.receive.radio import PacketUnpacker
 from host.receive.stream import StreamReceiver
 from host.site.events import EventLog
 from host.site.packets import GatewayPacket
@@ -44,7 +44,7 @@ class Line:
         self.name = name
         self._site, self._log, self._wall_clock = site, log, wall_clock
         self._receiver = StreamReceiver(bundles, parser)
-        self._gateways = PacketLine()
+        self._gateways = PacketUnpacker()
         self._text = TextWatch()
         self._boot = secrets.token_hex(4)
 

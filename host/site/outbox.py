@@ -13,8 +13,9 @@ from host.site.records import AnyRecord, ReadingRecord, record_of
 from wire.checks import ContentError
 from wire.files import to_json
 
-# Of this many packets and records, the results are known. A broker delivers far fewer again.
-MAX_KEPT = 10_000
+# Of this many packets and records, the results are known: a broker delivers at most as many again as it sends ahead of
+# their acknowledgement. A record takes some kB of memory, and a decoder has thousands of sites.
+MAX_KEPT = 2_000
 
 
 class Outbox:

@@ -1,12 +1,14 @@
 """Records of readings: what all frames of an image so far say, with every reception."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from host.classify.classifier import Reading, Received
 from host.classify.decoder import Prediction
 from host.receive.events import NO_ANSWER, AnswerFrame, FeatureFrame
 from host.site.outbox import Outbox
+from host.site.packets import GatewayPacket
 from host.site.records import ReadingRecord, Reception, TaskAnswer
 
 MAX_IMAGES = 4096  # whose receptions are known; those of one device are few
@@ -19,7 +21,7 @@ class Arrival:
 
     received: Received
     times: tuple[float, ...]  # Unix time of each, in seconds
-    packets: tuple[str, ...]  # ids of those that they came in; none on a line
+    packets: tuple[GatewayPacket, ...]  # that they came in; none of a board on a line
     token: str  # of their source
 
 
@@ -62,7 +64,9 @@ class Readings:
                 late=image.first.late,
                 receptions=(*earlier.receptions, *new.receptions),
                 ber=min(earlier.ber, new.ber),
-                crc_ok=earlier.crc_ok if new.crc_ok is None else new.crc_ok or bool(earlier.crc_ok),
+                crc_ok=_any_ok([earlier.crc_ok, new.crc_ok])
+                if earlier.frame == new.frame
+                else _of_features(earlier, new),
                 # A copy by another gateway is no repetition.
                 duplicate=new.duplicate and heard <= image.heard,
             )
@@ -78,9 +82,10 @@ class Readings:
         frame, prediction = reading.frame, reading.class_prediction
         received = arrival.received
         parts = zip(received.frames, received.gateways, arrival.times, reading.link_bers, strict=True)
+        by_radio = [packet.crc_ok for packet in arrival.packets] or [None] * len(received.frames)
         receptions = tuple(
-            Reception(gateway, seconds, _rounded(ber), _crc_ok(one), one.snr_db, one.rssi_dbm)
-            for one, gateway, seconds, ber in parts
+            Reception(gateway, seconds, _rounded(ber), _crc_ok(one, radio_crc), one.snr_db, one.rssi_dbm)
+            for (one, gateway, seconds, ber), radio_crc in zip(parts, by_radio, strict=True)
         )
         place = frame.place
         return ReadingRecord(
@@ -104,7 +109,7 @@ class Readings:
             symbols=tuple(reading.symbols.tolist()) if isinstance(frame, FeatureFrame) else (),
             answer_word=None if reading.answer_word == NO_ANSWER else reading.answer_word,
             receptions=receptions,
-            crc_ok=frame.crc_ok if isinstance(frame, FeatureFrame) else None,
+            crc_ok=frame.crc_ok if isinstance(frame, FeatureFrame) else _any_ok([one.crc_ok for one in receptions]),
             lost=place.lost,
             lost_certainty=place.certainty.words,
             lost_total=place.lost_so_far,
@@ -120,8 +125,26 @@ def _chunk(frame: FeatureFrame | AnswerFrame) -> int:
     return frame.chunk if isinstance(frame, FeatureFrame) else ANSWER
 
 
-def _crc_ok(frame: FeatureFrame | AnswerFrame) -> bool | None:
-    return frame.crc_ok if isinstance(frame, FeatureFrame) else None
+def _crc_ok(frame: FeatureFrame | AnswerFrame, radio_crc: bool | None) -> bool | None:
+    """Return whether a frame is undamaged; None if nothing says so. radio_crc: of the packet that it came in.
+
+    An answer has no CRC of its own. A packet of another network, with a correct CRC, is hardly ever an answer without
+    a single bit error.
+    """
+    if isinstance(frame, FeatureFrame):
+        return frame.crc_ok
+    return None if radio_crc is None else radio_crc and int(frame.distances.min()) == 0
+
+
+def _any_ok(values: Sequence[bool | None]) -> bool | None:
+    """Return whether one of several copies is undamaged; None if nothing says so of any."""
+    known = [value for value in values if value is not None]
+    return any(known) if known else None
+
+
+def _of_features(earlier: ReadingRecord, new: ReadingRecord) -> bool | None:
+    """Return crc_ok of the one that has features, of two readings of an image of which the other has an answer."""
+    return new.crc_ok if new.frame == "features" else earlier.crc_ok
 
 
 def _rounded(ber: float) -> float:

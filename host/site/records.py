@@ -22,7 +22,7 @@ class Reception:
     gateway: str
     time: float  # Unix time in seconds
     ber: float  # of the link from the device to this gateway, estimated up to this frame
-    crc_ok: bool | None = None  # None for an answer frame
+    crc_ok: bool | None = None  # the frame was undamaged: by its own CRC; of an answer, by the radio's, None without
     snr_db: float | None = None
     rssi_dbm: float | None = None
 
@@ -77,7 +77,7 @@ class ReadingRecord(Record):
     symbols: tuple[int, ...]  # in sending order, -1 = not received; empty for an answer
     answer_word: int | None
     receptions: tuple[Reception, ...]  # of all frames so far, in the order of their arrival
-    crc_ok: bool | None  # a copy of the frame was undamaged
+    crc_ok: bool | None  # a copy of the frame was undamaged; None for an answer without a radio's CRC
     lost: int  # images missing just before
     lost_certainty: str
     lost_total: int

@@ -1,15 +1,18 @@
-"""Totals of a device by hour, and the history of a device: what its charts show."""
+"""Totals of a device by hour and by day, and the history of a device: what its charts show."""
 
 import json
 import math
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from host.store.rows import Names, task_labels
 
 HOUR_S = 3600
+DAY_S = 86_400
+# Tables of totals, and the seconds of their rows, which are numbered from 1970 in a column with the table's name.
+SPANS = {"day": DAY_S, "hour": HOUR_S}
 MICROSECONDS = 1_000_000  # keys of records are Unix times in microseconds
 MAX_KEY = (1 << 63) - 1
 # A history is made from single readings if there are at most so many; else from hours, which takes less time.
@@ -91,17 +94,26 @@ def hour_of(key: int) -> int:
     return key // (HOUR_S * MICROSECONDS)
 
 
-def add_to_hour(connection: sqlite3.Connection, device: int, hour: int, change: Totals) -> None:
-    """Add to the totals of a device in an hour."""
-    query = f"SELECT {', '.join(_COLUMNS[:-1])}, '[' || classes || ']' FROM hour WHERE device = ? AND hour = ?"
-    row = connection.execute(query, (device, hour)).fetchone()
+def add_to_totals(connection: sqlite3.Connection, changes: Mapping[tuple[int, int], Totals]) -> None:
+    """Add to the totals of devices in hours, which are the keys, and in the days of these hours."""
+    days: defaultdict[tuple[int, int], Totals] = defaultdict(Totals)
+    for (device, hour), change in changes.items():
+        _add(connection, "hour", device, hour, change)
+        days[device, hour * HOUR_S // DAY_S].add(change)
+    for (device, day), change in days.items():
+        _add(connection, "day", device, day, change)
+
+
+def _add(connection: sqlite3.Connection, span: str, device: int, number: int, change: Totals) -> None:
+    query = f"SELECT {', '.join(_COLUMNS[:-1])}, '[' || classes || ']' FROM {span} WHERE device = ? AND {span} = ?"
+    row = connection.execute(query, (device, number)).fetchone()
     totals = _totals(row) if row else Totals()
     totals.add(change)
     classes = json.dumps({str(one): count for one, count in totals.classes.items() if count})
     values = [getattr(totals, name) for name in _COLUMNS[:-1]]
-    columns = f"device, hour, {', '.join(_COLUMNS)}"
+    columns = f"device, {span}, {', '.join(_COLUMNS)}"
     marks = ", ".join("?" * (2 + len(_COLUMNS)))
-    connection.execute(f"INSERT OR REPLACE INTO hour({columns}) VALUES({marks})", (device, hour, *values, classes))
+    connection.execute(f"INSERT OR REPLACE INTO {span}({columns}) VALUES({marks})", (device, number, *values, classes))
 
 
 def history(
@@ -109,26 +121,30 @@ def history(
 ) -> list[HistoryBucket]:
     """Return at most `buckets` buckets of equal length over a time, the oldest first, empty ones included.
 
-    Buckets of an hour or more are made of whole hours: then they are longer than asked for, and the first begins up to
-    an hour earlier. So are those of a time with more than MAX_SINGLE readings, or of which readings have been deleted.
+    Buckets of a day or more are made of whole days (UTC), and shorter ones of an hour or more of whole hours: then they
+    are longer than asked for, and the first begins up to a day or an hour earlier. So are those of a time with more
+    than MAX_SINGLE readings, or of which readings have been deleted.
     """
     query = "SELECT max(deleted_until) FROM total WHERE kind IN ('reading', 'status')"
     (deleted_until,) = connection.execute(query).fetchone()
-    first, last = int(since // HOUR_S), math.ceil(until / HOUR_S)
     width = (until - since) / buckets
     if width < HOUR_S and since * MICROSECONDS >= deleted_until:
         query = "SELECT sum(readings) FROM hour WHERE device = ? AND hour >= ? AND hour < ?"
-        if (connection.execute(query, (device, first, last)).fetchone()[0] or 0) <= MAX_SINGLE:
+        hours = device, int(since // HOUR_S), math.ceil(until / HOUR_S)
+        if (connection.execute(query, hours).fetchone()[0] or 0) <= MAX_SINGLE:
             totals = _single(connection, names, device, since, until, buckets)
             return [_bucket(connection, names, since + n * width, width, totals.get(n)) for n in range(buckets)]
-    hours = max(1, math.ceil((last - first) / buckets))
+    span = "day" if width >= DAY_S else "hour"
+    seconds = SPANS[span]
+    first, last = int(since // seconds), math.ceil(until / seconds)
+    each = max(1, math.ceil((last - first) / buckets))
     sums = ", ".join(f"sum({name})" for name in _COLUMNS[:-1])
-    query = f"""SELECT (hour - ?1) / ?2, {sums}, '[' || group_concat(classes) || ']' FROM hour
-        WHERE device = ?3 AND hour >= ?1 AND hour < ?4 GROUP BY 1"""
-    totals = {number: _totals(row) for number, *row in connection.execute(query, (first, hours, device, last))}
+    query = f"""SELECT ({span} - ?1) / ?2, {sums}, '[' || group_concat(classes) || ']' FROM {span}
+        WHERE device = ?3 AND {span} >= ?1 AND {span} < ?4 GROUP BY 1"""
+    totals = {number: _totals(row) for number, *row in connection.execute(query, (first, each, device, last))}
     return [
-        _bucket(connection, names, float((first + n * hours) * HOUR_S), float(hours * HOUR_S), totals.get(n))
-        for n in range(math.ceil((last - first) / hours))
+        _bucket(connection, names, float((first + n * each) * seconds), float(each * seconds), totals.get(n))
+        for n in range(math.ceil((last - first) / each))
     ]
 
 
@@ -160,7 +176,7 @@ def _single(
 def _totals(row: Sequence) -> Totals:
     """Return the totals of columns, the last of which is a JSON list of counts by class."""
     *sums, classes = row
-    found: dict[str, int] = {}  # a year of hours has 100,000 counts: a Counter of integers takes four times as long
+    found: dict[str, int] = {}  # a month of hours has 10,000 counts: a Counter of integers takes four times as long
     for counts in json.loads(classes):
         for one, count in counts.items():
             found[one] = found.get(one, 0) + count

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from host.store.database import Database
-from host.store.hours import HOUR_S, MICROSECONDS
+from host.store.hours import MICROSECONDS, SPANS
 from host.store.writing import delete_readings
 
 DAY_S = 86400
@@ -23,7 +23,7 @@ class Retention:
     readings_days: float | None = 366.0
     statuses_days: float | None = 92.0
     events_days: float | None = 366.0
-    hours_days: float | None = YEARS  # totals by hour, from which histories are made
+    hours_days: float | None = YEARS  # totals by hour and by day, from which histories are made
     readings: int | None = 10_000_000
     statuses: int | None = 2_000_000
     events: int | None = 1_000_000
@@ -58,7 +58,7 @@ class Pruner:
             ("event", kept.events_days, kept.events),
         )
         with self._database.writing() as connection:
-            deleted = sum(self._delete(connection, *kind) for kind in kinds) + self._delete_hours(connection)
+            deleted = sum(self._delete(connection, *kind) for kind in kinds) + self._delete_totals(connection)
             pages, free = (
                 connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
             )
@@ -91,14 +91,18 @@ class Pruner:
         connection.execute(query, (len(rows), rows[-1][0] + 1, table))
         return len(rows)
 
-    def _delete_hours(self, connection: sqlite3.Connection) -> int:
+    def _delete_totals(self, connection: sqlite3.Connection) -> int:
         if self._retention.hours_days is None:
             return 0
-        hour = self._cutoff(self._retention.hours_days) // (HOUR_S * MICROSECONDS)
-        query = "SELECT device, hour FROM device CROSS JOIN hour ON hour.device = device.key WHERE hour < ? LIMIT ?"
-        rows = connection.execute(query, (hour, STEP)).fetchall()
-        connection.executemany("DELETE FROM hour WHERE device = ? AND hour = ?", rows)
-        return len(rows)
+        deleted = 0
+        for span, seconds in SPANS.items():
+            number = self._cutoff(self._retention.hours_days) // (seconds * MICROSECONDS)
+            query = f"""SELECT device, {span} FROM device CROSS JOIN {span} ON {span}.device = device.key
+                WHERE {span} < ? LIMIT ?"""
+            rows = connection.execute(query, (number, STEP)).fetchall()
+            connection.executemany(f"DELETE FROM {span} WHERE device = ? AND {span} = ?", rows)
+            deleted += len(rows)
+        return deleted
 
     def _cutoff(self, days: float) -> int:
         return max(0, round((self._wall_clock() - days * DAY_S) * MICROSECONDS))

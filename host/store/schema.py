@@ -71,7 +71,28 @@ JOIN text AS auth ON auth.key = reading.auth
 LEFT JOIN class ON class.key = reading.class;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)  # number n leads from version n to n + 1
+_DAYS = """
+CREATE TABLE day(
+    device INTEGER, day INTEGER, readings INTEGER NOT NULL, by_board INTEGER NOT NULL, lost INTEGER NOT NULL,
+    ber REAL NOT NULL, snr_db REAL NOT NULL, snr_readings INTEGER NOT NULL, battery_v REAL NOT NULL,
+    battery_statuses INTEGER NOT NULL, classes TEXT NOT NULL, PRIMARY KEY(device, day)
+) WITHOUT ROWID;
+"""
+FILL_DAYS = """
+INSERT INTO day
+SELECT
+    device, hour / 24 AS number, sum(readings), sum(by_board), sum(lost), sum(ber), sum(snr_db), sum(snr_readings),
+    sum(battery_v), sum(battery_statuses),
+    (
+        SELECT json_group_object(one, readings) FROM (
+            SELECT each.key AS one, sum(each.value) AS readings FROM hour AS other, json_each(other.classes) AS each
+            WHERE other.device = hour.device AND other.hour BETWEEN hour.hour / 24 * 24 AND hour.hour / 24 * 24 + 23
+            GROUP BY each.key
+        )
+    )
+FROM hour GROUP BY device, number;
+"""
+MIGRATIONS: tuple[str, ...] = (_FIRST, _DAYS + FILL_DAYS)  # number n leads from version n to n + 1
 
 
 class SchemaError(Exception):

@@ -1,4 +1,4 @@
-"""Records into rows: one transaction per batch, with the device table and the totals by hour kept current."""
+"""Records into rows: one transaction per batch, with the device table and the totals by hour and day kept current."""
 
 import random
 import sqlite3
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, StatusRecord
 from host.store.devices import as_json
-from host.store.hours import MAX_KEY, MICROSECONDS, OWN, Totals, add_to_hour, hour_of
+from host.store.hours import MAX_KEY, MICROSECONDS, OWN, Totals, add_to_totals, hour_of
 from host.store.rows import insert, task_labels, tasks_json
 from host.store.symbols import pack_symbols
 from wire.files import to_json
@@ -108,7 +108,7 @@ class Batch:
             self._add_event(record)
 
     def finish(self) -> None:
-        """Write the changes of devices, hours and totals."""
+        """Write the changes of devices, hours, days and totals."""
         execute = self._connection.execute
         for key, one in self._devices.items():
             if one.newest:
@@ -116,8 +116,7 @@ class Batch:
             marks = ", ".join(f"{column} = ?" for column in _DEVICE.split(", "))
             values = [getattr(one, column) for column in _DEVICE.split(", ")]
             execute(f"UPDATE device SET {marks} WHERE key = ?", (*values, key))
-        for (device, hour), change in self._hours.items():
-            add_to_hour(self._connection, device, hour, change)
+        add_to_totals(self._connection, self._hours)
         for kind, count in self._new.items():
             execute("UPDATE total SET count = count + ? WHERE kind = ?", (count, kind))
 

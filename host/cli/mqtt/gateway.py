@@ -1,7 +1,6 @@
 """`inkling gateway`: publish the packets of gateway boards and packet forwarders."""
 
 import argparse
-import contextlib
 import logging
 import os
 import re
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 from host.cli.mqtt.broker import broker_of
+from host.cli.site.logs import logged
 from host.errors import HostError
 from host.gateway.service import GatewayService, GatewaySettings
 from host.mqtt import topics
@@ -21,20 +21,6 @@ CHECK_S = 15.0
 MB, DAY_S = 1_000_000, 86400
 
 
-class Lines(logging.Handler):
-    """Writes log records as the lines of a command. This small command does without the package rich."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line to standard error, if it can be written."""
-        with contextlib.suppress(OSError):
-            note(record.getMessage())
-
-
-def note(text: str) -> None:
-    """Print a line on standard error."""
-    print(f"inkling: {printable(text)}", file=sys.stderr, flush=True)
-
-
 def run(options: argparse.Namespace) -> int:
     """Receive and publish until a signal, or only check. Return the exit status."""
     broker, settings = broker_of(options), settings_of(options)
@@ -44,20 +30,13 @@ def run(options: argparse.Namespace) -> int:
             return check(service)
         finally:
             service.close()
-    logger, handler = logging.getLogger("host"), Lines(logging.INFO)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        with stop_signals(service.stopped.set):
-            sources = [*settings.ports, *([f"UDP port {service.udp_port}"] if settings.udp else [])]
-            note(
-                f"{', '.join(sources)} to {broker}, {topics.packets(settings.site, settings.name)}; "
-                f"{service.buffer.waiting} packets wait in {settings.buffer}"
-            )
-            service.run()
-        note(service.summary())
-    finally:
-        logger.removeHandler(handler)
+    with logged(), stop_signals(service.stopped.set):
+        sources = [*settings.ports, *([f"UDP port {service.udp_port}"] if settings.udp else [])]
+        topic = topics.packets(settings.site, settings.name)
+        waiting = f"{service.buffer.waiting} packets wait in {settings.buffer}"
+        logging.info("%s to %s, %s; %s", ", ".join(sources), broker, topic, waiting)
+        service.run()
+        logging.info("%s", service.summary())
     return 0
 
 

@@ -1,15 +1,15 @@
 """`inkling readings`: list stored readings, or write them in another format."""
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator
 
 from host.cli.output import Output, plain_console
-from host.cli.readings.formats import CSV_COLUMNS, csv_row, influx_line, table
+from host.cli.readings.formats import influx_line, table
 from host.cli.readings.parsers import SHOWN
 from host.errors import HostError
 from host.site.records import ReadingRecord
+from host.store.csv_lines import COLUMNS, csv_line, reading_line
 from host.store.data_set import export
 from host.store.database import default_path
 from host.store.query import ReadingQuery
@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
         as_data = options.csv or options.json or options.influx
         rows = store.stream(query, options.limit if as_data else options.limit or SHOWN)
         if options.csv:
-            _write_csv(rows)
+            sys.stdout.write(csv_line(COLUMNS))
+            for reading, label in rows:
+                sys.stdout.write(reading_line(reading, label))
         elif options.json:
             for reading, label in rows:
                 print(to_json({**reading.as_json(), "human_label": label}))
@@ -44,13 +46,6 @@ def run(options: argparse.Namespace) -> int:
         else:
             _show(rows)
     return 0
-
-
-def _write_csv(rows: Rows) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for reading, label in rows:
-        writer.writerow(csv_row(reading, label))
 
 
 def _show(rows: Rows) -> None:

@@ -1,6 +1,5 @@
-"""Formats of readings: a table, CSV and InfluxDB's line protocol."""
+"""Formats of readings: a table, and InfluxDB's line protocol."""
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +8,9 @@ from rich import box
 from rich.table import Table
 
 from host.site.records import ReadingRecord
+from host.store.csv_lines import best_signal
 from wire.text import printable
 
-CSV_COLUMNS = (
-    "id", "time", "site", "device", "bundle", "model_id", "image_number", "frame", "class", "confidence",
-    "answered_by", "unsure", "auth", "ber", "payload_ber", "snr_db", "rssi_dbm", "gateways", "crc_ok", "lost",
-    "lost_certainty", "lost_total", "duplicate", "late", "unexpected", "tasks", "label",
-)  # fmt: skip
 MEASUREMENT = "inkling_reading"
 NONE = "none of these"  # of a task's classes
 
@@ -33,7 +28,7 @@ def table(readings: Sequence[tuple[ReadingRecord, str | None]]) -> Table:
             overflow="fold",
         )
     for reading, label in readings:
-        snr_db, _ = _signal(reading)
+        snr_db, _ = best_signal(reading)
         cells = [
             _local(reading.time),
             f"{reading.site}/{reading.device}",
@@ -47,29 +42,12 @@ def table(readings: Sequence[tuple[ReadingRecord, str | None]]) -> Table:
     return shown
 
 
-def csv_row(reading: ReadingRecord, label: str | None) -> list[object]:
-    """Return the cells of CSV_COLUMNS. Flags are 0 and 1, what is unknown is empty."""
-    snr_db, rssi_dbm = _signal(reading)
-    tasks = {name: vars(answer) for name, answer in reading.tasks.items()}
-    values = {
-        **vars(reading),
-        "time": _utc(reading.time),
-        "class": reading.label,
-        "snr_db": snr_db,
-        "rssi_dbm": rssi_dbm,
-        "gateways": ";".join(dict.fromkeys(one.gateway for one in reading.receptions)),
-        "tasks": json.dumps(tasks) if tasks else None,
-        "label": label,
-    }
-    return [_cell(values[column]) for column in CSV_COLUMNS]
-
-
 def influx_line(reading: ReadingRecord, label: str | None) -> str:
     """Return a reading as a line of InfluxDB's line protocol, with its time in nanoseconds.
 
     Site, device and bundle are tags; classes are fields, since each tag value makes a series of its own.
     """
-    snr_db, rssi_dbm = _signal(reading)
+    snr_db, rssi_dbm = best_signal(reading)
     tags = {"site": reading.site, "device": str(reading.device), "bundle": reading.bundle}
     fields: dict[str, str | float | int | bool | None] = {
         "id": reading.id,
@@ -94,13 +72,6 @@ def influx_line(reading: ReadingRecord, label: str | None) -> str:
     return f"{MEASUREMENT}{tag_set} {field_set} {round(reading.time * 1e6)}000"
 
 
-def _signal(reading: ReadingRecord) -> tuple[float | None, float | None]:
-    """Return SNR and RSSI of the best reception; each None if no gateway reports it."""
-    snrs = [one.snr_db for one in reading.receptions if one.snr_db is not None]
-    rssis = [one.rssi_dbm for one in reading.receptions if one.rssi_dbm is not None]
-    return max(snrs, default=None), max(rssis, default=None)
-
-
 def _answer(reading: ReadingRecord) -> str:
     """Return class and confidence, of the bundle or of each task."""
     parts = [] if reading.label is None else [_with_confidence(reading.label, reading.confidence)]
@@ -111,16 +82,6 @@ def _answer(reading: ReadingRecord) -> str:
 
 def _with_confidence(label: str, confidence: float | None) -> str:
     return label if confidence is None else f"{label} {confidence:.0%}"
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return int(value)
-    return printable(value) if isinstance(value, str) else value
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _local(seconds: float) -> str:

@@ -28,5 +28,5 @@ def run(options: argparse.Namespace) -> int:
         if not decoder.stopped.is_set():
             logging.info("partition %d/%d at %s, states in %s", remainder, partitions, options.mqtt, options.state)
             decoder.run()
-        logging.info("%d packets, %d records", decoder.packets, decoder.records)
+        logging.info("%d packets, %d of them lost, %d records", decoder.packets, decoder.lost, decoder.records)
     return 0

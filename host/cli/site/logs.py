@@ -11,7 +11,7 @@ from wire.text import printable
 
 
 class Lines(logging.Handler):
-    """Writes log records to standard error: as lines, or as JSON lines."""
+    """Writes log records to standard error: as lines, or as JSON lines. Small gateways have no package rich."""
 
     def __init__(self, as_json: bool) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Lines(logging.Handler):
 
 
 @contextlib.contextmanager
-def logged(as_json: bool) -> Iterator[None]:
+def logged(as_json: bool = False) -> Iterator[None]:
     """Write the log of this process to standard error."""
     logger, handler = logging.getLogger(), Lines(as_json)
     logger.addHandler(handler)

@@ -193,9 +193,9 @@ class Budget:
         self._left, self._time = float(BURST), 0.0
 
     def spend(self, now: float) -> bool:
-        """Count a search at a time in seconds, which never goes back. Returns False if it exceeds the budget."""
-        self._left = min(float(BURST), self._left + PER_S * max(0.0, now - self._time))
-        self._time = now
+        """Count a search at a time in seconds, earlier ones too. Returns False if it exceeds the budget."""
+        passed = max(0.0, now - self._time)
+        self._left, self._time = min(float(BURST), self._left + PER_S * passed), self._time + passed
         allowed = self._left >= 1
         self._left -= allowed
         return allowed

@@ -72,7 +72,8 @@ class StateFile:
             if for_keys:
                 with contextlib.suppress(OSError):  # SQLite names the reason
                     path.touch(mode=0o600)
-            self._file = sqlite3.connect(path, timeout=0, isolation_level=None)
+            # A program may open the file in one thread and hand it over to another.
+            self._file = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._error(error) from None
         try:

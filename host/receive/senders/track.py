@@ -16,9 +16,12 @@ LATE = 8
 NEAR = 8
 # Without a rhythm, a copy or late frame arrives within this time: longer than a repeater or a second gateway takes.
 REPEAT_S = 10.0
-# Copies of a payload differ in 2 p (1 - p) of their bits, 18 % at a bit error rate of 0.1, with a binomial deviation.
-# Payloads of different images differ in about half. Payloads within four deviations of copies at 0.1 count as copies.
-COPIES_DIFFER, DEVIATIONS = 0.18, 4.0
+# A copy was received when its image was, though it may have waited for hours on its way. Clocks of gateways differ by
+# less.
+SAME_TIME_S = 2.0
+# Payloads count as copies up to a bit error rate p of 0.2: a damaged one differs from a clean one in p of its bits, and
+# from another damaged one in 2 p (1 - p), with a binomial deviation. Payloads of different images differ in about half.
+MOST_BER, DEVIATIONS = 0.2, 4.0
 
 
 class Certainty(IntEnum):
@@ -105,6 +108,9 @@ class Track:
         image = self.images.get(self.newest - behind)
         ahead, seconds = SEQUENCES - behind, max(0.0, frame.now - self.heard)
         limits, most = rhythm.images_in(seconds), rhythm.most_in(seconds)
+        received_before = frame.now < self.heard - SAME_TIME_S
+        if image and received_before and abs(frame.now - image.heard) <= SAME_TIME_S and image.is_alike(frame):
+            return Step(-behind)
         if limits and (fitting := _within(ahead, limits)):
             return Step(fitting, Certainty.EXACT if fitting == ahead else Certainty.ABOUT)
         too_early = limits is not None and limits[1] < ahead
@@ -145,4 +151,5 @@ def _alike(first: np.ndarray, first_clean: bool, second: np.ndarray, second_clea
     count, different = np.count_nonzero(both), np.count_nonzero((first != second) & both)
     if first_clean and second_clean:
         return different == 0
-    return different <= count * COPIES_DIFFER + DEVIATIONS * sqrt(count * COPIES_DIFFER * (1 - COPIES_DIFFER))
+    share = MOST_BER if first_clean or second_clean else 2 * MOST_BER * (1 - MOST_BER)
+    return different <= count * share + DEVIATIONS * sqrt(count * share * (1 - share))

@@ -9,7 +9,7 @@ from host.serve.api.responses import JSON_TYPE
 from host.serve.api.schemas import NAME, lists, objects, reference, schemas
 from host.serve.interface import MAX_LABEL, BundleInfo, Lesson
 from host.serve.stored import HistoryBucket, LabelRow
-from host.site.records import EventRecord, Json
+from host.site.records import EventRecord, Json, StatusRecord
 
 TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "number"}
@@ -24,6 +24,7 @@ _PARAMETERS: Mapping[str, tuple[str, Json]] = {
     "label": ("class that the bundle or a task shows", TEXT),
     "human_label": ("label that a person gave", TEXT),
     "labelled": ("only readings that people labelled", {"enum": ["true", "false"], "default": "false"}),
+    "gateway": ("true: of a gateway, false: of a device", {"enum": ["true", "false"]}),
     "before": ("`next` of the page before", TEXT),
     "limit": (
         "number of items of a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50},
@@ -101,6 +102,20 @@ def _paths() -> Json:
                 "since", "until", "buckets", path=("site", "device"),
             )
         },
+        "/api/devices/{site}/{device}": {
+            "delete": _operation(
+                "remove a device, or with `gateway` a gateway, from the list until it is heard again, and withdraw a "
+                "device from Home Assistant; its readings stay",
+                objects(site=TEXT, device=DEVICE, gateway={"type": "boolean"}),
+                "gateway", path=("site", "device"), parameters=[_CHANGE],
+            )
+        },
+        "/api/statuses": {
+            "get": _operation(
+                "status frames, newest first", objects(statuses=lists(reference(StatusRecord)), next=_NEXT),
+                *span, "gateway", "before", "limit",
+            )
+        },
         "/api/readings": {
             "get": _operation(
                 "readings, newest first", objects(readings=lists(reading), next=_NEXT),
@@ -129,8 +144,9 @@ def _paths() -> Json:
         },
         "/api/feed": {
             "get": _file(
-                "server-sent events `reading`, `status` and `event` (a record), `label` (id and human_label), and "
-                "`reset` (the client has missed something). The header Last-Event-ID continues an earlier feed",
+                "server-sent events `reading`, `status` and `event` (a record), `label` (id and human_label), "
+                "`forgotten` (site, device and gateway), and `reset` (the client has missed something). The header "
+                "Last-Event-ID continues an earlier feed",
                 "text/event-stream",
             )
         },

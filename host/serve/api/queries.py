@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from host.serve.api.responses import ApiError
-from host.serve.stored import ReadingQuery, RecordQuery
+from host.serve.stored import ReadingQuery, RecordQuery, StatusQuery
 from wire.checks import shown
 
 MAX_LIMIT = 500  # readings of one answer
@@ -42,6 +42,12 @@ def event_query(request: Request) -> RecordQuery:
     return RecordQuery(**_span_and_page(request))
 
 
+def status_query(request: Request) -> StatusQuery:
+    """Return the statuses that a request asks for. Raises ApiError."""
+    check_names(request, SPAN_NAMES | PAGE_NAMES | {"gateway"})
+    return StatusQuery(**_span_and_page(request), gateway=flag(request, "gateway"))
+
+
 def span(request: Request, now: float) -> tuple[float, float, int]:
     """Return start and end, Unix times in seconds, and the number of buckets of a history. Raises ApiError."""
     check_names(request, HISTORY_NAMES)
@@ -71,12 +77,18 @@ def device_number(text: str | None) -> int | None:
     return int(text)
 
 
+def flag(request: Request, name: str) -> bool | None:
+    """Return whether a parameter is true or false, None if it is missing. Raises ApiError."""
+    text = request.query_params.get(name)
+    if text not in (None, "true", "false"):
+        raise ApiError(f"{name} is {shown(text)}, not true or false")
+    return None if text is None else text == "true"
+
+
 def _reading_query(request: Request) -> ReadingQuery:
-    labelled = request.query_params.get("labelled", "false")
-    if labelled not in ("true", "false"):
-        raise ApiError(f"labelled is {shown(labelled)}, not true or false")
     label, human_label = _text(request, "label"), _text(request, "human_label")
-    return ReadingQuery(**_span_and_page(request), label=label, human_label=human_label, labelled=labelled == "true")
+    labelled = bool(flag(request, "labelled"))
+    return ReadingQuery(**_span_and_page(request), label=label, human_label=human_label, labelled=labelled)
 
 
 def _span_and_page(request: Request) -> dict[str, Any]:

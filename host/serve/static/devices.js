@@ -41,6 +41,10 @@ export class Devices {
   apply(kind, record) {
     if (kind === "label" || record.device == null) return;
     const key = keyOf(record);
+    if (kind === "forgotten") {
+      this.#rows.delete(key);
+      return;
+    }
     const row = this.#rows.get(key);
     if (kind === "event") {
       if (row) applyEvent(row, record);

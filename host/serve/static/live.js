@@ -2,7 +2,7 @@
 
 const BATCH_MS = 200;
 const RETRY_MS = 4000;
-const KINDS = ["reading", "status", "event", "label"];
+const KINDS = ["reading", "status", "event", "label", "forgotten"];
 
 export class Live {
   #source = null;

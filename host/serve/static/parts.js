@@ -157,3 +157,32 @@ export function readingRow(reading, devices, withDevice) {
 export function cell(heading, ...children) {
   return h("td", { role: "cell", "data-heading": heading, class: `c-${heading.toLowerCase()}` }, children);
 }
+
+/** A dialog that asks before something is lost. It is part of the page, and shown by `confirmed`. */
+export function question(title, text, verb) {
+  return h(
+    "dialog",
+    { "aria-labelledby": "ask" },
+    h(
+      "form",
+      { method: "dialog" },
+      h("h2", { id: "ask" }, title),
+      h("p", {}, text),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { value: "no" }, "Cancel"),
+        h("button", { value: "yes", class: "primary" }, verb),
+      ),
+    ),
+  );
+}
+
+/** Shows a question, and returns whether it was answered with yes. */
+export function confirmed(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) =>
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }),
+  );
+}

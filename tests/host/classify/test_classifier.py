@@ -1,6 +1,7 @@
 """The classifier: single frames, batches of frames, several devices and models."""
 
 import json
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from channel_sim import BitFlips
+from host.classify import network
 from host.classify.classifier import AnsweredBy, Classifier, Reading
-from host.classify.decoder import Prediction
+from host.classify.decoder import Decoders, Prediction
+from host.errors import HostError
 from host.receive.events import AnswerFrame, FeatureFrame
 from host.receive.stream import StreamReceiver
 from tests.support.host import (
@@ -221,3 +224,23 @@ def test_bundle_without_features_needs_no_decoder(tmp_path: Path) -> None:
     assert reading.prediction.label == "class6" and reading.symbols.tolist() == []
     with pytest.raises(ValueError, match="this model sends no features"):
         Classifier.of([alone]).decode(alone.model_id, np.zeros((1, 0)), np.zeros(1))
+
+
+def test_classifiers_share_the_processes_of_their_networks(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = [], network._start
+
+    def counted() -> "subprocess.Popen[bytes]":
+        started.append(start())
+        return started[-1]
+
+    monkeypatch.setattr(network, "_start", counted)
+    decoders = Decoders()
+    classifiers = [Classifier.of([bundle], decoders=decoders) for _ in range(3)]
+    symbols, ber = np.zeros((1, bundle.n_symbols), np.int64), np.full(1, 0.1)
+    assert len({one.decode(bundle.model_id, symbols, ber)[0] for one in classifiers}) == 1 and len(started) == 1
+    started[0].kill()  # as one that exceeds its limits
+    with pytest.raises(HostError, match="ended its process"):
+        classifiers[0].decode(bundle.model_id, symbols, ber)
+    with pytest.raises(HostError, match="has been stopped"):
+        classifiers[1].decode(bundle.model_id, symbols, ber)
+    assert Classifier.of([bundle], decoders=decoders).decode(bundle.model_id, symbols, ber) and len(started) == 2

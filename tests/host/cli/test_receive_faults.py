@@ -29,6 +29,7 @@ from wire.bundle import Bundle
 from wire.control import ErrorCode, ErrorReply, Opcode, reply
 
 GRACE_S = 4.0  # for the end of a process on a machine with other work; the process itself allows one second
+PIPE_BYTES, LINE_BYTES = 4096, 200  # of the output, and more than a line of it has
 IGNORING_HANGUP = """
 import os, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -69,9 +70,9 @@ def ends_after(process: subprocess.Popen[str], number: signal.Signals) -> int:
 
 
 def await_full(pipe: int) -> None:
-    """Wait until a pipe no longer takes what its writer has."""
+    """Wait until a pipe of PIPE_BYTES no longer takes what its writer has, which are lines."""
     held, since = 0, time.monotonic()
-    while not held or time.monotonic() - since < 1.0:
+    while held < PIPE_BYTES - LINE_BYTES or time.monotonic() - since < 3.0:
         now = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
         if now != held:
             held, since = now, time.monotonic()
@@ -215,7 +216,7 @@ def test_receive_ends_in_time_if_nobody_reads_its_output(bundle: Bundle, number:
         process = start("receive", "--port", url, "--bundle", bundle.path)
         wait_for_output(process)
         assert process.stdout
-        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         await_full(process.stdout.fileno())
         assert ends_after(process, number) == 130
     assert process.stdout and process.stderr and "Traceback" not in process.stderr.read()

@@ -32,7 +32,7 @@ def test_images_of_a_node_arrive_by_two_gateways(tmp_path: Path) -> None:
             )
             values = replace(settings(tmp_path, url), name=f"g{number}", buffer=tmp_path / f"buffer{number}")
             service = stack.enter_context(serving(values, mosquitto))
-            wait_until(lambda service=service: service.lines[0].connected)  # type: ignore[misc]
+            wait_until(lambda service=service: service.lines[0].state.connected)  # type: ignore[misc]
         found = stack.enter_context(subscribing(mosquitto))
         node = stack.enter_context(running_node(hub, DEVICE, programs.node, golden.bundle))
         for image in golden.images[:IMAGES]:

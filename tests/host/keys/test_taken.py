@@ -113,6 +113,24 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: str, reason: str) -
     assert reason in str(raised.value) and str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_what_a_reader_knows_still_counts_if_the_file_is_damaged_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "taken"
+    reader, writer = TakenImages(path), TakenImages(path)
+    writer.add(7, MARK, 5)
+    assert reader.was_received(7, MARK, 5)
+    whole = path.read_text()
+    path.write_text("{")
+    for _ in range(3):
+        assert reader.was_received(7, MARK, 5) and reader.count(7, MARK, 0, 9) == 1
+    assert len(caplog.messages) == 1 and str(path) in caplog.messages[0]
+    with pytest.raises(HostError):
+        writer.add(7, MARK, 6)
+    path.write_text(whole.replace("[5, 5]", "[5, 6]"))
+    assert reader.was_received(7, MARK, 6)
+
+
 def test_the_file_stays_small_when_a_command_takes_many_images(tmp_path: Path) -> None:
     file = TakenImages(tmp_path / "taken")
     for counter in range(50):

@@ -64,16 +64,27 @@ def test_state_and_announcement_are_retained_and_readings_are_not(mosquitto: Mos
     check_config(CONFIG, json.loads(listener.last(CONFIG) or b""))
 
 
+def test_restored_records_are_part_of_the_next_state_and_not_published(mosquitto: Mosquitto) -> None:
+    with listening(mosquitto, "#") as listener, publishing(mosquitto) as publisher:
+        publisher.restore([STATUS, replace(READING, label="dog"), replace(STATUS, device=4), EVENT])
+        publisher.publish(replace(READING, label="cat", id="next"))
+        wait_until(lambda: listener.last(STATE) and listener.on("inkling/readings/"))
+        state = json.loads(listener.last(STATE) or b"")
+        assert (state["label"], state["battery_v"]) == ("cat", STATUS.battery_v)
+    assert {topic for topic, _, _ in listener.messages if topic.startswith("inkling/")} == {
+        STATE, topics.readings("home", 3), topics.online("host"),
+    }  # fmt: skip
+
+
 def test_phantom_is_never_announced_and_has_no_state(mosquitto: Mosquitto) -> None:
     with listening(mosquitto, "#") as listener, publishing(mosquitto) as publisher:
         for device in range(50):
             publisher.publish(replace(DAMAGED, id=str(device), device=device + 100))
         publisher.publish(replace(EVENT, device=120))
         publisher.publish(READING)
-        wait_until(lambda: publisher.waiting == 0 and listener.last(CONFIG))
+        wait_until(lambda: listener.last(CONFIG) and len(listener.on("inkling/readings/")) == 51)
     assert {topic for topic, _, _ in listener.messages if topic.startswith("homeassistant")} == {CONFIG}
     assert {topic for topic, _, _ in listener.messages if "/state/" in topic} == {STATE}
-    assert len(listener.on("inkling/readings/")) == 51
 
 
 def test_announcement_is_not_repeated_with_each_state_but_when_home_assistant_starts(mosquitto: Mosquitto) -> None:

@@ -32,6 +32,8 @@ def answers(count: int, seconds: float) -> list[ReadingRecord]:
         ([STATUS], True),
         ([DAMAGED] * 50, False),
         ([EVENT], False),
+        ([replace(ANSWER, crc_ok=True)], True),  # by the CRC of the radio
+        ([replace(ANSWER, crc_ok=False)], False),
         (answers(ANSWERS, 60.0), True),
         (answers(ANSWERS - 1, 60.0), False),
         (answers(1, 60.0) * 9, False),  # copies of one

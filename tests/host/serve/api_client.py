@@ -21,6 +21,7 @@ class FakeActions:
         self.lessons: list[Lesson] = []
         self.failure: Exception | None = None
         self.state = "ok"
+        self.withdrawn: list[tuple[str, int]] = []
 
     def bundles(self) -> list[BundleInfo]:
         return [BundleInfo("general64", "21d04358", (), 8, 384, True, True, {"animals": ("fox", "deer")})]
@@ -34,6 +35,9 @@ class FakeActions:
 
     def preview(self, reading: ReadingRecord) -> bytes | None:
         return b"\x89PNG" if reading.symbols else None
+
+    def withdraw(self, site: str, device: int) -> None:
+        self.withdrawn.append((site, device))
 
     def health(self) -> Json:
         return {"status": self.state, "inputs": [{"name": "tty", "state": "open", "text": ""}]}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TypeVar
 
-from host.serve.stored import ClassCount, DeviceRow, HistoryBucket, LabelRow, ReadingQuery, RecordQuery
+from host.serve.stored import ClassCount, DeviceRow, HistoryBucket, LabelRow, ReadingQuery, RecordQuery, StatusQuery
 from host.site.records import AnyRecord, EventRecord, ReadingRecord, Record, StatusRecord
 
 Found = TypeVar("Found", bound=Record)
@@ -20,11 +20,15 @@ class FakeStore:
         self._lock = threading.RLock()
         self._records: dict[str, AnyRecord] = {}
         self._labels: dict[str, str] = {}
+        self._forgotten: set[tuple[bool, str, int]] = set()
 
     def write(self, records: Iterable[AnyRecord]) -> None:
         """Add records; one with a known id replaces the earlier one."""
         with self._lock:
-            self._records.update({record.id: record for record in records})
+            for record in records:
+                self._records[record.id] = record
+                if not isinstance(record, EventRecord):
+                    self._forgotten.discard((getattr(record, "gateway", False), record.site, record.device))
 
     def devices(self, site: str | None = None) -> list[DeviceRow]:
         """Return all devices and gateways."""
@@ -34,8 +38,16 @@ class FakeStore:
             if device is not None:
                 gateway = bool(getattr(record, "gateway", False))
                 by_device.setdefault((gateway, record.site, device), []).append(record)
-        heard = {key: records for key, records in by_device.items() if any(one.kind != "event" for one in records)}
+        heard = {
+            key: records
+            for key, records in by_device.items()
+            if key not in self._forgotten and any(one.kind != "event" for one in records)
+        }
         return [_row(records, site, device, gateway) for (gateway, site, device), records in sorted(heard.items())]
+
+    def forget_device(self, site: str, number: int, gateway: bool = False) -> None:
+        """Remove a device from the list."""
+        self._forgotten.add((gateway, site, number))
 
     def readings(self, query: ReadingQuery) -> list[ReadingRecord]:
         """Return readings, the newest first."""
@@ -67,6 +79,11 @@ class FakeStore:
         return [
             _bucket(since + number * width, width, readings[number], batteries[number]) for number in range(buckets)
         ]
+
+    def statuses(self, query: StatusQuery) -> list[StatusRecord]:
+        """Return statuses, the newest first."""
+        found = self._newest(StatusRecord, query)
+        return [one for one in found if query.gateway in (None, one.gateway)][: query.limit]
 
     def events(self, query: RecordQuery) -> list[EventRecord]:
         """Return events, the newest first."""

@@ -36,6 +36,7 @@ def actions(bundle: Bundle, garden: Garden, taught: list[tuple[str, Task]]) -> B
         [garden.bundles[0], bundle],
         garden.store,
         lambda bundle, task: taught.append((bundle.name, task)),
+        lambda site, device: None,
         lambda: {"status": "ok"},
     )
 

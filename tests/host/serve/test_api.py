@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from starlette.routing import Mount, Route
@@ -13,6 +14,7 @@ from host.serve.app import make_app
 from host.serve.hub import Hub
 from tests.host.serve.api_client import CHANGE, DEADLINE_S, DESCRIPTION, FakeActions, answered, refused
 from tests.host.serve.garden import SITE, Garden
+from wire.bundle import Bundle
 
 
 def test_openapi_describes_every_route(client: TestClient) -> None:
@@ -109,6 +111,7 @@ def test_times_are_unix_or_iso_with_offset(client: TestClient, garden: Garden) -
         ("/api/readings?since=1e300", "since is '1e300'"),
         ("/api/readings?colour=blue", "there are before, device"),
         ("/api/readings?labelled=1", "true or false"),
+        ("/api/statuses?gateway=1", "gateway is '1'"),
         ("/api/devices/garden/3/history?since=5&until=4", "not before until"),
         ("/api/devices/garden/x/history", "device is 'x'"),
         ("/api/export/readings.csv?limit=3", "there is no parameter 'limit'"),
@@ -164,6 +167,38 @@ def test_bodies_are_bounded_and_typed(client: TestClient) -> None:
     assert "application/json" in refused(client.put(path, content=b"label=fox", headers=CHANGE), 415)
     headers = {"Content-Type": "application/json", **CHANGE}
     assert "1048576 bytes" in refused(client.put(path, content=b" " * ((1 << 20) + 1), headers=headers), 413)
+
+
+def test_statuses_are_listed(client: TestClient) -> None:
+    found = answered(client.get("/api/statuses?device=3&limit=20"), "/api/statuses")
+    rest = answered(client.get("/api/statuses", params={"device": "3", "before": found["next"]}), "/api/statuses")
+    times = [status["time"] for status in (*found["statuses"], *rest["statuses"])]
+    assert len(times) == 24 and times == sorted(times, reverse=True) and rest["next"] is None
+    assert answered(client.get("/api/statuses?gateway=true"), "/api/statuses")["statuses"] == []
+    assert len(client.get("/api/statuses?gateway=false&limit=9").json()["statuses"]) == 9
+
+
+def test_device_is_forgotten_until_it_is_heard_again(general: Bundle) -> None:
+    garden, hub, actions = Garden(time.time(), general.path), Hub(), FakeActions()
+    client = TestClient(make_app(garden.store, hub, garden.settings, actions), base_url="http://127.0.0.1")
+    described = "/api/devices/{site}/{device}"
+
+    def listed() -> list[tuple[int, bool]]:
+        return [(row["device"], row["gateway"]) for row in client.get("/api/devices").json()["devices"]]
+
+    garden.store.write([replace(garden.status(3, garden.now, 4.0), id="gateway", gateway=True)])
+    assert (3, False) in listed() and (3, True) in listed()
+    path = f"/api/devices/{SITE}/3"
+    expected = {"site": SITE, "device": 3, "gateway": False}
+    assert answered(client.delete(path, headers=CHANGE), described) == expected
+    assert (3, False) not in listed() and (3, True) in listed()
+    assert actions.withdrawn == [(SITE, 3)]
+    assert f"site '{SITE}' has no device 3" in refused(client.delete(path, headers=CHANGE), 404)
+    assert len(client.get("/api/readings?device=3&limit=500").json()["readings"]) == 72, "its readings stay"
+    assert answered(client.delete(f"{path}?gateway=true", headers=CHANGE), described)["gateway"]
+    assert (3, True) not in listed() and actions.withdrawn == [(SITE, 3)]
+    garden.store.write([garden.reading(3, garden.now)])
+    assert (3, False) in listed()
 
 
 def test_events_are_listed(client: TestClient) -> None:

@@ -7,19 +7,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 from paho.mqtt import client as paho
 
 from host.mqtt import topics
 from host.mqtt.broker import Broker
 from host.mqtt.sender import MemoryOutbox, Sender
 from host.site.packets import GatewayPacket
-from tests.support.host import make_bundle
 from tests.support.mqtt.broker import Mosquitto, wait_until
 from wire.bundle import Bundle
 
@@ -27,21 +24,6 @@ SITES = "barn", "cabin", "dock", "forest"
 GATEWAYS = "north", "south"
 IMAGES = 40  # of one device in each site
 SYMBOLS = np.arange(128) % 8
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """128 symbols of 3 bits."""
-    return make_bundle(tmp_path_factory.mktemp("decode") / "model")
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A running broker."""
-    mosquitto = Mosquitto(tmp_path)
-    mosquitto.start()
-    yield mosquitto
-    mosquitto.stop()
 
 
 class Readings:

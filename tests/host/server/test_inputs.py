@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from host.server.inputs import QUIET_NOTE_S, InputState, PortEvents, PortReader
+from host.board.port_reader import PortEvents
+from host.server.inputs import QUIET_NOTE_S, InputState, PortInput
 
 DEADLINE_S = 30.0
 
 
 class Recorder:
-    """Records what a PortReader calls."""
+    """Records what a PortInput calls."""
 
     def __init__(self) -> None:
         self.calls: queue.Queue[tuple[str, object]] = queue.Queue()
@@ -43,10 +44,10 @@ def stopped() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_port_reader_hands_on_bytes_and_then_a_silence(stopped: threading.Event) -> None:
+def test_port_input_hands_on_bytes_and_then_a_silence(stopped: threading.Event) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         recorder = Recorder()
-        reader = PortReader(f"socket://127.0.0.1:{server.getsockname()[1]}", recorder.events, stopped)
+        reader = PortInput(f"socket://127.0.0.1:{server.getsockname()[1]}", recorder.events, stopped)
         reader.start()
         peer, _ = server.accept()
         with peer:
@@ -60,11 +61,11 @@ def test_port_reader_hands_on_bytes_and_then_a_silence(stopped: threading.Event)
     assert not reader.is_alive() and recorder.calls.empty()
 
 
-def test_port_reader_waits_for_a_port_and_reports_each_change_once(stopped: threading.Event) -> None:
+def test_port_input_waits_for_a_port_and_reports_each_change_once(stopped: threading.Event) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     recorder = Recorder()
-    reader = PortReader(f"socket://127.0.0.1:{port}", recorder.events, stopped)
+    reader = PortInput(f"socket://127.0.0.1:{port}", recorder.events, stopped)
     reader.start()
     kind, reason = recorder.next()
     assert kind == "lost" and str(port) in str(reason)
@@ -77,9 +78,9 @@ def test_port_reader_waits_for_a_port_and_reports_each_change_once(stopped: thre
         assert recorder.next()[0] == "lost"
 
 
-def test_port_reader_ends_for_a_name_that_no_port_can_have(stopped: threading.Event) -> None:
+def test_port_input_ends_for_a_name_that_no_port_can_have(stopped: threading.Event) -> None:
     recorder = Recorder()
-    reader = PortReader("socket://nowhere", recorder.events, stopped)
+    reader = PortInput("socket://nowhere", recorder.events, stopped)
     reader.start()
     assert recorder.next() == ("lost", "cannot open socket://nowhere: expected socket://HOST:PORT")
     reader.join(DEADLINE_S)

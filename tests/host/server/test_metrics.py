@@ -35,6 +35,16 @@ def test_take_counts_an_image_once_and_each_of_its_copies(metrics: Metrics) -> N
     assert 'inkling_input_up{input="/dev/ttyUSB0"} 1.0' in text
 
 
+def test_forget_removes_the_figures_of_one_device(metrics: Metrics) -> None:
+    metrics.take(replace(READING, id="other", device=4))
+    metrics.forget("home", 3)
+    metrics.forget("home", 3)
+    gauges = re.findall(r'^(inkling_\w+){device="(\d)"', metrics.text().decode(), flags=re.MULTILINE)
+    assert {device for _, device in gauges} == {"4"}
+    metrics.take(STATUS)
+    assert 'inkling_battery_volts{device="3",site="home"} 3.31' in metrics.text().decode()
+
+
 @pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/dashboard.json"])
 def test_deployment_files_name_metrics_that_exist(metrics: Metrics, file: str) -> None:
     named = set(re.findall(r"\binkling_\w+", (Path("deploy") / file).read_text()))

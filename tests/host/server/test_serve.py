@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ import pytest
 from host.mqtt import topics
 from host.site.packets import GatewayPacket
 from host.store.store import Store
+from tests.host.secured import make_status
 from tests.support.host import make_bundle
 from tests.support.mqtt.broker import listening, running, wait_until
 from tests.support.mqtt.gateway_line import fake_gateway
 from wire.bundle import Bundle
+from wire.replies.status import status_frame
 
 DEADLINE_S = 60.0
 SYMBOLS = np.arange(128) % 8
@@ -163,6 +166,10 @@ def test_serve_has_metrics(tmp_path: Path, bundle: Bundle) -> None:
 def test_serve_reads_gateways_over_mqtt_and_publishes(tmp_path: Path, bundle: Bundle) -> None:
     file = tmp_path / "inkling.toml"
     with running(tmp_path) as broker, listening(broker, "#") as heard:
+
+        def state() -> Any:  # noqa: ANN401 - JSON
+            return json.loads(heard.last("inkling/state/barn/3") or b"{}")
+
         file.write_text(
             f'[sites.barn]\nbundles = ["{bundle.path}"]\ngateways_over_mqtt = true\n[sites.barn.devices.3]\n'
             f'name = "Gate"\n[mqtt]\nurl = "{broker.url}"\n[store]\nfile = "s.sqlite3"\n'
@@ -180,8 +187,27 @@ def test_serve_reads_gateways_over_mqtt_and_publishes(tmp_path: Path, bundle: Bu
             wait_until(lambda: heard.last("inkling/readings/barn/3"), "the reading is published")
             wait_until(lambda: heard.on("homeassistant/device/"), "the device is announced")
             assert json.loads(heard.on("homeassistant/device/")[-1])["dev"]["name"] == "Gate"
-            serve.stop()
+            status = status_frame(replace(make_status(1), battery_mv=3500), 3, bundle.number, sync=False)
+            packet = GatewayPacket("barn", "north", "b", 1, time.time(), status)
+            heard.send(topics.packets("barn", "north"), json.dumps(packet.as_json()).encode())
+            wait_until(lambda: state().get("battery_v") == 3.5, "the status is published")
+            first = state()["reading"]
+            assert serve.get("/api/events")["events"] == []
+            serve.process.kill()
         wait_until(lambda: heard.last("inkling/online/serve-barn") == b"offline")
+        with serving("--config", file) as serve:  # the battery is known without another status frame
+            packet = GatewayPacket("barn", "north", "b", 2, time.time(), bundle.frame(SYMBOLS, 3, 1, sync=False))
+            heard.send(topics.packets("barn", "north"), json.dumps(packet.as_json()).encode())
+            wait_until(lambda: state()["reading"] != first, "the second image is published")
+            assert state()["battery_v"] == 3.5
+            forget = urllib.request.Request(
+                f"{serve.url}/api/devices/barn/3", method="DELETE", headers={"X-Inkling": "1"}
+            )
+            urllib.request.urlopen(forget, timeout=DEADLINE_S).close()
+            wait_until(lambda: heard.last("inkling/state/barn/3") == b"", "the state is withdrawn")
+            wait_until(lambda: heard.on("homeassistant/device/")[-1] == b"", "the announcement is withdrawn")
+            assert serve.get("/api/devices")["devices"] == []
+            serve.stop()
 
 
 def run_serve(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":

@@ -1,12 +1,13 @@
 """Engine of a site: records of lines and gateways, copies of one image as one reading."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from host.keys.policy import DevicePolicy
-from host.site.records import EventRecord, StatusRecord, record_of
+from host.site.records import EventRecord, ReadingRecord, StatusRecord, record_of
 from tests.host.secured import KEYS, make_status
 from tests.host.site.town import START, Town, events, packet, readings
 from tests.support.host import make_answer, make_bundle, make_frame, symbols_of
@@ -83,7 +84,44 @@ def test_chunks_of_an_image_are_one_reading(town: Town) -> None:
 
 def test_answer_has_no_symbols(town: Town) -> None:
     (reading,) = readings(town.hear(make_answer(town.bundle, 5, sync=False), "north", "south"))
-    assert (reading.frame, reading.answered_by, reading.symbols, reading.crc_ok) == ("answer", "board", (), None)
+    assert (reading.frame, reading.answered_by, reading.symbols, reading.crc_ok) == ("answer", "board", (), True)
+
+
+def test_answer_is_clean_by_the_crc_of_its_radio(town: Town) -> None:
+    def heard(number: int, *copies: tuple[str, float, bool | None]) -> ReadingRecord:
+        """Return the reading of an answer, given gateways, bit error rates, and what their radios say."""
+        sent = make_answer(town.bundle, number, sync=False)
+        for gateway, ber, crc_ok in copies:
+            town.site.take(replace(town.packet(sent, gateway, ber), crc_ok=crc_ok))
+        town.now += 1.0
+        (reading,) = readings(town.site.poll())
+        assert reading.frame == "answer"
+        return reading
+
+    assert heard(1, ("north", 0.0, True)).crc_ok is True
+    assert heard(2, ("north", 0.0, None)).crc_ok is None
+    assert heard(3, ("north", 0.0, False)).crc_ok is False
+    both = heard(4, ("north", 0.0, False), ("south", 0.0, True))
+    assert both.crc_ok is True and {one.gateway: one.crc_ok for one in both.receptions} == {
+        "north": False,
+        "south": True,
+    }
+    # A packet whose CRC is correct, of another network: it is near an answer, but has bit errors of one.
+    sent = bytearray(make_answer(town.bundle, 5, sync=False))
+    sent[6] ^= 0x10
+    (reading,) = readings(town.hear(bytes(sent)))
+    assert (reading.frame, reading.crc_ok) == ("answer", False)
+
+
+def test_further_answers_keep_that_one_was_clean(town: Town) -> None:
+    town.introduce("north", "south")
+    sent = make_answer(town.bundle, 5, sync=False)
+    (first,) = readings(town.hear(sent, "north"))
+    town.site.take(replace(town.packet(sent, "south"), crc_ok=False))
+    town.now += 1.0
+    (second,) = readings(town.site.poll())
+    assert second.id == first.id and [one.crc_ok for one in second.receptions] == [True, False]
+    assert second.crc_ok is True
 
 
 def test_bit_error_rate_is_that_of_each_gateway(town: Town) -> None:

@@ -1,5 +1,6 @@
 """Restarts of a site: nothing is lost, repeated under another id, or forgotten."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from host.errors import HostError
 from host.keys.policy import DevicePolicy
 from host.site.packets import GatewayPacket
+from host.site.records import ReadingRecord
 from tests.host.secured import DEVICE, KEYS, SecuredBoard
 from tests.host.site.town import Town, events, packet, readings
 from tests.support.host import make_frame
@@ -105,14 +107,27 @@ def test_late_copy_after_a_restart_keeps_earlier_receptions(town: Town) -> None:
     assert second.symbols == first.symbols and second.label == first.label
 
 
-def test_state_file_on_a_full_disk_is_an_event(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_file_on_a_full_disk_is_one_event(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise HostError("cannot use state file x: database or disk is full")
 
     assert town.site._state
-    monkeypatch.setattr(town.site._state, "save", fail)
-    records = town.hear(packet(town.bundle, 5))
-    assert len(readings(records)) == 1 and events(records) == ["state-not-saved"]
+    for sequence in (5, 15):
+        with monkeypatch.context() as full:
+            full.setattr(town.site._state, "save", fail)
+            records = town.hear(packet(town.bundle, sequence))
+            assert len(readings(records)) == 1 and events(records) == ["state-not-saved"]
+            assert events(town.site.poll() + town.hear(packet(town.bundle, sequence + 1))) == []
+        assert events(town.hear(packet(town.bundle, sequence + 2))) == []
+
+
+def test_state_file_is_written_by_another_thread_than_opened_it(town: Town) -> None:
+    with ThreadPoolExecutor(1) as other:
+        records = other.submit(town.hear, packet(town.bundle, 5)).result()
+    assert len(readings(records)) == 1 and events(records) == []
+    town.kill()
+    town.start()
+    assert town.site.poll() == records
 
 
 def test_damaged_outbox_is_refused(town: Town) -> None:
@@ -122,3 +137,35 @@ def test_damaged_outbox_is_refused(town: Town) -> None:
     town.kill()
     with pytest.raises(HostError, match="its contents are damaged"):
         town.start()
+
+
+@pytest.mark.parametrize("known", [0, 12], ids=["new device", "known rhythm"])
+@pytest.mark.parametrize("drained", ["one after the other", "newest first", "both at once"])
+def test_packets_that_waited_count_at_the_time_of_their_reception(town: Town, known: int, drained: str) -> None:
+    """A broker was away for minutes. Then each gateway delivers what it has kept."""
+    town.introduce("north", "south")
+    kept: dict[str, list[GatewayPacket]] = {"north": [], "south": []}
+    found: list[ReadingRecord] = []
+    numbers = list(range(3, 3 + known + (25 if drained == "one after the other" else 60)))
+    for number in numbers:
+        town.now += 20.0
+        for gateway, packets in kept.items():
+            packets.append(town.packet(packet(town.bundle, number), gateway, 0.02))
+            if number < 3 + known:
+                town.site.take(packets.pop())
+        town.now += 1.0
+        found += readings(town.site.poll())
+    town.now += 10.0
+    waiting = [one for packets in kept.values() for one in packets]
+    if drained == "both at once":  # but not in step
+        waiting.sort(key=lambda one: one.number + 7 * (one.gateway == "south"))
+    for place, one in enumerate(waiting if drained != "newest first" else reversed(waiting)):
+        town.site.take(one)
+        town.now += 6.0 if drained == "one after the other" and place == len(waiting) // 2 else 0.02
+        found += readings(town.site.poll())
+    town.now += 6.0
+    found += readings(town.site.poll())
+    last = {one.id: one for one in found}
+    assert sorted(one.image_number for one in last.values()) == numbers, "one reading of each image"
+    assert all(len(one.receptions) == 2 for one in last.values())
+    assert not any(one.lost for one in last.values())

@@ -1,5 +1,6 @@
 """Faults: kills, full disks, locks, damaged and foreign files, other versions, many readers."""
 
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from host.errors import HostError
 from host.store import database, schema
 from host.store.query import ReadingQuery
 from host.store.store import Store
-from tests.host.store.records import reading, receptions, status
+from tests.host.store.records import TIME, reading, receptions, status
 from tests.support import ROOT
 
 WRITER = """
@@ -187,7 +188,7 @@ def test_newer_stores_are_refused(store: Store) -> None:
         connection.execute("PRAGMA user_version = 99")
     store.close()
     for read_only in (False, True):
-        with pytest.raises(HostError, match="it has version 99, and this program reads version 1: use a newer Inkling"):
+        with pytest.raises(HostError, match="it has version 99, and this program reads version 2: use a newer Inkling"):
             Store(store.path, read_only=read_only)
 
 
@@ -197,18 +198,35 @@ def test_older_stores_are_converted_by_a_writer(store: Store, monkeypatch: pytes
     more = ("ALTER TABLE reading ADD COLUMN colour TEXT;\nUPDATE reading SET colour = 'red';\n",)
     monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS + more)
     with pytest.raises(
-        HostError, match="it has version 1, and this program reads version 2: start inkling serve on it"
+        HostError, match="it has version 2, and this program reads version 3: start inkling serve on it"
     ):
         Store(store.path, read_only=True)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "UPDATE missing SET a = 1;\n"))
     with pytest.raises(HostError, match="no such table: missing"):
         Store(store.path)
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])  # nothing of the failed conversion is left
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])  # nothing of the failed conversion is left
     with Store(store.path) as converted, Store(store.path, read_only=True) as reader:
         assert reader.readings() == converted.readings() == [reading()]
         with converted._database.reading() as connection:
             assert connection.execute("SELECT colour FROM reading").fetchall() == [("red",)]
-            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_stores_without_totals_by_day_get_them(store: Store) -> None:
+    for number in range(60):
+        store.write([reading(number, time=TIME + 7_000 * number, label=f"class{number % 3}", lost=number % 2)])
+        store.write([status(number, time=TIME + 7_000 * number)])
+    with store._database.writing() as connection:
+        days = connection.execute("SELECT * FROM day").fetchall()
+        connection.execute("DROP TABLE day")
+        connection.execute("PRAGMA user_version = 1")
+    store.close()
+    assert len(days) == 6
+    with Store(store.path) as converted, converted._database.reading() as connection:
+        found = connection.execute("SELECT * FROM day").fetchall()
+    for before, after in zip(days, found, strict=True):
+        assert after[:-1] == pytest.approx(before[:-1])
+        assert json.loads(after[-1]) == json.loads(before[-1])
 
 
 def test_missing_stores_are_not_made_by_readers(path: Path) -> None:

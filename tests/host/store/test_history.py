@@ -1,7 +1,8 @@
-"""Histories: from single readings, and from hours, which agree."""
+"""Histories: from single readings, from hours and from days, which agree."""
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from host.store.retention import Retention
 from host.store.store import Store
 from tests.host.store.records import TIME, reading, receptions, status
 
-HOUR_S = 3600
+HOUR_S, DAY_S = 3600, 86_400
 BEGIN = TIME - TIME % HOUR_S
 
 
@@ -78,6 +79,18 @@ def test_history_of_many_readings_has_whole_hours(
     buckets = store.history("home", 3, BEGIN + 7, BEGIN + 10 * HOUR_S, asked)
     assert [one.end - one.start for one in buckets] == [hours_each * HOUR_S] * -(-10 // hours_each)
     assert buckets[0].start == BEGIN and len(buckets) <= asked
+    assert all(held(one) == expected(records, one.start, one.end) for one in buckets)
+
+
+@pytest.mark.parametrize(("asked", "days_each"), [(60, 1), (59, 2), (20, 3), (1, 60)])
+def test_history_of_long_times_has_whole_days(store: Store, asked: int, days_each: int) -> None:
+    begin = BEGIN - BEGIN % DAY_S
+    records = [replace(one, time=begin + (one.time - BEGIN) * 60 * 2.4) for one in some_readings()]
+    store.write(records[:100])
+    store.write(records[50:])
+    buckets = store.history("home", 3, begin + 7, begin + 60 * DAY_S, asked)
+    assert [one.end - one.start for one in buckets] == [days_each * DAY_S] * -(-60 // days_each)
+    assert buckets[0].start == begin and len(buckets) <= asked
     assert all(held(one) == expected(records, one.start, one.end) for one in buckets)
 
 

@@ -1,8 +1,6 @@
 """A real mosquitto for tests, on loopback, and a subscriber that keeps what it receives."""
 
-import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -11,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paho.mqtt import client as paho
+
+from benchmarks.broker import free_port, listens, program
 
 WAIT_S = 60.0  # a loaded machine; nothing here takes a second on an idle one
 
@@ -23,18 +23,10 @@ def wait_until(condition: Callable[[], object], what: str = "") -> None:
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    """Return a TCP port of loopback that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Mosquitto:
     """A broker whose sessions and messages outlast its end, and those of the last `save` also a kill."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        assert program, "mosquitto is not installed: run scripts/apt.sh mosquitto"
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
@@ -44,7 +36,7 @@ class Mosquitto:
         lines += ["persistence true", f"persistence_location {folder}/"]
         lines += ["max_queued_messages 0", "max_inflight_messages 0", "user root"]
         self._config.write_text("\n".join(lines) + "\n")
-        self._command = [program, "-c", str(self._config)]
+        self._command = [program(), "-c", str(self._config)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,8 +52,7 @@ class Mosquitto:
 
     def _listens(self) -> bool:
         assert self._process and self._process.poll() is None, self._log.read_text()
-        with socket.socket() as line:
-            return line.connect_ex(("127.0.0.1", self.port)) == 0
+        return listens(self.port)
 
     def save(self) -> None:
         """Let it write sessions and messages to its file."""

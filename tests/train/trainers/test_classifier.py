@@ -117,4 +117,5 @@ CONFIGS = sorted((train_support.ROOT / "configs" / "classifiers").glob("*.toml")
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_classifier_config_loads_committed_file_named_after_data_and_architecture(file: Path) -> None:
     config = ClassifierConfig.load(file)
-    assert config.name == f"{config.data.name}-{config.architecture}"
+    origin = "-public" if config.checkpoint else ""  # of weights that are not trained here
+    assert config.name == f"{config.data.name}-{config.architecture}{origin}"

@@ -1,11 +1,22 @@
 // One device: its state, its history as a chart, and its readings.
 
-import { get } from "../api.js";
+import { change, get } from "../api.js";
 import { chart } from "../chart.js";
-import { empty, h, outside, replace } from "../dom.js";
+import { announce, empty, h, outside, replace } from "../dom.js";
 import { ago, db, dbm, duration, lost, now, plural, volts } from "../format.js";
 import { signalOf } from "../devices.js";
-import { answer, authMark, berBar, mark, putReading, readingRow, readingTable, relabel } from "../parts.js";
+import {
+  answer,
+  authMark,
+  berBar,
+  confirmed,
+  mark,
+  putReading,
+  question,
+  readingRow,
+  readingTable,
+  relabel,
+} from "../parts.js";
 
 const RANGES = { hour: [3600, 60], day: [86_400, 96], week: [604_800, 84], month: [2_592_000, 90] };
 const PAGE = 30;
@@ -16,7 +27,7 @@ export async function open(root, app, [site, number]) {
   const { devices } = app;
   const device = Number(number);
   const own = (record) => record.site === site && record.device === device;
-  const path = `/api/devices/${encodeURIComponent(site)}/${device}/history`;
+  const path = `/api/devices/${encodeURIComponent(site)}/${device}`;
   const state = h("dl", { class: "facts" });
   const charts = h("div", { class: "panel-box" });
   const { table, body } = readingTable("Readings of this device, newest first", false);
@@ -44,7 +55,7 @@ export async function open(root, app, [site, number]) {
     const [span, number] = RANGES[range];
     const size = span / number;
     const until = Math.ceil(now() / size) * size; // the buckets do not move with every reading
-    history = await get(path, { since: until - span, until, buckets: number });
+    history = await get(`${path}/history`, { since: until - span, until, buckets: number });
     draw();
   }
 
@@ -99,10 +110,35 @@ export async function open(root, app, [site, number]) {
 
   function renderState() {
     const row = devices.find(site, device);
-    if (row) replace(state, facts(row));
-    else replace(state);
+    forgetting.hidden = !row;
+    replace(state, row ? facts(row) : null);
   }
 
+  async function forget() {
+    if (!(await confirmed(ask))) return;
+    try {
+      await change("DELETE", path);
+    } catch (error) {
+      replace(trouble, `Not forgotten: ${error.message}.`);
+      return;
+    }
+    devices.apply("forgotten", { site, device });
+    announce(`${name} is forgotten`);
+    location.hash = "#/devices";
+  }
+
+  const ask = question(
+    "Forget this device?",
+    "It disappears from the list and from Home Assistant until it is heard again. Its readings and labels stay.",
+    "Forget",
+  );
+  const trouble = h("p", { class: "error", role: "alert" });
+  const forgetting = h(
+    "div",
+    { class: "row" },
+    h("button", { type: "button", on: { click: () => forget() } }, "Forget this device"),
+    trouble,
+  );
   const row = devices.find(site, device);
   const name = devices.name({ site, device });
   const place = [row?.area, row?.name ? `device ${device}` : null, `site ${site}`].filter(Boolean).join(" · ");
@@ -122,6 +158,8 @@ export async function open(root, app, [site, number]) {
     h("div", { class: "head" }, h("h2", {}, "Readings"), exportLink(site, device)),
     h("div", { class: "scroll" }, table, hint),
     more,
+    forgetting,
+    ask,
   );
   renderState();
   const observer = new ResizeObserver(() => draw());

@@ -32,6 +32,7 @@ export async function open(root, app) {
   }
 
   function add([kind, record]) {
+    if (kind === "forgotten") return; // its records stay
     if (kind === "label") relabel(body, record, devices, true);
     else if (kind === "reading") putReading(body, record, devices, true);
     else body.prepend(otherRow(kind, record, devices));

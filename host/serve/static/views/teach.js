@@ -3,7 +3,7 @@
 import { change, get } from "../api.js";
 import { announce, empty, h, outside, replace } from "../dom.js";
 import { count, moment, plural } from "../format.js";
-import { readingLink } from "../parts.js";
+import { confirmed, question, readingLink } from "../parts.js";
 import { report } from "../report.js";
 import { labelRow } from "./label-row.js";
 
@@ -121,22 +121,7 @@ function lesson(rows, bundle, app, onStart) {
     radio("add", "add these readings to it", true),
     radio("replace", "replace it", false),
   );
-  const dialog = h(
-    "dialog",
-    { "aria-labelledby": "ask" },
-    h(
-      "form",
-      { method: "dialog" },
-      h("h2", { id: "ask" }, "Replace the task?"),
-      h("p", {}, "What it was taught before is lost."),
-      h(
-        "div",
-        { class: "row" },
-        h("button", { value: "no" }, "Cancel"),
-        h("button", { value: "yes", class: "primary" }, "Replace"),
-      ),
-    ),
-  );
+  const dialog = question("Replace the task?", "What it was taught before is lost.", "Replace");
 
   const table = h(
     "table",
@@ -226,14 +211,6 @@ function lesson(rows, bundle, app, onStart) {
 
 function radio(value, text, checked) {
   return h("label", { class: "check" }, h("input", { type: "radio", name: "mode", value, checked }), text);
-}
-
-function confirmed(dialog) {
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) =>
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }),
-  );
 }
 
 function outcomeOf({ state, task, step, error, report: figures }) {

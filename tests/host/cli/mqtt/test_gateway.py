@@ -1,6 +1,7 @@
 """`inkling gateway` as a process: without onnxruntime, killed, stopped, and with something wrong."""
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.broker import free_port
 from host.gateway.subscriber import parse_message
 from host.site.packets import GatewayPacket
 from tests.conftest import RunInkling
 from tests.host.cli import process
 from tests.support.lines import unused_port
-from tests.support.mqtt.broker import WAIT_S, Listener, Mosquitto, free_port, listening, running, wait_until
+from tests.support.mqtt.broker import WAIT_S, Listener, Mosquitto, listening, running, wait_until
 from tests.support.mqtt.certificates import Authority
 from tests.support.mqtt.forwarder import EUI, Forwarder, received
 from tests.support.mqtt.gateway_line import FakeGateway, fake_gateway
@@ -78,11 +80,11 @@ def test_gateway_runs_without_what_a_small_machine_lacks(mosquitto: Mosquitto, t
         status, out, err = process.finish(gateway)
         wait_until(lambda: listener.last("inkling/online/gateway-home-north") == b"offline")
     assert (status, out) == (0, "")
-    assert err.splitlines() == [
-        f"inkling: {url} to {mosquitto.url}, inkling/packets/208/home/north; 0 packets wait in {tmp_path / 'buffer'}",
-        f"inkling: connected to {mosquitto.url}",
-        "inkling: 10 packets received, 0 wait on disk",
-    ]
+    first, *connections, last = (re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in err.splitlines())
+    packets_wait = f"0 packets wait in {tmp_path / 'buffer'}"
+    assert first == f"{url} to {mosquitto.url}, inkling/packets/208/home/north; {packets_wait}"
+    assert sorted(connections) == [f"connected to {mosquitto.url}", f"{url}: opened"]
+    assert last == "10 packets received, 0 wait on disk"
     assert json.loads(listener.last("inkling/gateways/home/north") or b"")["received"] == 10
 
 
@@ -146,7 +148,7 @@ def test_gateway_ends_in_time_while_the_broker_is_away(mosquitto: Mosquitto, tmp
         status, _, err = process.finish(gateway)
     forwarder.close()
     assert status == 0 and "Connection refused; trying again" in err
-    assert err.endswith("inkling: 10 packets received, 10 wait on disk\n")
+    assert err.endswith("  10 packets received, 10 wait on disk\n")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from benchmarks.broker import free_port
 from host.mqtt import topics
 from host.publish.home_assistant import config_topic
 from tests.conftest import RunInkling
-from tests.support.mqtt.broker import free_port, listening, running, wait_until
+from tests.support.mqtt.broker import listening, running, wait_until
 
 
 def test_withdraw_clears_the_devices_named(run_inkling: RunInkling, tmp_path: Path) -> None:

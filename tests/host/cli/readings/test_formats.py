@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.cli.readings.formats import csv_row, influx_line
+from host.cli.readings.formats import influx_line
 from host.site.records import ReadingRecord, TaskAnswer
 from tests.host.store.records import TIME, reading, readings
 from wire.text import printable
@@ -70,10 +70,3 @@ def test_influx_line_can_be_parsed(record: ReadingRecord, label: str | None) -> 
     assert fields.get("class") == record.label and fields["ber"] == record.ber
     assert fields.get("label") == (None if label is None else printable(label))
     assert len(fields) <= 15 + 2 * len(record.tasks)
-
-
-@given(readings, st.none() | st.text(max_size=5))
-def test_csv_row_is_one_line(record: ReadingRecord, label: str | None) -> None:
-    assert all(
-        value is None or ("\n" not in str(value) and "\x1b" not in str(value)) for value in csv_row(record, label)
-    )

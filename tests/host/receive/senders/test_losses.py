@@ -189,6 +189,18 @@ def test_first_counter_counts_what_was_sent_since_the_newest_image() -> None:
     assert sender.source.lost == 3 and sender.send().lost == 0
 
 
+def test_counter_of_a_board_whose_images_are_commanded_says_nothing() -> None:
+    sender = board(1)
+    sender.source.counter(0, sender.now)  # RUN does not count as an image of the board's own
+    places = []
+    for _ in range(20):
+        places += [sender.send() for _ in range(3)]
+        sender.source.counter(0, sender.now)
+    assert [place.image_number for place in places] == list(range(1, 61))
+    assert not any(place.lost or place.unexpected for place in places)
+    assert (sender.source.lost, sender.source.certainty) == (0, AT_LEAST)
+
+
 def test_counter_that_went_back_shows_a_restart() -> None:
     sender = board(40)
     sender.source.counter(40, sender.now)

@@ -50,7 +50,11 @@ def garden_page(garden: Garden, clock: float | None = None) -> Iterator[RunningP
         {"name": "mqtt", "state": "open", "text": "3 gateways"},
     ]
     actions = BundleActions(
-        garden.bundles, garden.store, lambda bundle, task: None, lambda: {"status": "ok", "inputs": inputs}
+        garden.bundles,
+        garden.store,
+        lambda bundle, task: None,
+        lambda site, device: None,
+        lambda: {"status": "ok", "inputs": inputs},
     )
     more = {} if clock is None else {"wall_clock": lambda: clock}
     with serve(make_app(garden.store, hub, garden.settings, actions, **more), hub) as page:

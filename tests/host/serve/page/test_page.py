@@ -125,6 +125,29 @@ def test_history_has_ranges_and_figures(opened: Opened) -> None:
         expect(page.locator("table.cards tbody tr")).to_have_count(60)
 
 
+def test_device_is_forgotten_after_a_question(opened: Opened, served: RunningPage, own_garden: Garden) -> None:
+    row = f'tr[data-key="{SITE}/16"]'
+    with opened("#/devices") as other, opened(f"#/device/{SITE}/16") as page:
+        expect(other.locator(row)).to_contain_text("Yard")
+        forget = page.get_by_role("button", name="Forget this device")
+        forget.click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        expect(page.locator("h1")).to_have_text("Yard")
+        forget.click()
+        page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+        expect(page.locator("h1")).to_have_text("Devices")
+        expect(page.locator("#announcer")).to_have_text("Yard is forgotten")
+        expect(page.locator("tr[data-key]").first).to_be_visible()
+        expect(page.locator(row)).to_have_count(0)
+        expect(other.locator(row)).to_have_count(0)
+        page.goto(f"/#/device/{SITE}/16")
+        expect(page.locator("table.cards tbody tr").first).to_be_visible()
+        expect(forget).to_be_hidden()
+        publish(own_garden, served, own_garden.reading(16, time.time()))
+        expect(other.locator(row)).to_be_visible()
+        expect(forget).to_be_visible()
+
+
 def test_task_is_taught_from_the_page(opened: Opened) -> None:
     with opened("#/teach") as page:
         teach = page.get_by_role("button", name="Teach", exact=True)

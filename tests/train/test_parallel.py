@@ -110,28 +110,31 @@ def test_train_step_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["classifier-mobilenet_v2", "codec", "split-agilenn"])
+@pytest.mark.parametrize("kind", ["codec", "split-agilenn"])
 def test_torchrun_gives_the_figures_of_one_process(tmp_path: Path, kind: str) -> None:
     write_configs(tmp_path, qat_epochs=1)
-    words = ["classifier"] * kind.startswith("classifier") + [tmp_path / "steps" / f"{kind}.toml"]
-    words += ["--set", "schedule.epochs=2", "--device", "cpu", "--threads", 1]
+    words: list[str | Path] = [tmp_path / "steps" / f"{kind}.toml"]
+    # At usual rates, training multiplies the rounding of float32: the loss then differs by some percent after an epoch.
+    for setting in ("epochs=2", "lr=1e-6", "qat_lr=1e-6"):
+        words += ["--set", f"schedule.{setting}"]
+    words += ["--device", "cpu", "--threads", "1"]
     two = torchrun("train", *words, "--out", tmp_path / "two")
     assert two.returncode == 0, two.stderr
     one = train_support.run("train", *words, "--out", tmp_path / "one", ONEDNN_MAX_CPU_ISA="AVX2")
     assert one.returncode == 0, one.stderr
-    assert [line.split(":")[0] for line in lines(two.stdout)] == [line.split(":")[0] for line in lines(one.stdout)]
+    assert lines(two.stdout) == lines(one.stdout)
     logs = [read_log(tmp_path / name) for name in ("one", "two")]
     assert len(logs[0]) == len(logs[1]) >= 2
     for ours, theirs in zip(*logs, strict=True):
         assert (ours["epoch"], ours["phase"], ours["lr"]) == (theirs["epoch"], theirs["phase"], theirs["lr"])
-        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.02)
+        assert theirs["loss"] == pytest.approx(ours["loss"], rel=0.002)
     tests = [json.loads((tmp_path / name / "test.json").read_text()) for name in ("one", "two")]
     assert tests[0]["accuracies"].keys() == tests[1]["accuracies"].keys()
 
 
 def lines(output: str) -> list[str]:
-    """Return the lines of a training without figures that differ in the last digits, and without folders."""
-    return [re.sub(r"loss.*|runs/.*|/\S+", "", line) for line in output.splitlines()]
+    """Return the lines of a training without losses, percentages and folders."""
+    return [re.sub(r"loss \S+|\d+\.\d+|/\S+", "", line) for line in output.splitlines()]
 
 
 @pytest.mark.slow

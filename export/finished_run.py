@@ -17,8 +17,8 @@ from train.data.datasets import Dataset, load_for
 from train.data.pool import load_pool
 from train.data.sampling import split_holdout
 from train.trainers.codec import load_codec
+from train.trainers.int8 import calibration_images
 from train.trainers.split import SplitConfig, load_split_codec
-from train.trainers.trainer import calibration_images
 
 
 @dataclass(frozen=True)

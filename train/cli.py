@@ -1,6 +1,7 @@
 """`inkling train`: train a codec, a preview network, a split codec or a base classifier from a config file."""
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped 
 
 CLASSIFIER = "classifier"  # a word before the config, not a sub-command: `inkling train CONFIG` works without one
 BUNDLES = Path("build", "bundles")
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # environment variable that torchrun sets
 
 
 def parser(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,8 @@ def parser(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   inkling train configs/cifar10.toml && inkling export runs/cifar10 -o build/bundles/mine
   inkling train configs/cifar10.toml --set schedule.epochs=20 --set seed=1 --out runs/short
-  inkling train classifier configs/classifiers/cifar10-mobilenet_v2.toml"""
+  inkling train classifier configs/classifiers/cifar10-mobilenet_v2.toml
+  torchrun --nproc-per-node 2 -m train configs/cifar10.toml       # on two GPUs (docs/training.md)"""
     add = parser.add_argument
     add("words", nargs="+", metavar="CONFIG", help="TOML file, as in configs/ (docs/settings.md lists all settings)")
     add(
@@ -48,6 +51,15 @@ def parser(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and return the exit status. Raises InklingError."""
+    if TORCHRUN not in os.environ:
+        return _run(options)
+    from train import parallel
+
+    with parallel.joined():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from train import settings
     from train.config import (
         BASE_CLASSIFIER,
@@ -70,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     if kind and (kind == BASE_CLASSIFIER) != is_classifier:
         command = ["inkling", "train", *([] if is_classifier else [CLASSIFIER]), str(file)]
         raise TrainError(f"{file} configures a {kind}; use: {shlex.join(command)}")
+    if kind in (GENERAL, PREVIEW) and TORCHRUN in os.environ:
+        raise TrainError(f"{file} configures a {kind}, which torchrun cannot train; use: inkling train {file}")
     # Settings and data are checked before torch is imported and images are read: a mistake is reported at once.
     if is_classifier:
         classifier = ClassifierConfig.load(file, options.set)
@@ -109,12 +123,11 @@ def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | Non
 
 def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
     from train.codecs.codec import Codec
-    from train.data.datasets import load_for
     from train.trainers.codec import CodecTrainer
 
     if listing:
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
-    trainer = _create_trainer(CodecTrainer, config, options, load_for(config.data, strict=options.strict))
+    trainer = _create_trainer(CodecTrainer, config, options, _load(config, options))
     _train(trainer, _described(trainer.state.model), config.name)
 
 
@@ -146,11 +159,10 @@ def _preview(config: "PreviewConfig", options: argparse.Namespace) -> None:
 
 def _split(file: Path, options: argparse.Namespace) -> None:
     from train.codecs.deployable import DeployableCodec
-    from train.data.datasets import load_for
     from train.trainers.split import SplitConfig, SplitTrainer
 
     config = SplitConfig.load(file, options.set)
-    trainer = _create_trainer(SplitTrainer, config, options, load_for(config.data, strict=options.strict))
+    trainer = _create_trainer(SplitTrainer, config, options, _load(config, options))
     model = trainer.state.model
     _train(
         trainer,
@@ -161,10 +173,9 @@ def _split(file: Path, options: argparse.Namespace) -> None:
 
 
 def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None:
-    from train.data.datasets import load_for
     from train.trainers.classifier import ClassifierTrainer
 
-    trainer = _create_trainer(ClassifierTrainer, config, options, load_for(config.data, strict=options.strict))
+    trainer = _create_trainer(ClassifierTrainer, config, options, _load(config, options))
     _train(trainer, config.architecture, None)
 
 
@@ -172,14 +183,23 @@ def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:
     return options.out or Path("runs") / config.name
 
 
+def _load(config: "RunConfig", options: argparse.Namespace) -> "Dataset":
+    from train import parallel
+    from train.data.datasets import load_for
+
+    with parallel.first_alone():  # it may download them
+        return load_for(config.data, strict=options.strict)
+
+
 def _create_trainer(kind: "type[T]", config: "RunConfig", options: argparse.Namespace, data: "Dataset") -> "T":
     import torch
 
+    from train import parallel
     from train.compute_device import choose_device
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)
-    device = choose_device(options.device)
+    device = choose_device(parallel.local_device(options.device))
     return kind(config, data, _folder(config, options), device)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from channel_sim.channels.by_ber import at_ber
+from train import parallel
 from train.config import LinkConfig
 from wire.answer import ANSWER_BITS
 from wire.model import MIN_BER
@@ -26,6 +27,10 @@ class Impairment:
     def to(self, device: torch.device) -> "Impairment":
         """Return the same impairment on a device."""
         return Impairment(*(part.to(device) for part in vars(self).values()))
+
+    def part(self) -> "Impairment":
+        """Return the impairment of this process's images of a whole batch."""
+        return Impairment(*(parallel.part(part) for part in vars(self).values()))
 
     def clean(self, n_images: int) -> "Impairment":
         """Return the impairment of the first `n_images` over a link that flips and loses nothing."""

@@ -1,7 +1,7 @@
 """Import of torchvision that also works with a CPU-only torch and a torchvision without compiled operators.
 
 There `import torchvision` fails with `operator torchvision::nms does not exist`. Declaring the two operators first is
-enough for data sets and models; torchvision.ops.nms itself stays unusable, and is not used here.
+enough for data sets and models; ops.nms itself stays unusable, and is not used here.
 """
 
 import torch
@@ -16,6 +16,6 @@ if torch.version.cuda is None:
     except RuntimeError:  # a torchvision built for this torch has defined them already
         _library = None
 
-from torchvision import datasets, models  # noqa: E402
+from torchvision import datasets, models, ops  # noqa: E402
 
-__all__ = ["datasets", "models"]
+__all__ = ["datasets", "models", "ops"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from train import evaluate
+from train import evaluate, parallel
 from train.classifiers.teacher import SoftLabels
 from train.codecs.codec import Codec, GeneralCodec
 from train.codecs.fakequant import calibrate
@@ -22,9 +22,10 @@ from train.errors import TrainError
 from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.temperature import fit_temperature
+from train.trainers.int8 import calibration_images
 from train.trainers.optimizer import Phase
 from train.trainers.resuming import check_data
-from train.trainers.trainer import Trainer, calibration_images
+from train.trainers.trainer import Trainer
 
 BOARD = "board"  # phase that trains the trunk and the answer head alone
 BALANCE = "balance"  # phase of the table [balance]
@@ -42,17 +43,11 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
 
     def prepare(self) -> None:
         """Load the teacher and the file of its soft labels."""
-        self.soft_labels = (
-            SoftLabels(
-                self.config.teacher,
-                len(self.views),
-                self.data,
-                soft_labels_file(self.config, self.views),
-                self.device,
-            )
-            if self.config.teacher
-            else None
-        )
+        self.soft_labels: SoftLabels | None = None
+        if self.config.teacher:
+            file = soft_labels_file(self.config, self.views)
+            with parallel.first_alone():
+                self.soft_labels = SoftLabels(self.config.teacher, len(self.views), self.data, file, self.device)
 
     def view_number(self) -> int:
         """Return the view of the next epoch. With a teacher they repeat, as its logits are kept for some views only."""
@@ -86,10 +81,9 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         link, answer_weight = c.link, c.answer_weight
         if c.balance and (phase.name == BALANCE or phase.int8):
             link, answer_weight = replace(link, prefix_share=c.balance.prefix_share), c.balance.answer_weight
-        impairment = draw_impairment(link, len(index), model.n_symbols, model.quantizer.bits, rng, model.has_answer).to(
-            self.device
-        )
-        outputs = model(images, impairment)
+        n_images = len(index) * parallel.world_size()
+        drawn = draw_impairment(link, n_images, model.n_symbols, model.quantizer.bits, rng, model.has_answer)
+        outputs = model(images, drawn.part().to(self.device))
         loss = self._distilled(outputs.host, index, teacher)
         if outputs.board is not None:
             loss = loss + answer_weight * self._distilled(outputs.board, index, teacher)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train import evaluate, settings
+from train import evaluate, parallel, settings
 from train.classifiers.architectures import Classifier, build_configured
 from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
@@ -23,9 +23,10 @@ from train.impairment import draw_impairment
 from train.run_files import load_weights, read_best
 from train.temperature import fit_temperature
 from train.trainers.classifier import ClassifierTrainer, load_classifier, load_pretrained
+from train.trainers.int8 import calibration_images, int8_encoder
 from train.trainers.optimizer import Phase
 from train.trainers.resuming import check_data
-from train.trainers.trainer import Trainer, calibration_images, int8_encoder
+from train.trainers.trainer import Trainer
 from wire.answer import ANSWER_BITS
 from wire.lora import MAX_PACKET_BYTES
 from wire.payload import payload_bytes
@@ -87,7 +88,8 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
         model, continues = self.state.model, phase.int8 or phase.name == FINE_TUNING
         model.classifier.requires_grad_(self.config.fine_tune is not None and continues)
         link, bits = self.config.link.whole_payloads(), model.quantizer.bits
-        impairment = draw_impairment(link, len(index), model.n_symbols, bits, rng, model.has_answer)
+        n_images = len(index) * parallel.world_size()
+        impairment = draw_impairment(link, n_images, model.n_symbols, bits, rng, model.has_answer).part()
         stage = model.stages[-1].name if continues else phase.name
         return model.loss(stage, images, self.labels[index], impairment.to(self.device))
 

@@ -3,6 +3,7 @@
 A subclass defines the model and its loss. A run can be resumed after each epoch.
 """
 
+import contextlib
 import copy
 import json
 import math
@@ -16,42 +17,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.codecs.encoder import ConvEncoder
+from train import parallel
 from train.codecs.fakequant import calibrate
 from train.compute_device import CPU, autocast, device_name, has_fast_bf16
 from train.config import RunConfig
-from train.data.augment import Views, as_input
+from train.data.augment import Views
 from train.data.datasets import Dataset
-from train.data.sampling import CALIBRATION, split_holdout, steps_per_epoch, stratified
+from train.data.sampling import split_holdout, steps_per_epoch, stratified
 from train.errors import TrainError
 from train.run_files import load_tensors, load_weights, read_best, read_log, save_tensors
 from train.trainers import resuming
 from train.trainers.history import History
+from train.trainers.int8 import calibration_images, int8_encoder
 from train.trainers.optimizer import Phase, adamw, update_average
 from train.trainers.progress import Progress, percentages
 from train.trainers.state import State, plan_of
 
-CALIBRATION_IMAGES = 500
 QUICK_IMAGES = 1000  # held-out images after an epoch that cannot become best.pt
 CHECKPOINT = "checkpoint.pt"
 FLOAT = "float.pt"  # the checkpoint before the int8 epochs, from which a run is extended
 
 C = TypeVar("C", bound=RunConfig)
 M = TypeVar("M", bound=nn.Module)
-
-
-def calibration_images(data: Dataset, train: np.ndarray) -> Tensor:
-    """Return the training images (N, C, H, W) over which int8 ranges are measured, here and by the converter."""
-    chosen = train[stratified(data.y_train[train], CALIBRATION_IMAGES, CALIBRATION)]
-    return as_input(torch.from_numpy(data.x_train[chosen]))
-
-
-def int8_encoder(model: nn.Module) -> ConvEncoder:
-    """Return the encoder of a codec with int8 epochs."""
-    encoder = model.get_submodule("encoder")
-    if not isinstance(encoder, ConvEncoder):
-        raise TypeError(f"{type(model).__name__} has no int8 encoder")
-    return encoder
 
 
 class Trainer(ABC, Generic[C, M]):
@@ -71,6 +58,7 @@ class Trainer(ABC, Generic[C, M]):
         self.views = Views(data.x_train[train], config.data, config.seed)
         self.calibration = calibration_images(data, train).to(device)
         model = self.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        parallel.share(model, config.schedule.batch)
         self.state: State[M] = State(model, copy.deepcopy(model), adamw(model, config.schedule.weight_decay))
         self.steps_per_epoch = steps_per_epoch(len(train), config.schedule.batch)
         self.plan = self.phases()
@@ -125,6 +113,8 @@ class Trainer(ABC, Generic[C, M]):
         return [Phase("int8", s.qat_epochs, s.qat_lr, int8=True)] if s.qat_epochs else []
 
     def _claim(self) -> None:
+        if not parallel.is_first():
+            return
         resuming.record_data(self.folder, self.data, self.data_sha256)
         resuming.write_json(self.folder / "config.json", self.config.as_dict())
 
@@ -135,6 +125,7 @@ class Trainer(ABC, Generic[C, M]):
         """
         file = self.folder / CHECKPOINT
         if not file.exists():
+            parallel.check_same(0, self.folder)
             self._claim()
             return False
         saved = load_tensors(file)
@@ -145,12 +136,14 @@ class Trainer(ABC, Generic[C, M]):
                 raise TrainError(f"{self.folder} cannot be extended, as it has no {FLOAT}; give --out another folder")
             saved = load_tensors(file)
         self._restore(saved, file)
+        parallel.check_same(saved["epoch"], self.folder)  # all have read the files, and one may write
         total = sum(phase.epochs for phase in before)
         if total != self.total_epochs:
             print(f"extending the run from {total} to {self.total_epochs} epochs")
             if file.name == FLOAT or not self.plan[-1].int8:
                 self.state.best_score = -1.0  # best.pt is replaced by the first model that may become it
-            save_tensors(self.folder / CHECKPOINT, self.state.checkpoint(self.plan))
+            if parallel.is_first():
+                save_tensors(self.folder / CHECKPOINT, self.state.checkpoint(self.plan))
         self._claim()
         return True
 
@@ -170,8 +163,10 @@ class Trainer(ABC, Generic[C, M]):
         if self.resume():
             print(f"resuming after epoch {self.state.epoch} of {self.total_epochs}")
         self.train()
-        tested = self.test()
-        print(f"test {self.measure} by BER, {tested['images']:,} images  {percentages(tested['accuracies'])}")
+        with parallel.first_alone():
+            if parallel.is_first():
+                tested = self.test()
+                print(f"test {self.measure} by BER, {tested['images']:,} images  {percentages(tested['accuracies'])}")
 
     def test(self) -> dict[str, Any]:
         """Return the accuracies of best.pt on the test images, with their number and the epoch; test.json keeps them.
@@ -200,10 +195,13 @@ class Trainer(ABC, Generic[C, M]):
             raise TrainError("the GPU's memory is full: lower schedule.batch, or try --device cpu") from None
 
     def _train(self) -> None:
-        with (
-            History(self.folder, read_log(self.folder), self.state.epoch) as history,
-            Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch, self.measure) as progress,
-        ):
+        with contextlib.ExitStack() as stack:
+            progress = stack.enter_context(
+                Progress(self.total_epochs, self.steps_per_epoch, self.state.epoch, self.measure)
+            )
+            history = None
+            if parallel.is_first():
+                history = stack.enter_context(History(self.folder, read_log(self.folder), self.state.epoch))
             while self.state.epoch < self.total_epochs:
                 first, phase = self._phase_after(self.state.epoch)
                 if self.state.epoch == first > 0:
@@ -211,21 +209,29 @@ class Trainer(ABC, Generic[C, M]):
                 started = time.monotonic()
                 loss = self._train_epoch(first, phase, progress.step)
                 self.state.epoch += 1
-                n_held, held_out = self._evaluate(phase)
-                self._save(held_out, phase)
-                steps = (self.state.epoch - first) * self.steps_per_epoch
-                record = {
-                    "epoch": self.state.epoch,
-                    "phase": phase.name,
-                    "loss": round(loss, 4),
-                    "lr": phase.learning_rate(steps - 1, self.steps_per_epoch),
-                    "seconds": round(time.monotonic() - started, 1),
-                    "device": device_name(self.device),
-                    "held_out_images": n_held,
-                    "held_out": held_out,
-                }
-                history.append(record)
-                progress.epoch_done(self.state.epoch, loss, held_out, phase.name, n_held)
+                if history:
+                    record = self._end_epoch(first, phase, loss, started)
+                    history.append(record)
+                    progress.epoch_done(
+                        self.state.epoch, loss, record["held_out"], phase.name, record["held_out_images"]
+                    )
+                parallel.same_weights(self.state.model, self.state.average)  # `adapt` has changed those of the first
+
+    def _end_epoch(self, first: int, phase: Phase, loss: float, started: float) -> dict[str, Any]:
+        """Evaluate and save after an epoch of a phase that began after `first` epochs; return its record."""
+        n_held, held_out = self._evaluate(phase)
+        self._save(held_out, phase)
+        steps = (self.state.epoch - first) * self.steps_per_epoch
+        return {
+            "epoch": self.state.epoch,
+            "phase": phase.name,
+            "loss": round(loss, 4),
+            "lr": phase.learning_rate(steps - 1, self.steps_per_epoch),
+            "seconds": round(time.monotonic() - started, 1),
+            "device": device_name(self.device),
+            "held_out_images": n_held,
+            "held_out": held_out,
+        }
 
     def _phase_after(self, epoch: int) -> tuple[int, Phase]:
         """Return the number of epochs before the phase of the next epoch, and that phase; `epoch` ones are finished."""
@@ -256,7 +262,7 @@ class Trainer(ABC, Generic[C, M]):
         order = torch.from_numpy(rng.permutation(len(self.views)))
         total = 0.0
         for number in range(self.steps_per_epoch):
-            index = order[number * c.schedule.batch : (number + 1) * c.schedule.batch]
+            index = parallel.part(order[number * c.schedule.batch : (number + 1) * c.schedule.batch])
             rate = phase.learning_rate((s.epoch - first) * self.steps_per_epoch + number, self.steps_per_epoch)
             for group in s.optimizer.param_groups:
                 group["lr"] = rate
@@ -273,12 +279,13 @@ class Trainer(ABC, Generic[C, M]):
             loss = self.loss(self.views.batch(index).to(self.device), index, phase, rng)
         s.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parallel.average_gradients(s.model)
         nn.utils.clip_grad_norm_(s.model.parameters(), 2.0)
         s.optimizer.step()
         # The decay grows with the number of steps, so that the average forgets the random start.
         age = s.epoch * self.steps_per_epoch + number
         update_average(s.average, s.model, min(self.config.schedule.ema, (1 + age) / (10 + age)))
-        return loss.item()
+        return parallel.mean(loss.detach()).item()
 
     def _may_be_best(self, phase: Phase) -> bool:
         # Any int8 epoch may be kept; in a run without int8 epochs, the last epoch is.

@@ -6,7 +6,7 @@ import pytest
 from train.data.datasets import Dataset
 from train.data.sampling import split_holdout
 from train.errors import TrainError
-from train.trainers.trainer import CALIBRATION_IMAGES, calibration_images
+from train.trainers.int8 import CALIBRATION_IMAGES, calibration_images
 
 DARK, BRIGHT = 5, 255
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import settings
+from train import parallel, settings
 from train.classifiers.architectures import Classifier
 from train.codecs.answer_posterior import AnswerDecoder
 from train.codecs.deployable import DeployableCodec, Payload
@@ -154,14 +154,15 @@ class AgileNN(SplitCodec, DeployableCodec):
             board = self._local_logits(features)
             z = self.encode(features, impairment.given_ber).permute(0, 2, 3, 1).flatten(1)[:, self.order]
             values, _ = self.transmit(z, impairment)
-            n = self.options.xai_images
+            n, weight = parallel.leading(self.options.xai_images, len(images))
             skewness, disorder = importance_losses(
                 self.importance(features[:n], labels[:n]), self.n_local, self.options.rho
             )
         remote = self.classify_values(values, impairment.given_ber).float()
         local = self._received(board, impairment)
         task = F.cross_entropy(self._combined(local, remote), labels)
-        return self.options.task_weight * task + (1 - self.options.task_weight) * (skewness + disorder)
+        skewed = weight * (skewness + disorder) if n else 0.0  # without images, both are no number
+        return self.options.task_weight * task + (1 - self.options.task_weight) * skewed
 
     def _received(self, board: Tensor, impairment: Impairment) -> Tensor:
         """Return the local prediction as it reaches the host, in log-probabilities (B, classes), with gradients.

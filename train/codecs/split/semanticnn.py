@@ -13,7 +13,7 @@ from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train import settings
+from train import parallel, settings
 from train.codecs.decoder import log_ber
 from train.codecs.split.attention import AttentionFeature
 from train.codecs.split.gdn import GDN
@@ -160,10 +160,11 @@ class SemanticNN(SplitCodec):
             return F.mse_loss(self.reconstruct(self.place(values), impairment.given_ber), features)
         loss = F.cross_entropy(self.classify_values(values, impairment.given_ber), labels)
         loss = loss + self.options.usage * usage_loss(soft)
-        if self.options.xai:
-            n = self.options.xai_images
+        n, weight = parallel.leading(self.options.xai_images, len(images))
+        if self.options.xai and n:
             clean, _ = self.transmit(z[:n], impairment.clean(n))
-            loss = loss + self.options.xai_weight * attribution_entropy(self.attribution(clean, labels[:n]))
+            entropy = attribution_entropy(self.attribution(clean, labels[:n]))
+            loss = loss + self.options.xai_weight * weight * entropy
         return loss
 
     def attribution(self, values: Tensor, labels: Tensor) -> Tensor:
@@ -202,7 +203,7 @@ def usage_loss(soft: Tensor) -> Tensor:
     soft (B, S, L): soft assignments, since counts have no gradient.
     """
     n_levels = soft.shape[-1]
-    return (soft.mean((0, 1)) - 1 / n_levels).square().mean()
+    return (parallel.mean(soft.mean((0, 1))) - 1 / n_levels).square().mean()
 
 
 def attribution_entropy(attribution: Tensor) -> Tensor:

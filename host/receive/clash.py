@@ -59,7 +59,7 @@ class StatusClashDetector:
         if has_restarted(earlier, later, now - before):
             return False
         start_moved = _start_moved(earlier, later, now - before)
-        earlier_start = start_moved < -_tolerance(now - before)
+        earlier_start = start_moved < -start_tolerance(now - before)
         return earlier_start or later.counter < earlier.counter or later.boots != earlier.boots
 
 
@@ -68,7 +68,7 @@ def has_restarted(earlier: Status, later: Status, elapsed: float) -> bool:
 
     A start shows in uptime. One right after another, which the tolerance hides, shows in boots.
     """
-    if _start_moved(earlier, later, elapsed) > _tolerance(elapsed):
+    if _start_moved(earlier, later, elapsed) > start_tolerance(elapsed):
         return True
     return later.boots > earlier.boots > 0 and later.uptime_s <= elapsed + START_TOLERANCE_S
 
@@ -78,5 +78,6 @@ def _start_moved(earlier: Status, later: Status, elapsed: float) -> float:
     return elapsed - (later.uptime_s - earlier.uptime_s)
 
 
-def _tolerance(elapsed: float) -> float:
+def start_tolerance(elapsed: float) -> float:
+    """Return the seconds by which a board's uptime and so many seconds of this host may differ."""
     return START_TOLERANCE_S + CLOCK_TOLERANCE * elapsed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from host.keys.policy import Auth, DevicePolicy
-from host.receive.clash import START_TOLERANCE_S, has_restarted
+from host.receive.clash import START_TOLERANCE_S, has_restarted, start_tolerance
 from host.receive.events import AnswerFrame, ControlFrame, FeatureFrame, Refused, nearest_answer
 from host.receive.headers import HeaderDecoder
 from host.receive.matching import MIN_LEAD, Match, Proof
@@ -103,8 +103,7 @@ class FrameParser:
             return status
         source = self.sources[key]
         if device is None:
-            # A restart while this host was off cannot be excluded.
-            restarted = _restarted(last, status, now) if last else source.last_counter is not None
+            restarted = _restarted(last, status, now) if last else _may_have_restarted(source, status, now)
             source.counter(status.counter, now, restarted)
             self._expect(*key, source)
         elif before is not None and device.known_counter is not None:
@@ -249,6 +248,14 @@ def payload_bits(payload: bytes, n_bits: int) -> np.ndarray:
     received = np.unpackbits(np.frombuffer(payload, np.uint8))[:n_bits]
     bits[interleaver(n_bits)[: len(received)]] = received
     return bits
+
+
+def _may_have_restarted(source: Source, status: Status, now: float) -> bool:
+    """Return True if a board may have started since the last status frame that a run before this one received."""
+    if source.last_counter is None:
+        return False
+    elapsed = now - source.last_counter.time
+    return status.uptime_s < elapsed + start_tolerance(elapsed)
 
 
 def _restarted(last: tuple[float, Status], status: Status, now: float) -> bool:

@@ -41,6 +41,7 @@ class Counter(NamedTuple):
     images: int
     lost: int
     certainty: Certainty
+    time: float  # seconds, as given to `record`
 
 
 def new_token() -> str:
@@ -132,7 +133,7 @@ class Source:
             main = self.tracks[0]  # what has been sent after the newest image is lost, and counted here
             main.newest, main.heard = main.newest + ahead, now if ahead else main.heard
             self.lost += 0 if last else ahead
-        self.last_counter = Counter(value, self.images, self.lost, self.certainty)
+        self.last_counter = Counter(value, self.images, self.lost, self.certainty, now)
 
     def record_counter(
         self,

@@ -239,13 +239,14 @@ def _unusable(path: Path, reason: object) -> HostError:
 
 def _state(source: Source, before: float) -> dict[str, Any]:
     """Return a source without the bits of its images, as JSON has it. `before` is added to all times."""
+    counter = source.last_counter
     return {
         **{name: getattr(source, name) for name in _COUNTS},
         "certainty": int(source.certainty),
         "first_heard": source.first_heard + before,
         "heard": source.heard + before,
         "rhythm": source.rhythm.samples,
-        "counter": source.last_counter,
+        "counter": counter and counter._replace(time=counter.time + before),
         "tracks": [
             {
                 **{name: getattr(track, name) for name in _TRACK},
@@ -267,7 +268,7 @@ def _source(
         return min(float(unix) - before, now)
 
     counter = state["counter"]
-    value, images, lost, certainty = counter or (0, 0, 0, 0)
+    value, images, lost, certainty, *reported = counter or (0, 0, 0, 0)
     tracks = [
         Track(
             **{name: int(track[name]) for name in _TRACK},
@@ -292,6 +293,11 @@ def _source(
         first_heard=moment(state["first_heard"]),
         heard=moment(state["heard"]),
         rhythm=Rhythm(map(float, state["rhythm"])),
-        last_counter=Counter(int(value), int(images), int(lost), Certainty(certainty)) if counter else None,
+        # Files of earlier versions do not say when it came: long ago, as far as they tell.
+        last_counter=Counter(
+            int(value), int(images), int(lost), Certainty(certainty), moment(reported[0] if reported else 0.0)
+        )
+        if counter
+        else None,
         tracks=tracks,
     )

@@ -1,6 +1,7 @@
 """The state file: what a restarted host remembers, and files that cannot be used."""
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -68,6 +69,11 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield file
 
 
+def reported(counter: int, uptime_s: int) -> bytes:
+    """Return the status frame of a device on a line."""
+    return status_frame(Status(counter, uptime_s, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60), 7, 0)
+
+
 def test_restarted_host_counts_no_false_gap(host: Host, path: Path, adaptive: Bundle) -> None:
     host.state.close()
     again = Host(path, adaptive, 1e9 + 10)
@@ -104,8 +110,38 @@ def test_state_keeps_counter_and_expected_headers(host: Host, path: Path, adapti
     host.state.close()
     again = Host(path, adaptive, 1e9)
     source = again.parser.sources[7, adaptive.model_id]
-    assert source.last_counter == before.last_counter and source.expected_after == before.expected_after == [39 % 32]
+    assert before.last_counter and source.last_counter == before.last_counter._replace(time=again.clock())
+    assert source.expected_after == before.expected_after == [39 % 32]
     assert again.parser.headers.decode(make_frame(adaptive, 40)[4:12], 8), "a known device: more flips than by the code"
+
+
+@pytest.mark.parametrize(("uptime_s", "goes_on"), [(3000 + 60, True), (30, False)])
+def test_status_after_a_restart_of_the_host_tells_if_the_board_has_restarted(
+    host: Host, path: Path, adaptive: Bundle, uptime_s: int, goes_on: bool
+) -> None:
+    """Of a board that goes on, the image before the status is still known: its copy is no new image."""
+    host.receive(1e9, reported(40, uptime_s=3000))
+    host.receive(1e9 + INTERVAL_S, make_frame(adaptive, 40))
+    host.state.close()
+    again = Host(path, adaptive, 1e9 + INTERVAL_S + 1)
+    again.receive(1e9 + INTERVAL_S + 2, reported(41, uptime_s))
+    (place,) = again.receive(1e9 + INTERVAL_S + 3, make_frame(adaptive, 40))
+    assert (place.duplicate, place.image_number == 40) == (goes_on, goes_on)
+
+
+def test_state_that_does_not_say_when_the_status_came_is_used(host: Host, path: Path, adaptive: Bundle) -> None:
+    """As earlier versions wrote it. The board may have restarted since."""
+    host.receive(1e9, reported(40, uptime_s=3000))
+    host.state.close()
+    with opened(path) as file:
+        (text,) = file.execute("SELECT state FROM source").fetchone()
+        state = json.loads(text)
+        state["counter"].pop()
+        file.execute("UPDATE source SET state = ?", (json.dumps(state),))
+    again = Host(path, adaptive, 1e9 + 1)
+    assert again.parser.sources[7, adaptive.model_id].tracks
+    again.receive(1e9 + 2, reported(40, uptime_s=3002))
+    assert not again.parser.sources[7, adaptive.model_id].tracks, "its next image continues nothing"
 
 
 def test_state_of_forgotten_sources_is_deleted(host: Host, adaptive: Bundle, path: Path) -> None:

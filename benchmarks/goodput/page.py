@@ -23,7 +23,7 @@ METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, exp
   named. The channel is `channel_sim/channels/lora.py`: white noise, every packet detected, perfect timing and
   frequency. A real radio may miss packets below the sensitivity in its data sheet (SX1276: -7.5 dB at SF7, 2.5 dB lower
   per spreading factor). That costs most where damaged packets are used, so Inkling's margin here is an upper bound.
-- *Inkling*: header 8 bytes, payload, CRC-16 2 bytes: {inkling} and {inkling_prefix} bytes. The radio's CRC is on and
+- *Inkling*: header 8 bytes, payload, CRC-16 2 bytes: {inkling:.0f} and {inkling_prefix:.0f} bytes. The radio's CRC is on and
   drops nothing. The device is known: the receiver has heard 20 clean frames of it. An image is lost if the radio's
   header is damaged or Inkling's header is unreadable. The frames pass `host.receive` and `host.classify`, as in
   `inkling receive`: the decoder gets the BER that the receiver estimates, aided by the radio's SNR reading (off by
@@ -35,7 +35,7 @@ METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, exp
 - *Retransmissions*: each try is a new draw and costs its air time. Acknowledgements are free, instant and perfect, in
   the opponent's favour.
 - *Reed-Solomon*: the same header, the prefix and a CRC-16 (the radio's is off), filled with parity to the longest
-  frame with no more air time than Inkling's of {inkling} bytes (long) or of {inkling_prefix} bytes (short).
+  frame with no more air time than Inkling's of {inkling:.0f} bytes (long) or of {inkling_prefix:.0f} bytes (short).
   Bytes per frame, and correctable bytes: {rs}.
 - *JPEG, WebP*: by Pillow, each image's file in packets of up to 255 bytes, each with the 3-byte header and the
   radio's CRC; all must be intact. *Bare* leaves out what is the same in every file (for JPEG with the standard

@@ -162,10 +162,9 @@ SECTIONS = {
     "answers": Section("Answer frames", "make bench-answers", _json("answers.json"), answers_page.section),
     "receiver": Section(
         "The receiver at its limits",
-        "make bench-receiver ARGS='--bundle bundles/cifar10-features'",
+        "make bench-receiver",
         receiver_page.read,
         receiver_page.section,
-        bundle=FEATURES,
     ),
     **{key: section for key, section in LATER.items() if (RESULTS / f"{key}.json").is_file()},
     "goodput": Section(

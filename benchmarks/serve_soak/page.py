@@ -1,6 +1,7 @@
 """The section of docs/RESULTS.md on the soak of a deployment, from soak.json."""
 
 from benchmarks.markdown import table
+from host.site.outbox import MAX_KEPT
 
 METHOD = """The deployment of `make serve-demo`: firmware as processes, a simulated air that damages packets,
 `inkling gateway`, a real mosquitto that saves after each change, two `inkling decode` and the page. Broker and decoders
@@ -34,7 +35,8 @@ def section(soak: dict) -> str:
             f"Images with two readings: {soak['twice']}. Readings with a number that was not on the air at their time: "
             f"{soak['misread']}, as if a damaged header was taken for another one of the same device.\n",
             "Memory (RSS) in the last third of the time, which is without kills: the means of its first and last "
-            "quarter, and the largest value of all.\n",
+            f"quarter, and the largest value of all. Decoders keep the last {MAX_KEPT:,} records and packets of a site, "
+            "and grow until they have so many.\n",
             table("", ["process", "first", "last", "largest"], memory),
         ]
     )

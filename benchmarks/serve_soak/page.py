@@ -35,8 +35,8 @@ def section(soak: dict) -> str:
             f"Images with two readings: {soak['twice']}. Readings with a number that was not on the air at their time: "
             f"{soak['misread']}, as if a damaged header was taken for another one of the same device.\n",
             "Memory (RSS) in the last third of the time, which is without kills: the means of its first and last "
-            f"quarter, and the largest value of all. Decoders keep the last {MAX_KEPT:,} records and packets of a site, "
-            "and grow until they have so many.\n",
+            "quarter, and the largest value of all. "
+            f"Decoders keep the last {MAX_KEPT:,} records and packets of a site, and grow until they have so many.\n",
             table("", ["process", "first", "last", "largest"], memory),
         ]
     )

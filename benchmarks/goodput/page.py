@@ -24,8 +24,8 @@ METHOD = """- Over LoRa all use the same radio: 125 kHz, 8 preamble symbols, exp
   frequency. A real radio may miss packets below the sensitivity in its data sheet (SX1276: -7.5 dB at SF7, 2.5 dB lower
   per spreading factor). That costs most where damaged packets are used, so Inkling's margin here is an upper bound.
 - *Inkling*: header 8 bytes, payload, CRC-16 2 bytes: {inkling:.0f} and {inkling_prefix:.0f} bytes. The radio's CRC is
-  on and drops nothing. The device is known: the receiver has heard 20 clean frames of it. An image is lost if the radio's
-  header is damaged or Inkling's header is unreadable. The frames pass `host.receive` and `host.classify`, as in
+  on and drops nothing. The device is known: the receiver has heard 20 clean frames of it. An image is lost if the
+  radio's header is damaged or Inkling's header is unreadable. The frames pass `host.receive` and `host.classify`, as in
   `inkling receive`: the decoder gets the BER that the receiver estimates, aided by the radio's SNR reading (off by
   1 dB).
 {answers}- *Implicit header*: the radio sends no header of its own. That saves air time, and no packet is lost by a

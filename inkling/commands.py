@@ -140,6 +140,13 @@ TRAIN = Command(
     "train",
     "interrupted; the same command resumes after the last finished epoch",
 )
+SWEEP = Command(
+    "train a config with several values of its settings, and rank them",
+    "train.sweep:parser",
+    "train.sweep:run",
+    "sweep",
+    "interrupted; the same command resumes",
+)
 EXPORT = Command(
     "turn a trained run into a bundle", "export.cli:parser", "export.cli:run", "export", "interrupted; nothing written"
 )
@@ -154,6 +161,14 @@ COMPLETION = Command("print a shell completion script", "inkling.completion:pars
 
 ROOT = Group(
     "Image recognition for microcontrollers over bad links: a few dozen bytes per image, robust to bit errors.",
-    {**HOST.commands, "sim": SIM, "train": TRAIN, "export": EXPORT, "evaluate": EVALUATE, "completion": COMPLETION},
+    {
+        **HOST.commands,
+        "sim": SIM,
+        "train": TRAIN,
+        "sweep": SWEEP,
+        "export": EXPORT,
+        "evaluate": EVALUATE,
+        "completion": COMPLETION,
+    },
     HOST.epilog,
 )

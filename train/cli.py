@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped setting need not wait for
     from train.codecs.codec import Codec
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, which --help and a mistyped 
     from train.trainers.trainer import Trainer
 
     T = TypeVar("T", bound=Trainer)
+    Created = tuple[Trainer, str, str | None]
 
 CLASSIFIER = "classifier"  # a word before the config, not a sub-command: `inkling train CONFIG` works without one
 BUNDLES = Path("build", "bundles")
@@ -60,6 +61,34 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    trainer, description, bundle = create(options)
+    _train(trainer, description, bundle)
+    return 0
+
+
+def create(options: argparse.Namespace) -> "Created":
+    """Return the trainer of a config, its description, and the name of the bundle that `inkling export` makes of it.
+
+    options: as `parser` adds them. Raises InklingError.
+    """
+    from train.config import GENERAL, PREVIEW, SPLIT_CODEC
+
+    # Settings and data are checked before torch is imported and images are read: a mistake is reported at once.
+    kind, config = load(options)
+    if kind == GENERAL:
+        return _general(cast("GeneralConfig", config), options)
+    if kind == PREVIEW:
+        return _preview(cast("PreviewConfig", config), options)
+    listing = _look_up(config, options)
+    if _is_classifier(options):
+        return _classifier(cast("ClassifierConfig", config), options)
+    if kind == SPLIT_CODEC:
+        return _split(options)
+    return _codec(cast("CodecConfig", config), listing, options)
+
+
+def load(options: argparse.Namespace) -> "tuple[str | None, RunConfig]":
+    """Return kind and config of a run, with its settings and the files that it names checked. Raises TrainError."""
     from train import settings
     from train.config import (
         BASE_CLASSIFIER,
@@ -75,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     from train.errors import TrainError
 
-    is_classifier, file = options.words[:-1] == [CLASSIFIER], Path(options.words[-1])
+    is_classifier, file = _is_classifier(options), Path(options.words[-1])
     if not is_classifier and len(options.words) > 1:
         raise TrainError(f"expected CONFIG or {CLASSIFIER} CONFIG, got {' '.join(options.words)}")
     kind = kind_of(settings.read_toml(file))
@@ -84,26 +113,24 @@ def _run(options: argparse.Namespace) -> int:
         raise TrainError(f"{file} configures a {kind}; use: {shlex.join(command)}")
     if kind in (GENERAL, PREVIEW) and TORCHRUN in os.environ:
         raise TrainError(f"{file} configures a {kind}, which torchrun cannot train; use: inkling train {file}")
-    # Settings and data are checked before torch is imported and images are read: a mistake is reported at once.
     if is_classifier:
-        classifier = ClassifierConfig.load(file, options.set)
-        _look_up(classifier, options)
-        _classifier(classifier, options)
-    elif kind == SPLIT_CODEC:
+        return kind, ClassifierConfig.load(file, options.set)
+    if kind == SPLIT_CODEC:
         split = SplitRunConfig.load(file, options.set)
         ClassifierConfig.load(Path(split.classifier)).find_checkpoint()
-        _look_up(split, options)
-        _split(file, options)
-    elif kind == GENERAL:
-        _general(GeneralConfig.load(file, options.set), options)
-    elif kind == PREVIEW:
-        _preview(PreviewConfig.load(file, options.set), options)
-    else:
-        codec = CodecConfig.load(file, options.set)
-        if codec.teacher:
-            codec.teacher.find()
-        _codec(codec, _look_up(codec, options), options)
-    return 0
+        return kind, split
+    if kind == GENERAL:
+        return kind, GeneralConfig.load(file, options.set)
+    if kind == PREVIEW:
+        return kind, PreviewConfig.load(file, options.set)
+    codec = CodecConfig.load(file, options.set)
+    if codec.teacher:
+        codec.teacher.find()
+    return kind, codec
+
+
+def _is_classifier(options: argparse.Namespace) -> bool:
+    return options.words[:-1] == [CLASSIFIER]
 
 
 def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | None":
@@ -121,14 +148,14 @@ def _look_up(config: "RunConfig", options: argparse.Namespace) -> "Listing | Non
     return listing
 
 
-def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> None:
+def _codec(config: "CodecConfig", listing: "Listing | None", options: argparse.Namespace) -> "Created":
     from train.codecs.codec import Codec
     from train.trainers.codec import CodecTrainer
 
     if listing:
         Codec(config, listing.shape, len(listing.classes))  # a mistake in its layers is found before images are read
-    trainer = _create_trainer(CodecTrainer, config, options, _load(config, options))
-    _train(trainer, _described(trainer.state.model), config.name)
+    trainer = _create_trainer(CodecTrainer, config, options, _images(config, options))
+    return trainer, _described(trainer.state.model), config.name
 
 
 def _described(model: "Codec") -> str:
@@ -140,50 +167,48 @@ def _described(model: "Codec") -> str:
     return f"encoder {macs:,} MACs, {model.n_symbols} symbols of {model.quantizer.bits} bits"
 
 
-def _general(config: "GeneralConfig", options: argparse.Namespace) -> None:
+def _general(config: "GeneralConfig", options: argparse.Namespace) -> "Created":
     from train.data.pool import load_pool
     from train.trainers.general import GeneralTrainer
 
     trainer = _create_trainer(GeneralTrainer, config, options, load_pool(config, strict=options.strict))
-    _train(trainer, f"{_described(trainer.state.model)}, embedding of {trainer.targets.shape[2]} values", config.name)
+    embedding = f"embedding of {trainer.targets.shape[2]} values"
+    return trainer, f"{_described(trainer.state.model)}, {embedding}", config.name
 
 
-def _preview(config: "PreviewConfig", options: argparse.Namespace) -> None:
+def _preview(config: "PreviewConfig", options: argparse.Namespace) -> "Created":
     from train.data.pool import load_pool
     from train.trainers.preview import PreviewTrainer, general_config
 
     trainer = _create_trainer(PreviewTrainer, config, options, load_pool(general_config(config), strict=options.strict))
     weights = sum(weight.numel() for weight in trainer.state.model.parameters())
-    _train(trainer, f"preview network of {weights:,} weights for the codec {config.codec}", Path(config.codec).name)
+    return trainer, f"preview network of {weights:,} weights for the codec {config.codec}", Path(config.codec).name
 
 
-def _split(file: Path, options: argparse.Namespace) -> None:
+def _split(options: argparse.Namespace) -> "Created":
     from train.codecs.deployable import DeployableCodec
     from train.trainers.split import SplitConfig, SplitTrainer
 
-    config = SplitConfig.load(file, options.set)
-    trainer = _create_trainer(SplitTrainer, config, options, _load(config, options))
+    config = SplitConfig.load(Path(options.words[-1]), options.set)
+    trainer = _create_trainer(SplitTrainer, config, options, _images(config, options))
     model = trainer.state.model
-    _train(
-        trainer,
-        f"{config.system}, encoder {model.encoder_macs():,} MACs, "
-        f"{model.n_symbols} symbols of {config.quantizer.bits} bits",
-        config.name if config.schedule.qat_epochs and isinstance(model, DeployableCodec) else None,
-    )
+    macs, symbols = f"{model.encoder_macs():,} MACs", f"{model.n_symbols} symbols of {config.quantizer.bits} bits"
+    exported = config.schedule.qat_epochs and isinstance(model, DeployableCodec)
+    return trainer, f"{config.system}, encoder {macs}, {symbols}", config.name if exported else None
 
 
-def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> None:
+def _classifier(config: "ClassifierConfig", options: argparse.Namespace) -> "Created":
     from train.trainers.classifier import ClassifierTrainer
 
-    trainer = _create_trainer(ClassifierTrainer, config, options, _load(config, options))
-    _train(trainer, config.architecture, None)
+    trainer = _create_trainer(ClassifierTrainer, config, options, _images(config, options))
+    return trainer, config.architecture, None
 
 
 def _folder(config: "RunConfig", options: argparse.Namespace) -> Path:
     return options.out or Path("runs") / config.name
 
 
-def _load(config: "RunConfig", options: argparse.Namespace) -> "Dataset":
+def _images(config: "RunConfig", options: argparse.Namespace) -> "Dataset":
     from train import parallel
     from train.data.datasets import load_for
 

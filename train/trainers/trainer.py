@@ -55,6 +55,7 @@ class Trainer(ABC, Generic[C, M]):
         train, held = split_holdout(data, config.data.holdout)
         self.x_held, self.y_held = data.x_train[held], data.y_train[held]
         self.labels = torch.from_numpy(data.y_train[train]).to(device)
+        self.after_epoch: Callable[[int, float], None] | None = None  # told the epoch and its score on held-out images
         self.views = Views(data.x_train[train], config.data, config.seed)
         self.calibration = calibration_images(data, train).to(device)
         model = self.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -215,6 +216,8 @@ class Trainer(ABC, Generic[C, M]):
                     progress.epoch_done(
                         self.state.epoch, loss, record["held_out"], phase.name, record["held_out_images"]
                     )
+                    if self.after_epoch:
+                        self.after_epoch(self.state.epoch, self.score(record["held_out"]))
                 parallel.same_weights(self.state.model, self.state.average)  # `adapt` has changed those of the first
 
     def _end_epoch(self, first: int, phase: Phase, loss: float, started: float) -> dict[str, Any]:

@@ -96,6 +96,16 @@ def kept_array(file: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return array
 
 
+def kept_figures(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON object in a file. Without the file, make the object and keep it there.
+
+    Raises ResultsError if the file is damaged.
+    """
+    if not file.is_file():
+        write_json(file, make())
+    return read_json(file)
+
+
 def seed(text: str) -> int:
     """Parse a random seed, an integer of at least 0."""
     if not text.isdecimal():

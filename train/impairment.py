@@ -28,10 +28,6 @@ class Impairment:
         """Return the same impairment on a device."""
         return Impairment(*(part.to(device) for part in vars(self).values()))
 
-    def part(self) -> "Impairment":
-        """Return the impairment of this process's images of a whole batch."""
-        return Impairment(*(parallel.part(part) for part in vars(self).values()))
-
     def clean(self, n_images: int) -> "Impairment":
         """Return the impairment of the first `n_images` over a link that flips and loses nothing."""
         return Impairment(*(torch.zeros_like(part[:n_images]) for part in vars(self).values()))
@@ -62,8 +58,10 @@ def draw_impairment(
 ) -> Impairment:
     """Draw the impairment of one batch. Every image has its own BER and its own prefix.
 
-    answers: an answer word travels before the symbols.
+    n_images: of this process, which gets its part of what is drawn for the batch of all. answers: an answer word
+    travels before the symbols.
     """
+    n_images *= parallel.world_size()
     answer_bits = ANSWER_BITS * answers
     low, high = np.log(link.ber[0]), np.log(link.ber[1])
     ber = np.exp(rng.uniform(low, high, n_images))
@@ -86,7 +84,7 @@ def draw_impairment(
         suffix = fate >= 1 - link.suffix_share
         missing |= suffix[:, None] & (np.arange(n_symbols)[None, :] < rng.choice(ends, n_images)[:, None])
         answer_missing |= suffix
-    return Impairment(
+    drawn = Impairment(
         torch.from_numpy(symbol_flips(mask[:, answer_bits:], bits)),
         torch.from_numpy(missing),
         torch.from_numpy(given_ber).float(),
@@ -95,3 +93,4 @@ def draw_impairment(
         ),
         torch.from_numpy(answer_missing),
     )
+    return Impairment(*(parallel.part(part) for part in vars(drawn).values()))

@@ -8,8 +8,8 @@ all gateways of its site. The decoders are stopped until then, and measured unti
 the machine lengthens it less than the time.
 """
 
-CORES = """Processor time that decoders and broker need if each device sends four images an hour, calculated from the
-rows with one decoder. Packets are those of all gateways.
+CORES = """Processor time of decoders and broker for four images per hour and device, calculated from the rows with one
+decoder. Packets are those of all gateways.
 """
 DEVICES, IMAGES_PER_HOUR = (1_000, 10_000, 100_000, 1_000_000), 4
 

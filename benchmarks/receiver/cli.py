@@ -2,7 +2,8 @@
 
 Measures lost headers, false frames in noise, the BER estimate, and the speed of the simulated LoRa channel. The
 accuracy that estimating the BER costs is read from the figures of `make bench-codec`. With --secured, the devices have
-keys; what does not depend on keys is left out.
+keys; what does not depend on keys is left out. What comes before the soak is kept, and so is the soak: run the same
+command again to resume, and delete the folder --kept after a change of the code.
 """
 
 import argparse
@@ -34,11 +35,12 @@ def main() -> int:
     command.add_seed(parser)
     command.add_path(parser, "--codec", command.RESULTS / "codec.json", "figures of make bench-codec")
     parser.add_argument("--secured", action="store_true", help="the devices have keys")
+    command.add_path(parser, "--kept", "build/bench/receiver", "folder of what was measured before")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file (default: receiver.json or receiver_secured.json)"
     )
     args = parser.parse_args()
-    return command.execute("receiver", lambda: run(args, Console()))
+    return command.execute("receiver", lambda: run(args, Console()), resumable=True)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
@@ -52,21 +54,32 @@ def run(args: argparse.Namespace, console: Console) -> None:
 
 def measure_all(args: argparse.Namespace, console: Console) -> dict:
     """Return all figures, and how they were measured."""
-    started, bundle = time.monotonic(), load_bundle(args.bundle)
-    plain = {} if args.secured else _without_keys(args, bundle, console)
+    bundle = load_bundle(args.bundle)
+    secured = " --secured" if args.secured else ""
+    kept = args.kept / f"{command.kept_name(bundle)}-{args.seed}{'-secured' if args.secured else ''}"
+
+    def limits() -> dict:
+        started = time.monotonic()
+        plain = {} if args.secured else _without_keys(args, bundle, console)
+        settings = Settings(bundle, args.frames, args.noise, args.runs, args.seed, args.secured)
+        return {**measure(settings, console), **plain, "seconds": time.monotonic() - started}
+
+    def soaked() -> dict:
+        return soak(bundle.path, args.soak, args.seed, console, args.secured)
+
+    figures = command.kept_figures(kept / f"limits-{args.frames}-{args.noise}-{args.runs}.json", limits)
+    figures["soak"] = command.kept_figures(kept / f"soak-{args.soak}.json", soaked)
     return {
-        **measure(Settings(bundle, args.frames, args.noise, args.runs, args.seed, args.secured), console),
-        **plain,
-        "soak": soak(bundle.path, args.soak, args.seed, console, args.secured),
+        **figures,
         "frames": args.frames,
         "noise_bytes": args.noise,
         "runs": args.runs,
         "seed": args.seed,
         "model_id": bundle.model_id,
         "command": f"python -m benchmarks.receiver --bundle {bundle.path} --frames {args.frames} --noise {args.noise} "
-        f"--runs {args.runs} --soak {args.soak} --seed {args.seed}{' --secured' if args.secured else ''}",
+        f"--runs {args.runs} --soak {args.soak} --seed {args.seed}{secured}",
         "date": datetime.date.today().isoformat(),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(figures["seconds"] + figures["soak"]["seconds"], 1),
     }
 
 

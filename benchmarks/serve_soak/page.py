@@ -1,12 +1,12 @@
 """The section of docs/RESULTS.md on the soak of a deployment, from soak.json."""
 
 from benchmarks.markdown import table
-from host.site.outbox import MAX_KEPT
+from host.site.readings import MAX_IMAGES
 
 METHOD = """The deployment of `make serve-demo`: firmware as processes, a simulated air that damages packets,
 `inkling gateway`, a real mosquitto that saves after each change, two `inkling decode` and the page. Broker and decoders
-are killed with SIGKILL at random, and started again up to 20 s later, in the first two thirds of the time. What the air
-delivered to gateways is then compared with the store.
+are killed with SIGKILL at random, and started again up to 20 s later, in the first two thirds of the time. In the end,
+the packets that gateways received are compared with the store.
 """
 
 
@@ -36,7 +36,7 @@ def section(soak: dict) -> str:
             f"{soak['misread']}, as if a damaged header was taken for another one of the same device.\n",
             "Memory (RSS) in the last third of the time, which is without kills: the means of its first and last "
             "quarter, and the largest value of all. "
-            f"Decoders keep the last {MAX_KEPT:,} records and packets of a site, and grow until they have so many.\n",
+            f"Decoders remember the last {MAX_IMAGES:,} images of each site, and grow until they have these.\n",
             table("", ["process", "first", "last", "largest"], memory),
         ]
     )

@@ -251,7 +251,7 @@ def payload_bits(payload: bytes, n_bits: int) -> np.ndarray:
 
 
 def _may_have_restarted(source: Source, status: Status, now: float) -> bool:
-    """Return True if a board may have started since the last status frame that a run before this one received."""
+    """Return True if a board may have started since its last status frame, which an earlier run received."""
     if source.last_counter is None:
         return False
     elapsed = now - source.last_counter.time

@@ -70,6 +70,15 @@ def test_kept_name_changes_with_the_manifest(tmp_path: Path) -> None:
     assert command.kept_name(retrained).startswith(f"{first.model_id}-")
 
 
+def test_kept_figures_are_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "part.json"
+    assert command.kept_figures(file, lambda: {"lost": 0.1}) == {"lost": 0.1}
+    assert command.kept_figures(file, lambda: {"lost": 0.2}) == {"lost": 0.1}
+    file.write_text("{")
+    with pytest.raises(command.ResultsError, match=r"part\.json cannot be read"):
+        command.kept_figures(file, dict)
+
+
 def test_paths_option_names_the_folder_of_data_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     boards = [Path("build/bundles/mine"), Path("/data/set/models/one.tflite")]
     monkeypatch.setenv("INKLING_DATA", "/data/set")

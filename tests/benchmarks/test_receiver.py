@@ -123,6 +123,7 @@ def test_main_writes_and_prints_figures(
     out = tmp_path / "deep" / "receiver.json"
     few = ["--frames", "200", "--noise", "100000", "--runs", "3", "--soak", "3000", "--seed", "1"]
     files = ["--bundle", str(bundle.path), "--codec", str(codec_file(tmp_path, bundle)), "--out", str(out)]
+    files += ["--kept", str(tmp_path / "kept")]
     monkeypatch.setattr(sys, "argv", ["receiver", *few, *files])
     assert cli.main() == 0
     figures = json.loads(out.read_text())
@@ -145,9 +146,13 @@ def test_main_measures_secured_frames_for_a_column_of_their_own(
 ) -> None:
     out = tmp_path / page.SECURED_FILE
     few = ["--frames", "50", "--noise", "50000", "--runs", "2", "--soak", "2000", "--seed", "1", "--secured"]
-    monkeypatch.setattr(sys, "argv", ["receiver", *few, "--bundle", str(bundle.path), "--out", str(out)])
+    files = ["--bundle", str(bundle.path), "--out", str(out), "--kept", str(tmp_path / "kept")]
+    monkeypatch.setattr(sys, "argv", ["receiver", *few, *files])
     assert cli.main() == 0
     secured = json.loads(out.read_text())
+    monkeypatch.setattr(cli, "measure", None)
+    monkeypatch.setattr(cli, "soak", None)
+    assert cli.main() == 0 and json.loads(out.read_text()) == secured, "the same command reads what it kept"
     assert secured["overhead_bytes"] == {"serial": 24, "lora": 20} and secured["command"].endswith(" --secured")
     assert "accuracy_cost_of_estimated_ber" not in secured and "lora_frames_per_minute" not in secured
     assert next(iter(secured["false_frames_per_1e7_bytes_of"])) == "random bytes, 1 known"
@@ -178,7 +183,11 @@ def test_page_refuses_secured_figures_of_another_model(tmp_path: Path) -> None:
 def test_main_without_codec_figures_prints_one_line(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["receiver", "--bundle", str(bundle.path), "--codec", str(tmp_path / "none.json")])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["receiver", "--bundle", str(bundle.path), "--codec", str(tmp_path / "none.json"), "--kept", str(tmp_path)],
+    )
     assert cli.main() == 1
     message = capsys.readouterr().err
     assert message.startswith("receiver: ") and message.count("\n") == 1 and "make bench-codec" in message

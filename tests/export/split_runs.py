@@ -36,18 +36,6 @@ batch = 32
 lr = 1e-2
 warmup_epochs = 0.2
 """
-SYSTEM = """
-system = "{system}"
-classifier = "{base}"
-[options]
-{options}
-[schedule]
-epochs = 6
-qat_epochs = 1
-batch = 32
-lr = 5e-3
-warmup_epochs = 0.2
-"""
 
 
 class ExportedSplit(NamedTuple):
@@ -75,9 +63,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory, system: str, options: str
         images, labels = (part[:N_IMAGES] for part in train_support.golden())
         data = DATA.format(npz=train_support.write_npz(folder / "few.npz", images, labels, copies=40))
         (folder / "base.toml").write_text(BASE + data)
-        (folder / "few.toml").write_text(
-            SYSTEM.format(system=system, base=folder / "base.toml", options=options) + data
+        text = train_support.SPLIT_CONFIG.format(
+            system=system, base=folder / "base.toml", options=options, epochs=6, qat_epochs=1, lr=5e-3
         )
+        (folder / "few.toml").write_text(text + data)
         config = SplitConfig.load(folder / "few.toml")
         (folder / "scratch").mkdir()
         patch.setattr(split_trainer, "RUNS", folder / "runs")

@@ -16,6 +16,7 @@ from wire.answer import CONFIDENCES, FULL_WEIGHT, Answer
 from wire.bundle import FILES, PREVIEW_FILE, SCHEMA, Bundle, compute_model_id, describe_file, load
 from wire.control import Info, Mode
 from wire.model import Model
+from wire.replies.status import NOT_LIMITED, ResetCause, Status, status_frame
 
 
 def make_bundle(
@@ -163,6 +164,12 @@ def make_frame(
 def make_answer(model: Model, sequence: int, answer: Answer | None = None, device: int = 7, sync: bool = True) -> bytes:
     """Return an answer frame as a board sends it, by default with the answer of `answer_of`."""
     return model.answer_frame(answer or answer_of(model, sequence, device), device, sequence % 32, sync=sync)
+
+
+def make_status(counter: int, uptime_s: int = 60, device: int = 7, sync: bool = True) -> bytes:
+    """Return a status frame as a board sends it."""
+    status = Status(counter, uptime_s, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60)
+    return status_frame(status, device, 0, sync=sync)
 
 
 def symbols_of(model: Model, sequence: int, device: int = 7, chunk: int = 0) -> np.ndarray:

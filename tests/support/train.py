@@ -49,6 +49,18 @@ lr = 1e-2
 warmup_epochs = 0.2
 """
 EPOCHS, QAT_EPOCHS = 4, 3
+SPLIT_CONFIG = """
+system = "{system}"
+classifier = "{base}"
+[options]
+{options}
+[schedule]
+epochs = {epochs}
+qat_epochs = {qat_epochs}
+batch = 32
+lr = {lr}
+warmup_epochs = 0.2
+"""
 
 
 def golden() -> tuple[np.ndarray, np.ndarray]:

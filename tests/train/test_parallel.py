@@ -30,18 +30,6 @@ batch = 32
 lr = 1e-3
 warmup_epochs = 0.5
 """
-SYSTEM = """
-system = "{system}"
-classifier = "{base}"
-[options]
-{options}
-[schedule]
-epochs = 2
-qat_epochs = {qat_epochs}
-batch = 32
-lr = 1e-3
-warmup_epochs = 0.5
-"""
 # Of 5 attributed images, one process has 3 and the other 2.
 SYSTEMS = {
     "semanticnn": "xai_images = 5",
@@ -63,7 +51,9 @@ def write_configs(folder: Path, qat_epochs: int = 0) -> None:
     (folder / "base.toml").write_text(base)
     (folder / "steps").mkdir()
     for system, options in SYSTEMS.items():
-        text = SYSTEM.format(system=system, base=folder / "base.toml", options=options, qat_epochs=qat_epochs)
+        text = train_support.SPLIT_CONFIG.format(
+            system=system, base=folder / "base.toml", options=options, epochs=2, qat_epochs=qat_epochs, lr=1e-3
+        )
         (folder / "steps" / f"split-{system}.toml").write_text(text + data)
     text = CLASSIFIER.format(architecture="mobilenet_v2") + data
     (folder / "steps" / "classifier-mobilenet_v2.toml").write_text(text)
@@ -114,7 +104,7 @@ def test_train_step_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
 def test_torchrun_gives_the_figures_of_one_process(tmp_path: Path, kind: str) -> None:
     write_configs(tmp_path, qat_epochs=1)
     words: list[str | Path] = [tmp_path / "steps" / f"{kind}.toml"]
-    # At usual rates, training multiplies the rounding of float32: the loss then differs by some percent after an epoch.
+    # At usual learning rates, training amplifies the rounding of float32: losses differ by percents after one epoch.
     for setting in ("epochs=2", "lr=1e-6", "qat_lr=1e-6"):
         words += ["--set", f"schedule.{setting}"]
     words += ["--device", "cpu", "--threads", "1"]

@@ -81,9 +81,9 @@ class CodecTrainer(Trainer[CodecConfig, Codec]):
         link, answer_weight = c.link, c.answer_weight
         if c.balance and (phase.name == BALANCE or phase.int8):
             link, answer_weight = replace(link, prefix_share=c.balance.prefix_share), c.balance.answer_weight
-        n_images = len(index) * parallel.world_size()
-        drawn = draw_impairment(link, n_images, model.n_symbols, model.quantizer.bits, rng, model.has_answer)
-        outputs = model(images, drawn.part().to(self.device))
+        bits = model.quantizer.bits
+        impairment = draw_impairment(link, len(index), model.n_symbols, bits, rng, model.has_answer)
+        outputs = model(images, impairment.to(self.device))
         loss = self._distilled(outputs.host, index, teacher)
         if outputs.board is not None:
             loss = loss + answer_weight * self._distilled(outputs.board, index, teacher)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train import evaluate, parallel, settings
+from train import evaluate, settings
 from train.classifiers.architectures import Classifier, build_configured
 from train.codecs.deployable import DeployableCodec
 from train.codecs.fakequant import calibrate
@@ -88,8 +88,7 @@ class SplitTrainer(Trainer[SplitConfig, SplitCodec]):
         model, continues = self.state.model, phase.int8 or phase.name == FINE_TUNING
         model.classifier.requires_grad_(self.config.fine_tune is not None and continues)
         link, bits = self.config.link.whole_payloads(), model.quantizer.bits
-        n_images = len(index) * parallel.world_size()
-        impairment = draw_impairment(link, n_images, model.n_symbols, bits, rng, model.has_answer).part()
+        impairment = draw_impairment(link, len(index), model.n_symbols, bits, rng, model.has_answer)
         stage = model.stages[-1].name if continues else phase.name
         return model.loss(stage, images, self.labels[index], impairment.to(self.device))
 

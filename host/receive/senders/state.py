@@ -267,8 +267,6 @@ def _source(
     def moment(unix: float) -> float:
         return min(float(unix) - before, now)
 
-    counter = state["counter"]
-    value, images, lost, certainty, *reported = counter or (0, 0, 0, 0)
     tracks = [
         Track(
             **{name: int(track[name]) for name in _TRACK},
@@ -293,11 +291,15 @@ def _source(
         first_heard=moment(state["first_heard"]),
         heard=moment(state["heard"]),
         rhythm=Rhythm(map(float, state["rhythm"])),
-        # Files of earlier versions do not say when it came: long ago, as far as they tell.
-        last_counter=Counter(
-            int(value), int(images), int(lost), Certainty(certainty), moment(reported[0] if reported else 0.0)
-        )
-        if counter
-        else None,
+        last_counter=_counter(state["counter"], moment),
         tracks=tracks,
     )
+
+
+def _counter(saved: list[Any] | None, moment: Callable[[float], float]) -> Counter | None:
+    """Return the counter in a state. One that an earlier version wrote has no time, and counts as reported long ago."""
+    if not saved:
+        return None
+    value, images, lost, certainty, *time_of_report = saved
+    reported = moment(time_of_report[0] if time_of_report else 0.0)
+    return Counter(int(value), int(images), int(lost), Certainty(certainty), reported)

@@ -18,6 +18,9 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+END_S = 120.0  # longer than any of these commands takes on a machine with other work
+
+
 def start(
     *arguments: object, blocked: tuple[str, ...] = (), stdout: int | IO[str] = subprocess.PIPE
 ) -> subprocess.Popen[str]:
@@ -29,7 +32,7 @@ def start(
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for the end, and return exit status, output and errors, which must have no traceback."""
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=END_S)
     assert "Traceback" not in err
     return process.returncode, out, err
 

@@ -14,9 +14,8 @@ from host.receive.radio import PacketReceiver
 from host.receive.senders.registry import FORGET_S, MAX_SOURCES, Registry
 from host.receive.senders.track import Certainty
 from host.receive.stream import StreamReceiver
-from tests.support.host import features, images, make_answer, make_bundle, make_frame, receive
+from tests.support.host import features, images, make_answer, make_bundle, make_frame, make_status, receive
 from wire.bundle import Bundle
-from wire.replies.status import NOT_LIMITED, ResetCause, Status, status_frame
 
 BITS = np.zeros(384, np.int8)
 
@@ -29,11 +28,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def status(device: int, counter: int, uptime_s: int = 60) -> bytes:
-    """Return a status frame."""
-    return status_frame(Status(counter, uptime_s, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60), device, 0)
 
 
 def hear(registry: Registry, device: int, now: float, sequence: int = 0, model_id: str = "a") -> None:
@@ -196,10 +190,10 @@ def test_status_counter_reaches_the_source_of_a_device(bundle: Bundle) -> None:
     parser = FrameParser([bundle], clock)
     receiver = StreamReceiver([bundle], parser)
     receive(receiver, make_frame(bundle, 1))
-    receive(receiver, status(7, 2))
+    receive(receiver, make_status(2))
     clock.now = 5000.0
-    receive(receiver, status(7, 2 + 100, uptime_s=5060))
-    receive(receiver, status(8, 5))  # never heard
+    receive(receiver, make_status(2 + 100, uptime_s=5060))
+    receive(receiver, make_status(5, device=8))  # never heard
     source = receiver.sources[7, bundle.model_id]
     assert (source.lost, source.certainty) == (100, Certainty.EXACT)
     rng = np.random.default_rng(7)
@@ -211,7 +205,7 @@ def test_status_after_a_restart_tells_which_headers_come_next(bundle: Bundle) ->
     parser, rng = FrameParser([bundle], lambda: 0.0), np.random.default_rng(8)
     receiver = StreamReceiver([bundle], parser)
     receive(receiver, make_frame(bundle, 1))
-    receive(receiver, status(7, 2, uptime_s=500) + status(7, 18))
+    receive(receiver, make_status(2, uptime_s=500) + make_status(18))
     blocks = [BitFlips(0.1).corrupt(make_frame(bundle, 18)[4:12], rng) or b"" for _ in range(100)]
     assert sum(parser.headers.decode(block, 0) is not None for block in blocks) > 90
     (frame,) = features(receive(receiver, make_frame(bundle, 18)))
@@ -223,9 +217,9 @@ def test_status_counts_no_skipped_numbers_after_a_restart_a_while_ago(bundle: Bu
     clock = Clock()
     receiver = StreamReceiver([bundle], FrameParser([bundle], clock))
     receive(receiver, make_frame(bundle, 1))
-    receive(receiver, status(7, 2, uptime_s=10))
+    receive(receiver, make_status(2, uptime_s=10))
     clock.now += 600
-    receive(receiver, status(7, 114, uptime_s=300))
+    receive(receiver, make_status(114, uptime_s=300))
     source = receiver.sources[7, bundle.model_id]
     assert (source.lost, source.certainty) == (0, Certainty.AT_LEAST)
 

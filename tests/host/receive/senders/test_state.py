@@ -18,10 +18,9 @@ from host.receive.secured.devices import Accepted
 from host.receive.senders.state import StateFile
 from host.receive.senders.track import Certainty
 from host.receive.stream import StreamReceiver
-from tests.support.host import images, make_answer, make_frame, receive
+from tests.support.host import images, make_answer, make_frame, make_status, receive
 from wire.bundle import Bundle
 from wire.control import parse_control
-from wire.replies.status import NOT_LIMITED, ResetCause, Status, status_frame
 
 INTERVAL_S = 60.0
 
@@ -69,11 +68,6 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield file
 
 
-def reported(counter: int, uptime_s: int) -> bytes:
-    """Return the status frame of a device on a line."""
-    return status_frame(Status(counter, uptime_s, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60), 7, 0)
-
-
 def test_restarted_host_counts_no_false_gap(host: Host, path: Path, adaptive: Bundle) -> None:
     host.state.close()
     again = Host(path, adaptive, 1e9 + 10)
@@ -102,7 +96,7 @@ def test_restarted_host_takes_no_replayed_frame_as_new(host: Host, path: Path, a
 
 
 def test_state_keeps_counter_and_expected_headers(host: Host, path: Path, adaptive: Bundle) -> None:
-    status = parse_control(status_frame(Status(40, 60, 0, ResetCause.UNKNOWN, 0, 0, NOT_LIMITED, 60), 7, 0, sync=False))
+    status = parse_control(make_status(40, sync=False))
     assert status is not None
     host.parser.take_status(status)
     host.state.save(host.parser.sources, {(7, adaptive.model_id)})
@@ -119,19 +113,19 @@ def test_state_keeps_counter_and_expected_headers(host: Host, path: Path, adapti
 def test_status_after_a_restart_of_the_host_tells_if_the_board_has_restarted(
     host: Host, path: Path, adaptive: Bundle, uptime_s: int, goes_on: bool
 ) -> None:
-    """Of a board that goes on, the image before the status is still known: its copy is no new image."""
-    host.receive(1e9, reported(40, uptime_s=3000))
+    """If the board has not restarted, a copy of the image before the status is recognised."""
+    host.receive(1e9, make_status(40, uptime_s=3000))
     host.receive(1e9 + INTERVAL_S, make_frame(adaptive, 40))
     host.state.close()
     again = Host(path, adaptive, 1e9 + INTERVAL_S + 1)
-    again.receive(1e9 + INTERVAL_S + 2, reported(41, uptime_s))
+    again.receive(1e9 + INTERVAL_S + 2, make_status(41, uptime_s))
     (place,) = again.receive(1e9 + INTERVAL_S + 3, make_frame(adaptive, 40))
     assert (place.duplicate, place.image_number == 40) == (goes_on, goes_on)
 
 
 def test_state_that_does_not_say_when_the_status_came_is_used(host: Host, path: Path, adaptive: Bundle) -> None:
     """As earlier versions wrote it. The board may have restarted since."""
-    host.receive(1e9, reported(40, uptime_s=3000))
+    host.receive(1e9, make_status(40, uptime_s=3000))
     host.state.close()
     with opened(path) as file:
         (text,) = file.execute("SELECT state FROM source").fetchone()
@@ -140,7 +134,7 @@ def test_state_that_does_not_say_when_the_status_came_is_used(host: Host, path: 
         file.execute("UPDATE source SET state = ?", (json.dumps(state),))
     again = Host(path, adaptive, 1e9 + 1)
     assert again.parser.sources[7, adaptive.model_id].tracks
-    again.receive(1e9 + 2, reported(40, uptime_s=3002))
+    again.receive(1e9 + 2, make_status(40, uptime_s=3002))
     assert not again.parser.sources[7, adaptive.model_id].tracks, "its next image continues nothing"
 
 

@@ -119,8 +119,8 @@ class Sweep:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = self._study()
-        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # of a process that was interrupted
+        for left in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            study.tell(left.number, state=optuna.trial.TrialState.FAIL)  # of a process that was interrupted
         while len(self._ended(study)) + len(self._failed) < self._trials and (trial := self._ask(study)):
             self._train(study, trial)
         self._report(study)
@@ -161,13 +161,12 @@ class Sweep:
         import optuna
 
         ended = [trial.params for trial in self._ended(study)]
-        combinations = [
-            dict(zip(self._grid, values, strict=True)) for values in itertools.product(*self._grid.values())
-        ]
-        left = [values for values in combinations if values not in ended and values not in self._failed]
+        left = [values for values in self._combinations if values not in ended and values not in self._failed]
         if not left:
             return None
-        space = {key: optuna.distributions.CategoricalDistribution(values) for key, values in self._grid.items()}
+        space: dict[str, optuna.distributions.BaseDistribution] = {
+            key: optuna.distributions.CategoricalDistribution(values) for key, values in self._grid.items()
+        }
         if self._trials < len(self._combinations):
             proposed = study.ask(space)
             if proposed.params in left:

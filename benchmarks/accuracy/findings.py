@@ -16,6 +16,12 @@ QUESTIONS = {
     "hard": "Soft quantization",
     "noberinput": "BER as an input of the decoder",
 }
+# What is worth what: each system and the one before it, which differs in one thing.
+STEPS = {
+    "Inkling's encoder": ("semanticnn_inkling", "semanticnn_device"),
+    "Inkling's host": ("inkling_frozen", "semanticnn_inkling"),
+    "joint training": (INKLING, "inkling_frozen"),
+}
 NOT_SEEN = "not seen at this budget"
 
 
@@ -43,6 +49,7 @@ def findings(measured: dict[str, Figures], expected: dict[str, str | None]) -> l
     lines = [_ablation(name, whole, ablations) for name in sorted(names, key=_order)]
     lines += [_robust(row, rows) for row in whole] or ["- **Robust at high BER.** Not measured yet."]
     lines += [_others(row, rows) for row in whole]
+    lines += [_steps(row, rows) for row in rows if row["system"] == PLAIN]
     lines += [_smaller(whole)] + [line for row in whole for line in _defaults(row, rows)]
     return [line for line in lines if line]
 
@@ -127,11 +134,28 @@ def _robust(figures: Figures, rows: list[Figures]) -> str:
 def _others(figures: Figures, rows: list[Figures]) -> str:
     parts = []
     for rival in sorted(_rivals(figures, rows), key=lambda row: row["system"]):
-        if rival["system"] not in (INKLING, PLAIN) and not rival["system"].startswith(PAPERS_SYSTEM):
+        if rival["system"] != PLAIN and not rival["system"].startswith((PAPERS_SYSTEM, INKLING)):
             parts.append(_against(*difference(figures, rival), _name(rival)))
     if not parts:
         return ""
     return f"- **Against the other learned codecs** ({_where(figures)}): at this budget, {'; '.join(parts)}."
+
+
+def _steps(base: Figures, rows: list[Figures]) -> str:
+    """Return what leads from SemanticNN on a device to Inkling, of the base classifier of these figures."""
+    found = {row["system"]: row for row in [base, *_rivals(base, rows)] if row["system"] != INKLING}
+    if frozen := found.get("inkling_frozen"):
+        for row in _rivals(base, rows):
+            if row["system"] == INKLING and row["payload_bytes"] == frozen["payload_bytes"]:
+                found[INKLING] = row
+    parts = [
+        f"{what} {_points(*difference(found[one], found[other]))}"
+        for what, (one, other) in STEPS.items()
+        if one in found and other in found
+    ]
+    if not parts:
+        return ""
+    return f"- **From SemanticNN on a device to Inkling**, at the same bytes ({_where(base)}): {'; '.join(parts)}."
 
 
 def _smaller(whole: list[Figures]) -> str:

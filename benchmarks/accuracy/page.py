@@ -23,6 +23,8 @@ COLOURS = {
     "deepcod": "#b3344a",
     "bottlenetpp": "#5f7a1f",
     "agilenn": "#c95fa8",
+    "semanticnn_inkling": "#2f9e8f",
+    "inkling_frozen": "#5b8fd6",
     PLAIN: "#8a6d3b",
 }
 OTHER = "#3f8f9b"  # a user's own system
@@ -38,6 +40,8 @@ each system.
   `inkling` has neither a base classifier nor a teacher here. Its encoder is that of the bundle `cifar10-features`,
   which was trained for longer and with a teacher. The default bundle above has another encoder, whose board also
   answers. `equal-inkling` has a smaller one, at the bytes and MACs of the split codecs on ResNet-20.
+- `semanticnn-inkling` has Inkling's encoder, `inkling-frozen` Inkling's encoder and host, both around the frozen
+  classifier: they show which part of a difference comes from where.
 - `resnet20` on CIFAR-10 is a public checkpoint. It was trained on all training images, also on those held out here.
 - *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
 - *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder

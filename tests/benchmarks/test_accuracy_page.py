@@ -98,6 +98,24 @@ def test_findings_compare_systems_whose_base_classifiers_are_trained_only_with_e
     assert "(CIFAR-100, `mobilenet_v2`, trained with the systems): at this budget, worse than `bottlenetpp`" in against
 
 
+def test_findings_lead_from_semanticnn_on_a_device_to_inkling_of_the_same_bytes() -> None:
+    accuracies = {"semanticnn-device": 0.4, "semanticnn-inkling": 0.45, "inkling-frozen": 0.44, "equal-inkling": 0.6}
+    measured = {PLAIN.name: figures_of(PLAIN, 0.5, 0.5)}
+    for name, accuracy in accuracies.items():
+        system = "inkling" if name == "equal-inkling" else name.replace("-", "_")
+        base = {"classifier": None, "recipe": {"config": {"teacher": None}}} if system == "inkling" else {}
+        one = experiment_of(name, system)
+        measured[one.name] = figures_of(one, accuracy, accuracy, **base)
+    shorter = figures_of(INKLING, 0.9, 0.9, classifier=None, payload_bytes=48, recipe={"config": {"teacher": None}})
+    measured[INKLING.name] = shorter
+    (line,) = (line for line in findings(measured, dict.fromkeys(measured)) if "**From SemanticNN" in line)
+    assert "(CIFAR-100, `mobilenet_v2`): Inkling's encoder +5.00 points, margin 1.37; Inkling's host -1.00" in line
+    assert "joint training +16.00 points" in line
+    del measured["cifar100-inkling-frozen"]
+    (line,) = (line for line in findings(measured, dict.fromkeys(measured)) if "**From SemanticNN" in line)
+    assert line.endswith("Inkling's encoder +5.00 points, margin 1.37.")
+
+
 def test_section_tells_trained_base_classifiers_and_the_boards_own_answers() -> None:
     one = experiment_of("agilenn-unfrozen", "agilenn")
     figures = figures_of(one, 0.6, 0.5, base_trained=True, accuracy_board={"0": 0.25})

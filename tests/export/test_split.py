@@ -136,6 +136,21 @@ def test_mobilenet_v2_of_100_classes_fits_into_a_bundle_only_as_float16() -> Non
     assert 4 * frozen > MAX_BUNDLE_BYTES
 
 
+@pytest.mark.parametrize(("system", "options"), [("semanticnn_inkling", "xai = false\n"), ("inkling_frozen", "")])
+def test_export_of_systems_with_inklings_encoder(
+    system: str, options: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    trunk = 'trunk = ["conv4s2 8", "sep4s2 16", "sep4s2 16"]'
+    with exported(tmp_path_factory, system, f"{options}{trunk}") as made:
+        assert len(re.findall(r"\(at most .*\) ok$", made.output, re.MULTILINE)) == 8 and "FAILED" not in made.output
+        assert made.bundle.heads == ((4, 4, 16),) and made.bundle.manifest["payload_bytes"] == 96
+        latents = ReferenceEncoder(made.bundle.encoder_path).outputs(made.golden["images"])
+        np.testing.assert_array_equal(made.bundle.symbols(latents), made.golden["symbols"])
+        logits = Decoder(made.bundle).logits(made.golden["symbols"], made.golden["ber"])
+        np.testing.assert_allclose(logits, made.golden["logits"], rtol=1e-3, atol=1e-2)
+        assert made.bundle.manifest["accuracy"]["0"] >= 0.5
+
+
 # Errors
 
 

@@ -36,7 +36,8 @@ qat_epochs = {qat_epochs}
 batch = 16
 lr = 1e-2
 """
-SYSTEMS = {"semanticnn": 0, "semanticnn_device": 1, "adjscc": 0, "deepcod": 0}  # -> int8 epochs
+# -> int8 epochs
+SYSTEMS = {"semanticnn": 0, "semanticnn_device": 1, "adjscc": 0, "deepcod": 0, "inkling_frozen": 1}
 
 
 @pytest.fixture(autouse=True, scope="module")

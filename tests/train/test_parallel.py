@@ -37,6 +37,7 @@ SYSTEMS = {
     "bottlenetpp": "",
     "deepcod": "",
     "adjscc": "",
+    "inkling_frozen": 'trunk = ["conv4s2 8", "sep4s2 8"]',
 }
 
 pytestmark = pytest.mark.training

@@ -187,7 +187,9 @@ class PreviewConfig(RunConfig):
 class SplitRunConfig(RunConfig):
     """A run of a split codec. Name and options of the codec are not checked here, which would need torch."""
 
-    system: str  # `semanticnn`, `semanticnn_device`, `adjscc`, `deepcod`, `bottlenetpp` or `agilenn`
+    # `semanticnn`, `semanticnn_device`, `adjscc`, `deepcod`, `bottlenetpp`, `agilenn`, `semanticnn_inkling` or
+    # `inkling_frozen`
+    system: str
     classifier: str  # config of the base classifier, which is trained first if there is no trained one
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     link: BitErrorConfig = field(default_factory=BitErrorConfig)

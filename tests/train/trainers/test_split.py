@@ -170,10 +170,8 @@ WRONG = {
     "options: stage1: expected float, found 'half'": ("stage1 = 0.5", 'stage1 = "half"'),
     "options: stage1 must be 0 to 1": ("stage1 = 0.5", "stage1 = 1.5"),
     "options: xai_images must be at least 1": ("xai_images = 4", "xai_images = 0"),
-    "unknown system 'jpeg'; known: semanticnn, semanticnn_device, adjscc, deepcod, bottlenetpp, agilenn": (
-        '"semanticnn"',
-        '"jpeg"',
-    ),
+    "unknown system 'jpeg'; known: semanticnn, semanticnn_device, adjscc, deepcod, bottlenetpp, agilenn, "
+    "semanticnn_inkling, inkling_frozen": ('"semanticnn"', '"jpeg"'),
     "unknown system 'semantic_nn' (did you mean 'semanticnn'?)": ('"semanticnn"', '"semantic_nn"'),
     "cannot read config none.toml": ('"base.toml"', '"none.toml"'),
     "base.toml has data.name = npz:": ('name = "npz:', 'name = "npz:/'),

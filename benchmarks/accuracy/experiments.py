@@ -10,7 +10,7 @@ from train import settings
 from train.errors import TrainError
 
 CONFIGS, RESULTS = Path("configs/systems"), command.RESULTS / "accuracy"
-INKLING, PLAIN = "inkling", "plain"
+INKLING, BOARD, PLAIN = "inkling", "board", "plain"
 UNFROZEN = "unfrozen"  # ends the name of a system whose base classifier is trained, too, which is no ablation
 
 Figures = dict[str, Any]  # the JSON of one experiment
@@ -21,7 +21,7 @@ class Experiment:
     """One system on one data set. `config` is its TOML file; for `plain`, that of the base classifier."""
 
     name: str
-    system: str  # a split codec, "inkling" or "plain"
+    system: str  # a split codec, "inkling", "board" (Inkling's encoder that only answers) or "plain"
     dataset: str
     config: Path
     classifier: Path | None  # the base classifier's TOML file; Inkling has none
@@ -50,9 +50,12 @@ def experiments(folder: Path = CONFIGS) -> list[Experiment]:
         try:
             dataset = values["data"]["name"]
             base = Path(values["classifier"]) if "system" in values else None
+            own = INKLING if base or any("head" in line for line in values["encoder"]["layers"]) else BOARD
         except (KeyError, TypeError):
-            raise TrainError(f"{file}: names no data set, or no base classifier for its system") from None
-        named.append(Experiment(values["name"], values.get("system", INKLING), dataset, file, base))
+            raise TrainError(
+                f"{file}: names no data set, or neither an encoder nor a system with its base classifier"
+            ) from None
+        named.append(Experiment(values["name"], values.get("system", own), dataset, file, base))
         if base is not None:
             plain[base] = Experiment(f"{base.stem}-{PLAIN}", PLAIN, dataset, base, base)
     if not named:

@@ -3,7 +3,7 @@
 import math
 from statistics import mean
 
-from benchmarks.accuracy.experiments import INKLING, PLAIN, Figures
+from benchmarks.accuracy.experiments import BOARD, INKLING, PLAIN, Figures
 from benchmarks.images import title
 
 PAPERS_SYSTEM = "semanticnn"
@@ -134,7 +134,7 @@ def _robust(figures: Figures, rows: list[Figures]) -> str:
 def _others(figures: Figures, rows: list[Figures]) -> str:
     parts = []
     for rival in sorted(_rivals(figures, rows), key=lambda row: row["system"]):
-        if rival["system"] != PLAIN and not rival["system"].startswith((PAPERS_SYSTEM, INKLING)):
+        if rival["system"] not in (PLAIN, BOARD) and not rival["system"].startswith((PAPERS_SYSTEM, INKLING)):
             parts.append(_against(*difference(figures, rival), _name(rival)))
     if not parts:
         return ""
@@ -172,14 +172,15 @@ def _smaller(whole: list[Figures]) -> str:
 
 
 def _defaults(figures: Figures, rows: list[Figures]) -> list[str]:
-    """Return one line for each codec of Inkling on the same data set."""
-    return [_default(figures, row) for row in _rivals(figures, rows) if row["system"] == INKLING]
+    """Return one line for each codec of Inkling on the same data set, and for each board that only answers."""
+    return [_default(figures, row) for row in _rivals(figures, rows) if row["system"] in (INKLING, BOARD)]
 
 
 def _default(figures: Figures, inkling: Figures) -> str:
+    name = "Inkling" if inkling["system"] == INKLING else "The board alone"
     teacher = "with a teacher" if inkling["recipe"]["config"]["teacher"] else "without a teacher"
     return (
-        f"- **Inkling** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "
+        f"- **{name}** ({_where(figures)}): {inkling['payload_bytes']:g} bytes against "
         f"{figures['payload_bytes']:g}, {inkling['epochs']} epochs in total {teacher} against {figures['epochs']}, "
         f"{inkling['encoder_macs'] / 1e6:.2f} million MACs on the device against {figures['encoder_macs'] / 1e6:.2f}: "
         f"{_against(*difference(inkling, figures), _name(figures))}."

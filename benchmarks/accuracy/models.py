@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment
+from benchmarks.accuracy.experiments import BOARD, INKLING, PLAIN, Experiment
 from benchmarks.delivery import Delivery
-from benchmarks.encoding import Encoded
+from benchmarks.encoding import ANSWER, Encoded
 from export.evaluation.runs import answers_of
 from host.classify.classifier import LogitsModel
 from train import evaluate
@@ -32,7 +32,7 @@ from train.trainers.classifier import accuracy as classifier_accuracy
 from train.trainers.codec import CodecTrainer, load_codec
 from train.trainers.split import RUNS, SplitConfig, SplitTrainer, load_or_train_classifier, load_split_codec
 from train.trainers.trainer import Trainer
-from wire.answer import CONFIDENCES, FULL_WEIGHT, AnswerHead
+from wire.answer import ANSWER_BITS, CONFIDENCES, FULL_WEIGHT, AnswerHead
 from wire.model import Model
 
 BLOCK = 500  # images that are sent before the sender is given a new estimate of the BER
@@ -77,7 +77,7 @@ class TorchDecoder:
 
 @dataclass(frozen=True)
 class FramedSystem:
-    """A system whose symbols travel in Inkling's frames to the host's receiver and classifier.
+    """A system whose symbols or answers travel in Inkling's frames to the host's receiver and classifier.
 
     encode: the images to send, the BER that the receiver last reported or None -> what the board computes.
     """
@@ -91,7 +91,8 @@ class FramedSystem:
 
     def figures(self, labels: np.ndarray, ber: float, seed: int, on_progress: OnProgress) -> dict[str, float]:
         """See TrainedSystem.figures."""
-        delivery, answered = Delivery(self.model, self.decoder, 0, ber, seed), 0
+        chunk = 0 if self.model.chunks else ANSWER
+        delivery, answered = Delivery(self.model, self.decoder, chunk, ber, seed), 0
         for first in range(0, len(labels), BLOCK):
             part = slice(first, first + BLOCK)
             encoded = self.encode(part, delivery.reported_ber)
@@ -99,7 +100,8 @@ class FramedSystem:
                 answered += int((encoded.classes == labels[part]).sum())
             delivery.send(encoded, labels[part], on_progress)
         board = {"accuracy_board": answered / len(labels)} if self.model.answer else {}
-        return {**delivery.figures(), **board, "payload_bytes": self.model.chunk_bytes(0)}
+        size = self.model.chunk_bytes(0) if self.model.chunks else ANSWER_BITS // 8
+        return {**delivery.figures(), **board, "payload_bytes": size}
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ Config = CodecConfig | SplitConfig | ClassifierConfig
 
 def config_of(experiment: Experiment) -> Config:
     """Return an experiment's config; for `plain`, that of its base classifier."""
-    loaders: dict[str, Callable[[Path], Config]] = {INKLING: CodecConfig.load, PLAIN: ClassifierConfig.load}
+    loaders: dict[str, Callable[[Path], Config]] = dict.fromkeys((INKLING, BOARD), CodecConfig.load)
+    loaders[PLAIN] = ClassifierConfig.load
     return loaders.get(experiment.system, SplitConfig.load)(experiment.config)
 
 
@@ -239,7 +242,10 @@ def _seconds(folder: Path) -> float:
 
 
 def inkling(name: str, codec: Codec, images: np.ndarray, classes: tuple[str, ...]) -> FramedSystem:
-    """Return Inkling's codec, its int8 encoder rounded as in training. Its features are its own latent."""
+    """Return Inkling's codec, its int8 encoder rounded as in training.
+
+    Its features are its own latent; those of a board that only answers, its class scores.
+    """
     model = wire_model(name, codec, len(classes))
     whole = encoded(evaluate.encode(codec, images), model)
     return FramedSystem(
@@ -247,7 +253,7 @@ def inkling(name: str, codec: Codec, images: np.ndarray, classes: tuple[str, ...
         lambda part, _: whole[part],
         TorchDecoder(codec.decode, classes),
         codec.encoder.macs(*codec.input_shape[:2]),
-        model.latent_size,
+        model.latent_size or model.class_count,
         "int8",
     )
 
@@ -290,7 +296,10 @@ def encoded(payload: Payload, model: Model) -> Encoded:
 
 
 def wire_model(name: str, codec: SymbolCodec, n_classes: int) -> Model:
-    """Return the model of a codec without a bundle, for frames and the receiver: one chunk, the whole payload."""
+    """Return the model of a codec without a bundle, for frames and the receiver: one chunk, the whole payload.
+
+    A codec that only answers has none.
+    """
     answer = AnswerHead(np.full(256, FULL_WEIGHT, np.uint16), np.zeros(CONFIDENCES)) if codec.has_answer else None
     return Model(
         name=name,
@@ -300,7 +309,7 @@ def wire_model(name: str, codec: SymbolCodec, n_classes: int) -> Model:
         bits_per_symbol=codec.quantizer.bits,
         symbol_table=np.zeros(256, np.uint8),
         symbol_order=np.arange(codec.n_symbols, dtype=np.uint16),
-        chunks=[(0, codec.n_symbols)],
+        chunks=[(0, codec.n_symbols)] if codec.n_symbols else [],
         answer=answer,
         class_count=n_classes if answer else 0,
         threshold=0,

@@ -1,12 +1,14 @@
 """The section of docs/RESULTS.md on systems under equal terms, and its plots."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from benchmarks.accuracy.experiments import INKLING, PLAIN, Experiment, Figures
+from benchmarks.accuracy.experiments import BOARD, INKLING, PLAIN, Experiment, Figures
 from benchmarks.accuracy.findings import complete, difference, findings
+from benchmarks.accuracy.references import DEVICE, Reference
 from benchmarks.images import title
 from benchmarks.plots import finish
 from channel_sim.channels.bsc import BER_GRID
@@ -25,12 +27,13 @@ COLOURS = {
     "agilenn": "#c95fa8",
     "semanticnn_inkling": "#2f9e8f",
     "inkling_frozen": "#5b8fd6",
+    BOARD: "#3a3f47",
     PLAIN: "#8a6d3b",
 }
 OTHER = "#3f8f9b"  # a user's own system
 DASHES = ("-", "--", "-.", ":")  # one per base classifier
-RULES = """Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md) describes
-each system.
+RULES = f"""Names are those of the configs in `configs/systems`, without the data set; [systems.md](systems.md)
+describes each system.
 
 - *Training*: all systems are trained on the same images and through the same channel, those on one base classifier with
   the same small budget; the tables give the epochs of the base classifier and of the system itself. Longer training may
@@ -41,7 +44,10 @@ each system.
   which was trained for longer and with a teacher. The default bundle above has another encoder, whose board also
   answers. `equal-inkling` has a smaller one, at the bytes and MACs of the split codecs on ResNet-20.
 - `semanticnn-inkling` has Inkling's encoder, `inkling-frozen` Inkling's encoder and host, both around the frozen
-  classifier: they show which part of a difference comes from where.
+  classifier: they show which part of a difference comes from where. `equal-board` has the trunk of `equal-inkling`, but
+  classifies on the board, and sends answers only.
+- The last rows, *by the recipe of the bundles*, are no part of the comparison: a teacher, another number of epochs, and
+  fewer test images. They tell what the project ships.
 - `resnet20` on CIFAR-10 is a public checkpoint. It was trained on all training images, also on those held out here.
 - *Encoders* run in float, in PyTorch. Where *int8* stands next to the MACs, they are rounded as in training.
 - *Link*: payloads travel in Inkling's frames through the binary symmetric channel to the host's receiver. Each decoder
@@ -51,7 +57,9 @@ each system.
   always count as delivered, both in its favour.
 - *Accuracy* is in percent of the frames delivered, unless the table says otherwise. *Features* are the float32 features
   behind the stem, as in the paper; for Inkling, which has no stem, its own latent as float32. *MACs* are per image, on
-  the device. No choice was made on test images.
+  the device. *Instructions* are those of an image on the emulated Cortex-M4, where a board can run the encoder and it
+  was run: `make bench-device` with the exported bundle and `--out benchmarks/results/{DEVICE}`. No choice was made
+  on test images.
 """
 CLAIMS = """The claims are those of SemanticNN's paper ([arXiv 2511.11038](https://arxiv.org/abs/2511.11038)). One that
 does not show here is *not seen at this budget*: longer training may still show it. Differences are in points, mean over
@@ -61,12 +69,13 @@ independent, which overestimates it. Another training seed may also shift an acc
 """
 
 
-def section(expected: list[Experiment], measured: dict[str, Figures]) -> str:
+def section(expected: list[Experiment], measured: dict[str, Figures], references: Sequence[Reference] = ()) -> str:
     """Return the section in Markdown. Figures of experiments that have no config any more are left out."""
     measured = {one.name: measured[one.name] for one in expected if one.name in measured}
     parts = ["## Systems under equal terms\n", *_circumstances(measured), RULES]
     for dataset in dict.fromkeys(one.dataset for one in expected):
-        parts += _dataset(dataset, [one for one in expected if one.dataset == dataset], measured)
+        beside = [one for one in references if one.dataset == dataset]
+        parts += _dataset(dataset, [one for one in expected if one.dataset == dataset], measured, beside)
     parts += _ablations(expected, measured)
     paragraphs = findings(measured, {one.name: one.ablation for one in expected})
     parts += ["### The paper's claims\n", CLAIMS, "\n".join(paragraphs) + "\n"]
@@ -95,20 +104,23 @@ def _circumstances(measured: dict[str, Figures]) -> list[str]:
     ]
 
 
-def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figures]) -> list[str]:
+def _dataset(
+    dataset: str, expected: list[Experiment], measured: dict[str, Figures], references: list[Reference]
+) -> list[str]:
     shown = [one for one in expected if not one.ablation]
     rows = [measured[one.name] for one in shown if one.name in measured]
     lines = [f"### {title(dataset)}\n", *_base_classifiers(dataset, rows)]
     if rows:
         lines.append(f"![accuracy against bit error rate, {title(dataset)}]({plot_name(dataset)})\n")
     heads = (
-        "| system | base classifier | payload, bytes | RGB : payload | features : payload | MACs | epochs, base + own "
-        "| training, min |"
+        "| system | base classifier | payload, bytes | RGB : payload | features : payload | MACs | instructions "
+        "| epochs, base + own | training, min |"
     )
     lines += [
         f"{heads} {' | '.join(f'BER {ber}' for ber in GRID)} |",
-        "| --- | --- |" + " ---: |" * (6 + len(GRID)),
+        "| --- | --- |" + " ---: |" * (7 + len(GRID)),
         *[_row(one, measured.get(one.name)) for one in shown],
+        *map(_reference, references),
         "",
     ]
     if rows:
@@ -121,6 +133,7 @@ def _dataset(dataset: str, expected: list[Experiment], measured: dict[str, Figur
                 for one in shown
                 if one.name in measured
             ],
+            *[f"| {_name(one)} | {_percents(one.accuracy_sent)} |" for one in references],
             "",
             *_boards([one for one in shown if one.name in measured], measured),
             *_spreads(rows),
@@ -140,7 +153,7 @@ def _base_classifiers(dataset: str, rows: list[Figures]) -> list[str]:
 
 def _row(experiment: Experiment, figures: Figures | None) -> str:
     if figures is None:
-        return f"| `{experiment.title}` | {MISSING} |" + " |" * (6 + len(GRID))
+        return f"| `{experiment.title}` | {MISSING} |" + " |" * (7 + len(GRID))
     epochs, seconds = figures["epochs_by_part"], figures["training_seconds"]
     minutes = f"{sum(seconds['system']) / len(seconds['system']) / 60:.0f}" if "system" in seconds else "-"
     state = "trained" if figures.get("base_trained") else "frozen"
@@ -150,10 +163,33 @@ def _row(experiment: Experiment, figures: Figures | None) -> str:
         f"{figures['ratio_rgb']:.1f}",
         f"{figures['ratio_float_features']:.1f}",
         f"{figures['encoder_macs']:,}{' int8' if figures['encoder_arithmetic'] == 'int8' else ''}",
+        _instructions(figures.get("instructions")),
         f"{epochs.get('classifier', 0)} + {epochs.get('system', 0)}",
         minutes,
     ]
     return f"| `{experiment.title}` | {' | '.join(cost)} | {_percents(figures['accuracy'])} |"
+
+
+def _reference(one: Reference) -> str:
+    cost = [
+        "-",
+        f"{one.payload_bytes}",
+        f"{one.raw_bytes / one.payload_bytes:.1f}",
+        "-",
+        f"{one.macs:,} int8",
+        _instructions(one.instructions),
+        "-" if one.epochs is None else f"0 + {one.epochs}",
+        "-",
+    ]
+    return f"| {_name(one)} | {' | '.join(cost)} | {_percents(one.accuracy)} |"
+
+
+def _name(one: Reference) -> str:
+    return f"{one.kind} `{one.name}`, by the recipe of the bundles, {one.images:,} images"
+
+
+def _instructions(count: int | None) -> str:
+    return "-" if count is None else f"{count / 1e6:.2f} M"
 
 
 def _boards(shown: list[Experiment], measured: dict[str, Figures]) -> list[str]:

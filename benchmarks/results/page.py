@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.accuracy import codec_page
 from benchmarks.accuracy import page as accuracy_page
 from benchmarks.accuracy.experiments import experiments, stored
+from benchmarks.accuracy.references import references, with_instructions
 from benchmarks.adaptive import page as adaptive_page
 from benchmarks.adaptive import plots as adaptive_plots
 from benchmarks.answers import page as answers_page
@@ -80,7 +81,7 @@ def _read_accuracy(results: Path) -> tuple[Any, ...]:
     measured = stored(results / "accuracy")
     if not measured:
         raise ResultsError(f"{results / 'accuracy'} has no figures")
-    return experiments(), measured
+    return experiments(), with_instructions(measured, results), references(results)
 
 
 def _of_bundle(name: str) -> dict[str, Section]:
@@ -191,7 +192,7 @@ SECTIONS = {
         "make bench-accuracy",
         _read_accuracy,
         accuracy_page.section,
-        lambda folder, _, measured: accuracy_page.draw(folder, measured),
+        lambda folder, _, measured, __: accuracy_page.draw(folder, measured),
     ),
 }
 

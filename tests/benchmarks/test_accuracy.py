@@ -1,6 +1,7 @@
 """Tests of the comparison under equal terms: from training to figures, repetition, committed figures, the page."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +96,7 @@ def check_schema(figures: Figures) -> None:
     assert figures["hardware"]
     assert figures["command"].startswith("python -m benchmarks.accuracy --experiments ")
     assert len(figures["date"]) == 10 and set(figures["recipe"]) == {"system", "config", "classifier"}
-    if figures["system"] != "plain":
+    if figures["system"] not in ("plain", "board"):
         assert list(figures["accuracy_true_ber_given"]) == list(figures["ber_estimated"]) == GRID
 
 
@@ -163,6 +164,23 @@ def test_accuracy_measures_inkling_with_several_seeds(measure: Measure) -> None:
     assert Path("runs/tiny-inkling/best.pt").exists() and Path("runs/tiny-inkling-seed6/best.pt").exists()
     # The config's seed, 5, is among them.
     assert measure("--experiments", "tiny-inkling")[1] == "tiny-inkling: already measured, skipped\n"
+
+
+@pytest.mark.slow
+@pytest.mark.training
+def test_accuracy_measures_a_board_that_only_answers(measure: Measure) -> None:
+    text = Path("configs/systems/tiny-inkling.toml").read_text()
+    layers = re.search(r"layers = \[.*?\]\n", text, re.DOTALL)
+    assert layers
+    board = text.replace(layers[0], 'layers = ["conv4s2 8", "pool", "answer"]\n')
+    Path("configs/systems/tiny-board.toml").write_text(re.sub(r"chunks = .*|board_epochs = .*", "", board))
+    status, output, errors = measure("--experiments", "tiny-board")
+    assert (status, errors) == (0, ""), output
+    figures = report("tiny-board")
+    check_schema(figures)
+    assert (figures["system"], figures["classifier"], figures["payload_bytes"]) == ("board", None, 2)
+    assert figures["ratio_float_features"] == 20.0
+    assert figures["accuracy"]["0"] == figures["accuracy_board"]["0"]
 
 
 @pytest.mark.slow

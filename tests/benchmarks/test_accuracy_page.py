@@ -1,5 +1,6 @@
 """Tests of the section on the comparison under equal terms, and of its findings, from made-up figures."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from benchmarks.accuracy import page
 from benchmarks.accuracy.experiments import Experiment, Figures
 from benchmarks.accuracy.findings import findings
+from benchmarks.accuracy.references import DEVICE, references, with_instructions
 from channel_sim.channels.bsc import BER_GRID
+from tests.support import ROOT
 
 GRID = [f"{ber:g}" for ber in BER_GRID]
 
@@ -124,13 +127,34 @@ def test_section_tells_trained_base_classifiers_and_the_boards_own_answers() -> 
     assert "The board's own answers, which travel with the symbols: `agilenn-unfrozen` 25.00 %." in text
 
 
+def test_section_shows_instructions_and_what_ships_beside_the_comparison(tmp_path: Path) -> None:
+    (tmp_path / DEVICE).mkdir(parents=True)
+    cost = {"cortex-m4": {"aot": {"instructions": 1_290_000}, "aot_bakenn_add": {"instructions": 1_280_000}}}
+    (tmp_path / DEVICE / "device.json").write_text(json.dumps({WHOLE.name: cost}))
+    shipped = {"cifar100": {"cortex-m4": {"aot": {"instructions": 7_100_000}}}}
+    (tmp_path / "device.json").write_text(json.dumps(shipped))
+    macs = {"cifar100": {"encoder_macs": 1451952}, "cifar100-board": {"encoder_macs": 1431152}}
+    (tmp_path / "device_details.json").write_text(json.dumps(macs))
+    codec = json.loads((ROOT / "benchmarks" / "results" / "codec_cifar100.json").read_text())
+    (tmp_path / "codec_cifar100.json").write_text(json.dumps(codec))
+    measured = with_instructions({WHOLE.name: figures_of(WHOLE, 0.55, 0.5)}, tmp_path)
+    text = page.section([WHOLE], measured, references(tmp_path))
+    assert "| 356,352 | 1.28 M | 24 + 10 | 1 | 55.00 | 50.00 |" in text
+    bundle, board = (line for line in text.splitlines() if "by the recipe of the bundles, 2,000 images | -" in line)
+    clean = codec["payload_bytes"]["140"]["by_ber"]["0"]["accuracy"]
+    assert bundle.startswith("| the bundle `cifar100`, ") and f"| 7.10 M | 0 + 72 | - | {100 * clean:.2f} |" in bundle
+    assert board.startswith("| a board alone `cifar100-board`, ") and "| 2 | 1536.0 | - | 1,431,152 int8 | - |" in board
+    assert {line.count("|") for line in text.splitlines() if line.startswith("| the bundle")} == {17, 9}
+
+
 def test_section_names_what_is_missing(tmp_path: Path) -> None:
     text = page.section([WHOLE, NOXAI, PLAIN], {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)})
     assert "| `mobilenet_v2-plain` | not measured yet |" in text
     assert "| CIFAR-100 | `semanticnn-noxai` | not measured yet |" in text and "- **XAI.** Not measured yet." in text
     assert "`mobilenet_v2` 50.00 % (in the paper: 58.26 %)" in text
     assert (
-        "| `semanticnn` | `mobilenet_v2`, frozen | 96 | 32.0 | 341.3 | 356,352 | 24 + 10 | 1 | 55.00 | 50.00 |" in text
+        "| `semanticnn` | `mobilenet_v2`, frozen | 96 | 32.0 | 341.3 | 356,352 | - | 24 + 10 | 1 | 55.00 | 50.00 |"
+        in text
     )
     assert page.draw(tmp_path, {WHOLE.name: figures_of(WHOLE, 0.55, 0.5)}) == ["systems-cifar100.png"]
     assert (tmp_path / "systems-cifar100.png").stat().st_size > 1000

@@ -178,11 +178,10 @@ class StreamReceiver:
         frame = self._parser.parse_answer(match, flips)
         if frame is None:
             return None
-        if match.proof:  # no phantom
-            return _Step(frame, start + self._start_bytes, start + self._start_bytes)
-        end = start + START_BYTES
-        # 96 equal bits are no chance. A damaged answer may be a phantom, or have lost bytes, and hide the next frame.
-        return _Step(frame, end, start + 1 if flips or match.flips else end)
+        end = start + (self._start_bytes if match.proof else START_BYTES)
+        # A damaged answer may be a phantom, unless it is authentic, or have lost bytes: then it hides the next frame.
+        damaged = flips or match.flips or (match.proof and match.proof.tag_flips)
+        return _Step(frame, end, start + 1 if damaged else end)
 
     def _feature(self, start: int, match: Match, flips: int, hidden: bool) -> _Step | None:
         """Return the feature frame at a sync word: clean, damaged or truncated; None if too little was received."""
@@ -201,8 +200,9 @@ class StreamReceiver:
         if clean:
             self._clean_end = max(self._clean_end, end)
             return _Step(frame, end, self._hidden_start(start, end))
-        # The last bytes of a damaged frame may be the incomplete start of the next one.
-        inside = max(start + self._start_bytes, end - self._start_bytes + 1)
+        # The last bytes of a damaged frame may be the incomplete start of the next one: of a short frame, those of its
+        # own header, too, which tolerates flips.
+        inside = max(start + 1, end - self._start_bytes + 1)
         return _Step(frame, next_start or end, next_start or inside)
 
     def _next_start(self, start: int, end: int) -> int | None:
